@@ -1,0 +1,47 @@
+# make demo   the whole chain on a toy world, ending with one user's story and a table
+# make test   every test
+# make help   the rest
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+LAUNCH := $(BIN)/accelerate launch --config_file
+DEMO := runs/demo
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint clean
+
+help:  ## List the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
+
+# torch is installed first and pinned: left to the others' requirements, pip would take the newest
+# release and gigabytes of CUDA packages with it.
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check torch -c constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -e ".[dev]" -c constraints.txt
+	@touch $@
+
+setup: $(READY)  ## Make the virtual environment
+
+demo: $(READY)  ## Run every stage on a toy world and show the result
+	rm -rf $(DEMO)
+	$(BIN)/genrec toy --out $(DEMO)/raw
+	$(BIN)/genrec prepare --events $(DEMO)/raw/events.csv.gz --items $(DEMO)/raw/items.jsonl.gz --out $(DEMO)/data
+	$(BIN)/genrec index --data $(DEMO)/data --out $(DEMO)/index
+	$(BIN)/genrec base --data $(DEMO)/data --index $(DEMO)/index --out $(DEMO)/base
+	$(LAUNCH) train/accelerate/cpu.yaml train/pretrain.py --config train/configs/demo_pretrain.yaml
+	$(LAUNCH) train/accelerate/cpu.yaml train/sft.py --config train/configs/demo_sft.yaml
+	$(BIN)/genrec demo --run $(DEMO)/sft
+
+test: $(READY)  ## Run the tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pytest
+
+lint: $(READY)  ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+clean:  ## Remove what the commands made, but not your runs
+	rm -rf $(VENV) $(DEMO) .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -1,0 +1,1 @@
+"""genrec: an LLM-native generative recommender."""

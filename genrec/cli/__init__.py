@@ -1,0 +1,33 @@
+"""The command line: arguments and printing only. Users' faults exit with 2 and one line."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from genrec.cli import ask, build
+from genrec.errors import GenrecError
+from genrec.progress import console
+
+app = typer.Typer(
+    help="An LLM-native generative recommender: event streams in, items and interests out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (build.toy, build.prepare, build.index, build.base, build.merge):
+    app.command()(command)
+for command in (ask.recommend, ask.interests, ask.prompt, ask.evaluate, ask.demo):
+    app.command()(command)
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        app()
+    except GenrecError as error:
+        console.print(f"[red]error:[/red] {error}", highlight=False, soft_wrap=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)

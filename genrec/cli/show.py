@@ -1,0 +1,98 @@
+"""How results look on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group
+from rich.panel import Panel
+from rich.table import Table
+
+from genrec.data import Dataset
+from genrec.schema import Recommendation
+
+if TYPE_CHECKING:
+    from genrec.interests.summary import Summary
+
+output = Console()
+TREND_MARKS = {
+    "emerging": "[green]↗ emerging[/]",
+    "steady": "→ steady",
+    "fading": "[red]↘ fading[/]",
+}
+
+
+def recommendations(found: Sequence[Recommendation], user: str) -> Table:
+    """Lay out recommended items."""
+    table = Table(title=f"Recommended to {user}", title_justify="left")
+    table.add_column("#", justify="right")
+    table.add_column("item")
+    table.add_column("title", overflow="fold")
+    table.add_column("semantic ID")
+    table.add_column("log-prob.", justify="right")
+    for item in found:
+        codes = "-".join(map(str, item.semantic_id))
+        table.add_row(str(item.rank), item.item_id, item.title, codes, f"{item.score:.2f}")
+    return table
+
+
+def interests(summary: Summary, expected: Sequence[tuple[str, float]], user: str) -> Group:
+    """Lay out a summary with its evidence, and what the model expects next."""
+    table = Table()
+    table.add_column("interest", overflow="fold")
+    table.add_column("share", justify="right")
+    table.add_column("trend")
+    table.add_column("events", justify="right")
+    table.add_column("first")
+    table.add_column("last")
+    for interest in summary.interests:
+        table.add_row(
+            interest.name,
+            f"{interest.weight:.0%}",
+            TREND_MARKS[interest.trend],
+            str(len(interest.evidence)),
+            day(interest.first_seen),
+            day(interest.last_seen),
+        )
+    following = " · ".join(f"{name} {share:.0%}" for name, share in expected)
+    parts: list[object] = [Panel(summary.words, title=f"Interests of {user}", title_align="left")]
+    parts += [table] if summary.interests else []
+    parts.append(f"[bold]Expected next:[/bold] {following}")
+    if summary.unsupported:
+        parts.append(f"[dim]dropped for want of evidence: {', '.join(summary.unsupported)}[/dim]")
+    return Group(*parts)
+
+
+def timeline(data: Dataset, user: str, most: int = 25) -> Table:
+    """Lay out a user's newest events, oldest first."""
+    history = data.history(user)
+    shown = history.events[-most:]
+    earlier = len(history.events) - len(shown)
+    table = Table(
+        title=f"Timeline of {user}" + (f" (after {earlier} earlier events)" if earlier else ""),
+        title_justify="left",
+    )
+    for column in ("day", "event", "item", "rating"):
+        table.add_column(column)
+    table.add_column("review", overflow="fold")
+    for event in shown:
+        item = data.items[data.item_index[event.item_id]]
+        rating = "" if event.rating is None else f"{event.rating:g}"
+        review = event.review or event.title or ""
+        table.add_row(day(event.timestamp), event.event_type, item.label, rating, review)
+    return table
+
+
+def pick_user(data: Dataset) -> str:
+    """Return a user with a history of a length worth showing: the median one."""
+    histories = sorted(
+        (len(example.history.events), example.history.user_id) for example in data.examples("test")
+    )
+    return histories[len(histories) // 2][1]
+
+
+def day(timestamp: int) -> str:
+    """Return a timestamp's date."""
+    return datetime.fromtimestamp(timestamp, UTC).strftime("%Y-%m-%d")

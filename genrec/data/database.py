@@ -1,0 +1,29 @@
+"""DuckDB as every module here wants it: silent, and with times in UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+
+def connect(
+    path: Path | None = None, config: dict[str, str | bool | int | float | list[str]] | None = None
+) -> duckdb.DuckDBPyConnection:
+    """Open a database file, or one in memory."""
+    connection = duckdb.connect(path or ":memory:", config=config or {})
+    # The bar would go to standard output.
+    connection.execute("SET enable_progress_bar = false")
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
+
+
+def one_row(
+    connection: duckdb.DuckDBPyConnection, query: str, values: Mapping[str, object] | None = None
+) -> tuple[Any, ...]:
+    """Return the only row of a query that always has one."""
+    row = connection.execute(query, dict(values or {})).fetchone()
+    assert row is not None
+    return row

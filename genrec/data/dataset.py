@@ -1,0 +1,214 @@
+"""A prepared data set on disk, read back as the nouns of ``genrec.schema``.
+
+Enters: the directory that ``genrec.data.prepare`` wrote. Leaves: items (in memory), histories,
+examples and interactions (streamed from disk). Knows nothing of files before preparation.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from genrec.artifacts import Manifest, read_manifest
+from genrec.data.database import connect
+from genrec.errors import ArtifactError, DataError
+from genrec.schema import (
+    EVENT_COLUMNS,
+    ITEM_ID,
+    SPLIT,
+    SPLITS,
+    TIMESTAMP,
+    USER_ID,
+    Event,
+    Example,
+    History,
+    Item,
+    Split,
+)
+
+EVENTS_FILE = "events.parquet"
+ITEMS_FILE = "items.parquet"
+REJECTS_FILE = "rejects.jsonl.gz"
+REPORT_FILE = "report.json"
+KIND = "data"
+
+Protocol = Literal["leave-one-out", "global-time"]
+
+_BATCH_ROWS = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class Interactions:
+    """Who met what when, as integers: grouped by user, oldest first.
+
+    Attributes:
+        user_index: Position of the user in the file's order. Shape: (num_events,), int64.
+        item_index: Position of the item in the catalogue. Shape: (num_events,), int64.
+        timestamp: Seconds. Shape: (num_events,), int64.
+        num_users: Users of the whole data set, with or without events here.
+        num_items: Items of the catalogue.
+    """
+
+    user_index: np.ndarray
+    item_index: np.ndarray
+    timestamp: np.ndarray
+    num_users: int
+    num_items: int
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Events and items of one prepared directory; make one with ``Dataset.load``.
+
+    Attributes:
+        path: The directory.
+        manifest: What it was made from.
+    """
+
+    path: Path
+    manifest: Manifest = field(repr=False)
+
+    @classmethod
+    def load(cls, path: Path | str) -> Dataset:
+        """Open a prepared data set; nothing but its manifest is read yet.
+
+        Raises:
+            ArtifactError: Nothing there, damaged, or not a data set.
+        """
+        path = Path(path)
+        manifest = read_manifest(path, KIND)
+        for name in (EVENTS_FILE, ITEMS_FILE):
+            if not (path / name).is_file():
+                raise ArtifactError(f"{path} has lost its {name}; run `genrec prepare` again")
+        return cls(path, manifest)
+
+    @property
+    def protocol(self) -> Protocol:
+        """How the events were split."""
+        return self.manifest.config["split"]
+
+    @cached_property
+    def items(self) -> list[Item]:
+        """The catalogue; an item's position is its ``item_index``."""
+        rows = self._open(ITEMS_FILE).read().to_pylist()
+        return [Item(**{**row, "categories": tuple(row["categories"])}) for row in rows]
+
+    @cached_property
+    def item_index(self) -> dict[str, int]:
+        """Position in the catalogue of every item ID."""
+        ids = self._open(ITEMS_FILE).read([ITEM_ID]).column(0).to_pylist()
+        return {item_id: index for index, item_id in enumerate(ids)}
+
+    def histories(self, upto: Split) -> Iterator[History]:
+        """Yield every user's events up to and including a split, users in the file's order.
+
+        Users without such an event are left out.
+        """
+        known = _splits_upto(upto)
+        for user_id, rows in self._users():
+            events = tuple(event for event, split in rows if split in known)
+            if events:
+                yield History(user_id, events)
+
+    def history(self, user_id: str, upto: Split = "test") -> History:
+        """Return one user's events up to and including a split, read from disk.
+
+        Returns:
+            The history; empty where all of the user's events come later.
+
+        Raises:
+            DataError: Nobody has this ID.
+        """
+        columns = ", ".join(EVENT_COLUMNS)
+        with connect() as connection:
+            rows = connection.execute(
+                f"SELECT {columns}, {SPLIT} FROM read_parquet(?) WHERE {USER_ID} = ? "
+                "ORDER BY file_row_number",
+                [str(self.path / EVENTS_FILE), user_id],
+            ).fetchall()
+        if not rows:
+            raise DataError(
+                f"no user '{user_id}' in {self.path}; check the ID (IDs are text and "
+                "case-sensitive), or give the events of a new user yourself"
+            )
+        known = _splits_upto(upto)
+        return History(user_id, tuple(Event(*row[:-1]) for row in rows if row[-1] in known))
+
+    def examples(self, split: Split) -> Iterator[Example]:
+        """Yield, for every user with events in a split, these and what came before the split.
+
+        Users without a history or without targets are left out, so "train" yields none.
+        """
+        earlier = _splits_upto(split)[:-1]
+        for user_id, rows in self._users():
+            history = tuple(event for event, name in rows if name in earlier)
+            targets = tuple(event for event, name in rows if name == split)
+            if history and targets:
+                yield Example(History(user_id, history), targets)
+
+    def interactions(self, upto: Split) -> Interactions:
+        """Return the events up to and including a split as integer arrays."""
+        known = _splits_upto(upto)
+        users, items, times = [], [], []
+        last_user, last_index = None, -1
+        batches = self._open(EVENTS_FILE).iter_batches(
+            1 << 17, columns=[USER_ID, ITEM_ID, TIMESTAMP, SPLIT]
+        )
+        for batch in batches:
+            user_ids = batch.column(USER_ID)
+            starts = np.empty(len(user_ids), dtype=bool)
+            starts[0] = user_ids[0].as_py() != last_user
+            starts[1:] = pc.not_equal(user_ids[1:], user_ids[:-1]).to_numpy(zero_copy_only=False)
+            user_index = last_index + np.cumsum(starts, dtype=np.int64)
+            last_user, last_index = user_ids[-1].as_py(), int(user_index[-1])
+            splits = batch.column(SPLIT).to_numpy(zero_copy_only=False)
+            kept = np.isin(splits.astype(str), known)
+            users.append(user_index[kept])
+            items.append(self._item_indices(batch.column(ITEM_ID))[kept])
+            times.append(batch.column(TIMESTAMP).to_numpy()[kept])
+        return Interactions(
+            user_index=np.concatenate(users),
+            item_index=np.concatenate(items),
+            timestamp=np.concatenate(times),
+            num_users=last_index + 1,
+            num_items=len(self.item_index),
+        )
+
+    def _item_indices(self, item_ids: Any) -> np.ndarray:
+        # Only the distinct IDs pass through Python.
+        encoded = item_ids.dictionary_encode()
+        index = np.array([self.item_index[item_id] for item_id in encoded.dictionary.to_pylist()])
+        return index[encoded.indices.to_numpy()].astype(np.int64)
+
+    def _users(self) -> Iterator[tuple[str, list[tuple[Event, Split]]]]:
+        """Yield each user's events with their splits; the file is grouped by user."""
+        for user_id, rows in itertools.groupby(self._rows(), key=lambda row: row[0].user_id):
+            yield user_id, list(rows)
+
+    def _rows(self) -> Iterator[tuple[Event, Split]]:
+        columns = [*EVENT_COLUMNS, SPLIT]
+        for batch in self._open(EVENTS_FILE).iter_batches(_BATCH_ROWS, columns=columns):
+            *values, splits = (batch.column(name).to_pylist() for name in columns)
+            yield from zip(map(Event, *values), splits, strict=True)
+
+    def _open(self, name: str) -> pq.ParquetFile:
+        try:
+            return pq.ParquetFile(self.path / name)
+        except (OSError, ValueError) as error:
+            raise ArtifactError(
+                f"{self.path / name} is damaged ({error}); run `genrec prepare` again"
+            ) from None
+
+
+def _splits_upto(split: Split) -> tuple[Split, ...]:
+    if split not in SPLITS:
+        raise DataError(f"no split '{split}'; splits are {', '.join(SPLITS)}")
+    return SPLITS[: SPLITS.index(split) + 1]

@@ -1,0 +1,291 @@
+"""How public corpora name and write what we call users, items, times, ratings and reviews.
+
+A table and nothing else: one ``Format`` per corpus, in the form it is downloaded in. The reading
+itself is shared (``files``, ``clean``). A new corpus is a new entry of ``FORMATS``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from genrec.data.rows import Layout
+from genrec.schema import (
+    BRAND,
+    CATEGORIES,
+    DESCRIPTION,
+    EVENT_COLUMNS,
+    EVENT_TYPE,
+    ITEM_COLUMNS,
+    ITEM_ID,
+    RATING,
+    REVIEW,
+    TIMESTAMP,
+    TITLE,
+    USER_ID,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """A column computed from others, row by row; a column the file lacks gives None."""
+
+    make: Callable[..., Any]
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A column that is the same in every row."""
+
+    value: str
+
+
+Column = str | Derived | Constant
+
+
+@dataclass(frozen=True)
+class Source:
+    """How one kind of file maps to our columns.
+
+    Attributes:
+        columns: For each of our columns where it comes from.
+        layout: For files without a header.
+        time: "seconds" (numbers, or dates in ISO form), "milliseconds", or a strptime pattern.
+        text: Columns kept as lines "name: value" of an item's text, under these names.
+        others: What becomes of all other columns: "ignore", "text", or "refuse".
+    """
+
+    columns: Mapping[str, Column]
+    layout: Layout | None = None
+    time: str = "seconds"
+    text: Mapping[str, str] = field(default_factory=dict)
+    others: str = "ignore"
+
+
+@dataclass(frozen=True)
+class Format:
+    """The two files of a corpus."""
+
+    events: Source
+    items: Source
+
+
+def _first_path(categories: Any) -> Any:
+    """Of several paths through a category tree keep the first."""
+    nested = isinstance(categories, list) and categories and isinstance(categories[0], list)
+    return categories[0] if nested else categories
+
+
+def _split(separator: str) -> Callable[[str | None], list[str]]:
+    return lambda text: text.split(separator) if text else []
+
+
+_ML_GENRES = (
+    "unknown Action Adventure Animation Children's Comedy Crime Documentary Drama Fantasy "
+    "Film-Noir Horror Musical Mystery Romance Sci-Fi Thriller War Western"
+).split()
+
+
+def _flagged_genres(*flags: str) -> list[str]:
+    return [genre for genre, flag in zip(_ML_GENRES, flags, strict=True) if flag.strip() == "1"]
+
+
+def _listed_genres(genres: str | None) -> list[str]:
+    return [] if not genres or genres == "(no genres listed)" else genres.split("|")
+
+
+_BOOKKEEPING_SHELVES = {
+    *("to-read", "currently-reading", "owned", "default", "favorites", "books-i-own", "library"),
+    *(
+        "ebook",
+        "ebooks",
+        "kindle",
+        "audiobook",
+        "audiobooks",
+        "my-books",
+        "owned-books",
+        "wish-list",
+    ),
+}
+
+
+def _shelves(shelves: list[dict[str, str]] | None, keep: int = 5) -> list[str]:
+    """Readers' own shelves, most used first, stand in for the categories Goodreads lacks."""
+    names = [shelf.get("name", "") for shelf in shelves or ()]
+    return [name for name in names if name not in _BOOKKEEPING_SHELVES][:keep]
+
+
+def _read_or_shelved(is_read: bool | None) -> str:
+    if is_read is None:
+        return "review"
+    return "read" if is_read else "shelve"
+
+
+def _stars(rating: Any) -> Any:
+    """On Goodreads 0 stars mean that no rating was given."""
+    return None if rating in (0, "0") else rating
+
+
+_AMAZON_REVIEW: dict[str, Column] = {
+    USER_ID: "reviewerID",
+    ITEM_ID: "asin",
+    TIMESTAMP: "unixReviewTime",
+    EVENT_TYPE: Constant("purchase"),
+    RATING: "overall",
+    TITLE: "summary",
+    REVIEW: "reviewText",
+}
+
+AMAZON_2014 = Format(
+    events=Source(_AMAZON_REVIEW),
+    items=Source(
+        {
+            ITEM_ID: "asin",
+            TITLE: "title",
+            BRAND: "brand",
+            CATEGORIES: Derived(_first_path, ("categories",)),
+            DESCRIPTION: "description",
+        },
+    ),
+)
+
+AMAZON_2018 = Format(
+    events=Source(_AMAZON_REVIEW),
+    items=Source(
+        {
+            ITEM_ID: "asin",
+            TITLE: "title",
+            BRAND: "brand",
+            CATEGORIES: "category",
+            DESCRIPTION: "description",
+        },
+        text={"feature": "features"},
+    ),
+)
+
+AMAZON_2023 = Format(
+    events=Source(
+        {
+            USER_ID: "user_id",
+            ITEM_ID: "parent_asin",
+            TIMESTAMP: "timestamp",
+            EVENT_TYPE: Constant("purchase"),
+            RATING: "rating",
+            TITLE: "title",
+            REVIEW: "text",
+        },
+        time="milliseconds",
+    ),
+    items=Source(
+        {
+            ITEM_ID: "parent_asin",
+            TITLE: "title",
+            BRAND: "store",
+            CATEGORIES: Derived(
+                lambda path, main: path or ([main] if main else []),
+                ("categories", "main_category"),
+            ),
+            DESCRIPTION: "description",
+        },
+        text={"features": "features"},
+    ),
+)
+
+_MOVIELENS_EVENT: dict[str, Column] = {
+    USER_ID: "userId",
+    ITEM_ID: "movieId",
+    TIMESTAMP: "timestamp",
+    EVENT_TYPE: Constant("rating"),
+    RATING: "rating",
+}
+_MOVIELENS_ITEM: dict[str, Column] = {
+    ITEM_ID: "movieId",
+    TITLE: "title",
+    CATEGORIES: Derived(_listed_genres, ("genres",)),
+}
+
+MOVIELENS_100K = Format(
+    events=Source(
+        _MOVIELENS_EVENT, layout=Layout(("userId", "movieId", "rating", "timestamp"), "\t")
+    ),
+    items=Source(
+        {**_MOVIELENS_ITEM, CATEGORIES: Derived(_flagged_genres, tuple(_ML_GENRES))},
+        layout=Layout(("movieId", "title", "date", "video_date", "url", *_ML_GENRES), "|"),
+        text={"date": "release date"},
+    ),
+)
+
+MOVIELENS_1M = Format(
+    events=Source(
+        _MOVIELENS_EVENT, layout=Layout(("userId", "movieId", "rating", "timestamp"), "::")
+    ),
+    items=Source(_MOVIELENS_ITEM, layout=Layout(("movieId", "title", "genres"), "::")),
+)
+
+MOVIELENS_32M = Format(events=Source(_MOVIELENS_EVENT), items=Source(_MOVIELENS_ITEM))
+
+YELP = Format(
+    events=Source(
+        {
+            USER_ID: "user_id",
+            ITEM_ID: "business_id",
+            TIMESTAMP: "date",
+            EVENT_TYPE: Constant("review"),
+            RATING: "stars",
+            REVIEW: "text",
+        }
+    ),
+    items=Source(
+        {
+            ITEM_ID: "business_id",
+            TITLE: "name",
+            CATEGORIES: Derived(_split(", "), ("categories",)),
+        },
+        text={"city": "city", "state": "state"},
+    ),
+)
+
+GOODREADS = Format(
+    events=Source(
+        {
+            USER_ID: "user_id",
+            ITEM_ID: "book_id",
+            TIMESTAMP: "date_added",
+            EVENT_TYPE: Derived(_read_or_shelved, ("is_read",)),
+            RATING: Derived(_stars, ("rating",)),
+            REVIEW: Derived(
+                lambda full, cut: full or cut, ("review_text", "review_text_incomplete")
+            ),
+        },
+        time="%a %b %d %H:%M:%S %z %Y",
+    ),
+    items=Source(
+        {
+            ITEM_ID: "book_id",
+            TITLE: "title",
+            BRAND: "publisher",
+            CATEGORIES: Derived(_shelves, ("popular_shelves",)),
+            DESCRIPTION: "description",
+        },
+        text={"publication_year": "year", "num_pages": "pages", "format": "format"},
+    ),
+)
+
+PLAIN = Format(
+    events=Source({name: name for name in EVENT_COLUMNS}, others="refuse"),
+    items=Source({name: name for name in ITEM_COLUMNS}, others="text"),
+)
+
+FORMATS: Mapping[str, Format] = {
+    "plain": PLAIN,
+    "amazon-2014": AMAZON_2014,
+    "amazon-2018": AMAZON_2018,
+    "amazon-2023": AMAZON_2023,
+    "movielens-100k": MOVIELENS_100K,
+    "movielens-1m": MOVIELENS_1M,
+    "movielens-32m": MOVIELENS_32M,
+    "yelp": YELP,
+    "goodreads": GOODREADS,
+}

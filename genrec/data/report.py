@@ -1,0 +1,197 @@
+"""What a preparation tells about itself, and the files it leaves.
+
+Enters: the DuckDB tables of ``staging`` and ``splits``. Leaves: ``events.parquet``,
+``items.parquet``, ``rejects.jsonl.gz``, ``report.json`` and a ``Report``. Equal tables give equal
+bytes, whatever the number of threads.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from genrec.data.database import one_row
+from genrec.data.dataset import EVENTS_FILE, ITEMS_FILE, REJECTS_FILE, REPORT_FILE
+from genrec.data.staging import Staging
+from genrec.schema import (
+    BRAND,
+    CATEGORIES,
+    DESCRIPTION,
+    EVENT_TYPE,
+    ITEM_ID,
+    RATING,
+    REVIEW,
+    SPLIT,
+    SPLITS,
+    TEXT,
+    TIMESTAMP,
+    TITLE,
+    USER_ID,
+    Split,
+)
+
+# Large enough to compress and scan well, small enough to hold with long reviews.
+_ROW_GROUP_ROWS = 1 << 17
+
+_EVENT_SCHEMA = pa.schema(
+    {
+        USER_ID: pa.string(),
+        ITEM_ID: pa.string(),
+        TIMESTAMP: pa.int64(),
+        EVENT_TYPE: pa.string(),
+        RATING: pa.float64(),
+        TITLE: pa.string(),
+        REVIEW: pa.string(),
+        SPLIT: pa.string(),
+    }
+)
+_ITEM_SCHEMA = pa.schema(
+    {
+        ITEM_ID: pa.string(),
+        TITLE: pa.string(),
+        BRAND: pa.string(),
+        CATEGORIES: pa.list_(pa.string()),
+        DESCRIPTION: pa.string(),
+        TEXT: pa.string(),
+    }
+)
+
+_EVENTS = """
+SELECT user_id, item_id, assigned.time // 1000000 AS timestamp, event_type, rating, title,
+    review, split
+FROM assigned JOIN events_read USING (seq)
+ORDER BY user_key, assigned.time, seq
+"""
+
+_ITEMS = """
+SELECT items_read.item_id, title, brand, categories, description, text
+FROM items_read JOIN catalogue ON seq = item_key
+WHERE $every_item OR item_key IN (SELECT item_key FROM kept)
+ORDER BY item_key
+"""
+
+_REJECTS = """
+COPY (SELECT file, line, reason, excerpt FROM rejects ORDER BY file, line) TO $path
+(FORMAT json, COMPRESSION gzip)
+"""
+
+_TOTALS = """
+SELECT count(*), count(DISTINCT user_key), min(time) // 1000000, max(time) // 1000000
+FROM assigned
+"""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came in, what was left out and why, and what came out.
+
+    Every row is accounted for: ``event_rows`` = ``events`` + ``event_duplicates`` +
+    ``events_filtered`` + the sum of ``event_rejects``, and likewise for items.
+
+    Attributes:
+        event_rows: Rows read.
+        event_rejects: Rows that cannot be used, by reason, most frequent first.
+        event_duplicates: Rows equal to an earlier one in every column.
+        events_filtered: Events dropped by min_user_events and min_item_events.
+        item_rows: Rows read; without an item file, the items that the events name.
+        item_rejects: As for events.
+        item_duplicates: As for events.
+        items_filtered: Items dropped by min_item_events.
+        events: Events written.
+        users: Users with events.
+        items: Items of the catalogue.
+        items_with_events: Items that some event names.
+        splits: Events in each split.
+        first_timestamp: Of the oldest event, seconds.
+        last_timestamp: Of the newest event, seconds.
+        split_starts: When valid and test begin, seconds; None for leave-one-out.
+    """
+
+    event_rows: int
+    event_rejects: dict[str, int]
+    event_duplicates: int
+    events_filtered: int
+    item_rows: int
+    item_rejects: dict[str, int]
+    item_duplicates: int
+    items_filtered: int
+    events: int
+    users: int
+    items: int
+    items_with_events: int
+    splits: dict[Split, int]
+    first_timestamp: int
+    last_timestamp: int
+    split_starts: dict[Split, int] | None
+
+
+def write_files(staging: Staging, directory: Path, starts: dict[Split, int] | None) -> Report:
+    """Write the events, items, rejects and report; return the report."""
+    connection = staging.connection
+    _write_parquet(connection.sql(_EVENTS), _EVENT_SCHEMA, directory / EVENTS_FILE)
+    every_item = {"every_item": staging.config.min_item_events == 0}
+    catalogue = connection.sql(_ITEMS, params=every_item)
+    items = _write_parquet(catalogue, _ITEM_SCHEMA, directory / ITEMS_FILE)
+    connection.execute(_REJECTS, {"path": str(directory / REJECTS_FILE)})
+    report = _build_report(staging, items, starts)
+    text = json.dumps(asdict(report), indent=2, ensure_ascii=False)
+    (directory / REPORT_FILE).write_text(text + "\n", encoding="utf-8")
+    return report
+
+
+def _build_report(staging: Staging, items: int, starts: dict[Split, int] | None) -> Report:
+    connection = staging.connection
+    events, users, first, last = one_row(connection, _TOTALS)
+    splits = dict(
+        connection.execute("SELECT split, count(*) FROM assigned GROUP BY split").fetchall()
+    )
+    event_rows, event_rejects = staging.rows_read["event"], staging.reject_counts("event")
+    item_rows, item_rejects = staging.rows_read["item"], staging.reject_counts("item")
+    usable, known = staging.usable_events, staging.count("catalogue")
+    (with_events,) = one_row(connection, "SELECT count(DISTINCT item_key) FROM kept")
+    return Report(
+        event_rows=event_rows,
+        event_rejects=event_rejects,
+        event_duplicates=event_rows - sum(event_rejects.values()) - usable,
+        events_filtered=usable - events,
+        item_rows=item_rows,
+        item_rejects=item_rejects,
+        item_duplicates=item_rows - sum(item_rejects.values()) - known,
+        items_filtered=known - items,
+        events=events,
+        users=users,
+        items=items,
+        items_with_events=with_events,
+        splits={split: splits.get(split, 0) for split in SPLITS},
+        first_timestamp=first,
+        last_timestamp=last,
+        split_starts=starts,
+    )
+
+
+def _write_parquet(rows: duckdb.DuckDBPyRelation, schema: pa.Schema, path: Path) -> int:
+    """Write rows in their order; return how many."""
+    count = 0
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for table in _row_groups(rows.to_arrow_reader(1 << 14), schema):
+            writer.write_table(table, row_group_size=_ROW_GROUP_ROWS)
+            count += len(table)
+    return count
+
+
+def _row_groups(batches: pa.RecordBatchReader, schema: pa.Schema) -> Iterator[pa.Table]:
+    """Cut the rows at fixed places, so that the bytes do not depend on DuckDB's batches."""
+    pending = schema.empty_table()
+    for batch in batches:
+        pending = pa.concat_tables([pending, pa.Table.from_batches([batch]).cast(schema)])
+        while len(pending) >= _ROW_GROUP_ROWS:
+            yield pending.slice(0, _ROW_GROUP_ROWS).combine_chunks()
+            pending = pending.slice(_ROW_GROUP_ROWS)
+    if len(pending):
+        yield pending.combine_chunks()

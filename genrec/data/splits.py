@@ -1,0 +1,102 @@
+"""Which events stay and which split each belongs to, as SQL over narrow tables.
+
+Enters: the table ``kept`` (seq, user_key, item_key, time) of ``staging``. Leaves: fewer rows of
+it, and the table ``assigned`` (seq, user_key, time, split). Nothing here holds a user or an event
+in Python.
+"""
+
+from __future__ import annotations
+
+import duckdb
+
+from genrec.data.config import PrepareConfig
+from genrec.data.database import one_row
+from genrec.errors import DataError
+from genrec.schema import Split
+
+_LEAVE_ONE_OUT = """
+CREATE TABLE assigned AS
+SELECT seq, user_key, time, CASE
+    WHEN count(*) OVER (PARTITION BY user_key) < 3 THEN 'train'
+    WHEN back = 1 THEN 'test' WHEN back = 2 THEN 'valid' ELSE 'train' END AS split
+FROM (
+    SELECT *, row_number() OVER (PARTITION BY user_key ORDER BY time DESC, seq DESC) AS back
+    FROM kept
+)
+"""
+
+_GLOBAL_TIME = """
+CREATE TABLE assigned AS
+SELECT seq, user_key, time, CASE
+    WHEN time >= $test THEN 'test' WHEN time >= $valid THEN 'valid' ELSE 'train' END AS split
+FROM kept
+"""
+
+
+def keep_core(connection: duckdb.DuckDBPyConnection, config: PrepareConfig) -> None:
+    """Drop users and items with too few events until none is left (k-core).
+
+    The order of dropping does not matter: there is one largest set in which all have enough.
+
+    Raises:
+        DataError: Nothing is left.
+    """
+    minimums = {"user_key": config.min_user_events, "item_key": config.min_item_events}
+    removed = True
+    while removed:
+        removed = False
+        for key, minimum in minimums.items():
+            if minimum > 1:
+                (count,) = one_row(
+                    connection,
+                    f"DELETE FROM kept WHERE {key} IN "
+                    f"(SELECT {key} FROM kept GROUP BY {key} HAVING count(*) < $minimum)",
+                    {"minimum": minimum},
+                )
+                removed = removed or count > 0
+    if one_row(connection, "SELECT count(*) FROM kept") == (0,):
+        raise DataError(
+            f"no event is left with min_user_events {config.min_user_events} and "
+            f"min_item_events {config.min_item_events}; lower them"
+        )
+
+
+def assign_splits(
+    connection: duckdb.DuckDBPyConnection, config: PrepareConfig
+) -> dict[Split, int] | None:
+    """Give every kept event its split.
+
+    Leave-one-out: a user's last event is test, the one before it valid; users with fewer than
+    three events train only. Global time: valid and test begin at moments that leave them their
+    shares of the events; events of one moment stay together.
+
+    Returns:
+        When valid and test begin, seconds; None for leave-one-out.
+
+    Raises:
+        DataError: Global time leaves nothing to train on.
+    """
+    if config.split == "leave-one-out":
+        connection.execute(_LEAVE_ONE_OUT)
+        return None
+    valid = _moment(connection, config.valid_share + config.test_share)
+    test = _moment(connection, config.test_share)
+    connection.execute(_GLOBAL_TIME, {"valid": valid, "test": test})
+    if one_row(connection, "SELECT min(time) >= $valid FROM kept", {"valid": valid}) == (True,):
+        raise DataError(
+            "global-time leaves nothing to train on: too many events share the first moment; "
+            "use leave-one-out or lower valid_share and test_share"
+        )
+    return {"valid": valid // 1_000_000, "test": test // 1_000_000}
+
+
+def _moment(connection: duckdb.DuckDBPyConnection, share_after: float) -> int:
+    """Return the time at which the last share of the events begins, microseconds."""
+    (total,) = one_row(connection, "SELECT count(*) FROM kept")
+    # A sort spills to disk where an exact quantile would hold every time in memory.
+    (time,) = one_row(
+        connection,
+        "SELECT time FROM kept ORDER BY time LIMIT 1 OFFSET $rank",
+        {"rank": min(total - 1, round(total * (1 - share_after)))},
+    )
+    return time

@@ -1,0 +1,246 @@
+"""Rows on their way: judged, numbered and kept in a DuckDB file, so that memory stays flat.
+
+Enters: Arrow tables of ``clean``. Leaves: the tables ``events_read``, ``items_read``,
+``catalogue``, ``kept`` and ``rejects`` of one DuckDB database. Splits and output are others' work.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from genrec.data.config import PrepareConfig
+from genrec.data.database import connect, one_row
+from genrec.data.lines import Reject
+from genrec.errors import DataError
+
+# Every DuckDB thread wants buffers of its own out of the memory limit.
+_MAX_THREADS = 8
+
+# Seconds of the last moment of the year 9999: what lies beyond is another unit, not a time.
+_LAST_SECOND = 253_402_300_799
+
+_TABLES = """
+CREATE TABLE rejects (kind VARCHAR, file VARCHAR, line BIGINT, reason VARCHAR, excerpt VARCHAR);
+CREATE TABLE items_read (
+    seq BIGINT, file VARCHAR, line BIGINT, item_id VARCHAR, title VARCHAR, brand VARCHAR,
+    categories VARCHAR[], description VARCHAR, text VARCHAR, fingerprint UHUGEINT
+);
+CREATE TABLE events_read (
+    seq BIGINT, file VARCHAR, line BIGINT, user_id VARCHAR, item_id VARCHAR, time BIGINT,
+    event_type VARCHAR, rating DOUBLE, title VARCHAR, review VARCHAR, fingerprint UHUGEINT,
+    reason VARCHAR, excerpt VARCHAR
+);
+"""
+
+# Control characters are gone from all text, so they can part the columns.
+_FINGERPRINT = "md5_number(concat_ws(chr(31), {}))"
+
+_ADD_ITEMS = f"""
+INSERT INTO items_read
+SELECT seq, $file, line, nullif(trim(item_id), ''), nullif(trim(title), ''),
+    nullif(trim(brand), ''), categories, nullif(trim(description), ''), text,
+    {
+    _FINGERPRINT.format(
+        "coalesce(title, ''), coalesce(brand, ''), array_to_string(categories, chr(30)), "
+        "coalesce(description, ''), coalesce(text, '')"
+    )
+}
+FROM batch
+"""
+
+_ADD_EVENTS = f"""
+INSERT INTO events_read
+WITH typed AS (
+    SELECT seq, line, nullif(trim(user_id), '') AS user_id, nullif(trim(item_id), '') AS item_id,
+        nullif(trim(timestamp), '') AS written, {{seconds}} AS seconds,
+        nullif(trim(rating), '') AS stars, try_cast(rating AS DOUBLE) AS rating,
+        nullif(trim(event_type), '') AS event_type, nullif(trim(title), '') AS title,
+        nullif(trim(review), '') AS review
+    FROM batch
+), judged AS (
+    SELECT *, CASE
+        WHEN user_id IS NULL THEN 'missing user_id'
+        WHEN item_id IS NULL THEN 'missing item_id'
+        WHEN written IS NULL THEN 'missing timestamp'
+        WHEN seconds IS NULL OR NOT isfinite(seconds) THEN 'unreadable timestamp'
+        WHEN seconds < 0 THEN 'negative timestamp'
+        WHEN seconds > {_LAST_SECOND} THEN 'timestamp after the year 9999 (milliseconds?)'
+        WHEN stars IS NOT NULL AND (rating IS NULL OR NOT isfinite(rating))
+            THEN 'rating is not a number'
+        WHEN rating < coalesce($min_rating, rating) OR rating > coalesce($max_rating, rating)
+            THEN 'rating out of range'
+    END AS reason
+    FROM typed
+)
+SELECT seq, $file, line, user_id, item_id,
+    CASE WHEN reason IS NULL THEN round(seconds * 1e6)::BIGINT END, event_type, rating, title,
+    review,
+    {
+    _FINGERPRINT.format(
+        "coalesce(event_type, ''), coalesce(rating::VARCHAR, ''), coalesce(title, ''), "
+        "coalesce(review, '')"
+    )
+},
+    reason,
+    CASE WHEN reason IS NOT NULL
+        THEN concat_ws(',', user_id, item_id, written, stars, left(title, 80)) END
+FROM judged
+"""
+
+_ADD_REJECTS = "INSERT INTO rejects SELECT $kind, $file, line, reason, excerpt FROM batch"
+
+_SECONDS = {
+    "seconds": "coalesce(try_cast(timestamp AS DOUBLE), epoch(try_cast(timestamp AS TIMESTAMPTZ)))",
+    "milliseconds": "try_cast(timestamp AS DOUBLE) / 1000",
+}
+
+_RESOLVE_ITEMS = """
+CREATE TABLE catalogue AS
+    SELECT item_id, min(seq) AS item_key FROM items_read WHERE item_id IS NOT NULL GROUP BY item_id;
+INSERT INTO rejects
+    SELECT 'item', file, line, 'missing item_id', title FROM items_read WHERE item_id IS NULL;
+INSERT INTO rejects
+    SELECT 'item', again.file, again.line, 'repeated item_id', again.item_id
+    FROM items_read again JOIN catalogue USING (item_id)
+    JOIN items_read first ON first.seq = item_key
+    WHERE again.seq <> item_key AND again.fingerprint <> first.fingerprint;
+"""
+
+_CATALOGUE_OF_EVENTS = """
+CREATE TABLE catalogue AS
+    SELECT item_id, min(seq) AS item_key FROM events_read WHERE reason IS NULL GROUP BY item_id;
+INSERT INTO items_read (seq, item_id, categories) SELECT item_key, item_id, [] FROM catalogue;
+"""
+
+_REJECT_EVENTS = """
+INSERT INTO rejects
+    SELECT 'event', file, line, reason, excerpt FROM events_read WHERE reason IS NOT NULL;
+INSERT INTO rejects
+    SELECT 'event', file, line, 'unknown item', item_id
+    FROM events_read ANTI JOIN catalogue USING (item_id) WHERE reason IS NULL;
+"""
+
+# A user's key is where the user first appears, an item's where the catalogue names it: keys
+# order as the files do. The first of equal rows stays.
+_KEEP_EVENTS = """
+CREATE TABLE users AS
+    SELECT user_id, min(seq) AS user_key FROM events_read SEMI JOIN catalogue USING (item_id)
+    WHERE reason IS NULL GROUP BY user_id;
+CREATE TABLE kept AS
+    SELECT min(seq) AS seq, user_key, item_key, time
+    FROM events_read JOIN users USING (user_id) JOIN catalogue USING (item_id)
+    WHERE reason IS NULL GROUP BY user_key, item_key, time, fingerprint;
+"""
+
+
+class Staging:
+    """A DuckDB database in a directory of its own, and the rows read so far."""
+
+    def __init__(self, directory: Path, config: PrepareConfig) -> None:
+        self.directory = directory
+        self.config = config
+        self.usable_events = 0
+        self.rows_read: Counter[str] = Counter()
+        self.connection = connect(
+            directory / "staging.duckdb",
+            config={
+                "memory_limit": config.memory_limit,
+                "temp_directory": str(directory / "spill"),
+                "threads": min(_MAX_THREADS, os.cpu_count() or 1),
+                # All that leaves is sorted by its keys, so no operator has to keep an order.
+                "preserve_insertion_order": False,
+            },
+        )
+        self.connection.execute(_TABLES)
+        # One transaction: nothing here outlives the run, so no write-ahead log is wanted.
+        self.connection.execute("BEGIN")
+
+    def close(self) -> None:
+        """Close the database."""
+        self.connection.close()
+
+    def add_items(self, batch: pa.Table, file: Path) -> None:
+        """Take in a batch of items."""
+        self._insert(_ADD_ITEMS, self._numbered(batch, "item"), {"file": str(file)})
+
+    def add_events(self, batch: pa.Table, file: Path, time: str) -> None:
+        """Take in a batch of events and judge each row; for ``time`` see ``formats.Source``."""
+        seconds = _SECONDS.get(time, f"epoch(try_strptime(timestamp, '{time}'))")
+        values = {
+            "file": str(file),
+            "min_rating": self.config.min_rating,
+            "max_rating": self.config.max_rating,
+        }
+        self._insert(_ADD_EVENTS.format(seconds=seconds), self._numbered(batch, "event"), values)
+
+    def _numbered(self, batch: pa.Table, kind: str) -> pa.Table:
+        first = self.rows_read[kind]
+        self.rows_read[kind] += len(batch)
+        numbers = np.arange(first, first + len(batch), dtype=np.int64)
+        return batch.append_column("seq", pa.array(numbers))
+
+    def _insert(self, query: str, batch: pa.Table, values: Mapping[str, object]) -> None:
+        self.connection.register("batch", batch)
+        self.connection.execute(query, dict(values))
+        self.connection.unregister("batch")
+
+    def reject(self, rejects: list[Reject], file: Path, kind: str) -> None:
+        """Note rows that could not even be read."""
+        self.rows_read[kind] += len(rejects)
+        if rejects:
+            batch = pa.Table.from_pylist([asdict(reject) for reject in rejects])
+            self._insert(_ADD_REJECTS, batch, {"kind": kind, "file": str(file)})
+
+    def resolve(self, has_items: bool) -> None:
+        """Make the catalogue and keep the events that can be used, each once.
+
+        Raises:
+            DataError: Too many rows cannot be used, or none can.
+        """
+        self.connection.execute("COMMIT")
+        self.connection.execute(_RESOLVE_ITEMS if has_items else _CATALOGUE_OF_EVENTS)
+        self._check_rejects("item")
+        self.connection.execute(_REJECT_EVENTS)
+        self._check_rejects("event")
+        self.connection.execute(_KEEP_EVENTS)
+        self.usable_events = self.count("kept")
+        if not self.usable_events:
+            raise DataError("no event is left to use; the files hold no event rows")
+
+    def count(self, table: str) -> int:
+        """Return the number of rows of a table."""
+        return one_row(self.connection, f"SELECT count(*) FROM {table}")[0]
+
+    def reject_counts(self, kind: str) -> dict[str, int]:
+        """Return how many rows were rejected for each reason, most frequent first."""
+        return dict(
+            self.connection.execute(
+                "SELECT reason, count(*) AS n FROM rejects WHERE kind = ? "
+                "GROUP BY reason ORDER BY n DESC, reason",
+                [kind],
+            ).fetchall()
+        )
+
+    def _check_rejects(self, kind: str) -> None:
+        rejected, rows = sum(self.reject_counts(kind).values()), self.rows_read[kind]
+        if rejected <= self.config.max_reject_share * rows:
+            return
+        reason = next(iter(self.reject_counts(kind)))
+        file, line, excerpt = one_row(
+            self.connection,
+            "SELECT file, line, excerpt FROM rejects WHERE kind = $kind AND reason = $reason "
+            "ORDER BY file, line LIMIT 1",
+            {"kind": kind, "reason": reason},
+        )
+        raise DataError(
+            f"{rejected:,} of {rows:,} {kind} rows cannot be used, more than max_reject_share "
+            f"{self.config.max_reject_share:g} allows; most often: {reason}, first in {file} "
+            f"line {line}: {excerpt!r}; mend the file or raise max_reject_share"
+        )

@@ -1,0 +1,137 @@
+"""Draw the toy world: users with planted interests, and the events that follow from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from genrec.data.toy.catalogue import Catalogue, load_catalogue, theme_of
+from genrec.data.toy.interests import PlantedInterest, plant_interests
+from genrec.data.toy.reviews import REVIEW_SHARE, draw_rating, write_review
+from genrec.data.toy.shopper import Shopper
+from genrec.errors import ConfigError
+from genrec.schema import Event
+
+START = 1_672_531_200
+"""2023-01-01 UTC."""
+DAY_S = 86_400
+SPAN_S = 730 * DAY_S
+VIEW_SHARE = 0.3
+RATED_SHARE = 0.85
+WISHING_SHARE = 0.2
+"""Of reviews that please, how many end with a wish."""
+FIRST_NAMES = (
+    "ada amir anya arlo bea carlos chloe dara dev elif emil esme farah felix freya gita hana hugo "
+    "ida imre ines ivan jada jonas june kaito kira lars leila liam lotte luca maeve malik maya "
+    "milo nadia nico nora omar oona otto petra priya quinn rafi rosa ruben sami sara soren tara "
+    "theo uma vera wanda xenia yara yusuf zoe"
+).split()
+
+
+@dataclass(frozen=True)
+class ToyConfig:
+    """Settings of the toy world.
+
+    Attributes:
+        num_users: More users leave the earlier ones as they are.
+        events_per_user: The median; half of it and twice as many both happen.
+        num_themes: Of the twelve in the catalogue; 20 items each.
+        repeat_rate: How often a user buys again something that runs out.
+        seed: Equal settings give equal bytes.
+    """
+
+    num_users: int = 700
+    events_per_user: int = 25
+    num_themes: int = 12
+    repeat_rate: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.num_users < 1:
+            raise ConfigError(f"num_users is {self.num_users}; give at least 1")
+        if self.events_per_user < 8:
+            raise ConfigError(f"events_per_user is {self.events_per_user}; give at least 8")
+        if not 6 <= self.num_themes <= 12:
+            raise ConfigError(f"num_themes is {self.num_themes}; give 6 to 12")
+        if not 0 <= self.repeat_rate < 1:
+            raise ConfigError(f"repeat_rate is {self.repeat_rate}; give at least 0, less than 1")
+
+
+@dataclass(frozen=True)
+class ToyUser:
+    """One simulated user.
+
+    Attributes:
+        user_id: External ID.
+        start: Of the time line, seconds; the first event comes some time after.
+        end: Of the time line.
+        interests: As planted.
+        events: Oldest first.
+    """
+
+    user_id: str
+    start: int
+    end: int
+    interests: tuple[PlantedInterest, ...]
+    events: tuple[Event, ...]
+
+
+def draw_world(config: ToyConfig) -> tuple[Catalogue, Iterator[ToyUser]]:
+    """Return the catalogue and, one by one, its users."""
+    catalogue = load_catalogue(config.num_themes)
+    quality = np.random.default_rng([config.seed]).normal(0, 0.45, size=len(catalogue.items))
+    return catalogue, (
+        _draw_user(catalogue, quality, config, number) for number in range(config.num_users)
+    )
+
+
+def _draw_user(
+    catalogue: Catalogue, quality: np.ndarray, config: ToyConfig, number: int
+) -> ToyUser:
+    # A generator for each user, so that the users do not depend on how many there are.
+    rng = np.random.default_rng([config.seed, number])
+    user_id = f"{FIRST_NAMES[number % len(FIRST_NAMES)]}-{number + 1:03d}"
+    start = START + int(rng.uniform(0, 0.16) * SPAN_S)
+    end = START + int(rng.uniform(0.92, 1.0) * SPAN_S)
+    interests = plant_interests(rng, config.num_themes, start, end)
+    shopper = Shopper(len(catalogue.items), interests, config.repeat_rate)
+    events = []
+    for at in _draw_times(rng, start, end, config.events_per_user):
+        event_type = "view" if rng.random() < VIEW_SHARE else "purchase"
+        chances = shopper.probabilities(at, event_type)
+        if chances.sum() == 0:
+            break
+        item = int(rng.choice(len(chances), p=chances))
+        rating, wish, title, review = None, None, None, None
+        if event_type == "purchase" and rng.random() < RATED_SHARE:
+            rating = draw_rating(rng, quality[item], shopper.is_tired_of(theme_of(item), at))
+            if rng.random() < REVIEW_SHARE:
+                wish = _draw_wish(rng, shopper, item, rating)
+                title, review = write_review(rng, catalogue, item, rating, wish)
+        shopper.observe(item, at, rating, wish)
+        item_id = catalogue.items[item].item_id
+        events.append(Event(user_id, item_id, at, event_type, rating, title, review))
+    return ToyUser(user_id, start, end, interests, tuple(events))
+
+
+def _draw_times(rng: np.random.Generator, start: int, end: int, median: int) -> list[int]:
+    """Return increasing times in sittings of one to a few events, by day."""
+    wanted = int(np.clip(rng.lognormal(np.log(median), 0.35), 8, 4 * median))
+    times: set[int] = set()
+    while len(times) < wanted:
+        day = int(rng.uniform(start, end - DAY_S)) // DAY_S * DAY_S
+        at = max(start, day + int(rng.uniform(7, 22) * 3600))
+        for _ in range(min(rng.geometric(0.4), wanted - len(times))):
+            times.add(at)
+            at += int(rng.uniform(60, 1800))
+    return sorted(times)
+
+
+def _draw_wish(rng: np.random.Generator, shopper: Shopper, item: int, rating: float) -> int | None:
+    """Return another item of the theme that the user does not have yet, or None."""
+    options = [other for other in shopper.new_items(theme_of(item)) if other != item]
+    if rating < 4 or not options or rng.random() > WISHING_SHARE:
+        return None
+    return int(options[rng.integers(len(options))])

@@ -1,0 +1,279 @@
+"""Tree beam search: the best paths of a trie under a causal language model.
+
+Enters: prompts, a trie, filters, a Hugging Face causal LM. Leaves: per row the best leaves and
+their scores. Must not know what a leaf stands for, nor how a prompt came about.
+
+Each prompt is read once. From then on all beams of a row are *sibling tokens in that same row*:
+their keys and values are appended to the row's cache, siblings share a position, and a mask lets
+each see the prompt and its own ancestors only. Nothing is copied or reordered for a beam, and any
+decoder with rotary positions does it through its plain ``forward``.
+
+The rule of scores, on which all engines agree: the probability of a token is renormalised over
+the children its node has left after the row's filters. So a node with one allowed child adds
+log 1 = 0 and is not run through the model at all; its token waits until a descendant has a choice.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from transformers import DynamicCache
+
+from genrec.decode.constraint import Constraint
+from genrec.decode.mask import DeviceTrie, check_vocabulary
+from genrec.decode.trie import NO_NODE, ROOT
+from genrec.errors import DecodeError
+
+NOT_CACHED = -1
+
+
+class Beams(NamedTuple):
+    """What a search found, best first; equal scores stand in the order of their paths.
+
+    Attributes:
+        leaves: -1 where a row's filters leave fewer than asked. Shape: (B, K), int64.
+        scores: Summed log-probabilities in nats, -inf where there is no leaf.
+            Shape: (B, K), float32.
+    """
+
+    leaves: Tensor
+    scores: Tensor
+
+
+@torch.inference_mode()
+def tree_beam_search(
+    model: nn.Module,
+    input_ids: Tensor,
+    attention_mask: Tensor,
+    trie: DeviceTrie,
+    num_beams: int,
+    constraint: Constraint | None = None,
+) -> Beams:
+    """Find the best leaves of each row.
+
+    Every beam kept leads to an allowed leaf, so ``num_beams`` leaves come back wherever the
+    filters leave as many. With as many beams as the widest level has nodes the result is exact.
+
+    Args:
+        model: Causal LM in evaluation mode, PEFT-wrapped or not.
+        input_ids: Prompts, padded on either side. Shape: (B, T).
+        attention_mask: 1 at tokens, 0 at padding; each row holds a token. Shape: (B, T).
+        trie: On the model's device.
+        num_beams: Beams kept at each level and leaves returned.
+        constraint: Of B rows.
+
+    Raises:
+        DecodeError: The model cannot decode a tree of siblings.
+        ValueError: The trie is of a larger vocabulary.
+    """
+    prompts = _Prompts(model, input_ids, attention_mask, trie.num_levels)
+    check_vocabulary(trie, prompts.logits.shape[-1])
+    tree = _Tree.planted(len(input_ids), input_ids.device)
+    for _ in range(trie.num_levels):
+        nodes, tokens, allowed = trie.expand(tree.nodes, constraint)
+        logprobs = _child_logprobs(prompts, tree, tokens, allowed)
+        tree.grow(nodes, tokens, tree.scores.unsqueeze(-1) + logprobs, num_beams)
+    scores, order = tree.scores.sort(dim=1, descending=True, stable=True)
+    leaves = trie.leaves(tree.nodes.gather(1, order))
+    missing = (0, num_beams - leaves.shape[1])
+    return Beams(
+        nn.functional.pad(leaves, missing, value=NO_NODE),
+        nn.functional.pad(scores, missing, value=-torch.inf),
+    )
+
+
+class _Prompts:
+    """A batch of prompts, read once, to which sibling tokens are appended.
+
+    Attributes:
+        logits: Scores of the token after each prompt. Shape: (B, 1, V).
+        lengths: Tokens of each prompt. Shape: (B,).
+        mask: Which columns of the cache hold a prompt's tokens. Shape: (B, T), bool.
+        num_cached: Columns of the cache, the same for all rows.
+    """
+
+    def __init__(
+        self, model: nn.Module, input_ids: Tensor, attention_mask: Tensor, num_levels: int
+    ) -> None:
+        input_ids, self.mask = _pad_left(input_ids, attention_mask)
+        _check_model(model, input_ids.shape[1] + num_levels)
+        self.model, self.cache = model, DynamicCache()
+        self.lengths = self.mask.sum(dim=1)
+        self.num_cached = input_ids.shape[1]
+        self.logits = model(
+            input_ids=input_ids,
+            attention_mask=self.mask.long(),
+            position_ids=(self.mask.cumsum(dim=1) - 1).clamp(min=0),
+            past_key_values=self.cache,
+            use_cache=True,
+            logits_to_keep=1,
+        ).logits
+
+    def append(self, tokens: Tensor, depths: Tensor, family: Tensor) -> Tensor:
+        """Append sibling tokens to every row and return the scores of what follows each.
+
+        Args:
+            tokens: Shape: (B, Q).
+            depths: Tokens of the path before each. Shape: (B, Q).
+            family: Cache columns of each token's ancestors and its own; -1 stands for none.
+                Shape: (B, Q, D).
+
+        Returns:
+            Logits. Shape: (B, Q, V).
+        """
+        num_rows, num_new = tokens.shape
+        total = self.num_cached + num_new
+        # The last column takes what stands for none and is cut off.
+        visible = torch.zeros(num_rows, num_new, total + 1, dtype=torch.bool, device=tokens.device)
+        visible[..., : self.mask.shape[1]] = self.mask.unsqueeze(1)
+        visible.scatter_(2, torch.where(family < 0, total, family), True)
+        self.num_cached = total
+        return self.model(
+            input_ids=tokens,
+            attention_mask=visible[..., :total].unsqueeze(1),
+            position_ids=self.lengths.unsqueeze(1) + depths,
+            past_key_values=self.cache,
+            use_cache=True,
+        ).logits
+
+
+class _Tree:
+    """The beams of every row, in the order of their paths.
+
+    Attributes:
+        nodes: Trie nodes, -1 where a row has fewer beams. Shape: (B, M).
+        scores: Summed log-probabilities, -inf where there is no beam. Shape: (B, M), float32.
+        paths: Tokens so far. Shape: (B, M, level).
+        columns: Cache column of each of these tokens; -1 until run through the model.
+            Shape: (B, M, level).
+    """
+
+    def __init__(self, nodes: Tensor, scores: Tensor, paths: Tensor, columns: Tensor) -> None:
+        self.nodes, self.scores, self.paths, self.columns = nodes, scores, paths, columns
+
+    @classmethod
+    def planted(cls, num_rows: int, device: torch.device) -> _Tree:
+        """Start at the root."""
+        nodes = torch.full((num_rows, 1), ROOT, device=device)
+        empty = torch.empty(num_rows, 1, 0, dtype=torch.int64, device=device)
+        return cls(nodes, torch.zeros(num_rows, 1, device=device), empty, empty)
+
+    def grow(self, nodes: Tensor, tokens: Tensor, scores: Tensor, num_beams: int) -> None:
+        """Replace the beams by the best of their children.
+
+        Args:
+            nodes: The children. Shape: (B, M, C).
+            tokens: Shape: (B, M, C).
+            scores: -inf for children that may not be taken. Shape: (B, M, C).
+            num_beams: How many to keep.
+        """
+        num_children = scores.shape[-1]
+        best, self.scores = _best(scores.flatten(1), num_beams)
+        self.nodes = nodes.flatten(1).gather(1, best).masked_fill(self.scores.isneginf(), NO_NODE)
+        parents = (best // num_children).unsqueeze(-1).expand(-1, -1, self.paths.shape[-1])
+        token = tokens.flatten(1).gather(1, best).unsqueeze(-1)
+        self.paths = torch.cat([self.paths.gather(1, parents), token], dim=-1)
+        columns = self.columns.gather(1, parents)
+        self.columns = torch.cat([columns, torch.full_like(token, NOT_CACHED)], dim=-1)
+
+    def run(self, prompts: _Prompts, beams: Tensor) -> tuple[Tensor, Tensor]:
+        """Run what some beams have not yet run through the model.
+
+        A token that waited has one descendant, so nothing is ever run twice.
+
+        Args:
+            prompts: What the tree grows on.
+            beams: Whether to run each; at least one. Shape: (B, M), bool.
+
+        Returns:
+            Logits of all tokens run, and which of them is each beam's last.
+            Shapes: (B, Q, V), (B, M).
+        """
+        depth = self.paths.shape[-1]
+        before = prompts.num_cached
+        waiting = (beams.unsqueeze(-1) & (self.columns == NOT_CACHED)).flatten(1)
+        turn = waiting.cumsum(dim=1) - 1
+        columns = torch.where(waiting, before + turn, self.columns.flatten(1))
+        self.columns = columns.view_as(self.columns)
+        # Which of ``paths`` is run in which turn. Rows with fewer tokens run some others of theirs
+        # again; nobody looks at those columns.
+        num_new = int(turn.max()) + 1
+        order = waiting.int().sort(dim=1, descending=True, stable=True).indices[:, :num_new]
+        depths = order % depth
+        owners = (order // depth).unsqueeze(-1).expand(-1, -1, depth)
+        later = torch.arange(depth, device=order.device) > depths.unsqueeze(-1)
+        family = self.columns.gather(1, owners).masked_fill(later, NOT_CACHED)
+        logits = prompts.append(self.paths.flatten(1).gather(1, order), depths, family)
+        return logits, (self.columns[..., -1] - before).clamp(min=0)
+
+
+def _child_logprobs(prompts: _Prompts, tree: _Tree, tokens: Tensor, allowed: Tensor) -> Tensor:
+    """Log-probability of each child among the allowed children of its node.
+
+    Returns:
+        -inf for children that may not be taken. Shape: (B, M, C), float32.
+    """
+    none = torch.zeros(allowed.shape, device=allowed.device).masked_fill(~allowed, -torch.inf)
+    choosing = allowed.sum(dim=-1) > 1
+    if not choosing.any():
+        return none
+    if tree.paths.shape[-1] == 0:
+        logits, place = prompts.logits, torch.zeros_like(tree.nodes)
+    else:
+        logits, place = tree.run(prompts, choosing)
+    rows = torch.arange(len(place), device=place.device).view(-1, 1, 1)
+    scores = logits[rows, place.unsqueeze(-1), tokens].float() + none
+    return torch.where(choosing.unsqueeze(-1) & allowed, scores.log_softmax(dim=-1), none)
+
+
+def _best(scores: Tensor, num_beams: int) -> tuple[Tensor, Tensor]:
+    """Choose the highest scores of each row; of equal ones the first.
+
+    Args:
+        scores: Shape: (B, X).
+        num_beams: How many, at most X.
+
+    Returns:
+        Indices in ascending order and their scores. Shapes: (B, min(num_beams, X)).
+    """
+    order = scores.sort(dim=1, descending=True, stable=True).indices[:, :num_beams]
+    order = order.sort(dim=1).values
+    return order, scores.gather(1, order)
+
+
+def _pad_left(input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Move the padding of every row to its front and drop columns that hold nothing else."""
+    mask = attention_mask.bool()
+    if not mask.any(dim=1).all():
+        raise ValueError("every row needs at least one token")
+    width = int(mask.sum(dim=1).max())
+    order = mask.int().sort(dim=1, stable=True).indices[:, -width:]
+    return input_ids.gather(1, order), mask.gather(1, order)
+
+
+def _check_model(model: nn.Module, num_tokens: int) -> None:
+    """Refuse models in which siblings would not see what their own sequence would.
+
+    Raises:
+        DecodeError: Naming what stands in the way.
+    """
+    config: Any = model.config
+    config = config.get_text_config()
+    if model.training:
+        raise DecodeError("the model is in training mode and would drop units; call model.eval()")
+    if config._attn_implementation != "sdpa":
+        raise DecodeError(
+            f"attention '{config._attn_implementation}' takes no tree mask; load the model with "
+            "attn_implementation='sdpa'"
+        )
+    kinds = set(getattr(config, "layer_types", None) or ())
+    if strange := kinds - {"full_attention", "sliding_attention"}:
+        raise DecodeError(f"layers of kind {sorted(strange)} cannot hold sibling tokens")
+    window = getattr(config, "sliding_window", None)
+    if window is not None and kinds != {"full_attention"} and num_tokens > window:
+        raise DecodeError(
+            f"prompt and path take {num_tokens} tokens, the model's window is {window}; "
+            "shorten the prompt"
+        )

@@ -1,0 +1,230 @@
+"""The trie as tensors: look-up, expansion and masking for whole batches, on any device.
+
+Enters: a ``Trie``, nodes and next-token scores. Leaves: children, masks and nodes. Every function
+takes a batch of nodes and runs no Python per node; its cost depends on how many children the nodes
+have, never on the size of the catalogue. Must not know which model or engine the scores are from.
+
+A *state* is the node a row stands at; -1 stands nowhere, and leaves its row alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from genrec.decode.trie import NO_NODE, ROOT, Trie
+
+if TYPE_CHECKING:
+    from genrec.decode.constraint import Constraint
+
+
+@dataclass(frozen=True, eq=False)
+class DeviceTrie:
+    """The arrays of a ``Trie`` on a device, and what is asked of them while decoding.
+
+    Attributes:
+        tokens: As in ``Trie``. Shape: (num_nodes,), int32.
+        first_child: As in ``Trie``. Shape: (num_inner + 2,), int32.
+        leaf_at: As in ``Trie``. Shape: (num_leaves,), int32.
+        place_of: Inverse of ``leaf_at``: where each leaf lies in the order of paths.
+            Shape: (num_leaves,), int32.
+        level_start: As in ``Trie``.
+        most_children: Children of the widest node.
+        largest_token: So that a table made for another vocabulary is noticed.
+    """
+
+    tokens: Tensor
+    first_child: Tensor
+    leaf_at: Tensor
+    place_of: Tensor
+    level_start: tuple[int, ...]
+    most_children: int
+    largest_token: int
+
+    @classmethod
+    def put(cls, trie: Trie, device: torch.device | str = "cpu") -> DeviceTrie:
+        """Copy a trie to a device."""
+        place_of = np.empty_like(trie.leaf_at)
+        place_of[trie.leaf_at] = np.arange(trie.num_leaves, dtype=place_of.dtype)
+        return cls(
+            tokens=torch.tensor(trie.tokens, device=device),
+            first_child=torch.tensor(trie.first_child, device=device),
+            leaf_at=torch.tensor(trie.leaf_at, device=device),
+            place_of=torch.tensor(place_of, device=device),
+            level_start=trie.level_start,
+            most_children=int(np.diff(trie.first_child).max()),
+            largest_token=int(trie.tokens.max()),
+        )
+
+    @property
+    def num_levels(self) -> int:
+        """Tokens of a path."""
+        return len(self.level_start) - 2
+
+    @property
+    def num_leaves(self) -> int:
+        """Paths."""
+        return len(self.leaf_at)
+
+    def slices(self, states: Tensor) -> tuple[Tensor, Tensor]:
+        """Return where the children of each state begin and end; empty for leaves and -1.
+
+        Args:
+            states: Nodes. Shape: any.
+
+        Returns:
+            First child, and one past the last. Shapes: that of ``states``.
+        """
+        childless = self.level_start[-2]
+        inner = torch.where(states < 0, childless, states).clamp(max=childless)
+        return self.first_child[inner], self.first_child[inner + 1]
+
+    def edges(self, states: Tensor) -> Tensor:
+        """Return the children of each state, then one past the last, repeated as padding.
+
+        Child c of a state is ``edges[..., c]``, and is there where ``edges.diff() > 0``.
+
+        Args:
+            states: Nodes. Shape: (...).
+
+        Returns:
+            Node numbers; C is the number of children of the widest state. Shape: (..., C + 1).
+        """
+        begin, end = self.slices(states)
+        widest = int((end - begin).max()) if states.numel() else 0
+        steps = torch.arange(widest + 1, dtype=begin.dtype, device=begin.device)
+        return torch.minimum(begin.unsqueeze(-1) + steps, end.unsqueeze(-1))
+
+    def expand(
+        self, states: Tensor, constraint: Constraint | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """List the children of each state, by token, and say which may be taken.
+
+        Args:
+            states: Nodes; the first axis is the constraint's rows. Shape: (B, ...).
+            constraint: A child without an allowed leaf below it may not be taken.
+
+        Returns:
+            Nodes, their tokens and whether each may be taken; where there is no such child the
+            first two mean nothing and the third is False. Shapes: (B, ..., C).
+        """
+        edges = self.edges(states)
+        if constraint is None:
+            allowed = edges.diff() > 0
+        else:
+            allowed = constraint.leaves_before(self.first_leaf(edges, states)).diff() > 0
+        nodes = edges[..., :-1].long()
+        return nodes, self.tokens[nodes.clamp(max=len(self.tokens) - 1)].long(), allowed
+
+    def first_leaf(self, edges: Tensor, states: Tensor) -> Tensor:
+        """Return the place of the first leaf at or after each edge of ``edges(states)``.
+
+        Args:
+            edges: Shape: (..., C + 1).
+            states: The parents. Shape: (...).
+        """
+        starts = torch.tensor(self.level_start, device=edges.device)
+        levels = torch.bucketize(states.contiguous(), starts, right=True).unsqueeze(
+            -1
+        )  # of the edges
+        for level in range(1, self.num_levels):
+            # An edge past its level's last node is the next level's first: one step down takes
+            # it past the last child, which is why edges of each level must step together.
+            inside = edges.clamp(max=len(self.first_child) - 1)
+            edges = torch.where(levels <= level, self.first_child[inside], edges)
+        return edges - self.level_start[-2]
+
+    def parents(self, states: Tensor) -> Tensor:
+        """Return the parent of each node; -1 of the root. Shape: that of ``states``."""
+        inner = self.first_child[:-2]
+        return torch.searchsorted(inner, states.to(inner.dtype), right=True) - 1
+
+    def step(self, states: Tensor, tokens: Tensor) -> Tensor:
+        """Return the child of each state that a token leads to; -1 where there is none.
+
+        Args:
+            states: Nodes. Shape: any.
+            tokens: Shape: that of ``states``.
+        """
+        low, end = self.slices(states)
+        high, last = end, len(self.tokens) - 1
+        for _ in range(self.most_children.bit_length()):
+            middle = (low + high) // 2
+            before = (low < high) & (self.tokens[middle.clamp(max=last)] < tokens)
+            low, high = torch.where(before, middle + 1, low), torch.where(before, high, middle)
+        found = (low < end) & (self.tokens[low.clamp(max=last)] == tokens)
+        return torch.where(found, low.long(), NO_NODE)
+
+    def leaves(self, states: Tensor) -> Tensor:
+        """Return the leaf at each node of the last level; -1 for any other state."""
+        places = states - self.level_start[-2]
+        return torch.where(places < 0, NO_NODE, self.leaf_at[places.clamp(min=0)].long())
+
+
+def mask_logits(
+    logits: Tensor, states: Tensor, trie: DeviceTrie, constraint: Constraint | None = None
+) -> Tensor:
+    """Keep only the tokens that extend a valid path.
+
+    Rows that stand nowhere (-1) or at a leaf, whose path is complete, are left alone. Every inner
+    node has a child, so no row is fully masked unless a constraint allows none of its leaves.
+
+    Args:
+        logits: Next-token scores before softmax. Shape: (B, V).
+        states: Trie node of each row. Shape: (B,).
+        trie: On the same device as ``logits``.
+        constraint: Of B rows.
+
+    Returns:
+        New tensor; forbidden tokens are -inf. Shape: (B, V).
+
+    Raises:
+        ValueError: Shapes disagree, or the trie is of a larger vocabulary.
+    """
+    if logits.ndim != 2 or states.shape != logits.shape[:1]:
+        raise ValueError(f"logits {tuple(logits.shape)} and states {tuple(states.shape)} disagree")
+    check_vocabulary(trie, logits.shape[-1])
+    _, tokens, allowed = trie.expand(states, constraint)
+    kept = torch.zeros_like(logits, dtype=torch.bool)
+    row, child = allowed.nonzero(as_tuple=True)
+    kept[row, tokens[row, child]] = True
+    free = (states < 0) | (states >= trie.level_start[-2])
+    return logits.masked_fill(~(kept | free.unsqueeze(-1)), -torch.inf)
+
+
+def trailing_states(input_ids: Tensor, trie: DeviceTrie, opening_token_id: int) -> Tensor:
+    """Return the node that the end of each sequence stands at.
+
+    A path starts after the opening token. A sequence that ends with it stands at the root, one
+    that ends in it and the first tokens of a valid path stands at their node, any other nowhere.
+
+    Args:
+        input_ids: Sequences that end in the last column; no more than the last L + 1 columns
+            are read. Shape: (B, T).
+        trie: On the same device.
+        opening_token_id: The token after which a path is written.
+
+    Returns:
+        Nodes, -1 for nowhere. Shape: (B,).
+    """
+    states = torch.full_like(input_ids[:, 0], NO_NODE)
+    for tokens in input_ids[:, -(trie.num_levels + 1) :].unbind(1):
+        states = torch.where(tokens == opening_token_id, ROOT, trie.step(states, tokens))
+    return states
+
+
+def check_vocabulary(trie: DeviceTrie, vocabulary_size: int) -> None:
+    """Check that a model's scores cover every token of a trie.
+
+    Raises:
+        ValueError: They do not.
+    """
+    if trie.largest_token >= vocabulary_size:
+        raise ValueError(
+            f"the trie holds token {trie.largest_token}, the model knows {vocabulary_size}; "
+            "it was built for another vocabulary"
+        )

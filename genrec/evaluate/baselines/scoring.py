@@ -1,0 +1,100 @@
+"""What the baselines share: score the whole catalogue, apply the request's filters, take the top.
+
+Inside, items stand in the order of their popularity in the train split, so that equal scores go to
+the more popular item and whatever a baseline has no opinion about is filled up with popularity.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+
+from genrec.data import Dataset
+from genrec.schema import Item, Recommendation, Request
+
+_CELLS_AT_ONCE = 1 << 23
+"""Scores held at a time: 64 MiB."""
+
+
+class ScoringRanker(ABC):
+    """A ``schema.Ranker`` that gives every item of the catalogue a score."""
+
+    name: str
+
+    def __init__(self, items: Sequence[Item], counts: np.ndarray) -> None:
+        """Order the catalogue.
+
+        Args:
+            items: The catalogue.
+            counts: Events of each item in the train split. Shape: (items,).
+        """
+        order = np.argsort(-counts, kind="stable")
+        self._items = [items[index] for index in order]
+        self._counts = counts[order]
+
+    @classmethod
+    @abstractmethod
+    def fit(cls, data: Dataset) -> Self:
+        """Learn from the train split."""
+
+    @abstractmethod
+    def _score(self, requests: Sequence[Request]) -> np.ndarray:
+        """Score every item for every request. Shape: (requests, items), float, writable."""
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {item.item_id: place for place, item in enumerate(self._items)}
+
+    def recommend_many(self, requests: Sequence[Request], k: int) -> list[list[Recommendation]]:
+        """Rank items for each request, as ``schema.Ranker`` promises.
+
+        Events with items outside the catalogue are passed over.
+        """
+        step = max(1, _CELLS_AT_ONCE // len(self._items))
+        answers = []
+        for start in range(0, len(requests), step):
+            batch = requests[start : start + step]
+            for request, scores in zip(batch, self._score(batch), strict=True):
+                self._forbid(request, scores)
+                answers.append(self._take_top(scores, k))
+        return answers
+
+    def _known(self, item_ids: Iterable[str]) -> list[int]:
+        """Return the places of those items that the catalogue has, in the order given."""
+        return [self._places[item_id] for item_id in item_ids if item_id in self._places]
+
+    def _forbid(self, request: Request, scores: np.ndarray) -> None:
+        """Set to -inf, in place, what the request does not allow."""
+        if request.only is not None:
+            is_outside = np.ones(len(scores), dtype=bool)
+            is_outside[self._known(request.only)] = False
+            scores[is_outside] = -np.inf
+        scores[self._known(request.exclude)] = -np.inf
+        if not request.repeats:
+            scores[self._known(event.item_id for event in request.history.events)] = -np.inf
+
+    def _take_top(self, scores: np.ndarray, k: int) -> list[Recommendation]:
+        if k < len(scores):
+            # Keep all that tie with the k-th, so that ties do not depend on the partition.
+            limit = np.partition(scores, len(scores) - k)[len(scores) - k]
+            kept = np.flatnonzero(scores >= limit)
+        else:
+            kept = np.arange(len(scores))
+        best = kept[np.argsort(-scores[kept], kind="stable")][:k]
+        best = best[scores[best] > -np.inf]
+        return [
+            Recommendation(self._items[place].item_id, rank, score, self._items[place].title)
+            for rank, (place, score) in enumerate(
+                zip(best.tolist(), scores[best].tolist(), strict=True), start=1
+            )
+        ]
+
+
+def count_events(data: Dataset) -> np.ndarray:
+    """Return how many train events each item has. Shape: (items,)."""
+    events = data.interactions("train")
+    return np.bincount(events.item_index, minlength=events.num_items)

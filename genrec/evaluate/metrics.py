@@ -1,0 +1,100 @@
+"""Accuracy and health of ranked lists, on integers alone.
+
+Enters: ranked item indices and held-out target indices. Leaves: one number per user, so that
+intervals and paired comparisons can be computed, or one rate. Knows no ranker and no data set.
+
+With T the set of a user's distinct targets and hits counted once each:
+
+- recall@k: hits in the first k places, divided by |T|. It never falls as k grows. With one target
+  it is the hit rate.
+- ndcg@k: the sum of 1 / log2(rank + 1) over the hits in the first k places, divided by the same sum
+  for an ideal list, which has min(k, |T|) hits in front.
+- mrr@k: 1 / rank of the first hit in the first k places, else 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+
+CUTOFFS = (1, 5, 10, 20)
+ACCURACIES = ("recall", "ndcg", "mrr")
+NO_ITEM = -1
+"""Stands for an answer that is no item of the catalogue, and for a place left empty."""
+
+
+def mark_duplicates(ranked: np.ndarray) -> np.ndarray:
+    """Mark the places whose item already stands further up in the same list.
+
+    Args:
+        ranked: Item indices, best first; ``NO_ITEM`` is never a duplicate. Shape: (U, K).
+
+    Returns:
+        Shape: (U, K), bool.
+    """
+    duplicates = np.zeros(ranked.shape, dtype=bool)
+    for place in range(1, ranked.shape[1]):
+        same = ranked[:, :place] == ranked[:, place : place + 1]
+        duplicates[:, place] = same.any(axis=1) & (ranked[:, place] != NO_ITEM)
+    return duplicates
+
+
+def mark_hits(ranked: np.ndarray, targets: Sequence[Collection[int]]) -> np.ndarray:
+    """Mark the places that hold a target; a target counts once, where it first stands.
+
+    Args:
+        ranked: Item indices, best first; ``NO_ITEM`` never hits. Shape: (U, K).
+        targets: Each user's target items; repeated ones count once.
+
+    Returns:
+        Shape: (U, K), bool.
+    """
+    users = np.repeat(np.arange(len(targets)), [len(held_out) for held_out in targets])
+    items = np.fromiter((item for held_out in targets for item in held_out), dtype=np.int64)
+    # One integer for each pair of user and item turns ragged targets into one look-up.
+    width = max(ranked.max(initial=0), items.max(initial=0)) + 1
+    answers = np.arange(len(ranked))[:, None] * width + ranked
+    hits = np.isin(answers, users * width + items) & (ranked != NO_ITEM)
+    return hits & ~mark_duplicates(ranked)
+
+
+def accuracy(
+    hits: np.ndarray, num_targets: np.ndarray, cutoffs: Sequence[int] = CUTOFFS
+) -> dict[str, np.ndarray]:
+    """Return recall, NDCG and MRR of every user at every cutoff.
+
+    Args:
+        hits: From ``mark_hits``. Shape: (U, K); places beyond K count as misses.
+        num_targets: Distinct targets of each user, at least 1. Shape: (U,).
+        cutoffs: Lengths of list to judge.
+
+    Returns:
+        Arrays by name, such as "ndcg@10". Shape: (U,) each, within [0, 1].
+
+    Example:
+        >>> values = accuracy(np.array([[False, True, False]]), np.array([1]), [2])
+        >>> {name: round(float(array[0]), 4) for name, array in values.items()}
+        {'recall@2': 1.0, 'ndcg@2': 0.6309, 'mrr@2': 0.5}
+    """
+    discounts = 1 / np.log2(np.arange(max(*cutoffs, hits.shape[1], 1)) + 2)
+    ideal = np.cumsum(discounts)
+    found: dict[str, np.ndarray] = {}
+    for k in cutoffs:
+        top = hits[:, :k]
+        gain = top @ discounts[: top.shape[1]]
+        found[f"recall@{k}"] = top.sum(axis=1) / num_targets
+        found[f"ndcg@{k}"] = gain / ideal[np.minimum(num_targets, k) - 1]
+        found[f"mrr@{k}"] = np.where(top.any(axis=1), 1 / (top.argmax(axis=1) + 1), 0.0)
+    return found
+
+
+def coverage(ranked: np.ndarray, num_items: int, k: int) -> float:
+    """Return the share of the catalogue that stands in anybody's first ``k`` places."""
+    shown = np.unique(ranked[:, :k])
+    return float((shown != NO_ITEM).sum() / num_items)
+
+
+def rate(events: int, chances: int) -> float:
+    """Return a share; 0 where nothing could happen."""
+    return events / chances if chances else 0.0

@@ -1,0 +1,71 @@
+"""Interests in words: written by the model, then checked against the events.
+
+The model reads the user's stream and names interests with their trend. A name is kept only where
+enough events of the history lie under it; what has no evidence is dropped and counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from genrec.engines.base import Engine
+from genrec.schema import History, Interest
+from genrec.semantic_ids.profile import find_interests
+from genrec.stream.encode import Encoder
+
+MAX_TOKENS = 64
+NOT_ENOUGH = "Not enough history to say."
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a user cares about.
+
+    Attributes:
+        words: One or two sentences; every name in them is supported by events.
+        interests: The named interests with their evidence, strongest first.
+        unsupported: Names the model wrote that no evidence was found for; they are in neither.
+    """
+
+    words: str
+    interests: tuple[Interest, ...]
+    unsupported: tuple[str, ...] = ()
+
+
+def summarize(histories: Sequence[History], engine: Engine, encoder: Encoder) -> list[Summary]:
+    """Let the model say each history's interests, and keep what the events support."""
+    texts = engine.text(encoder.interests_prompts(histories), MAX_TOKENS)
+    table = encoder.renderer.table
+    return [
+        _check(text, find_interests(history, table, max_interests=len(history.events)))
+        for text, history in zip(texts, histories, strict=True)
+    ]
+
+
+def _check(text: str, supported: list[Interest]) -> Summary:
+    by_name = {interest.name: interest for interest in supported}
+    claimed = list(dict.fromkeys(_parse(text)))
+    kept = [by_name[name] for name in claimed if name in by_name]
+    if not supported:
+        return Summary(NOT_ENOUGH, (), tuple(claimed))
+    kept.sort(key=lambda interest: -interest.weight)
+    unsupported = tuple(name for name in claimed if name not in by_name)
+    return Summary(_write(kept), tuple(kept), unsupported)
+
+
+def _parse(text: str) -> list[str]:
+    """Return the names in "trend: name; trend: name"."""
+    return [claim.partition(": ")[2] for claim in text.split("; ") if ": " in claim]
+
+
+def _write(interests: list[Interest]) -> str:
+    """Say interests by trend; the trend is counted from the events, not taken from the model."""
+    openings = {"emerging": "Turning to", "steady": "Keeps to", "fading": "Moving away from"}
+    sentences = []
+    for trend, opening in openings.items():
+        names = [interest.name for interest in interests if interest.trend == trend]
+        if names:
+            listed = ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else names[0]
+            sentences.append(f"{opening} {listed}.")
+    return " ".join(sentences) or NOT_ENOUGH

@@ -1,0 +1,111 @@
+"""From an artifact's path to everything needed to run it: model, tokenizer, encoder, table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import PeftModel
+from safetensors import SafetensorError
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from genrec.artifacts import find_parent, read_manifest
+from genrec.errors import ArtifactError
+from genrec.model.base import BaseConfig
+from genrec.model.vocabulary import SidVocabulary
+from genrec.semantic_ids.table import SemanticIdTable
+from genrec.stream.encode import Encoder
+from genrec.stream.render import Renderer
+
+FULL_MODELS = ("base", "pretrain", "merged")
+RUNS = (*FULL_MODELS, "sft")
+
+
+@dataclass(frozen=True)
+class LoadedRun:
+    """A run, ready to use.
+
+    Attributes:
+        path: Where it was loaded from.
+        model: The causal LM, with its adapter if the run has one; in evaluation mode.
+        encoder: Histories to prompts, holding table and tokenizer.
+        vocabulary: Codes to token IDs.
+        base_config: Of the base under the run.
+        data: Path of the prepared data the run was trained on.
+    """
+
+    path: Path
+    model: Any
+    encoder: Encoder
+    vocabulary: SidVocabulary
+    base_config: BaseConfig
+    data: Path
+
+    @property
+    def table(self) -> SemanticIdTable:
+        """The semantic-ID table."""
+        return self.encoder.renderer.table
+
+
+def load_run(path: Path, device: str | torch.device = "cpu") -> LoadedRun:
+    """Load a base, a pretrained or merged model, or an adapter with its base.
+
+    Raises:
+        ArtifactError: Missing, damaged, or a parent is not the one it was made with.
+    """
+    path = Path(path)
+    manifest = read_manifest(path, RUNS)
+    base = path if manifest.kind in FULL_MODELS else find_parent(path, "base")
+    model = load_model(base)
+    if base != path:
+        try:
+            model = PeftModel.from_pretrained(model, path)
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+            raise _damaged(path, error) from None
+    return describe_run(path, base, model.to(device).eval())
+
+
+def describe_run(path: Path, base: Path, model: Any) -> LoadedRun:
+    """Gather what belongs to a model whose weights are already in memory."""
+    index = find_parent(base, "index")
+    table = SemanticIdTable.load(index)
+    config = BaseConfig.model_validate(base_settings(base))
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(base)
+    except (OSError, ValueError) as error:
+        raise _damaged(base, error) from None
+    return LoadedRun(
+        path=path,
+        model=model,
+        encoder=Encoder(
+            Renderer(table, review_chars=config.review_chars), tokenizer, config.context_tokens
+        ),
+        vocabulary=SidVocabulary.from_tokenizer(tokenizer, table),
+        base_config=config,
+        data=find_parent(index, "data"),
+    )
+
+
+def load_model(base: Path, **options: Any) -> Any:
+    """Load a full model's weights.
+
+    Raises:
+        ArtifactError: The weights are missing, cut short, or do not fit the configuration.
+    """
+    try:
+        return AutoModelForCausalLM.from_pretrained(base, dtype="auto", **options)
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise _damaged(base, error) from None
+
+
+def base_settings(path: Path) -> dict[str, Any]:
+    """Return the settings of the base under a full model, however often it was trained since."""
+    manifest = read_manifest(path, FULL_MODELS)
+    return manifest.config if manifest.kind == "base" else manifest.config["base_settings"]
+
+
+def _damaged(path: Path, error: Exception) -> ArtifactError:
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return ArtifactError(f"{path} cannot be loaded ({reason}): it is damaged; make it again")

@@ -1,0 +1,81 @@
+"""LoRA adapters: add, save as a plain PEFT folder, merge; QLoRA's 4-bit base.
+
+Adapters hold the linear layers of the decoder blocks and nothing else: no embedding rows, since
+vLLM's LoRA carries none.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from transformers import AutoTokenizer, BitsAndBytesConfig
+
+from genrec.artifacts import find_parent, read_manifest, write_aside, write_manifest
+from genrec.errors import ConfigError
+from genrec.model.base import save_model
+from genrec.model.load import LoadedRun, base_settings, describe_run, load_model, load_run
+
+ADAPTER_FILES = ["adapter_model.safetensors", "adapter_config.json"]
+
+
+def add_adapter(model: Any, rank: int, alpha: int, dropout: float) -> PeftModel:
+    """Freeze a model and put a fresh LoRA adapter on every linear layer of its blocks."""
+    config = LoraConfig(
+        r=rank,
+        lora_alpha=alpha,
+        lora_dropout=dropout,
+        target_modules="all-linear",
+        task_type="CAUSAL_LM",
+    )
+    return get_peft_model(model, config)
+
+
+def load_quantized(base: Path) -> LoadedRun:
+    """Load a base with its linear layers in 4 bits (NF4, double quantization), for QLoRA.
+
+    Source: Dettmers et al., "QLoRA", arXiv 2305.14314.
+
+    Raises:
+        ConfigError: bitsandbytes is not installed.
+    """
+    try:
+        import bitsandbytes  # noqa: F401
+    except ImportError:
+        raise ConfigError("QLoRA needs bitsandbytes: pip install 'genrec[qlora]'") from None
+    compute = torch.bfloat16 if torch.cuda.is_available() else torch.float32
+    quantization = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=compute,
+    )
+    model = load_model(base, quantization_config=quantization)
+    return describe_run(base, base, model)
+
+
+def save_adapter(
+    directory: Path, out: Path, model: PeftModel, settings: dict[str, Any], base: Path
+) -> None:
+    """Write an adapter with its manifest into a scratch directory."""
+    model.save_pretrained(directory)
+    write_manifest(directory, out, "sft", settings, ADAPTER_FILES, {"base": base})
+
+
+def merge(run: Path, out: Path) -> None:
+    """Write an adapter's weights into a copy of its base.
+
+    Raises:
+        ConfigError: The run has no adapter.
+    """
+    if read_manifest(run).kind != "sft":
+        raise ConfigError(f"{run} has no adapter to merge; give a run of train/sft.py")
+    base = find_parent(run, "base")
+    model = load_run(run).model.merge_and_unload()
+    settings = {"run": str(run), "base_settings": base_settings(base)}
+    parents = {"index": find_parent(base, "index"), "base": base}
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    with write_aside(out) as directory:
+        save_model(directory, out, "merged", model, tokenizer, settings, parents)

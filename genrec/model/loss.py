@@ -1,0 +1,66 @@
+"""The all-event loss: every target token of a packed row, in one forward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from peft import PeftModel
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from genrec.stream.samples import Target
+
+
+class StreamLoss(nn.Module):
+    """A causal LM and its loss in one module, so that any wrapper (DDP, FSDP, ZeRO) holds both.
+
+    Logits are computed at target positions only: with a large vocabulary they, not the layers,
+    would fill the memory.
+    """
+
+    def __init__(
+        self, model: Any, weights: Mapping[Target, float], embedding_dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.dropout = nn.Dropout(embedding_dropout)
+        self.register_buffer("weights", torch.zeros(len(Target)), persistent=False)
+        for target, weight in weights.items():
+            self.weights[target] = weight
+
+    @property
+    def config(self) -> Any:
+        """Of the model, so that a decoder can take this module in its place."""
+        return self.model.config
+
+    def forward(
+        self, input_ids: Tensor, position_ids: Tensor, targets: Tensor | None = None, **inputs: Any
+    ) -> Any:
+        """Return the summed loss and its weight, or, without targets, the model's own output.
+
+        Args:
+            input_ids: Packed rows. Shape: (B, T).
+            position_ids: Positions, restarting at 0 with each sample. Shape: (B, T).
+            targets: ``Target`` of each token. Shape: (B, T).
+            inputs: Passed to the model when there are no targets (decoding).
+
+        Returns:
+            Weighted sum of the token losses in nats, and the sum of their weights; both scalars.
+        """
+        if targets is None:
+            return self.model(input_ids=input_ids, position_ids=position_ids, **inputs)
+        adapted = isinstance(self.model, PeftModel)
+        causal_lm = self.model.get_base_model() if adapted else self.model
+        embeddings = self.dropout(causal_lm.get_input_embeddings()(input_ids))
+        hidden = causal_lm.model(
+            inputs_embeds=embeddings, position_ids=position_ids, use_cache=False
+        ).last_hidden_state
+        # A token is predicted at the position before it; position 0 of a sample is never a target.
+        kinds = targets[:, 1:]
+        places = self.weights[kinds] > 0
+        logits = causal_lm.get_output_embeddings()(hidden[:, :-1][places]).float()
+        losses = F.cross_entropy(logits, input_ids[:, 1:][places], reduction="none")
+        weights = self.weights[kinds[places]]
+        return (losses * weights).sum(), weights.sum()

@@ -1,0 +1,65 @@
+"""The semantic-ID vocabulary inside a tokenizer: codes to token IDs and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from transformers import AddedToken, PreTrainedTokenizerFast
+
+from genrec.errors import ArtifactError
+from genrec.semantic_ids.table import SemanticIdTable
+from genrec.stream.render import sid_token
+from genrec.stream.templates import MARKERS
+
+
+def sid_tokens(table: SemanticIdTable) -> list[str]:
+    """Return every semantic-ID token of a table, level by level."""
+    return [
+        sid_token(level, code)
+        for level in range(table.num_levels)
+        for code in range(table.codebook_size)
+    ]
+
+
+def add_vocabulary(tokenizer: PreTrainedTokenizerFast, table: SemanticIdTable) -> None:
+    """Add the markers and semantic-ID tokens to a tokenizer, in place."""
+    tokens = [*MARKERS, *sid_tokens(table)]
+    tokenizer.add_tokens(
+        [AddedToken(token, special=True, normalized=False) for token in tokens],
+        special_tokens=True,
+    )
+
+
+@dataclass(frozen=True)
+class SidVocabulary:
+    """Token IDs of the codes.
+
+    Attributes:
+        token_ids: Token of each code. Shape: (L, K).
+    """
+
+    token_ids: np.ndarray
+
+    @classmethod
+    def from_tokenizer(cls, tokenizer: Any, table: SemanticIdTable) -> SidVocabulary:
+        """Read the vocabulary that ``add_vocabulary`` wrote.
+
+        Raises:
+            ArtifactError: The tokenizer lacks a token of the table.
+        """
+        tokens = sid_tokens(table)
+        vocabulary = tokenizer.get_vocab()
+        missing = [token for token in tokens if token not in vocabulary]
+        if missing:
+            raise ArtifactError(
+                f"the base's tokenizer lacks {len(missing)} semantic-ID tokens such as "
+                f"{missing[0]}: it was made for another table; run `genrec base` on this index"
+            )
+        ids = np.array([vocabulary[token] for token in tokens], dtype=np.int64)
+        return cls(ids.reshape(table.num_levels, table.codebook_size))
+
+    def paths(self, codes: np.ndarray) -> np.ndarray:
+        """Return the token path of each row of codes. Shapes: (N, L) to (N, L)."""
+        return self.token_ids[np.arange(codes.shape[1]), codes]

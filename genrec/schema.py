@@ -1,0 +1,185 @@
+"""The nouns every stage speaks, and the column names of every table, once.
+
+Imports nothing of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+USER_ID = "user_id"
+ITEM_ID = "item_id"
+TIMESTAMP = "timestamp"
+EVENT_TYPE = "event_type"
+RATING = "rating"
+TITLE = "title"
+REVIEW = "review"
+SPLIT = "split"
+BRAND = "brand"
+CATEGORIES = "categories"
+DESCRIPTION = "description"
+TEXT = "text"
+
+EVENT_COLUMNS = (USER_ID, ITEM_ID, TIMESTAMP, EVENT_TYPE, RATING, TITLE, REVIEW)
+ITEM_COLUMNS = (ITEM_ID, TITLE, BRAND, CATEGORIES, DESCRIPTION)
+
+Split = Literal["train", "valid", "test"]
+SPLITS: tuple[Split, ...] = ("train", "valid", "test")
+"""In the order of time: what is known when asking about a split is every split before it."""
+
+SemanticId = tuple[int, ...]
+"""Codes of one item, coarse to fine. A shorter tuple is a prefix: an interest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One user–item act.
+
+    Attributes:
+        user_id: External ID.
+        item_id: External ID.
+        timestamp: Seconds since 1970-01-01 UTC.
+        event_type: Such as "view" or "purchase"; known before the item is.
+        rating: As the user gave it; known only after the item.
+        title: Headline of the review.
+        review: Text of the review, as the user wrote it (untrusted).
+    """
+
+    user_id: str
+    item_id: str
+    timestamp: int
+    event_type: str | None = None
+    rating: float | None = None
+    title: str | None = None
+    review: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One catalogue entry.
+
+    Attributes:
+        item_id: External ID.
+        title: Name shown to people.
+        brand: Maker or author.
+        categories: Coarse to fine.
+        description: Long text.
+        text: Every other column of the input, as lines "name: value".
+    """
+
+    item_id: str
+    title: str | None = None
+    brand: str | None = None
+    categories: tuple[str, ...] = ()
+    description: str | None = None
+    text: str | None = None
+
+    @property
+    def label(self) -> str:
+        """What to print for the item: its title, else brand and finest category, else its ID."""
+        described = " · ".join(part for part in (self.brand, *self.categories[-1:]) if part)
+        return self.title or described or self.item_id
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A user's events, oldest first."""
+
+    user_id: str
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A question with its answer held out.
+
+    Attributes:
+        history: What is known when the question is asked.
+        targets: The events that then happened, oldest first; never empty.
+    """
+
+    history: History
+    targets: tuple[Event, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A wish for recommendations.
+
+    Attributes:
+        history: May be empty (a new user).
+        at: Moment of asking, seconds; None: the moment of the last event.
+        event_type: Kind of act to foresee; None: the kind of the last event.
+        exclude: Item IDs never to return.
+        only: Return nothing outside these item IDs; None: the whole catalogue.
+        repeats: Whether items of the history may be returned.
+    """
+
+    history: History
+    at: int | None = None
+    event_type: str | None = None
+    exclude: frozenset[str] = frozenset()
+    only: frozenset[str] | None = None
+    repeats: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """One returned item.
+
+    Attributes:
+        item_id: External ID.
+        rank: Starts at 1.
+        score: Higher is better; for the language model the summed log-probability in nats.
+        title: For people.
+        semantic_id: Codes of the item; empty where the recommender knows none.
+    """
+
+    item_id: str
+    rank: int
+    score: float
+    title: str | None = None
+    semantic_id: SemanticId = ()
+
+
+Trend = Literal["emerging", "steady", "fading"]
+
+
+@dataclass(frozen=True, slots=True)
+class Interest:
+    """A named group of items (a semantic-ID prefix) a user cares about, with its evidence.
+
+    Attributes:
+        name: Words for the prefix.
+        prefix: Semantic-ID prefix.
+        weight: Share of the user's attention, 0 to 1.
+        trend: How the weight moves.
+        first_seen: Seconds.
+        last_seen: Seconds.
+        evidence: The events that support it, oldest first.
+    """
+
+    name: str
+    prefix: SemanticId
+    weight: float
+    trend: Trend
+    first_seen: int
+    last_seen: int
+    evidence: tuple[Event, ...] = field(repr=False, default=())
+
+
+class Ranker(Protocol):
+    """Anything that answers requests with items: the language model and every baseline."""
+
+    name: str
+
+    def recommend_many(self, requests: Sequence[Request], k: int) -> list[list[Recommendation]]:
+        """Rank items for each request.
+
+        Returns:
+            For each request ``k`` distinct items, best first; fewer only where the request's
+            filters leave fewer.
+        """
+        ...

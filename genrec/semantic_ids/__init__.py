@@ -1,0 +1,1 @@
+"""Items to semantic IDs."""

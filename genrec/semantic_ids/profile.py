@@ -1,0 +1,72 @@
+"""The interests a history shows: events counted by the coarse code of their items.
+
+This is the data's own truth, without a model: what summaries are trained on and checked against.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from genrec.schema import History, Interest, SemanticId, Trend
+from genrec.semantic_ids.table import SemanticIdTable
+
+MIN_EVIDENCE = 2
+MAX_INTERESTS = 5
+HALF_LIFE_EVENTS = 8
+RECENT_SHARE = 1 / 3
+RISE = 2.0
+
+
+def find_interests(
+    history: History,
+    table: SemanticIdTable,
+    min_evidence: int = MIN_EVIDENCE,
+    max_interests: int = MAX_INTERESTS,
+) -> list[Interest]:
+    """Return the coarse codes that a history supports, strongest first.
+
+    An event's weight halves with every ``HALF_LIFE_EVENTS`` events after it. Half-lives count
+    events, not days, since some logs have no real dates. The trend compares the share of
+    the last third of the events with the share of those before.
+
+    Args:
+        history: Events, oldest first; events of items the table does not know are passed over.
+        table: Semantic IDs.
+        min_evidence: Fewest events an interest rests on.
+        max_interests: Most interests returned.
+
+    Returns:
+        Interests whose weights sum to at most 1; empty where the history is too short.
+    """
+    events = [event for event in history.events if table.knows(event.item_id)]
+    places_of: dict[SemanticId, list[int]] = defaultdict(list)
+    for place, event in enumerate(events):
+        places_of[table.codes_of(event.item_id)[:1]].append(place)
+    last = len(events) - 1
+    decay = [0.5 ** ((last - place) / HALF_LIFE_EVENTS) for place in range(len(events))]
+    border = len(events) - max(1, round(len(events) * RECENT_SHARE))
+    interests = [
+        Interest(
+            name=table.name_of(prefix),
+            prefix=prefix,
+            weight=sum(decay[place] for place in places) / sum(decay),
+            trend=_trend(places, border, len(events)),
+            first_seen=events[places[0]].timestamp,
+            last_seen=events[places[-1]].timestamp,
+            evidence=tuple(events[place] for place in places),
+        )
+        for prefix, places in places_of.items()
+        if len(places) >= min_evidence
+    ]
+    interests.sort(key=lambda interest: (-interest.weight, interest.prefix))
+    return interests[:max_interests]
+
+
+def _trend(places: list[int], border: int, count: int) -> Trend:
+    earlier = sum(place < border for place in places) / max(border, 1)
+    recent = sum(place >= border for place in places) / (count - border)
+    if recent >= RISE * earlier:
+        return "emerging"
+    if earlier >= RISE * recent:
+        return "fading"
+    return "steady"

@@ -1,0 +1,136 @@
+"""Streams to tokens, segment by segment, and requests to prompts.
+
+Enters: a renderer and any Hugging Face tokenizer that holds our vocabulary. Leaves: token IDs.
+Training (``samples``) and serving (``prompt``) both come through here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+from typing import Any
+
+from genrec.errors import DataError, PromptError
+from genrec.schema import Event, History, Request
+from genrec.stream.render import Renderer
+from genrec.stream.templates import INTERESTS_MARKER, ITEM_MARKER
+from genrec.stream.windows import visible_start
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Tokenizes streams.
+
+    Attributes:
+        renderer: Writes the text.
+        tokenizer: A Hugging Face tokenizer with the markers and semantic-ID tokens added.
+        context_tokens: Longest sequence the model is trained on.
+    """
+
+    renderer: Renderer
+    tokenizer: Any
+    context_tokens: int
+
+    @property
+    def segment_limit(self) -> int:
+        """Most tokens of one event; what exceeds it is cut from the review's end."""
+        return self.context_tokens // 4
+
+    @property
+    def event_limit(self) -> int:
+        """Most tokens of past events in a prompt; the rest is room for the answer."""
+        return self.context_tokens - self.segment_limit - len(self.header)
+
+    @cached_property
+    def header(self) -> list[int]:
+        """The tokens that open every stream."""
+        return self.tokenize([self.renderer.header()])[0]
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        """Tokenize each text by itself, without beginning or end tokens."""
+        # The Rust tokenizer itself: Hugging Face's wrapper costs three times its work here.
+        backend = self.tokenizer.backend_tokenizer
+        encodings = backend.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [encoding.ids for encoding in encodings]
+
+    def segments(self, histories: Sequence[History]) -> list[list[list[int]]]:
+        """Tokenize every event of every history, each by itself.
+
+        Raises:
+            DataError: An event's item is not in the table.
+            PromptError: Quoted text produced a special token (a tokenizer with tokens that the
+                quoting does not know).
+        """
+        texts = [
+            self.renderer.event(event, previous)
+            for history in histories
+            for event, previous in _with_previous(history.events)
+        ]
+        tokens = iter(self.tokenize(texts))
+        # A segment holds one marker and one token per level; anything more came from user text.
+        allowed = 1 + self.renderer.table.num_levels
+        special = self.special_ids
+        encoded = []
+        for history in histories:
+            segments = []
+            for event in history.events:
+                segment = next(tokens)[: self.segment_limit]
+                if sum(token in special for token in segment) != allowed:
+                    raise PromptError(
+                        f"the text of event {event.item_id} of user {event.user_id} produced a "
+                        "special token or none of its item; use a tokenizer whose special tokens "
+                        "are written with '<'"
+                    )
+                segments.append(segment)
+            encoded.append(segments)
+        return encoded
+
+    @cached_property
+    def special_ids(self) -> frozenset[int]:
+        """IDs that only structure may produce."""
+        added = self.tokenizer.added_tokens_decoder
+        return frozenset(index for index, token in added.items() if token.special)
+
+    def prompts(self, requests: Sequence[Request]) -> list[list[int]]:
+        """Return what the model reads before it writes each request's item."""
+        for request in requests:
+            _check_order(request.history)
+        asks = self.tokenize([self._ask_item(request) for request in requests])
+        return self._append([request.history for request in requests], asks)
+
+    def interests_prompts(self, histories: Sequence[History]) -> list[list[int]]:
+        """Return what the model reads before it says each history's interests in words."""
+        ask = self.tokenize([INTERESTS_MARKER])[0]
+        return self._append(histories, [ask] * len(histories))
+
+    def _append(self, histories: Sequence[History], asks: Sequence[list[int]]) -> list[list[int]]:
+        prompts = []
+        for segments, ask in zip(self.segments(histories), asks, strict=True):
+            start = visible_start([len(segment) for segment in segments], self.event_limit)
+            prompts.append([*self.header, *chain.from_iterable(segments[start:]), *ask])
+        return prompts
+
+    def _ask_item(self, request: Request) -> str:
+        last = request.history.events[-1] if request.history.events else None
+        event_type = request.event_type or (last.event_type if last else None)
+        ask = self.renderer.ask_item(request.at, event_type, last.timestamp if last else None)
+        if not ask.endswith(ITEM_MARKER):
+            raise PromptError(
+                f"stream/event.jinja must write nothing between {ITEM_MARKER} and the item"
+            )
+        return ask
+
+
+def _with_previous(events: Sequence[Event]) -> list[tuple[Event, int | None]]:
+    previous = [None, *(event.timestamp for event in events)]
+    return list(zip(events, previous, strict=False))
+
+
+def _check_order(history: History) -> None:
+    times = [event.timestamp for event in history.events]
+    if any(later < earlier for earlier, later in zip(times, times[1:], strict=False)):
+        raise DataError(
+            f"the history of user {history.user_id} is not in the order of time; sort its events"
+        )

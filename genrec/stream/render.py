@@ -1,0 +1,98 @@
+"""Events to text: the one renderer that training and serving share.
+
+Enters: events and the semantic-ID table. Leaves: text segments. Knows nothing of tokens.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from genrec.schema import Event, Interest, SemanticId
+from genrec.semantic_ids.table import SemanticIdTable
+from genrec.stream.gaps import describe_gap
+from genrec.stream.templates import Structure, quote, render
+
+LEVEL_LETTERS = "abcdefgh"
+
+
+def sid_token(level: int, code: int) -> str:
+    """Return the token text of a code at a level.
+
+    Example:
+        >>> sid_token(0, 17)
+        '<a_17>'
+    """
+    return f"<{LEVEL_LETTERS[level]}_{code}>"
+
+
+def sid_text(codes: SemanticId) -> Structure:
+    """Return the text of a semantic ID, one token per level."""
+    return Structure("".join(sid_token(level, code) for level, code in enumerate(codes)))
+
+
+@dataclass(frozen=True)
+class Renderer:
+    """Writes the parts of a stream.
+
+    Attributes:
+        table: Semantic IDs of the items.
+        review_chars: Length cap of a review's text.
+        title_chars: Length cap of a title or of an event type.
+    """
+
+    table: SemanticIdTable
+    review_chars: int = 200
+    title_chars: int = 80
+
+    def header(self) -> str:
+        """Return what opens every stream."""
+        return render("stream/header")
+
+    def event(self, event: Event, previous_timestamp: int | None) -> str:
+        """Return the segment of one event.
+
+        Raises:
+            DataError: The event's item is not in the table.
+        """
+        item = sid_text(self.table.codes_of(event.item_id))
+        return self._segment(event, previous_timestamp, item)
+
+    def ask_item(
+        self, at: int | None, event_type: str | None, previous_timestamp: int | None
+    ) -> str:
+        """Return the segment of an event yet to come, up to where its item is written.
+
+        Args:
+            at: Moment of asking, seconds; None: the moment of the last event.
+            event_type: Kind of act to foresee.
+            previous_timestamp: Time of the last event; None for an empty history.
+        """
+        now = at if at is not None else previous_timestamp
+        event = Event(user_id="", item_id="", timestamp=now or 0, event_type=event_type)
+        return self._segment(event, previous_timestamp, Structure())
+
+    def item_to_title(self, item_id: str, title: str) -> str:
+        """Return the task "say what this ID is", with its answer."""
+        item = sid_text(self.table.codes_of(item_id))
+        return render("tasks/item_to_title", item=item, title=quote(title, self.title_chars))
+
+    def title_to_item(self, item_id: str, title: str) -> str:
+        """Return the task "find the ID of this title", with its answer."""
+        item = sid_text(self.table.codes_of(item_id))
+        return render("tasks/title_to_item", item=item, title=quote(title, self.title_chars))
+
+    def interests(self, interests: list[Interest]) -> str:
+        """Return the task "interests in words", with its answer."""
+        return render("tasks/interests", interests=interests)
+
+    def _segment(self, event: Event, previous_timestamp: int | None, item: Structure) -> str:
+        review = ". ".join(part for part in (event.title, event.review) if part)
+        event_type = event.event_type
+        return render(
+            "stream/event",
+            gap=describe_gap(previous_timestamp, event.timestamp),
+            event_type=quote(event_type, self.title_chars) if event_type else None,
+            item=item,
+            rating=None if event.rating is None else f"{event.rating:g}",
+            review=quote(review, self.review_chars) if review else None,
+        )

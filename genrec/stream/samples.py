@@ -1,0 +1,119 @@
+"""Histories and catalogue to training samples: one sequence, the loss of every event in it.
+
+A sample is a token sequence and, for every token, what kind of target it is. Kinds let one pass
+train several tasks and weigh them.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from itertools import chain, islice
+
+from genrec.schema import History, Item
+from genrec.semantic_ids.profile import find_interests
+from genrec.stream.encode import Encoder
+from genrec.stream.templates import END_MARKER, ITEM_MARKER, MARKERS
+from genrec.stream.windows import split_windows, visible_start
+
+
+class Target(IntEnum):
+    """What a token is to the loss."""
+
+    NONE = 0
+    ITEM = 1
+    """A code of an event's item."""
+    REVIEW = 2
+    """What the user said after the item: rating and review."""
+    TITLE = 3
+    """A title given its ID, or an ID given its title."""
+    INTERESTS = 4
+    """Interests in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One training sequence.
+
+    Attributes:
+        input_ids: Tokens.
+        targets: ``Target`` of each token: whether its prediction is trained.
+    """
+
+    input_ids: list[int]
+    targets: list[int]
+
+
+def stream_samples(histories: Iterable[History], encoder: Encoder) -> Iterator[Sample]:
+    """Yield the windows of each history; every event is a target exactly once."""
+    header = encoder.header
+    num_levels = encoder.renderer.table.num_levels
+    item_marker = encoder.tokenize([ITEM_MARKER])[0][0]
+    for batch in _batched(histories, 1024):
+        for segments in encoder.segments(batch):
+            lengths = [len(segment) for segment in segments]
+            for window in split_windows(lengths, encoder.event_limit):
+                input_ids, targets = list(header), [int(Target.NONE)] * len(header)
+                for index in range(window.start, window.end):
+                    segment = segments[index]
+                    input_ids += segment
+                    if index < window.first_target:
+                        targets += [Target.NONE] * len(segment)
+                        continue
+                    before = segment.index(item_marker) + 1
+                    after = len(segment) - before - num_levels
+                    targets += [Target.NONE] * before + [Target.ITEM] * num_levels
+                    targets += [Target.REVIEW] * after
+                yield Sample(input_ids, targets)
+
+
+def title_samples(items: Iterable[Item], encoder: Encoder) -> Iterator[Sample]:
+    """Yield, for every titled item, its title given its ID and its ID given its title."""
+    renderer = encoder.renderer
+    for batch in _batched((item for item in items if item.title), 1024):
+        texts = [renderer.item_to_title(item.item_id, item.title or "") for item in batch]
+        texts += [renderer.title_to_item(item.item_id, item.title or "") for item in batch]
+        for input_ids in encoder.tokenize(texts):
+            input_ids = input_ids[: encoder.context_tokens]
+            yield Sample(input_ids, _after_last_marker(input_ids, encoder, Target.TITLE))
+
+
+def interest_samples(histories: Iterable[History], encoder: Encoder, seed: int) -> Iterator[Sample]:
+    """Yield, for every history, the interests it shows at a random moment, in words.
+
+    The answer is the data's own truth: interests counted from the events of the prompt.
+    """
+    random_cut = random.Random(seed)
+    table = encoder.renderer.table
+    for batch in _batched(histories, 1024):
+        cut = [
+            History(history.user_id, history.events[: random_cut.randint(0, len(history.events))])
+            for history in batch
+        ]
+        answers = encoder.tokenize(
+            [encoder.renderer.interests(find_interests(history, table)) for history in cut]
+        )
+        for segments, answer in zip(encoder.segments(cut), answers, strict=True):
+            start = visible_start([len(segment) for segment in segments], encoder.event_limit)
+            prompt = [*encoder.header, *chain.from_iterable(segments[start:])]
+            answer = answer[: encoder.context_tokens - len(prompt)]
+            targets = [int(Target.NONE)] * (len(prompt) + 1)
+            targets += [Target.INTERESTS] * (len(answer) - 1)
+            yield Sample(prompt + answer, targets)
+
+
+def _after_last_marker(input_ids: Sequence[int], encoder: Encoder, kind: Target) -> list[int]:
+    """Return targets that cover what follows the task's last marker before the end."""
+    openers = {
+        ids[0] for ids in encoder.tokenize([marker for marker in MARKERS if marker != END_MARKER])
+    }
+    last = max(index for index, token in enumerate(input_ids) if token in openers)
+    return [int(Target.NONE)] * (last + 1) + [int(kind)] * (len(input_ids) - last - 1)
+
+
+def _batched(values: Iterable, size: int) -> Iterator[list]:
+    iterator = iter(values)
+    while batch := list(islice(iterator, size)):
+        yield batch

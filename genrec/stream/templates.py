@@ -1,0 +1,83 @@
+"""The templates of ``prompts/``: loading, quoting of untrusted values, rendering.
+
+Knows nothing of tokens or models. See ``prompts/README.md`` for the rules it enforces.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+import jinja2
+
+from genrec.errors import PromptError
+
+USER_MARKER = "<|user|>"
+ITEM_MARKER = "<|item|>"
+TITLE_MARKER = "<|title|>"
+INTERESTS_MARKER = "<|interests|>"
+END_MARKER = "<|end|>"
+MARKERS = (USER_MARKER, ITEM_MARKER, TITLE_MARKER, INTERESTS_MARKER, END_MARKER)
+
+# Every character that some Unicode normalization of a tokenizer could turn into "<".
+_QUOTED = str.maketrans({**dict.fromkeys("<＜﹤≮", "‹"), '"': "”", "\n": " ", "\r": " ", "\t": " "})
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+class Structure(str):
+    """Text that may hold special tokens because we wrote it."""
+
+
+def quote(value: object, max_chars: int | None = None) -> str:
+    """Make an untrusted value safe to stand inside a template.
+
+    Returns:
+        The text without control or lone surrogate characters, ``<`` and ``"`` replaced by
+        look-alikes, at most ``max_chars`` long (an ellipsis marks a cut).
+    """
+    text = " ".join(_UNPRINTABLE.sub("", str(value).translate(_QUOTED)).split())
+    if max_chars is not None and len(text) > max_chars:
+        text = text[: max_chars - 1].rstrip() + "…"
+    return text
+
+
+def prompts_directory() -> Path:
+    """Return the folder of templates: inside an installed wheel, or the repository's."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "prompts"
+    return installed if installed.is_dir() else package.parent / "prompts"
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    def finalize(value: object) -> object:
+        return value if isinstance(value, Structure) else quote(value)
+
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(prompts_directory()),
+        finalize=finalize,
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,
+        keep_trailing_newline=True,
+    )
+
+
+@cache
+def _template(name: str) -> jinja2.Template:
+    try:
+        return _environment().get_template(f"{name}.jinja")
+    except jinja2.TemplateError as error:
+        raise PromptError(f"template {name}.jinja in {prompts_directory()}: {error}") from None
+
+
+def render(name: str, **values: object) -> str:
+    """Render a template by name, such as "stream/event".
+
+    Raises:
+        PromptError: No such template, or a variable it needs is missing.
+    """
+    try:
+        return _template(name).render(**values)
+    except jinja2.TemplateError as error:
+        raise PromptError(f"template {name}.jinja: {error}") from None

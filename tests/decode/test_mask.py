@@ -1,0 +1,131 @@
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from genrec.decode.constraint import Constraint
+from genrec.decode.mask import DeviceTrie, mask_logits, trailing_states
+from genrec.decode.trie import NO_NODE, Trie
+
+VOCABULARY = 8
+OPENING = 7
+
+
+@st.composite
+def path_tables(draw, max_rows=24):
+    num_levels = draw(st.integers(1, 4))
+    path = st.tuples(*[st.integers(0, 5)] * num_levels)
+    return draw(st.lists(path, min_size=1, max_size=max_rows, unique=True))
+
+
+def all_prefixes(paths):
+    return sorted({path[:level] for path in paths for level in range(len(path) + 1)})
+
+
+@given(path_tables())
+def test_the_mask_allows_every_valid_token_and_no_other(paths):
+    trie = Trie.build(paths)
+    prefixes = all_prefixes(paths)
+    states = torch.tensor([trie.walk(prefix) for prefix in prefixes])
+    logits = torch.randn(len(prefixes), VOCABULARY)
+    masked = mask_logits(logits, states, DeviceTrie.put(trie))
+    for prefix, before, after in zip(prefixes, logits, masked, strict=True):
+        valid = {path[len(prefix)] for path in paths if path[: len(prefix)] == prefix != path}
+        kept = set(after.isfinite().nonzero().flatten().tolist())
+        assert kept == (valid or set(range(VOCABULARY)))  # a complete path binds nothing more
+        assert torch.equal(after[list(kept)], before[list(kept)])
+
+
+def test_a_row_that_stands_nowhere_is_left_alone():
+    trie = DeviceTrie.put(Trie.build([[1, 2]]))
+    logits = torch.randn(2, VOCABULARY)
+    masked = mask_logits(logits, torch.tensor([NO_NODE, 0]), trie)
+    assert torch.equal(masked[0], logits[0])
+    assert masked[1].isfinite().nonzero().flatten().tolist() == [1]
+
+
+@given(path_tables())
+def test_steps_follow_the_paths_and_leave_them_as_a_walk_does(paths):
+    trie = Trie.build(paths)
+    states = torch.arange(-1, trie.num_nodes)
+    device_trie = DeviceTrie.put(trie)
+    walks = {trie.walk(prefix): prefix for prefix in all_prefixes(paths)}
+    for token in range(VOCABULARY):
+        stepped = device_trie.step(states, torch.full_like(states, token))
+        expected = [
+            trie.walk((*walks[state], token)) if state >= 0 else NO_NODE
+            for state in states.tolist()
+        ]
+        assert stepped.tolist() == expected
+    parents = device_trie.parents(states[2:])
+    assert [walks[parent] for parent in parents.tolist()] == [
+        walks[state][:-1] for state in states[2:].tolist()
+    ]
+
+
+@given(path_tables(), st.data())
+def test_the_end_of_a_prompt_tells_the_state(paths, data):
+    trie = Trie.build(paths)
+    prompts = data.draw(st.lists(st.lists(st.integers(0, OPENING), min_size=6, max_size=6)))
+    prefixes = [list(prefix) for prefix in all_prefixes(paths)]
+    prompts += [([0] * 6 + [OPENING, *prefix])[-6:] for prefix in prefixes]
+    expected = []
+    for prompt in prompts:
+        if OPENING in prompt:
+            after = prompt[len(prompt) - prompt[::-1].index(OPENING) :]
+            expected.append(trie.walk(after))
+        else:
+            expected.append(NO_NODE)
+    states = trailing_states(torch.tensor(prompts), DeviceTrie.put(trie), OPENING)
+    assert states.tolist() == expected
+
+
+@st.composite
+def filtered_rows(draw):
+    """Paths with, for each of a few rows, leaves to leave out and leaves to stay within."""
+    paths = draw(path_tables())
+    leaves = st.lists(st.integers(0, len(paths) - 1), max_size=len(paths))
+    num_rows = draw(st.integers(1, 3))
+    exclude = [draw(leaves) for _ in range(num_rows)]
+    shared = draw(leaves)
+    only = [draw(st.sampled_from([None, shared]) | leaves) for _ in range(num_rows)]
+    return paths, exclude, only
+
+
+@given(filtered_rows())
+def test_a_constraint_allows_a_node_just_when_an_allowed_leaf_is_below(world):
+    paths, exclude, only = world
+    trie = Trie.build(paths)
+    device_trie = DeviceTrie.put(trie)
+    constraint = Constraint.build(device_trie, exclude, only)
+    prefixes = all_prefixes(paths)
+    states = torch.tensor([trie.walk(prefix) for prefix in prefixes]).expand(len(exclude), -1)
+    _, tokens, allowed = device_trie.expand(states, constraint)
+    for row in range(len(exclude)):
+        left = set(range(len(paths)) if only[row] is None else only[row]) - set(exclude[row])
+        for place, prefix in enumerate(prefixes):
+            depth = len(prefix)
+            valid = {
+                paths[leaf][depth] for leaf in left if paths[leaf][:depth] == prefix != paths[leaf]
+            }
+            assert set(tokens[row, place][allowed[row, place]].tolist()) == valid
+
+
+def test_a_set_given_to_many_rows_is_stored_once():
+    trie = DeviceTrie.put(Trie.build([[1, 2], [1, 3], [2, 2]]))
+    shared = [0, 1]
+    constraint = Constraint.build(trie, only=[shared, None, shared])
+    assert constraint.set_of.tolist() == [0, -1, 0]
+    assert len(constraint.only) == 2
+
+
+def test_bad_input_is_named():
+    trie = DeviceTrie.put(Trie.build([[1, 9]]))
+    with pytest.raises(ValueError, match="token 9, the model knows 8"):
+        mask_logits(torch.zeros(1, 8), torch.zeros(1, dtype=torch.int64), trie)
+    with pytest.raises(ValueError, match="disagree"):
+        mask_logits(torch.zeros(1, 10), torch.zeros(2, dtype=torch.int64), trie)
+    with pytest.raises(ValueError, match=r"0\.\.0"):
+        Constraint.build(trie, exclude=[[1]])
+    with pytest.raises(ValueError, match="exclude has 1 rows, only has 2"):
+        Constraint.build(trie, exclude=[[0]], only=[None, None])

@@ -1,0 +1,41 @@
+"""Fine-tune a LoRA adapter on the task mixture, on top of a finished base.
+
+accelerate launch train/sft.py --config train/configs/sft.yaml \
+    data=runs/data base=runs/pretrain out=runs/sft
+"""
+
+from __future__ import annotations
+
+from genrec.artifacts import write_aside
+from genrec.model.lora import add_adapter, load_quantized, save_adapter
+from genrec.model.load import load_run
+from train.config import TrainConfig
+from train.loop import write_curve
+from train.session import Session, main, run_session
+
+
+def sft(config: TrainConfig) -> None:
+    """Train and write an "sft" artifact: a plain PEFT folder with its manifest."""
+    lora = config.lora
+    session = run_session(
+        config,
+        lambda run: add_adapter(run.model, lora.rank, lora.alpha, lora.dropout),
+        load_quantized if lora.qlora else load_run,
+    )
+    if session.accelerator.is_main_process:
+        _write(session)
+    session.accelerator.wait_for_everyone()
+
+
+def _write(session: Session) -> None:
+    config, out = session.config, session.config.out
+    with write_aside(out) as directory:
+        settings = config.model_dump(mode="json")
+        save_adapter(directory, out, session.module.model, settings, config.base)
+        write_curve(directory, session.progress)
+        session.workspace.keep_logs(directory)
+    session.workspace.close()
+
+
+if __name__ == "__main__":
+    main(sft, __doc__ or "")

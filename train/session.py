@@ -1,4 +1,4 @@
-"""What both entry points do around the loop: load, build the corpus, train, leave the rest to them."""
+"""What both entry points do around the loop: parse, load, build the corpus, train."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from typing import Any
 
 from accelerate import Accelerator
 
+from genrec.cli.show import fault
 from genrec.config import dump_yaml, load_config
 from genrec.data import Dataset
 from genrec.errors import ConfigError, GenrecError
-from genrec.model.load import LoadedRun, load_run
+from genrec.model.load import LoadedRun
 from genrec.model.loss import StreamLoss
 from genrec.progress import console
 from train.config import TrainConfig
@@ -51,7 +52,7 @@ def main(train_run: Callable[[TrainConfig], None], description: str) -> None:
             return
         train_run(config)
     except GenrecError as error:
-        console.print(f"[red]error:[/red] {error}", highlight=False, soft_wrap=True)
+        console.print(fault(error), soft_wrap=True)
         raise SystemExit(2) from None
 
 

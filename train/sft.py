@@ -7,8 +7,8 @@ accelerate launch train/sft.py --config train/configs/sft.yaml \
 from __future__ import annotations
 
 from genrec.artifacts import write_aside
-from genrec.model.lora import add_adapter, load_quantized, save_adapter
 from genrec.model.load import load_run
+from genrec.model.lora import add_adapter, load_quantized, save_adapter
 from train.config import TrainConfig
 from train.loop import write_curve
 from train.session import Session, main, run_session

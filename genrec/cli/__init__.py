@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from genrec.cli import ask, build
+from genrec.cli import ask, build, show
 from genrec.errors import GenrecError
 from genrec.progress import console
 
@@ -27,7 +27,7 @@ def main() -> None:
     try:
         app()
     except GenrecError as error:
-        console.print(f"[red]error:[/red] {error}", highlight=False, soft_wrap=True)
+        console.print(show.fault(error), soft_wrap=True)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

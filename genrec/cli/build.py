@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from genrec.cli import show
 from genrec.config import load_config
 from genrec.progress import console
 
@@ -61,13 +62,13 @@ def prepare(
         *(overrides or ()),
     ]
     report = run(events, items, out, load_config(PrepareConfig, config, settings))
-    console.print(report.table())
+    console.print(show.preparation(report))
 
 
 def index(data: Data, out: Out, config: ConfigFile = None, overrides: Overrides = None) -> None:
     """Give every item a semantic ID, and every coarse code a name."""
-    from genrec.semantic_ids.build import IndexConfig, build_index
     from genrec.data import Dataset
+    from genrec.semantic_ids.build import IndexConfig, build_index
 
     report = build_index(Dataset.load(data), out, load_config(IndexConfig, config, overrides or ()))
     console.print(report.table())

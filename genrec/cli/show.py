@@ -6,21 +6,25 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
+from rich.text import Text
 
 from genrec.data import Dataset
+from genrec.errors import GenrecError
 from genrec.schema import Recommendation
+from genrec.stream.templates import quote
 
 if TYPE_CHECKING:
+    from genrec.data.prepare import Report
     from genrec.interests.summary import Summary
 
 output = Console()
-TREND_MARKS = {
-    "emerging": "[green]↗ emerging[/]",
-    "steady": "→ steady",
-    "fading": "[red]↘ fading[/]",
+TRENDS = {
+    "emerging": Text("↗ emerging", "green"),
+    "steady": Text("→ steady"),
+    "fading": Text("↘ fading", "red"),
 }
 
 
@@ -34,7 +38,9 @@ def recommendations(found: Sequence[Recommendation], user: str) -> Table:
     table.add_column("log-prob.", justify="right")
     for item in found:
         codes = "-".join(map(str, item.semantic_id))
-        table.add_row(str(item.rank), item.item_id, item.title, codes, f"{item.score:.2f}")
+        table.add_row(
+            str(item.rank), item.item_id, Text(item.title or ""), codes, f"{item.score:.2f}"
+        )
     return table
 
 
@@ -49,19 +55,22 @@ def interests(summary: Summary, expected: Sequence[tuple[str, float]], user: str
     table.add_column("last")
     for interest in summary.interests:
         table.add_row(
-            interest.name,
+            Text(interest.name),
             f"{interest.weight:.0%}",
-            TREND_MARKS[interest.trend],
+            TRENDS[interest.trend],
             str(len(interest.evidence)),
             day(interest.first_seen),
             day(interest.last_seen),
         )
     following = " · ".join(f"{name} {share:.0%}" for name, share in expected)
-    parts: list[object] = [Panel(summary.words, title=f"Interests of {user}", title_align="left")]
+    parts: list[RenderableType] = [
+        Panel(Text(summary.words), title=f"Interests of {user}", title_align="left")
+    ]
     parts += [table] if summary.interests else []
-    parts.append(f"[bold]Expected next:[/bold] {following}")
+    parts.append(Text.assemble(("Expected next: ", "bold"), following))
     if summary.unsupported:
-        parts.append(f"[dim]dropped for want of evidence: {', '.join(summary.unsupported)}[/dim]")
+        dropped = ", ".join(summary.unsupported)
+        parts.append(Text(f"dropped for want of evidence: {dropped}", "dim"))
     return Group(*parts)
 
 
@@ -81,7 +90,10 @@ def timeline(data: Dataset, user: str, most: int = 25) -> Table:
         item = data.items[data.item_index[event.item_id]]
         rating = "" if event.rating is None else f"{event.rating:g}"
         review = event.review or event.title or ""
-        table.add_row(day(event.timestamp), event.event_type, item.label, rating, review)
+        kind = event.event_type or ""
+        table.add_row(
+            day(event.timestamp), Text(kind), Text(item.label), rating, Text(quote(review, 120))
+        )
     return table
 
 
@@ -96,3 +108,31 @@ def pick_user(data: Dataset) -> str:
 def day(timestamp: int) -> str:
     """Return a timestamp's date."""
     return datetime.fromtimestamp(timestamp, UTC).strftime("%Y-%m-%d")
+
+
+def preparation(report: Report) -> Table:
+    """Lay out what a preparation read, left out and wrote."""
+    table = Table(title="Prepared", title_justify="left")
+    table.add_column("")
+    table.add_column("events", justify="right")
+    table.add_column("items", justify="right")
+    table.add_row("rows read", f"{report.event_rows:,}", f"{report.item_rows:,}")
+    table.add_row("exact duplicates", f"{report.event_duplicates:,}", f"{report.item_duplicates:,}")
+    reasons = report.event_rejects | report.item_rejects
+    for reason in reasons:
+        counts = (report.event_rejects.get(reason, 0), report.item_rejects.get(reason, 0))
+        table.add_row(Text(f"rejected: {reason}"), *(f"{count:,}" for count in counts))
+    if report.events_filtered or report.items_filtered:
+        table.add_row("k-core", f"{report.events_filtered:,}", f"{report.items_filtered:,}")
+    table.add_row("written", f"{report.events:,}", f"{report.items:,}", style="bold")
+    for split, count in report.splits.items():
+        table.add_row(f"  {split}", f"{count:,}", "")
+    table.caption = (
+        f"{report.users:,} users, {day(report.first_timestamp)} to {day(report.last_timestamp)}"
+    )
+    return table
+
+
+def fault(error: GenrecError) -> Text:
+    """Return an error as one line."""
+    return Text.assemble(("error: ", "red"), " ".join(str(error).split()))

@@ -137,14 +137,14 @@ def _values(batch: Batch, column: Column) -> list[Any] | None:
 
 def _identifiers(values: list[Any] | None) -> list[str | None] | None:
     return values and [
-        value if type(value) is str and value.isprintable() else _identifier(value)
+        value.strip() if type(value) is str and value.isprintable() else _identifier(value)
         for value in values
     ]
 
 
 def _identifier(value: Any) -> str | None:
     if isinstance(value, str):
-        return _CONTROLS.sub("", value)
+        return _CONTROLS.sub("", value).strip()
     # Parquet keeps integers with gaps as floating point.
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
@@ -159,7 +159,7 @@ def _plain(values: list[Any] | None) -> list[str | None] | None:
 
 def _texts(values: list[Any] | None) -> list[str | None] | None:
     return values and [
-        value
+        value.strip()
         if type(value) is str and value.isprintable() and "&" not in value
         else tidy(_words(value))
         for value in values

@@ -24,6 +24,6 @@ def one_row(
     connection: duckdb.DuckDBPyConnection, query: str, values: Mapping[str, object] | None = None
 ) -> tuple[Any, ...]:
     """Return the only row of a query that always has one."""
-    row = connection.execute(query, dict(values or {})).fetchone()
-    assert row is not None
+    # All rows are fetched: a result left open would block what follows on the connection.
+    (row,) = connection.execute(query, dict(values or {})).fetchall()
     return row

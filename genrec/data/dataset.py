@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+import duckdb
 import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -87,7 +88,7 @@ class Dataset:
         manifest = read_manifest(path, KIND)
         for name in (EVENTS_FILE, ITEMS_FILE):
             if not (path / name).is_file():
-                raise ArtifactError(f"{path} has lost its {name}; run `genrec prepare` again")
+                raise ArtifactError(f"{path} has lost its {name}; prepare it again")
         return cls(path, manifest)
 
     @property
@@ -127,19 +128,21 @@ class Dataset:
         Raises:
             DataError: Nobody has this ID.
         """
-        columns = ", ".join(EVENT_COLUMNS)
+        columns = ", ".join([*EVENT_COLUMNS, SPLIT])
+        query = (
+            f"SELECT {columns} FROM read_parquet(?) WHERE {USER_ID} = ? ORDER BY file_row_number"
+        )
+        known = _splits_upto(upto)
         with connect() as connection:
-            rows = connection.execute(
-                f"SELECT {columns}, {SPLIT} FROM read_parquet(?) WHERE {USER_ID} = ? "
-                "ORDER BY file_row_number",
-                [str(self.path / EVENTS_FILE), user_id],
-            ).fetchall()
+            try:
+                rows = connection.execute(query, [str(self.path / EVENTS_FILE), user_id]).fetchall()
+            except duckdb.Error as error:
+                raise self._damaged(EVENTS_FILE, error) from None
         if not rows:
             raise DataError(
                 f"no user '{user_id}' in {self.path}; check the ID (IDs are text and "
                 "case-sensitive), or give the events of a new user yourself"
             )
-        known = _splits_upto(upto)
         return History(user_id, tuple(Event(*row[:-1]) for row in rows if row[-1] in known))
 
     def examples(self, split: Split) -> Iterator[Example]:
@@ -203,9 +206,11 @@ class Dataset:
         try:
             return pq.ParquetFile(self.path / name)
         except (OSError, ValueError) as error:
-            raise ArtifactError(
-                f"{self.path / name} is damaged ({error}); run `genrec prepare` again"
-            ) from None
+            raise self._damaged(name, error) from None
+
+    def _damaged(self, name: str, error: Exception) -> ArtifactError:
+        reason = str(error).partition("\n")[0]
+        return ArtifactError(f"{self.path / name} is damaged ({reason}); prepare it again")
 
 
 def _splits_upto(split: Split) -> tuple[Split, ...]:

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from genrec.data.config import PrepareConfig
 from genrec.data.database import connect, one_row
-from genrec.data.lines import Reject
+from genrec.data.lines import EXCERPT_CHARS, Reject
 from genrec.errors import DataError
 
 # Every DuckDB thread wants buffers of its own out of the memory limit.
@@ -44,8 +44,8 @@ _FINGERPRINT = "md5_number(concat_ws(chr(31), {}))"
 
 _ADD_ITEMS = f"""
 INSERT INTO items_read
-SELECT seq, $file, line, nullif(trim(item_id), ''), nullif(trim(title), ''),
-    nullif(trim(brand), ''), categories, nullif(trim(description), ''), text,
+SELECT seq, $file, line, nullif(item_id, ''), nullif(title, ''), nullif(brand, ''), categories,
+    nullif(description, ''), text,
     {
     _FINGERPRINT.format(
         "coalesce(title, ''), coalesce(brand, ''), array_to_string(categories, chr(30)), "
@@ -58,11 +58,11 @@ FROM batch
 _ADD_EVENTS = f"""
 INSERT INTO events_read
 WITH typed AS (
-    SELECT seq, line, nullif(trim(user_id), '') AS user_id, nullif(trim(item_id), '') AS item_id,
+    SELECT seq, line, nullif(user_id, '') AS user_id, nullif(item_id, '') AS item_id,
         nullif(trim(timestamp), '') AS written, {{seconds}} AS seconds,
         nullif(trim(rating), '') AS stars, try_cast(rating AS DOUBLE) AS rating,
-        nullif(trim(event_type), '') AS event_type, nullif(trim(title), '') AS title,
-        nullif(trim(review), '') AS review
+        nullif(event_type, '') AS event_type, nullif(title, '') AS title,
+        nullif(review, '') AS review
     FROM batch
 ), judged AS (
     SELECT *, CASE
@@ -90,7 +90,7 @@ SELECT seq, $file, line, user_id, item_id,
 },
     reason,
     CASE WHEN reason IS NOT NULL
-        THEN concat_ws(',', user_id, item_id, written, stars, left(title, 80)) END
+        THEN left(concat_ws(',', user_id, item_id, written, stars, title), {EXCERPT_CHARS}) END
 FROM judged
 """
 
@@ -101,13 +101,15 @@ _SECONDS = {
     "milliseconds": "try_cast(timestamp AS DOUBLE) / 1000",
 }
 
-_RESOLVE_ITEMS = """
+_RESOLVE_ITEMS = f"""
 CREATE TABLE catalogue AS
     SELECT item_id, min(seq) AS item_key FROM items_read WHERE item_id IS NOT NULL GROUP BY item_id;
 INSERT INTO rejects
-    SELECT 'item', file, line, 'missing item_id', title FROM items_read WHERE item_id IS NULL;
+    SELECT 'item', file, line, 'missing item_id', left(coalesce(title, ''), {EXCERPT_CHARS})
+    FROM items_read WHERE item_id IS NULL;
 INSERT INTO rejects
-    SELECT 'item', again.file, again.line, 'repeated item_id', again.item_id
+    SELECT 'item', again.file, again.line, 'repeated item_id',
+        left(again.item_id, {EXCERPT_CHARS})
     FROM items_read again JOIN catalogue USING (item_id)
     JOIN items_read first ON first.seq = item_key
     WHERE again.seq <> item_key AND again.fingerprint <> first.fingerprint;
@@ -119,11 +121,11 @@ CREATE TABLE catalogue AS
 INSERT INTO items_read (seq, item_id, categories) SELECT item_key, item_id, [] FROM catalogue;
 """
 
-_REJECT_EVENTS = """
+_REJECT_EVENTS = f"""
 INSERT INTO rejects
     SELECT 'event', file, line, reason, excerpt FROM events_read WHERE reason IS NOT NULL;
 INSERT INTO rejects
-    SELECT 'event', file, line, 'unknown item', item_id
+    SELECT 'event', file, line, 'unknown item', left(item_id, {EXCERPT_CHARS})
     FROM events_read ANTI JOIN catalogue USING (item_id) WHERE reason IS NULL;
 """
 
@@ -159,8 +161,6 @@ class Staging:
             },
         )
         self.connection.execute(_TABLES)
-        # One transaction: nothing here outlives the run, so no write-ahead log is wanted.
-        self.connection.execute("BEGIN")
 
     def close(self) -> None:
         """Close the database."""
@@ -187,6 +187,7 @@ class Staging:
         return batch.append_column("seq", pa.array(numbers))
 
     def _insert(self, query: str, batch: pa.Table, values: Mapping[str, object]) -> None:
+        # Each batch is a transaction of its own: one over many would hold all their tables.
         self.connection.register("batch", batch)
         self.connection.execute(query, dict(values))
         self.connection.unregister("batch")
@@ -204,8 +205,9 @@ class Staging:
         Raises:
             DataError: Too many rows cannot be used, or none can.
         """
-        self.connection.execute("COMMIT")
         self.connection.execute(_RESOLVE_ITEMS if has_items else _CATALOGUE_OF_EVENTS)
+        if not has_items:
+            self.rows_read["item"] = self.count("catalogue")
         self._check_rejects("item")
         self.connection.execute(_REJECT_EVENTS)
         self._check_rejects("event")

@@ -215,17 +215,17 @@ def _child_logprobs(prompts: _Prompts, tree: _Tree, tokens: Tensor, allowed: Ten
     Returns:
         -inf for children that may not be taken. Shape: (B, M, C), float32.
     """
-    none = torch.zeros(allowed.shape, device=allowed.device).masked_fill(~allowed, -torch.inf)
+    forced = torch.zeros(allowed.shape, device=allowed.device).masked_fill(~allowed, -torch.inf)
     choosing = allowed.sum(dim=-1) > 1
     if not choosing.any():
-        return none
+        return forced
     if tree.paths.shape[-1] == 0:
         logits, place = prompts.logits, torch.zeros_like(tree.nodes)
     else:
         logits, place = tree.run(prompts, choosing)
     rows = torch.arange(len(place), device=place.device).view(-1, 1, 1)
-    scores = logits[rows, place.unsqueeze(-1), tokens].float() + none
-    return torch.where(choosing.unsqueeze(-1) & allowed, scores.log_softmax(dim=-1), none)
+    scores = logits[rows, place.unsqueeze(-1), tokens].float() + forced
+    return torch.where(choosing.unsqueeze(-1) & allowed, scores.log_softmax(dim=-1), forced)
 
 
 def _best(scores: Tensor, num_beams: int) -> tuple[Tensor, Tensor]:
@@ -233,14 +233,18 @@ def _best(scores: Tensor, num_beams: int) -> tuple[Tensor, Tensor]:
 
     Args:
         scores: Shape: (B, X).
-        num_beams: How many, at most X.
+        num_beams: How many, X at most.
 
     Returns:
-        Indices in ascending order and their scores. Shapes: (B, min(num_beams, X)).
+        Indices in ascending order, and their scores. Shapes: (B, min(num_beams, X)).
     """
-    order = scores.sort(dim=1, descending=True, stable=True).indices[:, :num_beams]
-    order = order.sort(dim=1).values
-    return order, scores.gather(1, order)
+    width = min(num_beams, scores.shape[1])
+    worst = scores.topk(width).values[:, -1:]
+    better, equal = scores > worst, scores == worst
+    room = width - better.sum(dim=1, keepdim=True)
+    kept = better | (equal & (equal.cumsum(dim=1) <= room))
+    best = kept.nonzero()[:, 1].view(len(scores), width)
+    return best, scores.gather(1, best)
 
 
 def _pad_left(input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:

@@ -128,12 +128,11 @@ class DeviceTrie:
             states: The parents. Shape: (...).
         """
         starts = torch.tensor(self.level_start, device=edges.device)
-        levels = torch.bucketize(states.contiguous(), starts, right=True).unsqueeze(
-            -1
-        )  # of the edges
+        # Of the edges: one below that of their state.
+        levels = torch.bucketize(states.contiguous(), starts, right=True).unsqueeze(-1)
         for level in range(1, self.num_levels):
-            # An edge past its level's last node is the next level's first: one step down takes
-            # it past the last child, which is why edges of each level must step together.
+            # The edge after a level's last node is the next level's first node. It comes out right
+            # only because edges of one level all step down equally often.
             inside = edges.clamp(max=len(self.first_child) - 1)
             edges = torch.where(levels <= level, self.first_child[inside], edges)
         return edges - self.level_start[-2]

@@ -163,7 +163,7 @@ class Trie:
     def add(self, paths: ArrayLike) -> Trie:
         """Return a trie with more paths; they become leaves N, N + 1 and so on.
 
-        Nothing is sorted anew but the new rows, so it takes about a fifth of a second for each
+        Only the new rows are sorted anew, yet every array is written again: about 0.15 s for each
         million leaves there are, however few are added.
 
         Raises:

@@ -1,0 +1,1 @@
+"""One interface to run a model, and the engines behind it."""

@@ -85,7 +85,8 @@ def accuracy(
         gain = top @ discounts[: top.shape[1]]
         found[f"recall@{k}"] = top.sum(axis=1) / num_targets
         found[f"ndcg@{k}"] = gain / ideal[np.minimum(num_targets, k) - 1]
-        found[f"mrr@{k}"] = np.where(top.any(axis=1), 1 / (top.argmax(axis=1) + 1), 0.0)
+        reciprocal = top / np.arange(1, top.shape[1] + 1)
+        found[f"mrr@{k}"] = reciprocal.max(axis=1, initial=0.0)
     return found
 
 

@@ -1,0 +1,1 @@
+"""What a user cares about: summaries in words, checked against events."""

@@ -1,0 +1,1 @@
+"""The base with its semantic-ID vocabulary, LoRA adapters, the loss, loading and saving."""

@@ -1,1 +1,1 @@
-"""Items to semantic IDs."""
+"""Items to semantic IDs: vectors, codes without collisions, names of codes, one frozen table."""

@@ -1,32 +1,197 @@
+"""The semantic-ID table: which item has which codes, and what the codes are called.
+
+An artifact of kind "index". Its content hash covers the item IDs and their codes; every later
+stage records it and refuses another table. Imports without torch and without scikit-learn.
+"""
+
 from __future__ import annotations
+
 import json
+import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-import numpy as np
-from genrec.errors import DataError
+from typing import Any
 
-@dataclass(frozen=True)
+import numpy as np
+
+from genrec.artifacts import hash_files, read_manifest, write_aside, write_manifest
+from genrec.errors import ArtifactError, DataError
+from genrec.schema import SemanticId
+from genrec.semantic_ids.vectors import ItemEncoder
+
+KIND = "index"
+ITEM_IDS_FILE = "item_ids.json"
+CODES_FILE = "codes.npy"
+CENTROIDS_FILE = "centroids.npy"
+NAMES_FILE = "names.json"
+VECTORS_FILE = "vectors.npy"
+CONTENT_FILES = [ITEM_IDS_FILE, CODES_FILE]
+
+
+@dataclass(frozen=True, eq=False)
 class SemanticIdTable:
-    item_ids: list
+    """Semantic IDs of a catalogue; no two items share one.
+
+    Attributes:
+        item_ids: External IDs.
+        codes: Row n belongs to ``item_ids[n]``. Shape: (N, L), int32.
+        codebook_size: K, codes of a level.
+        centroids: Of each code, in the items' vector space. Shape: (L, K, D), float32.
+        names: Words for prefixes of one and of two codes.
+        encoder: Turns new items into vectors; None for a table made by hand.
+    """
+
+    item_ids: list[str]
     codes: np.ndarray
     codebook_size: int
     centroids: np.ndarray
-    names: dict
+    names: dict[SemanticId, str]
+    encoder: ItemEncoder | None = field(default=None, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.item_ids)
+
     @property
-    def num_levels(self): return self.codes.shape[1]
+    def num_levels(self) -> int:
+        """L, codes of an ID."""
+        return self.codes.shape[1]
+
     @cached_property
-    def _index(self): return {i: n for n, i in enumerate(self.item_ids)}
+    def _index(self) -> dict[str, int]:
+        return {item_id: row for row, item_id in enumerate(self.item_ids)}
+
     @cached_property
-    def _tuples(self): return [tuple(map(int, row)) for row in self.codes]
-    def knows(self, item_id): return item_id in self._index
-    def index_of(self, item_id):
-        try: return self._index[item_id]
-        except KeyError: raise DataError(f"item '{item_id}' is not in the table") from None
-    def codes_of(self, item_id): return self._tuples[self.index_of(item_id)]
-    def name_of(self, prefix): return self.names.get(tuple(prefix), f"group {prefix}")
+    def _rows(self) -> dict[SemanticId, int]:
+        return {tuple(codes): row for row, codes in enumerate(self.codes.tolist())}
+
+    def knows(self, item_id: str) -> bool:
+        """Tell whether an item has a semantic ID."""
+        return item_id in self._index
+
+    def index_of(self, item_id: str) -> int:
+        """Return the row of an item.
+
+        Raises:
+            DataError: The item is not in the table.
+        """
+        try:
+            return self._index[item_id]
+        except KeyError:
+            raise DataError(
+                f"item '{item_id}' is not in the table of {len(self)} items; check the ID "
+                "(IDs are text and case-sensitive), or add the item to the table first"
+            ) from None
+
+    def codes_of(self, item_id: str) -> SemanticId:
+        """Return the semantic ID of an item.
+
+        Raises:
+            DataError: The item is not in the table.
+        """
+        return tuple(self.codes[self.index_of(item_id)].tolist())
+
+    def item_at(self, codes: SemanticId) -> str | None:
+        """Return the item that has a semantic ID, None where no item has it."""
+        row = self._rows.get(tuple(codes))
+        return None if row is None else self.item_ids[row]
+
+    def name_of(self, prefix: SemanticId) -> str:
+        """Return words for a prefix: its own, else those of the longest named part of it."""
+        prefix = tuple(prefix)
+        for length in range(len(prefix), 0, -1):
+            if name := self.names.get(prefix[:length]):
+                return name
+        return "group " + ".".join(map(str, prefix))
+
+    def write_files(self, directory: Path) -> None:
+        """Write the table's files, all but the manifest, into a directory."""
+        item_ids = json.dumps(self.item_ids, ensure_ascii=False)
+        (directory / ITEM_IDS_FILE).write_text(item_ids + "\n", encoding="utf-8")
+        np.save(directory / CODES_FILE, self.codes.astype(np.int32))
+        np.save(directory / CENTROIDS_FILE, self.centroids.astype(np.float32))
+        named = {".".join(map(str, prefix)): name for prefix, name in self.names.items()}
+        names = json.dumps(named, ensure_ascii=False, indent=0)
+        (directory / NAMES_FILE).write_text(names + "\n", encoding="utf-8")
+        if self.encoder is not None:
+            self.encoder.save(directory)
+
+    def save(
+        self,
+        path: Path,
+        config: Mapping[str, Any] | None = None,
+        parents: Mapping[str, Path] | None = None,
+    ) -> None:
+        """Write the table as an artifact.
+
+        Args:
+            path: Folder to make; an artifact there is replaced.
+            config: Settings that made it.
+            parents: Artifacts it was built on, by kind. For a table that ``extend`` made, the
+                "index" it grew from belongs here.
+        """
+        with write_aside(Path(path)) as directory:
+            self.write_files(directory)
+            write_manifest(directory, Path(path), KIND, config or {}, CONTENT_FILES, parents)
+
     @classmethod
-    def load(cls, path):
-        z = np.load(Path(path) / "table.npz", allow_pickle=True)
-        names = {tuple(map(int, k.split("-"))): v for k, v in json.loads(str(z["names"])).items()}
-        return cls(list(z["item_ids"]), z["codes"], int(z["codebook_size"]), z["centroids"], names)
+    def load(cls, path: Path | str) -> SemanticIdTable:
+        """Read a table.
+
+        Raises:
+            ArtifactError: Nothing there, damaged, or not a table.
+        """
+        path = Path(path)
+        manifest = read_manifest(path, KIND)
+        try:
+            if hash_files([path / name for name in CONTENT_FILES]) != manifest.content_hash:
+                raise ValueError("the codes are not those of its manifest")
+            table = cls._read_files(path)
+        except (
+            OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile,
+        ) as error:  # fmt: skip
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else "unreadable"
+            raise ArtifactError(f"{path} is damaged ({reason}); run `genrec index` again") from None
+        return table
+
+    @classmethod
+    def _read_files(cls, path: Path) -> SemanticIdTable:
+        item_ids = json.loads((path / ITEM_IDS_FILE).read_text(encoding="utf-8"))
+        codes = np.load(path / CODES_FILE, allow_pickle=False)
+        centroids = np.load(path / CENTROIDS_FILE, allow_pickle=False)
+        named = json.loads((path / NAMES_FILE).read_text(encoding="utf-8"))
+        if codes.ndim != 2 or centroids.ndim != 3:
+            raise ValueError(f"codes of shape {codes.shape}, centroids of {centroids.shape}")
+        if len(codes) != len(item_ids) or codes.shape[1] != len(centroids):
+            raise ValueError(
+                f"{len(item_ids)} items, codes of shape {codes.shape}, {len(centroids)} levels"
+            )
+        return cls(
+            item_ids=item_ids,
+            codes=codes,
+            codebook_size=centroids.shape[1],
+            centroids=centroids,
+            names={tuple(map(int, key.split("."))): name for key, name in named.items()},
+            encoder=ItemEncoder.load(path) if ItemEncoder.is_saved(path) else None,
+        )
+
+
+def load_vectors(path: Path | str) -> np.ndarray:
+    """Return the vectors that an index was made from, read as they are used.
+
+    Returns:
+        Unit rows in the table's order; zeros for an item of which nothing is known.
+        Shape: (N, D), float32.
+
+    Raises:
+        ArtifactError: The index has none, as one that ``extend`` made.
+    """
+    path = Path(path)
+    read_manifest(path, KIND)
+    try:
+        return np.load(path / VECTORS_FILE, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise ArtifactError(
+            f"{path} holds no readable {VECTORS_FILE} ({error}); run `genrec index` again"
+        ) from None

@@ -1,0 +1,1 @@
+"""Histories to text, text to tokens, tokens to training samples; one renderer for all."""

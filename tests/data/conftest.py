@@ -1,4 +1,4 @@
-"""A desk to prepare small files on: ``desk.write`` them, ``desk.prepare`` them, look at the result."""
+"""A desk to prepare small files on: write them, prepare them, look at what comes out."""
 
 import gzip
 import itertools
@@ -61,7 +61,3 @@ def new_desk(tmp_path_factory):
     """A maker of desks, for hypothesis, which runs one test many times."""
     numbers = itertools.count()
     return lambda: Desk(tmp_path_factory.mktemp(f"desk{next(numbers)}"))
-
-
-def events_of(data: Dataset, upto: str = "test") -> list:
-    return [event for history in data.histories(upto) for event in history.events]

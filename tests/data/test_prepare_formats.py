@@ -36,7 +36,7 @@ def test_amazon_2014(desk):
         "meta_Beauty.json.gz",
         "{'asin': '7806397051', 'categories': [['Beauty', 'Makeup', 'Face'], ['Beauty', 'Gifts']], "
         "'description': \"It's a palette\", 'title': 'WAWO 15 Color', 'price': 9.8, 'brand': '', "
-        "'imUrl': 'http://x/y.jpg', 'salesRank': {'Beauty': 461765}, 'related': {'also_viewed': []}}\n"
+        "'imUrl': 'http://x/y.jpg', 'salesRank': {'Beauty': 461765}, 'related': {}}\n"
         "{'asin': __import__('os').getcwd()}\n",
     )
     data, report = desk.prepare(reviews, meta, format="amazon-2014")
@@ -319,7 +319,13 @@ def test_goodreads_reviews(desk):
 
 
 ROWS = [
-    {"user_id": "u1", "item_id": "i1", "timestamp": 10, "rating": 4.0, "review": 'so "good",\nreally'},
+    {
+        "user_id": "u1",
+        "item_id": "i1",
+        "timestamp": 10,
+        "rating": 4.0,
+        "review": 'so "good",\nreally',
+    },
     {"user_id": "u1", "item_id": "i2", "timestamp": 20, "rating": None, "review": None},
     {"user_id": "2", "item_id": "3", "timestamp": 15, "rating": 1.5, "review": "é"},
 ]

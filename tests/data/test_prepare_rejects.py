@@ -66,7 +66,10 @@ def test_a_bad_row_is_told_and_takes_no_other_with_it(desk, row, reason, ending)
         ('{"user_id": "u", "item_id": "i", "timestamp": NaN}', "unreadable timestamp"),
         ('{"user_id": "u", "item_id": "i", "timestamp": true}', "unreadable timestamp"),
         ('{"user_id": "u", "item_id": "i", "timestamp": {}}', "unreadable timestamp"),
-        ('{"user_id": "u", "item_id": "i", "timestamp": 1, "rating": "x"}', "rating is not a number"),
+        (
+            '{"user_id": "u", "item_id": "i", "timestamp": 1, "rating": "x"}',
+            "rating is not a number",
+        ),
         ('{"user_id": "u", "item_id": "i", "timestamp": 1', "malformed line"),
         ('["u", "i", 1]', "malformed line"),
         ("[" * 100_000, "malformed line"),
@@ -200,7 +203,11 @@ def test_too_many_rejects_stop_the_run(desk):
         ("events.csv", "\n\n", "first line must name the columns"),
         ("events.csv", b"user\xff,item_id\n1,2\n", "first line must name the columns"),
         ("events.csv", "user,item_id,timestamp\nu,i,1\n", "no column 'user_id' (found: user,"),
-        ("events.jsonl", '{"user_id": 1, "time": 2}\n', "no column 'item_id' (found: user_id, time)"),
+        (
+            "events.jsonl",
+            '{"user_id": 1, "time": 2}\n',
+            "no column 'item_id' (found: user_id, time)",
+        ),
         (
             "events.csv",
             "user_id,item_id,timestamp,ratings\nu,i,1,5\n",

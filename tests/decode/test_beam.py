@@ -97,6 +97,13 @@ def test_k_asked_is_k_returned_and_all_of_it_allowed(qwen3, prompts, seed, num_b
     assert torch.equal(beams.scores.isneginf(), beams.leaves < 0)
 
 
+def test_rows_that_may_produce_nothing_return_nothing(qwen3, prompts):
+    trie = DeviceTrie.put(Trie.build(random_paths(3, 10)))
+    beams = tree_beam_search(qwen3, *prompts(0, 2), trie, 3, Constraint.build(trie, only=[[], []]))
+    assert beams.leaves.tolist() == [[-1] * 3] * 2
+    assert beams.scores.isneginf().all()
+
+
 @pytest.mark.parametrize("num_beams", [1, 4, 10])
 def test_the_same_as_generate_with_allowed_tokens(model, prompts, num_beams):
     paths = random_paths(3, 80)
@@ -157,6 +164,14 @@ def count_tokens(model, run):
     return counts[1:]
 
 
+def test_every_token_is_run_once(qwen3, prompts):
+    paths = [[a, b, c] for a in (0, 1) for b in (20, 21) for c in (30, 31)]
+    trie = DeviceTrie.put(Trie.build(paths))
+    input_ids, mask = prompts(4, 2)
+    counts = count_tokens(qwen3, lambda: tree_beam_search(qwen3, input_ids, mask, trie, 8))
+    assert counts == [2, 4]
+
+
 def test_forced_steps_are_not_run_and_do_not_change_scores(qwen3, prompts):
     # Below 1 the choice comes at the third level, behind a forced second; below 2 and 3 no choice
     # follows: 1 and 20 wait until 30, 31 and 32 are compared, and nothing else is run.
@@ -184,12 +199,14 @@ def test_equal_scores_come_in_the_order_of_their_paths(qwen3, prompts):
     model.lm_head.weight.data.zero_()  # every token is as likely
     paths = random_paths(5, 40)
     beams = tree_beam_search(model, *prompts(5, 2), DeviceTrie.put(Trie.build(paths)), len(paths))
-    first_level = len(set(paths[:, 0]))
     assert len(set(beams.scores[0].tolist())) < len(paths)
-    assert first_level > 1
     for leaves, scores in zip(beams.leaves.tolist(), beams.scores.tolist(), strict=True):
         keys = [(-score, *paths[leaf].tolist()) for score, leaf in zip(scores, leaves, strict=True)]
         assert keys == sorted(keys)
+    few = tree_beam_search(
+        model, *prompts(5, 2), DeviceTrie.put(Trie.build([[3], [1], [4], [2], [5]])), 3
+    )
+    assert few.leaves.tolist() == [[1, 3, 0]] * 2
 
 
 def test_a_lora_adapter_counts(qwen3, build, prompts):

@@ -53,7 +53,7 @@ def write_toy(out: Path, config: ToyConfig | None = None) -> None:
         text = json.dumps(_describe_truth(catalogue, users, config), ensure_ascii=False)
         (scratch / TRUTH_FILE).write_text(text + "\n", encoding="utf-8")
         files = [EVENTS_FILE, ITEMS_FILE, TRUTH_FILE]
-        write_manifest(scratch, Path(out), "toy", asdict(config), files)
+        write_manifest(scratch, Path(out), "toy", config.model_dump(), files)
 
 
 def _write_events(path: Path, users: Sequence[ToyUser]) -> None:
@@ -88,7 +88,7 @@ def _describe_truth(
 ) -> dict[str, Any]:
     themes = catalogue.themes
     return {
-        "config": asdict(config),
+        "config": config.model_dump(),
         "themes": [theme.name for theme in themes],
         "items": {
             item.item_id: {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -40,14 +41,7 @@ class Oracle:
         self._repeat_rate = truth["config"]["repeat_rate"]
         places = {name: place for place, name in enumerate(truth["themes"])}
         self._interests = {
-            user_id: tuple(
-                PlantedInterest(
-                    places[interest["theme"]],
-                    *map(tuple, zip(*interest["knots"], strict=True)),
-                    interest["trend"],
-                )
-                for interest in user["interests"]
-            )
+            user_id: tuple(_read_interest(interest, places) for interest in user["interests"])
             for user_id, user in truth["users"].items()
         }
 
@@ -61,7 +55,7 @@ class Oracle:
         banned = set(request.exclude)
         if not request.repeats:
             banned.update(event.item_id for event in history.events)
-        ranked = []
+        ranked: list[Recommendation] = []
         for index in np.argsort(-chances, kind="stable"):
             item = items[index]
             is_allowed = request.only is None or item.item_id in request.only
@@ -86,3 +80,8 @@ class Oracle:
         last = history.events[-1] if history.events else None
         at = at if at is not None else (last.timestamp if last else interests[0].times[0])
         return shopper.probabilities(at, event_type or (last and last.event_type) or "purchase")
+
+
+def _read_interest(truth: dict[str, Any], places: dict[str, int]) -> PlantedInterest:
+    times, strengths = zip(*truth["knots"], strict=True)
+    return PlantedInterest(places[truth["theme"]], times, strengths, truth["trend"])

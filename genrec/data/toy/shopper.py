@@ -100,10 +100,12 @@ class Shopper:
             interest.theme: float(weight)
             for interest, weight in zip(self.interests, weights(self.interests, at), strict=True)
         }
-        is_sitting = self._last_time is not None and at - self._last_time < SESSION_GAP_S
-        if is_sitting and shares.get(self._last_theme, 0) > 0:
+        last, since = self._last_theme, self._last_time
+        if last is None or since is None or at - since >= SESSION_GAP_S:
+            return shares
+        if shares.get(last, 0) > 0:
             shares = {theme: (1 - STAY_SHARE) * share for theme, share in shares.items()}
-            shares[self._last_theme] += STAY_SHARE
+            shares[last] += STAY_SHARE
         return shares
 
     def _within(self, theme: int, event_type: str) -> np.ndarray:

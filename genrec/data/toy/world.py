@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
 
 from genrec.data.toy.catalogue import Catalogue, load_catalogue, theme_of
 from genrec.data.toy.interests import PlantedInterest, plant_interests
 from genrec.data.toy.reviews import REVIEW_SHARE, draw_rating, write_review
 from genrec.data.toy.shopper import Shopper
-from genrec.errors import ConfigError
 from genrec.schema import Event
 
 START = 1_672_531_200
@@ -30,8 +30,7 @@ FIRST_NAMES = (
 ).split()
 
 
-@dataclass(frozen=True)
-class ToyConfig:
+class ToyConfig(BaseModel):
     """Settings of the toy world.
 
     Attributes:
@@ -42,21 +41,13 @@ class ToyConfig:
         seed: Equal settings give equal bytes.
     """
 
-    num_users: int = 700
-    events_per_user: int = 25
-    num_themes: int = 12
-    repeat_rate: float = 0.0
-    seed: int = 0
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
-    def __post_init__(self) -> None:
-        if self.num_users < 1:
-            raise ConfigError(f"num_users is {self.num_users}; give at least 1")
-        if self.events_per_user < 8:
-            raise ConfigError(f"events_per_user is {self.events_per_user}; give at least 8")
-        if not 6 <= self.num_themes <= 12:
-            raise ConfigError(f"num_themes is {self.num_themes}; give 6 to 12")
-        if not 0 <= self.repeat_rate < 1:
-            raise ConfigError(f"repeat_rate is {self.repeat_rate}; give at least 0, less than 1")
+    num_users: int = Field(default=700, ge=1)
+    events_per_user: int = Field(default=25, ge=8)
+    num_themes: int = Field(default=12, ge=6, le=12)
+    repeat_rate: float = Field(default=0.0, ge=0, lt=1)
+    seed: int = Field(default=0, ge=0)
 
 
 @dataclass(frozen=True)

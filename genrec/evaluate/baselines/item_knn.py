@@ -12,9 +12,9 @@ from genrec.data import Dataset
 from genrec.evaluate.baselines.scoring import ScoringRanker, count_events
 from genrec.schema import Item, Request
 
-DECAY = 0.8
+DECAY = 0.7
 """Weight of an event relative to the one after it."""
-SHRINKAGE = 10.0
+SHRINKAGE = 1.0
 """Added to the norms, so that two items met once by one person are no close neighbours."""
 
 

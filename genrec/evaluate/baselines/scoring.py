@@ -43,7 +43,7 @@ class ScoringRanker(ABC):
 
     @abstractmethod
     def _score(self, requests: Sequence[Request]) -> np.ndarray:
-        """Score every item for every request. Shape: (requests, items), float, writable."""
+        """Score every item for every request, at least 0. Shape: (requests, items), float."""
 
     @cached_property
     def _places(self) -> dict[str, int]:
@@ -78,14 +78,12 @@ class ScoringRanker(ABC):
             scores[self._known(event.item_id for event in request.history.events)] = -np.inf
 
     def _take_top(self, scores: np.ndarray, k: int) -> list[Recommendation]:
-        if k < len(scores):
-            # Keep all that tie with the k-th, so that ties do not depend on the partition.
-            limit = np.partition(scores, len(scores) - k)[len(scores) - k]
-            kept = np.flatnonzero(scores >= limit)
-        else:
-            kept = np.arange(len(scores))
-        best = kept[np.argsort(-scores[kept], kind="stable")][:k]
-        best = best[scores[best] > -np.inf]
+        # Most scores are 0, and a partition of many equal numbers is slower than this sort.
+        liked = np.flatnonzero(scores > 0)
+        best = liked[np.argsort(-scores[liked], kind="stable")][:k]
+        if len(best) < k:
+            others = np.flatnonzero(scores == 0)[: k - len(best)]
+            best = np.concatenate([best, others])
         return [
             Recommendation(self._items[place].item_id, rank, score, self._items[place].title)
             for rank, (place, score) in enumerate(

@@ -1,0 +1,102 @@
+"""How many targets per second the all-event loss trains, against one prompt per prefix.
+
+    python benchmarks/loss_speed.py --data DATA --base BASE [--steps 12]
+
+Both forms train the same events through the same model, optimizer and packing, in turns in one
+process; they differ only in how samples are cut. Prints JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import random
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from genrec.data import Dataset
+from genrec.model.load import LoadedRun, load_run
+from genrec.model.loss import StreamLoss
+from genrec.schema import History
+from genrec.stream.packing import collate, pack
+from genrec.stream.samples import Sample, Target, stream_samples
+from genrec.stream.windows import visible_start
+
+ROWS = 16
+
+
+def prefix_samples(histories: list[History], run: LoadedRun) -> list[Sample]:
+    """Cut histories as the field does: for every event a prompt of its own, loss on its item."""
+    encoder = run.encoder
+    num_levels = run.table.num_levels
+    samples = []
+    for segments in encoder.segments(histories):
+        lengths = [len(segment) for segment in segments]
+        for place, segment in enumerate(segments):
+            start = visible_start(lengths[:place], encoder.event_limit)
+            before = list(itertools.chain(encoder.header, *segments[start:place]))
+            item = next(i for i, token in enumerate(segment) if token in encoder.special_ids) + 1
+            tokens = before + segment[: item + num_levels]
+            targets = [0] * (len(tokens) - num_levels) + [int(Target.ITEM)] * num_levels
+            samples.append(Sample(tokens, targets))
+    return samples
+
+
+def batches(samples: list[Sample], run: LoadedRun):
+    """Pack samples into rows and rows into batches, forever."""
+    row_tokens = run.base_config.context_tokens
+    arrays = [(np.array(sample.input_ids), np.array(sample.targets)) for sample in samples]
+    for seed in itertools.count():
+        rows = pack([len(tokens) for tokens, _ in arrays], row_tokens, seed)
+        for start in range(0, len(rows) - ROWS, ROWS):
+            laid = [[arrays[number] for number in row] for row in rows[start : start + ROWS]]
+            batch = collate(laid, row_tokens, run.encoder.tokenizer.pad_token_id)
+            yield {name: torch.from_numpy(array) for name, array in batch.items()}
+
+
+def main() -> None:
+    """Time both forms in turns."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--base", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=12)
+    parser.add_argument("--users", type=int, default=4000)
+    arguments = parser.parse_args()
+    run = load_run(arguments.base)
+    histories = list(Dataset.load(arguments.data).histories("train"))
+    histories = random.Random(0).sample(histories, min(arguments.users, len(histories)))
+    forms = {
+        "all_events": batches(list(stream_samples(histories, run.encoder)), run),
+        "one_prompt_per_prefix": batches(prefix_samples(histories, run), run),
+    }
+    module = StreamLoss(run.model.train(), {Target.ITEM: 1.0})
+    optimizer = torch.optim.AdamW(module.parameters(), lr=1e-4, foreach=True)
+    targets = dict.fromkeys(forms, 0.0)
+    seconds = dict.fromkeys(forms, 0.0)
+    for step in range(arguments.steps):
+        for name, source in forms.items():
+            batch = next(source)
+            start = time.perf_counter()
+            loss, weight = module(**batch)
+            (loss / weight).backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            if step:  # the first pass of each form warms up
+                seconds[name] += time.perf_counter() - start
+                targets[name] += float(weight) / run.table.num_levels
+    rates = {name: targets[name] / seconds[name] for name in forms}
+    result = {
+        "targets_per_s": {name: round(rate, 1) for name, rate in rates.items()},
+        "ratio": round(rates["all_events"] / rates["one_prompt_per_prefix"], 2),
+        "parameters": sum(parameter.numel() for parameter in module.parameters()),
+        "threads": torch.get_num_threads(),
+    }
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""Training events to item vectors: the interest graph, seen from its items.
+
+Items met close together in users' histories are linked; links are weighed by how much oftener
+than chance they occur (PPMI), and the leading directions of that matrix are the vectors.
+
+Source: Levy and Goldberg 2014, "Neural word embedding as implicit matrix factorization".
+Differs: pairs fade with their distance in events and in time.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from genrec.semantic_ids.config import BehaviourConfig
+from genrec.semantic_ids.linear import normalize_rows, truncated_svd
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+    from genrec.data import Interactions
+
+_DAY_S = 86_400
+
+
+def behaviour_vectors(interactions: Interactions, config: BehaviourConfig, seed: int) -> np.ndarray:
+    """Return a unit vector for every item met beside another, zeros for the rest.
+
+    Args:
+        interactions: Training events only: later ones would leak into the IDs.
+        config: See ``BehaviourConfig``.
+        seed: Of the randomized SVD.
+
+    Returns:
+        Shape: (num_items, at most dims), float32.
+    """
+    return factorize(ppmi(cooccurrences(interactions, config), config), config.dims, seed)
+
+
+def cooccurrences(interactions: Interactions, config: BehaviourConfig) -> csr_array:
+    """Sum the decayed weights of every pair of items met within the window.
+
+    Returns:
+        Symmetric, without a diagonal. Shape: (num_items, num_items), float64.
+    """
+    from scipy.sparse import csr_array
+
+    users, items, times = (
+        interactions.user_index, interactions.item_index, interactions.timestamp,
+    )  # fmt: skip
+    shape = (interactions.num_items, interactions.num_items)
+    total = csr_array(shape, dtype=np.float64)
+    for distance in range(1, config.window + 1):
+        same_user = users[distance:] == users[:-distance]
+        first, second = items[:-distance][same_user], items[distance:][same_user]
+        days = (times[distance:] - times[:-distance])[same_user] / _DAY_S
+        weights = 0.5 ** (days / config.half_life_days) / distance
+        weights[first == second] = 0
+        total = total + csr_array((weights, (first, second)), shape=shape)
+    total = (total + total.T).tocsr()
+    total.eliminate_zeros()
+    return total
+
+
+def ppmi(pairs: csr_array, config: BehaviourConfig) -> csr_array:
+    """Return positive pointwise mutual information, shifted, with smoothed context counts."""
+    from scipy.sparse import csr_array
+
+    entries = pairs.tocoo()
+    row_sums = pairs.sum(axis=1)
+    context = row_sums**config.smoothing
+    context = context / max(context.sum(), np.finfo(float).tiny)
+    rows, columns = entries.coords
+    information = np.log(entries.data / (row_sums[rows] * context[columns])) - config.shift
+    kept = information > 0
+    return csr_array((information[kept], (rows[kept], columns[kept])), shape=pairs.shape)
+
+
+def factorize(matrix: csr_array, dims: int, seed: int) -> np.ndarray:
+    """Return unit rows of U sqrt(S); rows that were empty stay zeros."""
+    left, values, _ = truncated_svd(matrix, dims, seed)
+    vectors = left * np.sqrt(values)
+    vectors[np.diff(matrix.indptr) == 0] = 0
+    return normalize_rows(vectors)

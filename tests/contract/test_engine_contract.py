@@ -1,0 +1,94 @@
+"""What every engine must do; a new engine joins by being added to ``ENGINES``."""
+
+import numpy as np
+import pytest
+
+from genrec.data import Dataset
+from genrec.engines.base import ItemQuery
+from genrec.engines.torch import TorchEngine
+from genrec.model.load import load_run
+from genrec.schema import History, Request
+
+ENGINES = {"torch": lambda run: TorchEngine(run.model, run, num_beams=20)}
+
+
+@pytest.fixture(scope="module")
+def run(chain):
+    return load_run(chain.sft)
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def engine(request, run):
+    return ENGINES[request.param](run)
+
+
+@pytest.fixture(scope="module")
+def prompts(chain, run):
+    """Prompts of very different lengths, an empty history among them."""
+    histories = [History("new", ())]
+    for number, history in enumerate(Dataset.load(chain.data).histories("valid")):
+        if number < 6:
+            histories.append(History(history.user_id, history.events[: 1 + 4 * number]))
+    return run.encoder.prompts([Request(history) for history in histories])
+
+
+def test_k_distinct_items_best_first(engine, prompts, run):
+    for found in engine.items([ItemQuery(prompt) for prompt in prompts], k=10):
+        assert len(found.rows) == len(set(found.rows.tolist())) == 10
+        assert (np.diff(found.scores) <= 1e-6).all()
+        assert (found.rows >= 0).all() and (found.rows < len(run.table.item_ids)).all()
+
+
+def test_a_batch_answers_as_each_alone(engine, prompts):
+    together = engine.items([ItemQuery(prompt) for prompt in prompts], k=10)
+    for prompt, found in zip(prompts, together, strict=True):
+        alone = engine.items([ItemQuery(prompt)], k=10)[0]
+        assert alone.rows.tolist() == found.rows.tolist()
+        np.testing.assert_allclose(alone.scores, found.scores, atol=1e-4)
+
+
+def test_filters_hold_and_leave_k(engine, prompts, run):
+    count = len(run.table.item_ids)
+    only = np.arange(0, count, 3)
+    exclude = list(range(0, count, 6))
+    queries = [ItemQuery(prompt, exclude, only) for prompt in prompts]
+    for found in engine.items(queries, k=20):
+        assert len(found.rows) == 20
+        assert set(found.rows.tolist()) <= set(only.tolist()) - set(exclude)
+
+
+def test_queries_with_and_without_filters_mix(engine, prompts):
+    queries = [ItemQuery(prompts[0]), ItemQuery(prompts[1], only=np.array([5, 3, 9]))]
+    free, narrow = engine.items(queries, k=5)
+    assert len(free.rows) == 5
+    assert sorted(narrow.rows.tolist()) == [3, 5, 9]
+
+
+def test_probabilities_of_all_items_sum_to_one(engine, prompts, run):
+    """With every item asked for the search is exact, and the scores are a distribution."""
+    found = engine.items([ItemQuery(prompts[-1])], k=len(run.table.item_ids))[0]
+    assert len(found.rows) == len(run.table.item_ids)
+    assert float(np.exp(found.scores).sum()) == pytest.approx(1, abs=1e-4)
+
+
+def test_first_codes_are_the_first_level_of_the_items(engine, prompts, run):
+    log_probs = engine.first_code_log_probs(prompts)
+    assert log_probs.shape == (len(prompts), run.table.codebook_size)
+    np.testing.assert_allclose(np.exp(log_probs).sum(axis=1), 1, atol=1e-5)
+    everything = engine.items([ItemQuery(prompts[-1])], k=len(run.table.item_ids))[0]
+    summed = np.zeros(run.table.codebook_size)
+    np.add.at(summed, run.table.codes[everything.rows, 0], np.exp(everything.scores))
+    np.testing.assert_allclose(np.exp(log_probs[-1]), summed, atol=1e-4)
+
+
+def test_text_is_words_alone(engine, run, chain):
+    histories = [next(Dataset.load(chain.data).histories("valid"))] * 2
+    prompts = run.encoder.interests_prompts(histories)
+    first, second = engine.text([prompts[0], prompts[1][:5] + prompts[1][-1:]], max_tokens=16)
+    assert first
+    assert "<" not in first + second
+
+
+def test_nothing_asked_nothing_answered(engine):
+    assert engine.items([], k=3) == []
+    assert engine.text([], max_tokens=4) == []

@@ -1,0 +1,153 @@
+"""Preparation against the same rules written plainly in Python."""
+
+from collections import Counter
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from genrec.data import Dataset
+from genrec.data.prepare import PrepareConfig, prepare
+from genrec.errors import DataError
+from genrec.schema import SPLITS
+
+ROW = st.tuples(
+    st.sampled_from("abcdef"),
+    st.sampled_from("uvwxyz"),
+    st.integers(0, 12),
+    st.sampled_from(["", "1.0", "5.0"]),
+)
+MANY = settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+def expected_events(rows, min_user=0, min_item=0):
+    """Return the rows that stay, in the order they are to be written."""
+    kept = list(dict.fromkeys(rows))
+    users = list(dict.fromkeys(user for user, *_ in kept))
+    while True:
+        by_user, by_item = Counter(row[0] for row in kept), Counter(row[1] for row in kept)
+        core = [row for row in kept if by_user[row[0]] >= min_user and by_item[row[1]] >= min_item]
+        if core == kept:
+            return sorted(kept, key=lambda row: (users.index(row[0]), row[2]))
+        kept = core
+
+
+def prepared(desk, rows, **config):
+    lines = [",".join(map(str, row)) for row in rows]
+    events = desk.write("events.csv", "\n".join(["user_id,item_id,timestamp,rating", *lines]))
+    report = prepare(events, None, desk.out, PrepareConfig(**config))
+    return Dataset.load(desk.out), report
+
+
+def written(data, upto="test"):
+    return [
+        (event.user_id, event.item_id, event.timestamp, str(event.rating or ""))
+        for history in data.histories(upto)
+        for event in history.events
+    ]
+
+
+@MANY
+@given(rows=st.lists(ROW, min_size=1, max_size=40))
+def test_order_and_duplicates(new_desk, rows):
+    data, report = prepared(new_desk(), rows)
+    assert written(data) == expected_events(rows)
+    assert report.event_duplicates == len(rows) - len(set(rows))
+    items = list(dict.fromkeys(item for _, item, *_ in rows))
+    assert [item.item_id for item in data.items] == items
+
+
+@MANY
+@given(
+    rows=st.lists(ROW, min_size=5, max_size=60),
+    min_user=st.integers(0, 4),
+    min_item=st.integers(0, 4),
+)
+def test_core(new_desk, rows, min_user, min_item):
+    expected = expected_events(rows, min_user, min_item)
+    desk = new_desk()
+    try:
+        data, report = prepared(desk, rows, min_user_events=min_user, min_item_events=min_item)
+    except DataError as error:
+        assert expected == [] and "lower them" in str(error)
+        assert desk.leftovers == set()
+        return
+    assert written(data) == expected
+    total = report.events + report.events_filtered + report.event_duplicates
+    assert total == len(rows) == report.event_rows
+    if min_item:
+        assert {item.item_id for item in data.items} == {row[1] for row in expected}
+
+
+@MANY
+@given(rows=st.lists(ROW, min_size=1, max_size=40))
+def test_leave_one_out(new_desk, rows):
+    data, report = prepared(new_desk(), rows)
+    assert sum(report.splits.values()) == report.events
+    whole, upto_valid, upto_train = (
+        {history.user_id: history.events for history in data.histories(split)}
+        for split in ("test", "valid", "train")
+    )
+    for user_id, events in whole.items():
+        held_out = len(events) >= 3
+        assert upto_valid[user_id] == (events[:-1] if held_out else events)
+        assert upto_train[user_id] == (events[:-2] if held_out else events)
+    for split, back in (("valid", -2), ("test", -1)):
+        examples = list(data.examples(split))
+        several = [user_id for user_id, events in whole.items() if len(events) >= 3]
+        assert [example.history.user_id for example in examples] == several
+        for example in examples:
+            events = whole[example.history.user_id]
+            assert example.history.events == events[:back]
+            assert example.targets == (events[back],)
+
+
+@MANY
+@given(
+    rows=st.lists(ROW, min_size=5, max_size=40),
+    shares=st.tuples(st.sampled_from([0.05, 0.2, 0.4]), st.sampled_from([0.05, 0.2, 0.4])),
+)
+def test_global_time_shows_nobody_the_future(new_desk, rows, shares):
+    desk = new_desk()
+    try:
+        data, report = prepared(
+            desk, rows, split="global-time", valid_share=shares[0], test_share=shares[1]
+        )
+    except DataError as error:
+        assert "nothing to train on" in str(error)
+        assert desk.leftovers == set()
+        return
+    assert data.protocol == "global-time"
+    times = {split: [] for split in SPLITS}
+    known = {split: Counter(written(data, split)) for split in SPLITS}
+    known["none"] = Counter()
+    for split, before in zip(SPLITS, ["none", *SPLITS], strict=False):
+        times[split] = [time for _, _, time, _ in (known[split] - known[before]).elements()]
+        assert len(times[split]) == report.splits[split]
+    for earlier, later in (("train", "valid"), ("train", "test"), ("valid", "test")):
+        assert max(times[earlier], default=-1) < min(times[later], default=99)
+    for split in ("valid", "test"):
+        for example in data.examples(split):
+            latest_known = max(event.timestamp for event in example.history.events)
+            everything_before = max(times["train"] + (times["valid"] if split == "test" else []))
+            assert latest_known <= everything_before
+            assert all(event.timestamp > everything_before for event in example.targets)
+    # A share is met as closely as events of one moment, which stay together, allow.
+    assert report.splits["test"] >= round(report.events * shares[1])
+
+
+@MANY
+@given(rows=st.lists(ROW, min_size=1, max_size=40), upto=st.sampled_from(SPLITS))
+def test_interactions_are_the_histories_in_numbers(new_desk, rows, upto):
+    data, _ = prepared(new_desk(), rows)
+    numbers = data.interactions(upto)
+    users = [history.user_id for history in data.histories("test")]
+    assert numbers.num_users == len(users) and numbers.num_items == len(data.items)
+    triples = zip(numbers.user_index, numbers.item_index, numbers.timestamp, strict=True)
+    assert [(users[u], data.items[i].item_id, t) for u, i, t in triples] == [
+        row[:3] for row in written(data, upto)
+    ]
+    assert (
+        numbers.user_index.dtype == numbers.item_index.dtype == numbers.timestamp.dtype == "int64"
+    )

@@ -1,0 +1,30 @@
+from pathlib import Path
+
+import pytest
+
+from genrec.data import Dataset
+from genrec.data.prepare import PrepareConfig, prepare
+from genrec.data.toy import ToyConfig, write_toy
+
+
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("toy") / "raw"
+    write_toy(out, ToyConfig(num_users=150))
+    return out
+
+
+@pytest.fixture(scope="session")
+def toy_data(toy, tmp_path_factory) -> Dataset:
+    out = tmp_path_factory.mktemp("toy") / "data"
+    prepare(toy / "events.csv.gz", toy / "items.jsonl.gz", out)
+    return Dataset.load(out)
+
+
+@pytest.fixture(scope="session")
+def later_data(toy, tmp_path_factory) -> Dataset:
+    """The same world split by time, so that users have several targets."""
+    out = tmp_path_factory.mktemp("toy") / "later"
+    config = PrepareConfig(split="global-time")
+    prepare(toy / "events.csv.gz", toy / "items.jsonl.gz", out, config)
+    return Dataset.load(out)

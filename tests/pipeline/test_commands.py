@@ -1,0 +1,142 @@
+"""The chain as a user runs it, and the faults a user makes: exit code 2, one line, nothing left."""
+
+import json
+import shutil
+
+import pytest
+
+from genrec.data import Dataset
+from tests.conftest import genrec, succeed
+
+
+@pytest.fixture(scope="module")
+def user(chain):
+    return next(Dataset.load(chain.data).examples("test")).history.user_id
+
+
+def refused(*arguments) -> str:
+    """Return the one line a wrong command prints."""
+    done = genrec(*arguments)
+    assert done.returncode == 2, (done.stdout, done.stderr)
+    assert "Traceback" not in done.stderr
+    line = done.stderr.strip().splitlines()[-1]
+    assert line.startswith("error:"), done.stderr
+    return line
+
+
+def test_recommend_returns_unseen_items_best_first(chain, user):
+    done = succeed(genrec("recommend", "--run", chain.sft, "--user", user, "-k", 12, "--json"))
+    found = json.loads(done.stdout)
+    data = Dataset.load(chain.data)
+    seen = {event.item_id for event in data.history(user).events}
+    ids = [item["item_id"] for item in found]
+    assert [item["rank"] for item in found] == list(range(1, 13))
+    assert len(set(ids)) == 12
+    assert set(ids) <= set(data.item_index) - seen
+    scores = [item["score"] for item in found]
+    assert scores == sorted(scores, reverse=True)
+    assert all(item["title"] for item in found)
+
+
+def test_recommend_prints_a_table(chain, user):
+    done = succeed(genrec("recommend", "--run", chain.sft, "--user", user, "-k", 3))
+    assert f"Recommended to {user}" in done.stdout
+
+
+def test_filters_hold(chain, user):
+    ids = [item.item_id for item in Dataset.load(chain.data).items]
+    only = [argument for item in ids[:6] for argument in ("--only", item)]
+    exclude = ["--exclude", ids[0]]
+    done = succeed(
+        genrec("recommend", "--run", chain.sft, "--user", user, "-k", 5, "--repeats", "--json",
+               *only, *exclude)
+    )  # fmt: skip
+    assert {item["item_id"] for item in json.loads(done.stdout)} == set(ids[1:6])
+
+
+def test_interests_rest_on_events(chain, user):
+    done = succeed(genrec("interests", "--run", chain.sft, "--user", user, "--json"))
+    summary = json.loads(done.stdout)
+    assert summary["words"]
+    events = {(e.item_id, e.timestamp) for e in Dataset.load(chain.data).history(user).events}
+    for interest in summary["interests"]:
+        assert len(interest["evidence"]) >= 2
+        assert {(e["item_id"], e["timestamp"]) for e in interest["evidence"]} <= events
+    assert sum(entry["probability"] for entry in summary["next"]) <= 1 + 1e-6
+
+
+def test_prompt_shows_what_the_model_reads(chain, user):
+    done = succeed(genrec("prompt", "--run", chain.sft, "--user", user))
+    assert done.stdout.startswith("<|user|>")
+    assert done.stdout.rstrip("\n").endswith("<|item|>")
+    assert "tokens" in done.stderr
+
+
+def test_evaluate_is_item_level_with_both_filters(chain):
+    done = succeed(genrec("evaluate", "--run", chain.sft, "--split", "test", "--json"))
+    rankers = json.loads(done.stdout)["rankers"]
+    assert set(rankers) == {"genrec", "popularity", "repeat-last", "item-knn"}
+    for modes in rankers.values():
+        for mode in ("filtered", "unfiltered"):
+            entry = modes[mode]
+            assert entry["invalid_rate"] == entry["duplicate_rate"] == 0
+            for metric in ("recall", "ndcg", "mrr"):
+                means = [entry[f"{metric}@{k}"]["mean"] for k in (1, 5, 10, 20)]
+                assert means == sorted(means)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--user", "nobody"], "nobody"),
+        (["-k", "100000"], "100000"),
+        (["-k", "0"], "k=0"),
+        (["--only", "no-such-item"], "no-such-item"),
+        (["--exclude", "no-such-item"], "no-such-item"),
+    ],
+)
+def test_wrong_requests_are_told(chain, user, arguments, told):
+    given = [] if "--user" in arguments else ["--user", user]
+    assert told in refused("recommend", "--run", chain.sft, *given, *arguments)
+
+
+def test_wrong_paths_are_told(chain, user, tmp_path):
+    assert "no/run" in refused("recommend", "--run", "no/run", "--user", user)
+    assert "'data' artifact" in refused("recommend", "--run", chain.data, "--user", user)
+    missing = tmp_path / "none.csv"
+    out = tmp_path / "out"
+    assert "none.csv" in refused("prepare", "--events", missing, "--out", out)
+    assert "not a genrec artifact" in refused("index", "--data", tmp_path, "--out", out)
+    assert not out.exists()
+
+
+def test_an_artifact_made_for_another_table_is_told(chain, user, tmp_path):
+    """The index is built anew under a trained run: the run refuses it."""
+    copy = tmp_path / "copy"
+    shutil.copytree(chain.root, copy)
+    succeed(
+        genrec("index", "--data", copy / "data", "--out", copy / "index", "--set", "seed=7")
+    )
+    line = refused("recommend", "--run", copy / "sft", "--user", user)
+    assert "was built on index" in line
+
+
+def test_a_copied_chain_still_runs(chain, user, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(chain.root, copy)
+    succeed(genrec("recommend", "--run", copy / "sft", "--user", user, "--json"))
+
+
+def test_existing_files_are_not_overwritten(chain, tmp_path):
+    out = tmp_path / "mine"
+    out.mkdir()
+    (out / "letter.txt").write_text("keep me")
+    line = refused("index", "--data", chain.data, "--out", out)
+    assert "not a genrec artifact" in line
+    assert (out / "letter.txt").read_text() == "keep me"
+
+
+def test_demo_tells_a_story(chain, user):
+    done = succeed(genrec("demo", "--run", chain.sft, "--user", user))
+    for part in (f"Timeline of {user}", "Recommended to", "Interests of", "popularity"):
+        assert part in done.stdout

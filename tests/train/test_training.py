@@ -1,0 +1,144 @@
+"""Training in real processes: killed and resumed, accumulated, shared out, quantized."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from genrec.model.load import load_run
+from tests.conftest import ROOT, launch, succeed
+
+
+def settings(chain, out, *more):
+    return [
+        *(f"data={chain.data}", f"base={chain.base}", f"out={out}", "epochs=2"),
+        *("rows_per_step=4", "validation.users=20", "trackers=[]", *more),
+    ]
+
+
+def weights(path):
+    return load_file(path / "model.safetensors")
+
+
+def assert_same(one, two, **tolerance):
+    assert one.keys() == two.keys()
+    for name in one:
+        torch.testing.assert_close(one[name], two[name], **tolerance)
+
+
+@pytest.fixture(scope="module")
+def whole(chain, tmp_path_factory):
+    """A run that nothing disturbed."""
+    out = tmp_path_factory.mktemp("whole") / "run"
+    succeed(launch("pretrain", *settings(chain, out)))
+    return out
+
+
+def test_a_killed_run_goes_on_to_the_same_result(chain, whole, tmp_path):
+    out = tmp_path / "run"
+    arguments = settings(chain, out, "checkpoint_steps=3")
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "accelerate.commands.launch", "--config_file"),
+            *("train/accelerate/cpu.yaml", "train/pretrain.py", *arguments),
+        ],
+        cwd=ROOT,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    workspace = tmp_path / ".run.training"
+    deadline = time.monotonic() + 120
+    while not list(workspace.glob("checkpoint-[0-9]*")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not out.exists(), "the run must be cut off in the middle for this test to say anything"
+    assert list(workspace.glob("checkpoint-[0-9]*"))
+    done = succeed(launch("pretrain", *arguments))
+    assert "resuming" in done.stdout
+    assert_same(weights(whole), weights(out), rtol=0, atol=0)
+    assert not workspace.exists()
+
+
+def test_other_settings_do_not_go_on_where_a_run_was_cut_off(chain, tmp_path):
+    workspace = tmp_path / ".run.training"
+    workspace.mkdir()
+    (workspace / "config.yaml").write_text("epochs: 99\n")
+    done = launch("pretrain", *settings(chain, tmp_path / "run"))
+    assert done.returncode != 0
+    assert "unfinished run with other settings" in done.stderr
+
+
+def test_accumulating_passes_changes_nothing(chain, whole, tmp_path):
+    out = tmp_path / "run"
+    succeed(launch("pretrain", *settings(chain, out, "rows_per_device=1", "embedding_dropout=0")))
+    reference = tmp_path / "reference"
+    succeed(launch("pretrain", *settings(chain, reference, "embedding_dropout=0")))
+    assert_same(weights(reference), weights(out), rtol=1e-3, atol=1e-4)
+
+
+def test_two_processes_reach_what_one_reaches(chain, tmp_path):
+    single, double = tmp_path / "single", tmp_path / "double"
+    more = ["embedding_dropout=0"]
+    succeed(launch("pretrain", *settings(chain, single, *more)))
+    succeed(launch("pretrain", *settings(chain, double, *more), config="cpu_2"))
+    assert_same(weights(single), weights(double), rtol=1e-3, atol=1e-4)
+
+
+def test_the_best_epoch_is_kept_and_the_curve_written(whole):
+    training = json.loads((whole / "training.json").read_text())
+    assert training["best_ndcg@10"] == max(entry["ndcg@10"] for entry in training["curve"])
+    assert [entry["epoch"] for entry in training["curve"]] == [1, 2]
+
+
+def test_only_new_rows_train_when_asked(chain, tmp_path):
+    out = tmp_path / "rows"
+    succeed(launch("pretrain", *settings(chain, out, "trainable=new_rows")))
+    before, after = load_file(chain.base / "model.safetensors"), weights(out)
+    name = "model.embed_tokens.weight"
+    new = torch.as_tensor(load_run(chain.base).vocabulary.token_ids.ravel())
+    old = torch.ones(len(before[name]), dtype=torch.bool)
+    old[new] = False
+    assert torch.equal(before[name][old], after[name][old])
+    assert (before[name][new] - after[name][new]).abs().max() > 1e-3
+    for other in before.keys() - {name}:
+        assert torch.equal(before[other], after[other])
+
+
+def test_qlora_trains_on_a_four_bit_base(chain, tmp_path):
+    out = tmp_path / "qlora"
+    arguments = [
+        *(f"data={chain.data}", f"base={chain.pretrain}", f"out={out}", "epochs=1"),
+        *("rows_per_step=4", "validation.users=20", "trackers=[]", "gradient_checkpointing=true"),
+    ]
+    succeed(launch("sft", "--qlora", *arguments))
+    adapter = load_file(out / "adapter_model.safetensors")
+    moved = [name for name, tensor in adapter.items() if "lora_B" in name and tensor.any()]
+    assert moved
+    load_run(out)
+
+
+def test_dry_run_prints_the_settings_and_trains_nothing(chain, tmp_path):
+    done = succeed(launch("pretrain", "--dry-run", *settings(chain, tmp_path / "run")))
+    assert "learning_rate" in done.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_damaged_checkpoint_is_named(chain, tmp_path):
+    out = tmp_path / "run"
+    arguments = settings(chain, out)
+    succeed(launch("pretrain", "--dry-run", *arguments))
+    workspace = tmp_path / ".run.training"
+    (workspace / "checkpoint-3").mkdir(parents=True)
+    (workspace / "checkpoint-3" / "model.safetensors").write_bytes(b"cut")
+    done = launch("pretrain", *arguments)
+    assert done.returncode != 0
+    assert "checkpoint-3" in done.stderr
+    assert "damaged" in done.stderr

@@ -40,7 +40,7 @@ demo: $(READY)  ## Run every stage on a toy world and show the result
 	$(BIN)/genrec toy --out $(DEMO)/raw
 	$(BIN)/genrec prepare --events $(DEMO)/raw/events.csv.gz --items $(DEMO)/raw/items.jsonl.gz --out $(DEMO)/data
 	$(BIN)/genrec index --data $(DEMO)/data --out $(DEMO)/index
-	$(BIN)/genrec base --data $(DEMO)/data --index $(DEMO)/index --out $(DEMO)/base
+	$(BIN)/genrec base --data $(DEMO)/data --index $(DEMO)/index --out $(DEMO)/base --config train/configs/demo_base.yaml
 	$(LAUNCH) train/accelerate/cpu.yaml train/pretrain.py --config train/configs/demo_pretrain.yaml
 	$(LAUNCH) train/accelerate/cpu.yaml train/sft.py --config train/configs/demo_sft.yaml
 	$(BIN)/genrec demo --run $(DEMO)/sft

@@ -1,6 +1,6 @@
 """Peak memory and speed of preparation on a file far larger than what it may hold.
 
-    python benchmarks/prepare_memory.py                     # 50 million events: 15 GB of disk
+    python benchmarks/prepare_memory.py                     # 50 million events: 11 GB of disk
     python benchmarks/prepare_memory.py --events 1000000
 
 Writes synthetic events (users and items of uneven popularity, ratings, short reviews, 1% exact

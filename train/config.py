@@ -25,7 +25,7 @@ class Mixture(_Settings):
 
     next_item: float = Field(1.0, ge=0, le=1)
     titles: float = Field(0.1, ge=0, le=1)
-    interests: float = Field(0.1, ge=0, le=1)
+    interests: float = Field(0.0, ge=0, le=1)
     review_weight: float = Field(0.1, ge=0)
     text_weight: float = Field(0.3, ge=0)
 
@@ -59,7 +59,7 @@ class Validation(_Settings):
     """
 
     users: int = Field(1000, ge=0)
-    every_epochs: int = Field(1, ge=1)
+    every_epochs: int = Field(2, ge=1)
     patience: int = Field(5, ge=0)
     num_beams: int = Field(20, ge=10)
 
@@ -89,7 +89,7 @@ class TrainConfig(_Settings):
     base: Path
     out: Path
     seed: int = 0
-    epochs: int = Field(20, ge=1)
+    epochs: int = Field(14, ge=1)
     row_tokens: int | None = None
     rows_per_step: int = Field(16, ge=1)
     rows_per_device: int = Field(16, ge=1)

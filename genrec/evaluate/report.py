@@ -15,7 +15,7 @@ from genrec.evaluate.bootstrap import Interval, paired_difference
 from genrec.evaluate.harness import AskAt, Evaluation, evaluate
 from genrec.schema import Ranker, Split
 
-MODES = {True: "seen items filtered", False: "seen items allowed"}
+MODES = {True: "seen filtered", False: "seen allowed"}
 
 
 @dataclass(frozen=True)
@@ -150,4 +150,5 @@ def _mode_name(result: Evaluation) -> str:
 
 
 def _show(interval: Interval) -> str:
-    return f"{interval.mean:.4f} [dim]{interval.low:.3f}–{interval.high:.3f}[/dim]"
+    low, high = (f"{end:.3f}".removeprefix("0") for end in (interval.low, interval.high))
+    return f"{interval.mean:.4f} [dim]{low}–{high}[/dim]"

@@ -82,11 +82,6 @@ class HubEncoder:
         )
         return encoder, projection.apply(raw)
 
-    @property
-    def dims(self) -> int:
-        """Width of the vectors."""
-        return self.projection.components.shape[1]
-
     def encode(self, items: Sequence[Item]) -> np.ndarray:
         """Return unit vectors, or zeros for an item without text. Shape: (N, D).
 

@@ -58,11 +58,6 @@ class Fusion:
                 fusion.fills[name] = _ridge(others[both], vectors[both])
         return fusion
 
-    @property
-    def dims(self) -> int:
-        """Width of the joined vectors."""
-        return sum(self.widths.values())
-
     def join(self, parts: dict[str, np.ndarray], num_items: int) -> np.ndarray:
         """Return unit vectors; zeros for an item without any part.
 
@@ -71,7 +66,7 @@ class Fusion:
             num_items: Rows of every part.
 
         Returns:
-            Shape: (num_items, dims), float32.
+            Shape: (num_items, sum of the widths), float32; of width 1 where nobody has any part.
         """
         joined = []
         for name, width in self.widths.items():
@@ -83,7 +78,7 @@ class Fusion:
                 vectors[missing] = normalize_rows(others[missing] @ self.fills[name])
             joined.append(self.weights[name] * vectors)
         if not joined:
-            return np.zeros((num_items, 0), np.float32)
+            return np.zeros((num_items, 1), np.float32)
         return normalize_rows(np.hstack(joined))
 
     def _others(self, parts: dict[str, np.ndarray], name: str, num_items: int) -> np.ndarray:

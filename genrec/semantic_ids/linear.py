@@ -74,7 +74,7 @@ class Projection:
         centred = known - mean
         values, directions = np.linalg.eigh(centred.T @ centred / len(known))
         order = np.argsort(-values)[: min(dims, len(known))]
-        order = order[values[order] > 1e-12]
+        order = order[values[order] > max(1e-12, 1e-6 * values.max())]
         components = directions[:, order]
         # The sign of an eigenvector is arbitrary; fix it so that equal input gives equal output.
         components *= np.sign(components[np.abs(components).argmax(axis=0), range(len(order))])

@@ -27,7 +27,6 @@ MIN_NAMED_ITEMS = 3
 # of titles make good details and poor heads.
 _HEAD_WEIGHTS = np.array([2.0, 1.3, 1.2, 0.5, 0.4, 0.4, 0.2])
 _DETAIL_WEIGHTS = np.array([1.5, 1.0, 1.2, 1.2, 0.8, 0.5, 0.3])
-_NAMELESS = "group "
 _MIN_SHARE = 0.2
 _MIN_LIFT = 1.2
 _MAX_SHARE_EVERYWHERE = 0.5
@@ -82,10 +81,12 @@ class Namer:
             names[prefix] = self._take(self._group(prefix, rows, self._everywhere, None))
         shares_of = {prefix: self._shares(rows) for prefix, rows in firsts.items()}
         for prefix, rows in _groups(codes[:, :2]).items():
-            parent = names[prefix[:1]]
-            few = len(rows) < MIN_NAMED_ITEMS
-            group = self._group(prefix, rows, shares_of[prefix[:1]], parent if few else None)
-            names[prefix] = self._take(group, None if parent.startswith(_NAMELESS) else parent)
+            parent: str | None = names[prefix[:1]]
+            if parent == _nameless(prefix[:1]):
+                parent = None
+            inherited = parent if len(rows) < MIN_NAMED_ITEMS else None
+            group = self._group(prefix, rows, shares_of[prefix[:1]], inherited)
+            names[prefix] = self._take(group, parent)
         return names
 
     def _shares(self, rows: np.ndarray) -> np.ndarray:
@@ -159,7 +160,6 @@ class Namer:
 
 def _proposals(group: _Group, parent_name: str | None) -> Iterator[str]:
     """Yield names for a group, best first."""
-    number = ".".join(map(str, group.prefix))
     head = group.head or parent_name
     if head is not None:
         details = [detail for detail in group.details if not _overlap(head, detail)]
@@ -170,10 +170,14 @@ def _proposals(group: _Group, parent_name: str | None) -> Iterator[str]:
                 if not _overlap(first, second):
                     yield SEPARATOR.join([head, first, second])
         yield from (head + SEPARATOR + extra for extra in [*details, *titles])
-        yield head + SEPARATOR + number
+        yield head + SEPARATOR + ".".join(map(str, group.prefix))
     else:
         yield from group.titles
-    yield _NAMELESS + number
+    yield _nameless(group.prefix)
+
+
+def _nameless(prefix: SemanticId) -> str:
+    return "group " + ".".join(map(str, prefix))
 
 
 def _groups(prefixes: np.ndarray) -> dict[SemanticId, np.ndarray]:
@@ -195,4 +199,4 @@ def _overlap(first: str, second: str) -> bool:
 
 def _without(head: str, title: str) -> str:
     """Return a title less the words that the head already says."""
-    return " ".join(word for word in title.split() if not _overlap(head, word))
+    return " ".join(word for word in title.split() if not _overlap(head, word)).strip(" &+-")

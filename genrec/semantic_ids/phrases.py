@@ -60,6 +60,8 @@ _REVIEW_STOP_WORDS = frozenset(
 )
 _LEGAL_FORM = re.compile(r"[,\s]+(?:inc|llc|ltd|co|corp|gmbh|company|limited)\b\.?$")
 _SHOWN_WORD = re.compile(r"[^\W_]+(?:['’.&-][^\W_]+)*")
+# Names go into prompts, where such characters mark our own tokens.
+_MARKUP = re.compile(r"[<>|\x00-\x1f]+")
 _YEAR = re.compile(r"\(((?:19|20)\d)\d\)")
 _MAX_PHRASE_WORDS = 4
 _MAX_PHRASE_CHARS = 40
@@ -122,8 +124,8 @@ def short_title(item: Item) -> tuple[str, bool]:
 
     It stands for a group that no phrase describes; empty where it has neither.
     """
-    label = item.title or item.brand or ""
-    start = re.split(r"\s[-–|]\s|[(\[,:;]", label.strip())[0].lower().split()
+    label = _MARKUP.sub(" ", item.title or item.brand or "")
+    start = re.split(r"\s[-–]\s|[(\[,:;]", label.strip())[0].lower().split()
     title = [word for word in start if not any(map(str.isdigit, word))][:_MAX_PHRASE_WORDS]
     while title and title[-1] in _STOP_WORDS:
         title.pop()
@@ -147,8 +149,8 @@ def _item_phrases(item: Item) -> Iterator[tuple[str, int]]:
 
 def _as_phrase(text: str) -> str | None:
     """Return a category or brand as shown in a name; None where it is not one."""
-    phrase = " ".join(text.lower().split())
-    phrase = _LEGAL_FORM.sub("", phrase).strip(" .,;:/<>|-·")
+    phrase = " ".join(_MARKUP.sub(" ", text.lower()).split())
+    phrase = _LEGAL_FORM.sub("", phrase).strip(" .,;:/-·")
     too_long = len(phrase) > _MAX_PHRASE_CHARS or len(phrase.split()) > _MAX_PHRASE_WORDS
     readable = any(_is_telling(word) for word in words(phrase))
     return phrase if readable and not too_long else None

@@ -152,8 +152,9 @@ def _nearest(residuals: np.ndarray, rows: np.ndarray, centroids: np.ndarray) -> 
 
 
 def _distances(rows: np.ndarray, centroids: np.ndarray) -> np.ndarray:
-    """Return squared distances, less the part that is the same for all codes. Shape: (n, K)."""
-    return (centroids**2).sum(axis=1) - 2 * (rows @ centroids.T)
+    """Return squared distances. Shape: (n, K)."""
+    lengths = (rows**2).sum(axis=1, keepdims=True)
+    return lengths + (centroids**2).sum(axis=1) - 2 * (rows @ centroids.T)
 
 
 def _compete(distances: np.ndarray, group: np.ndarray, room: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ Enters: a table with its items and vectors. Leaves: a report, as JSON and as tab
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -215,7 +216,7 @@ def _levels(table: SemanticIdTable, items: Sequence[Item], seed: int) -> list[Le
                 prefixes_used=int(groups.max()) + 1,
                 largest_prefix=int(np.bincount(groups).max()),
                 entropy_bits=bits,
-                entropy_share=bits / np.log2(table.codebook_size),
+                entropy_share=bits / math.log2(table.codebook_size),
                 coarse_purity=_purity(groups, coarse, seed),
                 fine_purity=_purity(groups, fine, seed),
             )

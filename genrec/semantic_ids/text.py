@@ -11,6 +11,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -83,14 +84,13 @@ class TfidfEncoder:
         _, _, directions = truncated_svd(weighted, config.dims, seed)
         return cls(vocabulary, idf, directions.T.astype(np.float32), config.max_words)
 
-    @property
-    def dims(self) -> int:
-        """Width of the vectors."""
-        return self.components.shape[1]
+    @cached_property
+    def _index(self) -> dict[str, int]:
+        return {term: position for position, term in enumerate(self.vocabulary)}
 
     def encode(self, items: Sequence[Item]) -> np.ndarray:
         """Return unit vectors, or zeros for an item without a known term. Shape: (N, D)."""
-        index = {term: position for position, term in enumerate(self.vocabulary)}
+        index = self._index
         rows = (
             [index[term] for term in terms(item, self.max_words) if term in index] for item in items
         )

@@ -1,4 +1,4 @@
-"""Every ranker there is, fitted on one small toy world.
+"""Every ranker there is, fitted on the small toy world of the ``chain`` fixture.
 
 A new ranker joins the contract by one line in ``RANKERS``: its name, and a function from the
 prepared data to the ranker.
@@ -9,9 +9,9 @@ from collections.abc import Callable
 import pytest
 
 from genrec.data import Dataset
-from genrec.data.prepare import prepare
-from genrec.data.toy import Oracle, ToyConfig, write_toy
+from genrec.data.toy import Oracle
 from genrec.evaluate import ItemKNN, Popularity, RepeatLast
+from genrec.recommend import Recommender
 from genrec.schema import Ranker
 
 RANKERS: dict[str, Callable[[Dataset], Ranker]] = {
@@ -19,15 +19,14 @@ RANKERS: dict[str, Callable[[Dataset], Ranker]] = {
     "repeat-last": RepeatLast.fit,
     "item-knn": ItemKNN.fit,
     "oracle": lambda data: Oracle(data.path.parent / "raw"),
+    # As many beams as there are items: the search is exact, whatever k is.
+    "genrec": lambda data: Recommender.load(data.path.parent / "sft", "cpu", len(data.items)),
 }
 
 
 @pytest.fixture(scope="session")
-def contract_data(tmp_path_factory) -> Dataset:
-    root = tmp_path_factory.mktemp("contract")
-    write_toy(root / "raw", ToyConfig(num_users=60, num_themes=6))
-    prepare(root / "raw" / "events.csv.gz", root / "raw" / "items.jsonl.gz", root / "data")
-    return Dataset.load(root / "data")
+def contract_data(chain) -> Dataset:
+    return Dataset.load(chain.data)
 
 
 @pytest.fixture(scope="session", params=RANKERS)

@@ -162,6 +162,6 @@ def test_the_table_says_what_was_measured(toy_data):
     with console.capture() as capture:
         console.print(compare(fit_baselines(toy_data), toy_data, "test").table())
     printed = capture.get()
-    for words in ("test split", "150 users", "seen items filtered", "seen items allowed", "95%"):
+    for words in ("test split", "150 users", "seen filtered", "seen allowed", "95%"):
         assert words in printed
     assert "item-knn" in printed and "ndcg@20" in printed

@@ -94,5 +94,5 @@ def test_rows_without_targets_have_a_loss_of_nothing(run):
     batch = collate([[]], 8, run.encoder.tokenizer.pad_token_id)
     batch = {name: torch.from_numpy(array) for name, array in batch.items()}
     loss, weight = StreamLoss(run.model, {Target.ITEM: 1.0})(**batch)
-    assert float(loss) == float(weight) == 0
+    assert loss.item() == weight.item() == 0
     loss.backward()

@@ -114,9 +114,7 @@ def test_an_artifact_made_for_another_table_is_told(chain, user, tmp_path):
     """The index is built anew under a trained run: the run refuses it."""
     copy = tmp_path / "copy"
     shutil.copytree(chain.root, copy)
-    succeed(
-        genrec("index", "--data", copy / "data", "--out", copy / "index", "--set", "seed=7")
-    )
+    succeed(genrec("index", "--data", copy / "data", "--out", copy / "index", "--set", "seed=7"))
     line = refused("recommend", "--run", copy / "sft", "--user", user)
     assert "was built on index" in line
 

@@ -8,10 +8,12 @@ from accelerate.commands.config.config_args import load_config_from_file
 
 from genrec.config import dump_yaml, load_config
 from genrec.errors import ConfigError
+from genrec.model.base import BaseConfig
 from train.config import TrainConfig
 
 TRAIN = Path(__file__).parents[2] / "train"
-CONFIGS = sorted((TRAIN / "configs").glob("*.yaml"))
+BASES = sorted((TRAIN / "configs").glob("*_base.yaml"))
+CONFIGS = sorted(set((TRAIN / "configs").glob("*.yaml")) - set(BASES))
 LAUNCHERS = sorted((TRAIN / "accelerate").glob("*.yaml"))
 
 
@@ -20,6 +22,11 @@ def test_training_configs_parse(path):
 
     assert load_config(TrainConfig, path, ["seed=5"]).seed == 5
     assert path.read_text(encoding="utf-8").startswith("#")
+
+
+@pytest.mark.parametrize("path", BASES, ids=lambda path: path.name)
+def test_base_configs_parse(path):
+    load_config(BaseConfig, path)
 
 
 @pytest.mark.parametrize("path", LAUNCHERS, ids=lambda path: path.name)

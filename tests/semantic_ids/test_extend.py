@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+
+from genrec.errors import DataError
+from genrec.schema import Item
+from genrec.semantic_ids.extend import add_items, remove_items
+from genrec.semantic_ids.table import SemanticIdTable
+
+
+@pytest.fixture(scope="module")
+def table(toy_index):
+    return SemanticIdTable.load(toy_index)
+
+
+def twin_of(item: Item, item_id: str) -> Item:
+    return Item(item_id, item.title, item.brand, item.categories, item.description, item.text)
+
+
+def test_old_ids_never_change_and_none_is_given_twice(table, toy_data):
+    new = [twin_of(item, f"twin-{item.item_id}") for item in toy_data.items]
+    new += [Item("silent"), Item("strange", title="zzz qqq")]
+    grown = add_items(table, new)
+    assert np.array_equal(grown.codes[: len(table)], table.codes)
+    assert grown.item_ids[: len(table)] == table.item_ids
+    assert len({tuple(row) for row in grown.codes.tolist()}) == len(table) + len(new)
+    assert len(table) == len(toy_data.items)
+
+
+def test_a_twin_lands_beside_its_twin(table, toy_data):
+    shared = sum(
+        add_items(table, [twin_of(item, "twin")]).codes_of("twin")[0]
+        == table.codes_of(item.item_id)[0]
+        for item in toy_data.items[:60]
+    )
+    assert shared > 50
+
+
+def test_one_by_one_and_together_is_the_same(table):
+    new = [Item("n1", title="Running Socks"), Item("n2", title="Green Tea")]
+    together = add_items(table, new)
+    apart = add_items(add_items(table, new[:1]), new[1:])
+    assert np.array_equal(together.codes, apart.codes)
+    assert add_items(table, []) is table
+
+
+def test_an_item_may_leave_and_its_place_is_free(table, toy_data):
+    gone = toy_data.items[5]
+    smaller = remove_items(table, [gone.item_id])
+    assert not smaller.knows(gone.item_id)
+    assert smaller.item_at(table.codes_of(gone.item_id)) is None
+    assert all(smaller.codes_of(i) == table.codes_of(i) for i in smaller.item_ids)
+
+
+def test_a_grown_table_is_saved_with_its_encoder(table, tmp_path):
+    grown = add_items(table, [Item("n1", title="Running Socks")])
+    grown.save(tmp_path / "grown")
+    again = add_items(SemanticIdTable.load(tmp_path / "grown"), [Item("n2", title="Tea Pot")])
+    assert again.codes_of("n1") == grown.codes_of("n1")
+
+
+def test_what_cannot_be_added_or_removed(table):
+    known = table.item_ids[0]
+    with pytest.raises(DataError, match=f"'{known}' is in the table already"):
+        add_items(table, [Item(known)])
+    with pytest.raises(DataError, match="given twice"):
+        add_items(table, [Item("n"), Item("n")])
+    with pytest.raises(DataError, match="'nobody' is not in the table"):
+        remove_items(table, ["nobody"])
+    with pytest.raises(DataError, match="keep at least one"):
+        remove_items(table, table.item_ids)
+    bare = SemanticIdTable(["a"], np.zeros((1, 2), np.int32), 2, np.zeros((2, 2, 1)), {})
+    with pytest.raises(DataError, match="without an encoder"):
+        add_items(bare, [Item("n")])
+
+
+def test_a_full_table_says_so(table):
+    centroids = table.centroids[:1, :1]
+    tiny = SemanticIdTable(["a"], np.zeros((1, 1), np.int32), 1, centroids, {}, table.encoder)
+    with pytest.raises(DataError, match="2 items do not fit into 1 IDs"):
+        add_items(tiny, [Item("n")])

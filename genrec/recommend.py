@@ -83,6 +83,8 @@ class Recommender:
         """
         if k < 1:
             raise DecodeError(f"k={k}: ask for at least one item")
+        for item_id in {*exclude, *(only or ())}:
+            self._run.table.index_of(item_id)
         request = Request(
             self.history(user_id, events),
             at,
@@ -100,10 +102,10 @@ class Recommender:
         return found
 
     def recommend_many(self, requests: Sequence[Request], k: int) -> list[list[Recommendation]]:
-        """See ``schema.Ranker.recommend_many``.
+        """See ``schema.Ranker.recommend_many``; items a filter names in vain are passed over.
 
         Raises:
-            DataError: A history or filter names an item that is not in the table.
+            DataError: A history names an item that is not in the table.
         """
         prompts = self._run.encoder.prompts(requests)
         only_rows: dict[frozenset[str], np.ndarray] = {}
@@ -175,7 +177,8 @@ class Recommender:
         return History(NEW_USER, tuple(events))
 
     def _rows(self, item_ids: Iterable[str]) -> list[int]:
-        return [self._run.table.index_of(item_id) for item_id in item_ids]
+        table = self._run.table
+        return [table.index_of(item_id) for item_id in item_ids if table.knows(item_id)]
 
     def _recommendation(self, row: int, rank: int, score: float) -> Recommendation:
         item_id = self._run.table.item_ids[row]

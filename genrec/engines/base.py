@@ -11,6 +11,9 @@ from typing import Protocol
 
 import numpy as np
 
+SEPARATOR = "; "
+"""Between the phrases of a text."""
+
 
 @dataclass(frozen=True)
 class ItemQuery:
@@ -49,8 +52,16 @@ class Engine(Protocol):
         """Return the ``k`` best items of each query."""
         ...
 
-    def text(self, prompts: Sequence[Sequence[int]], max_tokens: int) -> list[str]:
-        """Continue each prompt in words, greedily, up to the end marker or ``max_tokens``."""
+    def text(
+        self, prompts: Sequence[Sequence[int]], max_tokens: int, phrases: Sequence[str]
+    ) -> list[str]:
+        """Continue each prompt with some of the phrases, joined by ``SEPARATOR``, greedily.
+
+        Args:
+            prompts: Token IDs.
+            max_tokens: Longest text; one that is cut may end inside a phrase.
+            phrases: What may be said.
+        """
         ...
 
     def first_code_log_probs(self, prompts: Sequence[Sequence[int]]) -> np.ndarray:

@@ -13,7 +13,8 @@ from genrec.decode.beam import tree_beam_search
 from genrec.decode.constraint import Constraint
 from genrec.decode.mask import DeviceTrie
 from genrec.decode.trie import Trie
-from genrec.engines.base import FoundItems, ItemQuery
+from genrec.engines.base import SEPARATOR, FoundItems, ItemQuery
+from genrec.engines.phrases import PhraseList
 from genrec.model.load import LoadedRun
 from genrec.stream.templates import END_MARKER
 
@@ -75,26 +76,35 @@ class TorchEngine:
         return [result for result in found if result is not None]
 
     @torch.inference_mode()
-    def text(self, prompts: Sequence[Sequence[int]], max_tokens: int) -> list[str]:
+    def text(
+        self, prompts: Sequence[Sequence[int]], max_tokens: int, phrases: Sequence[str]
+    ) -> list[str]:
         """See ``Engine.text``."""
-        tokenizer = self._run.encoder.tokenizer
-        end = tokenizer.convert_tokens_to_ids(END_MARKER)
-        structural = sorted(self._run.encoder.special_ids - {end})
+        encoder = self._run.encoder
+        end = encoder.tokenize([END_MARKER])[0][0]
+        sayable = PhraseList(
+            encoder.tokenize(phrases),
+            encoder.tokenize([SEPARATOR + phrase for phrase in phrases]),
+            end,
+        )
         texts = [""] * len(prompts)
         for numbers in self._batches(prompts):
             input_ids, attention_mask = self._pad([prompts[number] for number in numbers])
+            width = input_ids.shape[1]
             generated = self._model.generate(
                 input_ids=input_ids,
                 attention_mask=attention_mask,
                 max_new_tokens=max_tokens,
                 do_sample=False,
                 num_beams=1,
-                suppress_tokens=structural,
+                prefix_allowed_tokens_fn=lambda _, ids, width=width: sayable.allowed(
+                    ids[width:].tolist()
+                ),
                 eos_token_id=end,
                 pad_token_id=self._pad_id,
-            )[:, input_ids.shape[1] :]
+            )[:, width:]
             for number, tokens in zip(numbers, generated, strict=True):
-                texts[number] = tokenizer.decode(tokens, skip_special_tokens=True).strip()
+                texts[number] = encoder.tokenizer.decode(tokens, skip_special_tokens=True)
         return texts
 
     @torch.inference_mode()

@@ -1,21 +1,25 @@
 """Interests in words: written by the model, then checked against the events.
 
-The model reads the user's stream and names interests with their trend. A name is kept only where
-enough events of the history lie under it; what has no evidence is dropped and counted.
+The model reads the user's stream and names interests with their trend; it can only name interests
+that exist. A name is kept only where enough events of the history lie under it; what has no
+evidence is dropped and counted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
-from genrec.engines.base import Engine
-from genrec.schema import History, Interest
+from genrec.engines.base import SEPARATOR, Engine
+from genrec.schema import History, Interest, Trend
 from genrec.semantic_ids.profile import find_interests
 from genrec.stream.encode import Encoder
 
 MAX_TOKENS = 64
 NOT_ENOUGH = "Not enough history to say."
+NO_INTERESTS = "not enough history"
+"""What ``prompts/tasks/interests.jinja`` says of a history without interests."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +39,11 @@ class Summary:
 
 def summarize(histories: Sequence[History], engine: Engine, encoder: Encoder) -> list[Summary]:
     """Let the model say each history's interests, and keep what the events support."""
-    texts = engine.text(encoder.interests_prompts(histories), MAX_TOKENS)
     table = encoder.renderer.table
+    names = [name for prefix, name in table.names.items() if len(prefix) == 1]
+    phrases = [f"{trend}: {name}" for trend in get_args(Trend) for name in names]
+    prompts = encoder.interests_prompts(histories)
+    texts = engine.text(prompts, MAX_TOKENS, [*phrases, NO_INTERESTS])
     return [
         _check(text, find_interests(history, table, max_interests=len(history.events)))
         for text, history in zip(texts, histories, strict=True)
@@ -56,7 +63,7 @@ def _check(text: str, supported: list[Interest]) -> Summary:
 
 def _parse(text: str) -> list[str]:
     """Return the names in "trend: name; trend: name"."""
-    return [claim.partition(": ")[2] for claim in text.split("; ") if ": " in claim]
+    return [claim.partition(": ")[2] for claim in text.split(SEPARATOR) if ": " in claim]
 
 
 def _write(interests: list[Interest]) -> str:

@@ -81,14 +81,18 @@ def test_first_codes_are_the_first_level_of_the_items(engine, prompts, run):
     np.testing.assert_allclose(np.exp(log_probs[-1]), summed, atol=1e-4)
 
 
-def test_text_is_words_alone(engine, run, chain):
+def test_text_is_made_of_the_phrases(engine, run, chain):
     histories = [next(Dataset.load(chain.data).histories("valid"))] * 2
     prompts = run.encoder.interests_prompts(histories)
-    first, second = engine.text([prompts[0], prompts[1][:5] + prompts[1][-1:]], max_tokens=16)
-    assert first
-    assert "<" not in first + second
+    phrases = ["emerging: tea", "emerging: tea · kettles", "steady: vélo", "nothing"]
+    prompts = [prompts[0], prompts[1][:5] + prompts[1][-1:]]
+    for text in engine.text(prompts, max_tokens=400, phrases=phrases):
+        # The list may be cut at its end; everything before is whole phrases.
+        *whole, last = text.split("; ")
+        assert set(whole) <= set(phrases)
+        assert any(phrase.startswith(last) for phrase in phrases)
 
 
 def test_nothing_asked_nothing_answered(engine):
     assert engine.items([], k=3) == []
-    assert engine.text([], max_tokens=4) == []
+    assert engine.text([], max_tokens=4, phrases=["a"]) == []

@@ -14,7 +14,7 @@ class Claims:
     def __init__(self, text):
         self._text = text
 
-    def text(self, prompts, max_tokens):
+    def text(self, prompts, max_tokens, phrases):
         return [self._text] * len(prompts)
 
 

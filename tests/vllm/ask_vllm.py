@@ -29,7 +29,7 @@ def main() -> None:
         output = llm.generate([prompt], parameters, lora_request=lora, use_tqdm=False)[0]
         logprobs = output.outputs[0].logprobs[0]
         answer[name] = [logprobs[token].logprob for token in asked["tokens"]]
-    print("ANSWER " + json.dumps(answer))  # vLLM prints too
+    sys.stdout.write("ANSWER " + json.dumps(answer) + "\n")  # vLLM prints too
 
 
 if __name__ == "__main__":

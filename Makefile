@@ -9,7 +9,7 @@ LAUNCH := $(BIN)/accelerate launch --config_file
 DEMO := runs/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-vllm demo test lint clean
+.PHONY: help setup setup-vllm demo test lint clean bench-beauty bench-loss bench-decode bench-prepare
 
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -53,6 +53,26 @@ test: $(READY)  ## Run the tests
 lint: $(READY)  ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# The benchmarks read the public research data, which is not shipped: give its folder as DATA.
+DATA ?= ../shared/data
+BEAUTY := runs/beauty
+
+bench-beauty: $(READY)  ## Train on amazon14_beauty from scratch, default settings, and evaluate
+	$(BIN)/genrec prepare --events $(DATA)/amazon14_beauty/events.csv.gz --items $(DATA)/amazon14_beauty/items.jsonl.gz --out $(BEAUTY)/data
+	$(BIN)/genrec index --data $(BEAUTY)/data --out $(BEAUTY)/index
+	$(BIN)/genrec base --data $(BEAUTY)/data --index $(BEAUTY)/index --out $(BEAUTY)/base
+	$(LAUNCH) train/accelerate/cpu.yaml --mixed_precision bf16 train/pretrain.py --config train/configs/pretrain.yaml data=$(BEAUTY)/data base=$(BEAUTY)/base out=$(BEAUTY)/pretrain
+	$(BIN)/genrec evaluate --run $(BEAUTY)/pretrain --split test --json
+
+bench-loss: $(READY)  ## All-event loss against one prompt per prefix (after bench-beauty)
+	$(BIN)/python benchmarks/loss_speed.py --data $(BEAUTY)/data --base $(BEAUTY)/base
+
+bench-decode: $(READY)  ## Tree beam search against generate(prefix_allowed_tokens_fn)
+	$(BIN)/python benchmarks/decode_speed.py --threads 2
+
+bench-prepare: $(READY)  ## Memory and speed of preparing 50 million events
+	$(BIN)/python benchmarks/prepare_memory.py
 
 clean:  ## Remove what the commands made, but not your runs
 	rm -rf $(VENV) $(DEMO) .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 import typer
 
@@ -16,9 +17,11 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (build.toy, build.prepare, build.index, build.base, build.merge):
-    app.command()(command)
-for command in (ask.recommend, ask.interests, ask.prompt, ask.evaluate, ask.demo):
+COMMANDS: tuple[Callable[..., None], ...] = (
+    *(build.toy, build.prepare, build.index, build.base, build.merge),
+    *(ask.recommend, ask.interests, ask.prompt, ask.evaluate, ask.demo),
+)
+for command in COMMANDS:
     app.command()(command)
 
 

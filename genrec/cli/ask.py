@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from genrec.cli import show
+from genrec.evaluate.harness import AskAt
 from genrec.progress import console
+from genrec.schema import Ranker, Split
 
 if TYPE_CHECKING:
     from genrec.recommend import Recommender
@@ -81,9 +83,9 @@ def prompt(
 
 def evaluate(
     run: Run,
-    split: Annotated[str, typer.Option(help="valid or test.")] = "test",
+    split: Annotated[Split, typer.Option(help="valid or test.")] = "test",
     ask_at: Annotated[
-        str, typer.Option(help="Ask at the time of the 'target' event or of the 'last' one.")
+        AskAt, typer.Option(help="Ask at the time of the 'target' event or of the 'last' one.")
     ] = "target",
     max_users: Annotated[int | None, typer.Option(help="A sample of users; default: all.")] = None,
     num_beams: Annotated[int, typer.Option(help="Width of the search.")] = 50,
@@ -98,7 +100,8 @@ def evaluate(
     from genrec.evaluate import compare, fit_baselines
 
     recommender = _load(run, device, num_beams)
-    rankers = [recommender, *(fit_baselines(recommender.data) if baselines else [])]
+    rankers: list[Ranker] = [recommender]
+    rankers += fit_baselines(recommender.data) if baselines else []
     report = compare(rankers, recommender.data, split, ask_at=ask_at, max_users=max_users)
     if arrays is not None:
         report.save_arrays(arrays)
@@ -118,8 +121,9 @@ def demo(run: Run, user: Annotated[str | None, typer.Option(help="Whom to show."
     show.output.print(show.recommendations(recommender.recommend(user, k=10), user))
     summary, expected = recommender.interests(user), recommender.next_interests(user)
     show.output.print(show.interests(summary, expected, user))
-    rankers = [recommender, *fit_baselines(recommender.data)]
-    show.output.print(compare(rankers, recommender.data, "test").table())
+    rankers: list[Ranker] = [recommender, *fit_baselines(recommender.data)]
+    report = compare(rankers, recommender.data, "test")
+    show.output.print(report.table(["recall@10", "ndcg@10"]))
 
 
 def _load(run: Path, device: str | None, num_beams: int = 50) -> Recommender:

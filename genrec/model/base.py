@@ -18,7 +18,6 @@ from transformers import (
     AutoTokenizer,
     GenerationConfig,
     PreTrainedModel,
-    PreTrainedTokenizerFast,
 )
 
 from genrec.artifacts import check_parent, write_aside, write_manifest
@@ -76,11 +75,11 @@ def make_base(data: Path, index: Path, out: Path, config: BaseConfig) -> None:
             texts = _texts(Dataset.load(data), table)
             tokenizer = train_tokenizer(texts, config.scratch.text_vocab_size)
             add_vocabulary(tokenizer, table)
-            model: PreTrainedModel = make_model(tokenizer, config.context_tokens, config.scratch)
+            model: Any = make_model(tokenizer, config.context_tokens, config.scratch)
         else:
             model, tokenizer = _load_pretrained(config)
             add_vocabulary(tokenizer, table)
-            if len(tokenizer) > model.get_input_embeddings().num_embeddings:
+            if len(tokenizer) > len(model.get_input_embeddings().weight):
                 model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
         _initialise_rows(model, SidVocabulary.from_tokenizer(tokenizer, table), table, config.seed)
         # The decoder alone decides what is generated; sampling defaults of a source have no say.
@@ -97,7 +96,7 @@ def save_model(
     out: Path,
     kind: str,
     model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerFast,
+    tokenizer: Any,
     settings: dict[str, Any],
     parents: dict[str, Path],
 ) -> None:
@@ -107,7 +106,7 @@ def save_model(
     write_manifest(directory, out, kind, settings, CONTENT_FILES, parents)
 
 
-def _load_pretrained(config: BaseConfig) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+def _load_pretrained(config: BaseConfig) -> tuple[Any, Any]:
     try:
         tokenizer = AutoTokenizer.from_pretrained(config.source)
         model = AutoModelForCausalLM.from_pretrained(config.source, dtype=config.dtype)

@@ -60,7 +60,7 @@ def save_adapter(
     directory: Path, out: Path, model: PeftModel, settings: dict[str, Any], base: Path
 ) -> None:
     """Write an adapter with its manifest into a scratch directory."""
-    model.save_pretrained(directory)
+    model.save_pretrained(str(directory))
     write_manifest(directory, out, "sft", settings, ADAPTER_FILES, {"base": base})
 
 

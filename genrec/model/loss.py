@@ -26,6 +26,7 @@ class StreamLoss(nn.Module):
         super().__init__()
         self.model = model
         self.dropout = nn.Dropout(embedding_dropout)
+        self.weights: Tensor
         self.register_buffer("weights", torch.zeros(len(Target)), persistent=False)
         for target, weight in weights.items():
             self.weights[target] = weight

@@ -74,7 +74,8 @@ def chain(tmp_path_factory) -> Chain:
     succeed(
         launch(
             *("pretrain", f"base={paths.base}", f"out={paths.pretrain}", "epochs=6"),
-            *("optimizer.learning_rate=0.004", "validation.every_epochs=3", "mixture.interests=0.5", *common),
+            *("optimizer.learning_rate=0.004", "validation.every_epochs=3"),
+            *("mixture.interests=0.5", *common),
         )
     )
     succeed(

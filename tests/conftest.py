@@ -55,8 +55,6 @@ def succeed(done: subprocess.CompletedProcess) -> subprocess.CompletedProcess:
 @pytest.fixture(scope="session")
 def chain(tmp_path_factory) -> Chain:
     """A toy world through every stage, small enough for tests."""
-    if os.environ.get("GENREC_CHAIN"):
-        return Chain(Path(os.environ["GENREC_CHAIN"]))
     root = tmp_path_factory.mktemp("chain")
     paths = Chain(root)
     succeed(genrec("toy", "--out", paths.raw, "--set", "num_users=150"))

@@ -68,6 +68,8 @@ def interests(summary: Summary, expected: Sequence[tuple[str, float]], user: str
     ]
     parts += [table] if summary.interests else []
     parts.append(Text.assemble(("Expected next: ", "bold"), following))
+    if not summary.by_model:
+        parts.append(Text("no name the model gave held; counted from the events instead", "dim"))
     if summary.unsupported:
         dropped = ", ".join(summary.unsupported)
         parts.append(Text(f"dropped for want of evidence: {dropped}", "dim"))

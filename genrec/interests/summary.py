@@ -13,10 +13,10 @@ from typing import get_args
 
 from genrec.engines.base import SEPARATOR, Engine
 from genrec.schema import History, Interest, Trend
-from genrec.semantic_ids.profile import find_interests
+from genrec.semantic_ids.profile import MAX_INTERESTS, find_interests
 from genrec.stream.encode import Encoder
 
-MAX_TOKENS = 64
+MAX_TOKENS = 96
 NOT_ENOUGH = "Not enough history to say."
 NO_INTERESTS = "not enough history"
 """What ``prompts/tasks/interests.jinja`` says of a history without interests."""
@@ -30,11 +30,14 @@ class Summary:
         words: One or two sentences; every name in them is supported by events.
         interests: The named interests with their evidence, strongest first.
         unsupported: Names the model wrote that no evidence was found for; they are in neither.
+        by_model: Whether the model chose the interests; False where none of its names held, and
+            the strongest interests were counted from the events instead.
     """
 
     words: str
     interests: tuple[Interest, ...]
     unsupported: tuple[str, ...] = ()
+    by_model: bool = True
 
 
 def summarize(histories: Sequence[History], engine: Engine, encoder: Encoder) -> list[Summary]:
@@ -45,20 +48,21 @@ def summarize(histories: Sequence[History], engine: Engine, encoder: Encoder) ->
     prompts = encoder.interests_prompts(histories)
     texts = engine.text(prompts, MAX_TOKENS, [*phrases, NO_INTERESTS])
     return [
-        _check(text, find_interests(history, table, max_interests=len(history.events)))
+        _check(text, names, find_interests(history, table, max_interests=len(history.events)))
         for text, history in zip(texts, histories, strict=True)
     ]
 
 
-def _check(text: str, supported: list[Interest]) -> Summary:
-    by_name = {interest.name: interest for interest in supported}
-    claimed = list(dict.fromkeys(_parse(text)))
-    kept = [by_name[name] for name in claimed if name in by_name]
+def _check(text: str, names: list[str], supported: list[Interest]) -> Summary:
+    """Keep the claims that hold; ``supported`` is everything the events show, strongest first."""
+    claimed = dict.fromkeys(name for name in _parse(text) if name in names)
+    held = {interest.name for interest in supported}
+    unsupported = tuple(name for name in claimed if name not in held)
     if not supported:
-        return Summary(NOT_ENOUGH, (), tuple(claimed))
-    kept.sort(key=lambda interest: -interest.weight)
-    unsupported = tuple(name for name in claimed if name not in by_name)
-    return Summary(_write(kept), tuple(kept), unsupported)
+        return Summary(NOT_ENOUGH, (), unsupported)
+    kept = [interest for interest in supported if interest.name in claimed]
+    chosen = kept or supported[:MAX_INTERESTS]
+    return Summary(_write(chosen), tuple(chosen), unsupported, by_model=bool(kept))
 
 
 def _parse(text: str) -> list[str]:
@@ -75,4 +79,4 @@ def _write(interests: list[Interest]) -> str:
         if names:
             listed = ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else names[0]
             sentences.append(f"{opening} {listed}.")
-    return " ".join(sentences) or NOT_ENOUGH
+    return " ".join(sentences)

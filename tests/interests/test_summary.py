@@ -53,12 +53,17 @@ def test_trends_follow_the_order_of_events(chain):
 def test_what_has_no_evidence_is_dropped_and_counted(chain):
     run, histories = setup(chain)
     real = find_interests(histories[0], run.table)[0]
-    engine = Claims(f"emerging: {real.name}; steady: time travel")
+    shown = {interest.name for interest in find_interests(histories[0], run.table, 1, 99)}
+    absent = next(
+        name for prefix, name in run.table.names.items() if len(prefix) == 1 and name not in shown
+    )
+    engine = Claims(f"emerging: {real.name}; steady: {absent}")
     summary = summarize(histories[:1], engine, run.encoder)[0]
     assert [interest.name for interest in summary.interests] == [real.name]
-    assert summary.unsupported == ("time travel",)
+    assert summary.unsupported == (absent,)
+    assert summary.by_model
     assert real.name in summary.words
-    assert "time travel" not in summary.words
+    assert absent not in summary.words
 
 
 def test_deleting_the_evidence_deletes_the_claim(chain):
@@ -69,6 +74,7 @@ def test_deleting_the_evidence_deletes_the_claim(chain):
     summary = summarize([History("u", rest)], engine, run.encoder)[0]
     assert real.name not in summary.words
     assert summary.unsupported == (real.name,)
+    assert not summary.by_model
 
 
 def test_too_little_history_says_so(chain):
@@ -80,8 +86,11 @@ def test_too_little_history_says_so(chain):
         assert summary.interests == ()
 
 
-def test_the_tuned_model_names_interests_that_hold(chain):
+def test_what_the_tuned_model_says_holds(chain):
     run, histories = setup(chain)
     summaries = summarize(histories[:20], TorchEngine(run.model, run), run.encoder)
-    named = sum(len(summary.interests) for summary in summaries)
-    assert named > 0
+    for history, summary in zip(histories, summaries, strict=False):
+        supported = {interest.name for interest in find_interests(history, run.table, 2, 99)}
+        assert summary.interests
+        assert {interest.name for interest in summary.interests} <= supported
+        assert not supported & set(summary.unsupported)

@@ -285,7 +285,14 @@ def _is_stale(state: Progress, config: TrainConfig) -> bool:
 
 
 def _keep_best(accelerator: Accelerator, module: Any, workspace: Workspace) -> None:
+    trained = {
+        name
+        for name, parameter in accelerator.unwrap_model(module).named_parameters()
+        if parameter.requires_grad
+    }
+    # Frozen weights do not change, and 4-bit ones cannot be loaded back by name.
     weights = accelerator.get_state_dict(module)
+    weights = {name: tensor for name, tensor in weights.items() if name in trained}
     if accelerator.is_main_process:
         aside = workspace.best.with_suffix(".tmp")
         torch.save(weights, aside)
@@ -298,7 +305,7 @@ def _take_best(
 ) -> None:
     if validate is not None:
         weights = torch.load(workspace.best, map_location="cpu", weights_only=True)
-        accelerator.unwrap_model(module).load_state_dict(weights)
+        accelerator.unwrap_model(module).load_state_dict(weights, strict=False)
 
 
 def _save_checkpoint(accelerator: Accelerator, workspace: Workspace, done: int) -> None:

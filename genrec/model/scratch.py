@@ -26,7 +26,8 @@ class ScratchConfig(BaseModel):
         hidden_size: Width.
         intermediate_size: Width of the gated feed-forward layer.
         num_layers: Depth.
-        num_heads: Attention heads; they divide ``hidden_size``.
+        num_heads: Attention heads; they divide ``hidden_size``. vLLM's CPU kernels take heads of
+            32 or more.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

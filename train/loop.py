@@ -213,8 +213,9 @@ def _train_step(
 ) -> float:
     """Take one optimizer step over ``rows``, shared by all processes; return the mean loss."""
     processes = accelerator.num_processes
-    share = math.ceil(len(rows) / processes)
-    # Every process makes the same number of passes; a missing row is an empty one.
+    # Every step makes the same number of passes on every process, also the last of an epoch, so
+    # that Accelerate's count of them stays in step with ours; a missing row is an empty one.
+    share = math.ceil(config.rows_per_step / processes)
     mine = rows[accelerator.process_index * share :][:share]
     mine = mine + [[] for _ in range(share - len(mine))]
     micro = [

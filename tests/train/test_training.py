@@ -82,10 +82,10 @@ def test_accumulating_passes_changes_nothing(chain, whole, tmp_path):
     succeed(launch("pretrain", *settings(chain, out, "rows_per_device=1", "embedding_dropout=0")))
     reference = tmp_path / "reference"
     succeed(launch("pretrain", *settings(chain, reference, "embedding_dropout=0")))
-    # Sums are rounded in another order, which Adam magnifies; a lost pass would differ by far more.
+    # Sums are rounded in another order, which Adam magnifies; a lost pass differs by a tenth.
     one, two = weights(reference), weights(out)
     apart = sum(float((one[name] - two[name]).square().sum()) for name in one)
-    assert apart < 0.02**2 * sum(float(one[name].square().sum()) for name in one)
+    assert apart < 0.05**2 * sum(float(one[name].square().sum()) for name in one)
 
 
 def test_two_processes_reach_what_one_reaches(chain, tmp_path):

@@ -8,7 +8,8 @@ message as one line and exits with code 2.
     ├── DataError       an input file, row, user or item cannot be used
     ├── ArtifactError   something a stage wrote is missing, damaged, or made for another parent
     ├── PromptError     a template or a history cannot be rendered
-    └── DecodeError     the decoder cannot give what was asked
+    ├── DecodeError     the decoder cannot give what was asked
+    └── EngineUnavailable   the engine does not answer now; ask again later
 """
 
 
@@ -34,6 +35,10 @@ class PromptError(GenrecError):
 
 class DecodeError(GenrecError):
     """The decoder cannot give what was asked, for example more items than a filter leaves."""
+
+
+class EngineUnavailable(GenrecError):
+    """The engine does not answer now; the same question may be asked again later."""
 
 
 class GenrecWarning(UserWarning):

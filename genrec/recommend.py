@@ -7,6 +7,7 @@ recommender.recommend(user_id="u17", k=10)
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,10 @@ from genrec.engines.base import Engine, ItemQuery
 from genrec.engines.torch import TorchEngine
 from genrec.errors import DataError, DecodeError
 from genrec.interests.summary import Summary, summarize
-from genrec.model.load import LoadedRun, load_run
-from genrec.schema import Event, History, Recommendation, Request
+from genrec.model.load import ADAPTER_NAME, LoadedRun, base_of, describe_run, load_run
+from genrec.schema import Event, History, Item, Recommendation, Request, SemanticId
+from genrec.semantic_ids.extend import add_items, place_items
+from genrec.semantic_ids.table import SemanticIdTable
 
 NEW_USER = "new user"
 
@@ -32,27 +35,74 @@ class Recommender:
         self._run = run
         self._engine = engine
         self._data = data
+        self._new_items: dict[str, Item] = {}
 
     @classmethod
-    def load(cls, path: Path | str, device: str | None = None, num_beams: int = 50) -> Recommender:
+    def load(
+        cls,
+        path: Path | str,
+        device: str | None = None,
+        num_beams: int = 50,
+        vllm: str | None = None,
+    ) -> Recommender:
         """Load a base, pretrained, fine-tuned or merged run with everything it was built on.
 
         Args:
             path: The run.
             device: Such as "cpu" or "cuda"; None takes a GPU where there is one.
             num_beams: Width of the search; results are exact when it covers the catalogue.
+            vllm: URL of a ``python -m genrec.engines.vllm`` that serves the run's base; None runs
+                the model in this process.
 
         Raises:
             ArtifactError: The run or one of its parents is missing, damaged or another one.
+            EngineUnavailable: Nothing answers at the URL.
         """
+        if vllm is not None:
+            from genrec.engines.vllm.client import VllmEngine
+
+            run = describe_run(Path(path))
+            remote = VllmEngine(vllm, run, num_beams)
+            if base_of(run.path) != run.path:
+                remote.load_adapter(ADAPTER_NAME, run.path)
+                remote.use_adapter(ADAPTER_NAME)
+            return cls(run, remote, Dataset.load(run.data))
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         run = load_run(Path(path), device)
-        return cls(run, TorchEngine(run.model, run, device, num_beams), Dataset.load(run.data))
+        return cls(run, TorchEngine(run, device, num_beams), Dataset.load(run.data))
 
     @property
     def data(self) -> Dataset:
         """The prepared data the run was trained on."""
         return self._data
+
+    def knows(self, item_id: str) -> bool:
+        """Tell whether an item can be recommended."""
+        return self._table.knows(item_id)
+
+    def item(self, item_id: str) -> Item:
+        """Return a catalogue entry.
+
+        Raises:
+            DataError: The item is not in the table.
+        """
+        self._table.index_of(item_id)
+        if item_id in self._new_items:
+            return self._new_items[item_id]
+        place = self._data.item_index.get(item_id)
+        return Item(item_id) if place is None else self._data.items[place]
+
+    def codes_of(self, item_id: str) -> SemanticId:
+        """Return the semantic ID of an item.
+
+        Raises:
+            DataError: The item is not in the table.
+        """
+        return self._table.codes_of(item_id)
+
+    def name_of(self, prefix: SemanticId) -> str:
+        """Return words for the interest that a semantic-ID prefix is."""
+        return self._table.name_of(prefix)
 
     def recommend(
         self,
@@ -84,7 +134,7 @@ class Recommender:
         if k < 1:
             raise DecodeError(f"k={k}: ask for at least one item")
         for item_id in {*exclude, *(only or ())}:
-            self._run.table.index_of(item_id)
+            self._table.index_of(item_id)
         request = Request(
             self.history(user_id, events),
             at,
@@ -97,7 +147,7 @@ class Recommender:
         if len(found) < k:
             raise DecodeError(
                 f"asked for {k} items, but the filters leave {len(found)} of "
-                f"{len(self._run.table.item_ids)}; ask for fewer or filter less"
+                f"{len(self._table)}; ask for fewer or filter less"
             )
         return found
 
@@ -138,22 +188,73 @@ class Recommender:
         Raises:
             DataError: An unknown user or item.
         """
-        history = self.history(user_id, events)
-        return summarize([history], self._engine, self._run.encoder)[0]
+        return self.interests_many([self.history(user_id, events)])[0]
+
+    def interests_many(self, histories: Sequence[History]) -> list[Summary]:
+        """Say what each history's user cares about."""
+        return summarize(histories, self._engine, self._run.encoder)
 
     def next_interests(
         self, user_id: str | None = None, events: Iterable[Event] | None = None, top: int = 5
     ) -> list[tuple[str, float]]:
         """Return the coarse interests the model expects next, with their probabilities."""
-        request = Request(self.history(user_id, events))
-        log_probs = self._engine.first_code_log_probs(self._run.encoder.prompts([request]))[0]
-        best = np.argsort(-log_probs, kind="stable")[:top]
-        table = self._run.table
+        return self.next_interests_many([self.history(user_id, events)], top)[0]
+
+    def next_interests_many(
+        self, histories: Sequence[History], top: int = 5
+    ) -> list[list[tuple[str, float]]]:
+        """Return for each history the interests expected next, likeliest first."""
+        prompts = self._run.encoder.prompts([Request(history) for history in histories])
         return [
-            (table.name_of((int(code),)), float(np.exp(log_probs[code])))
-            for code in best
-            if np.isfinite(log_probs[code])
+            [
+                (self._table.name_of((int(code),)), float(np.exp(row[code])))
+                for code in np.argsort(-row, kind="stable")[:top]
+                if np.isfinite(row[code])
+            ]
+            for row in self._engine.first_code_log_probs(prompts)
         ]
+
+    def add_items(self, items: Sequence[Item]) -> list[SemanticId]:
+        """Give new items the free IDs nearest to them; they can be recommended from now on.
+
+        Returns:
+            The ID of each.
+
+        Raises:
+            DataError: An item is there already, or there is no room.
+        """
+        self._grow(add_items(self._table, items), items)
+        return [self.codes_of(item.item_id) for item in items]
+
+    def place_items(self, items: Sequence[Item], codes: Sequence[SemanticId]) -> None:
+        """Add new items at IDs that they were given before.
+
+        Raises:
+            DataError: An item is there already, or an ID is taken or none of the table's.
+        """
+        self._grow(place_items(self._table, items, codes), items)
+
+    @property
+    def adapters(self) -> list[str]:
+        """Names of the adapters that are loaded."""
+        return self._engine.adapters
+
+    @property
+    def adapter(self) -> str | None:
+        """The adapter in use; None: the base alone."""
+        return self._engine.adapter
+
+    def load_adapter(self, name: str, path: Path | str) -> None:
+        """See ``Engine.load_adapter``."""
+        self._engine.load_adapter(name, Path(path))
+
+    def use_adapter(self, name: str | None) -> None:
+        """See ``Engine.use_adapter``."""
+        self._engine.use_adapter(name)
+
+    def drop_adapter(self, name: str) -> None:
+        """See ``Engine.drop_adapter``."""
+        self._engine.drop_adapter(name)
 
     def prompt(
         self,
@@ -176,13 +277,22 @@ class Recommender:
         assert events is not None
         return History(NEW_USER, tuple(events))
 
+    @property
+    def _table(self) -> SemanticIdTable:
+        return self._run.table
+
+    def _grow(self, table: SemanticIdTable, items: Sequence[Item]) -> None:
+        renderer = replace(self._run.encoder.renderer, table=table)
+        encoder = replace(self._run.encoder, renderer=renderer)
+        self._engine.replace_table(table)
+        self._run = replace(self._run, encoder=encoder)
+        self._new_items.update({item.item_id: item for item in items})
+
     def _rows(self, item_ids: Iterable[str]) -> list[int]:
-        table = self._run.table
+        table = self._table
         return [table.index_of(item_id) for item_id in item_ids if table.knows(item_id)]
 
     def _recommendation(self, row: int, rank: int, score: float) -> Recommendation:
-        item_id = self._run.table.item_ids[row]
-        place = self._data.item_index.get(item_id)
-        title = None if place is None else self._data.items[place].label
-        codes = tuple(int(code) for code in self._run.table.codes[row])
-        return Recommendation(item_id, rank, score, title, codes)
+        item_id = self._table.item_ids[row]
+        codes = tuple(int(code) for code in self._table.codes[row])
+        return Recommendation(item_id, rank, score, self.item(item_id).label, codes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 
@@ -36,7 +37,7 @@ def make_validation(
     ]
 
     def validate(module: StreamLoss) -> float:
-        engine = TorchEngine(module, run, device, config.validation.num_beams)
+        engine = TorchEngine(replace(run, model=module), device, config.validation.num_beams)
         found = Recommender(run, engine, data).recommend_many(requests, CUTOFF)
         gains = [
             1 / math.log2(item.rank + 1)

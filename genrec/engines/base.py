@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+
+from genrec.semantic_ids.table import SemanticIdTable
 
 SEPARATOR = "; "
 """Between the phrases of a text."""
@@ -48,6 +51,16 @@ class FoundItems:
 class Engine(Protocol):
     """Runs the model."""
 
+    @property
+    def adapters(self) -> list[str]:
+        """Names of the adapters that are loaded."""
+        ...
+
+    @property
+    def adapter(self) -> str | None:
+        """The adapter in use; None: the base alone."""
+        ...
+
     def items(self, queries: Sequence[ItemQuery], k: int) -> list[FoundItems]:
         """Return the ``k`` best items of each query."""
         ...
@@ -70,4 +83,37 @@ class Engine(Protocol):
         Returns:
             Normalised over the first codes in use; -inf for others. Shape: (B, K), float32.
         """
+        ...
+
+    def load_adapter(self, name: str, path: Path) -> None:
+        """Load a LoRA adapter beside those that are loaded; what is in use stays in use.
+
+        Args:
+            name: To call it by: letters, digits, "-" and "_".
+            path: A run of train/sft.py on the base this engine runs.
+
+        Raises:
+            ArtifactError: Missing, damaged, or made for another base or ID table.
+            ConfigError: The name is taken or not a name.
+        """
+        ...
+
+    def use_adapter(self, name: str | None) -> None:
+        """Answer from now on with an adapter that is loaded, or with the base alone.
+
+        Raises:
+            ConfigError: No adapter of this name is loaded.
+        """
+        ...
+
+    def drop_adapter(self, name: str) -> None:
+        """Forget an adapter that is not in use.
+
+        Raises:
+            ConfigError: It is in use, or not loaded.
+        """
+        ...
+
+    def replace_table(self, table: SemanticIdTable) -> None:
+        """Answer from now on with the items of another table of the same codebook."""
         ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,9 +13,11 @@ from genrec.decode.beam import tree_beam_search
 from genrec.decode.constraint import Constraint
 from genrec.decode.mask import DeviceTrie
 from genrec.decode.trie import Trie
+from genrec.engines.adapters import AdapterSet
 from genrec.engines.base import SEPARATOR, FoundItems, ItemQuery
 from genrec.engines.phrases import PhraseList
-from genrec.model.load import LoadedRun
+from genrec.model.load import LoadedRun, base_of
+from genrec.semantic_ids.table import SemanticIdTable
 from genrec.stream.templates import END_MARKER
 
 BATCH_TOKENS = 16_384
@@ -25,26 +27,51 @@ class TorchEngine:
     """Runs a model on one device."""
 
     def __init__(
-        self,
-        model: Any,
-        run: LoadedRun,
-        device: str | torch.device = "cpu",
-        num_beams: int = 50,
+        self, run: LoadedRun, device: str | torch.device = "cpu", num_beams: int = 50
     ) -> None:
         """Build the trie of the run's table.
 
         Args:
-            model: Called as a Hugging Face causal LM; usually ``run.model``.
-            run: Holds table, vocabulary and tokenizer.
+            run: Holds model, table, vocabulary and tokenizer.
             device: Where the model lies.
             num_beams: Beams kept at every level; at least the ``k`` asked for is used.
         """
-        self._model = model
-        self._run = run
+        self._adapters = AdapterSet(run.model, base_of(run.path))
+        self._encoder = run.encoder
+        self._vocabulary = run.vocabulary
         self._device = torch.device(device)
         self._num_beams = num_beams
-        self._trie = DeviceTrie.put(Trie.build(run.vocabulary.paths(run.table.codes)), self._device)
         self._pad_id = int(run.encoder.tokenizer.pad_token_id)
+        self.replace_table(run.table)
+
+    @property
+    def adapters(self) -> list[str]:
+        """See ``Engine``."""
+        return self._adapters.names
+
+    @property
+    def adapter(self) -> str | None:
+        """See ``Engine``."""
+        return self._adapters.in_use
+
+    def load_adapter(self, name: str, path: Path) -> None:
+        """See ``Engine.load_adapter``."""
+        self._adapters.load(name, path)
+
+    def use_adapter(self, name: str | None) -> None:
+        """See ``Engine.use_adapter``."""
+        self._adapters.use(name)
+
+    def drop_adapter(self, name: str) -> None:
+        """See ``Engine.drop_adapter``."""
+        self._adapters.drop(name)
+
+    def replace_table(self, table: SemanticIdTable) -> None:
+        """See ``Engine.replace_table``."""
+        self._trie = DeviceTrie.put(Trie.build(self._vocabulary.paths(table.codes)), self._device)
+        first_codes = np.unique(table.codes[:, 0])
+        self._used = torch.zeros(table.codebook_size, dtype=torch.bool, device=self._device)
+        self._used[torch.as_tensor(first_codes, device=self._device)] = True
 
     @torch.inference_mode()
     def items(self, queries: Sequence[ItemQuery], k: int) -> list[FoundItems]:
@@ -61,7 +88,7 @@ class TorchEngine:
                     only=[query.only for query in batch],
                 )
             leaves, scores = tree_beam_search(
-                self._model,
+                self._adapters.model,
                 input_ids,
                 attention_mask,
                 self._trie,
@@ -80,18 +107,17 @@ class TorchEngine:
         self, prompts: Sequence[Sequence[int]], max_tokens: int, phrases: Sequence[str]
     ) -> list[str]:
         """See ``Engine.text``."""
-        encoder = self._run.encoder
-        end = encoder.tokenize([END_MARKER])[0][0]
+        end = self._encoder.tokenize([END_MARKER])[0][0]
         sayable = PhraseList(
-            encoder.tokenize(phrases),
-            encoder.tokenize([SEPARATOR + phrase for phrase in phrases]),
+            self._encoder.tokenize(phrases),
+            self._encoder.tokenize([SEPARATOR + phrase for phrase in phrases]),
             end,
         )
         texts = [""] * len(prompts)
         for numbers in self._batches(prompts):
             input_ids, attention_mask = self._pad([prompts[number] for number in numbers])
             width = input_ids.shape[1]
-            generated = self._model.generate(
+            generated = self._adapters.model.generate(
                 input_ids=input_ids,
                 attention_mask=attention_mask,
                 max_new_tokens=max_tokens,
@@ -104,26 +130,24 @@ class TorchEngine:
                 pad_token_id=self._pad_id,
             )[:, width:]
             for number, tokens in zip(numbers, generated, strict=True):
-                texts[number] = encoder.tokenizer.decode(tokens, skip_special_tokens=True)
+                texts[number] = self._encoder.tokenizer.decode(tokens, skip_special_tokens=True)
         return texts
 
     @torch.inference_mode()
     def first_code_log_probs(self, prompts: Sequence[Sequence[int]]) -> np.ndarray:
         """See ``Engine.first_code_log_probs``."""
-        codes = torch.as_tensor(self._run.vocabulary.token_ids[0], device=self._device)
-        used = torch.zeros(len(codes), dtype=torch.bool, device=self._device)
-        used[torch.as_tensor(np.unique(self._run.table.codes[:, 0]), device=self._device)] = True
+        codes = torch.as_tensor(self._vocabulary.token_ids[0], device=self._device)
         rows = np.empty((len(prompts), len(codes)), dtype=np.float32)
         for numbers in self._batches(prompts):
             input_ids, attention_mask = self._pad([prompts[number] for number in numbers])
-            output = self._model(
+            output = self._adapters.model(
                 input_ids=input_ids,
                 attention_mask=attention_mask,
                 position_ids=_positions(attention_mask),
                 logits_to_keep=1,
                 use_cache=False,
             )
-            logits = output.logits[:, -1].float()[:, codes].masked_fill(~used, -torch.inf)
+            logits = output.logits[:, -1].float()[:, codes].masked_fill(~self._used, -torch.inf)
             rows[numbers] = logits.log_softmax(dim=-1).cpu().numpy()
         return rows
 

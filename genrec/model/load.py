@@ -21,6 +21,8 @@ from genrec.stream.render import Renderer
 
 FULL_MODELS = ("base", "pretrain", "merged")
 RUNS = (*FULL_MODELS, "sft")
+ADAPTER_NAME = "default"
+"""What the adapter of a run is called."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,8 @@ class LoadedRun:
 
     Attributes:
         path: Where it was loaded from.
-        model: The causal LM, with its adapter if the run has one; in evaluation mode.
+        model: The causal LM, with its adapter if the run has one; in evaluation mode. None where
+            another process runs it.
         encoder: Histories to prompts, holding table and tokenizer.
         vocabulary: Codes to token IDs.
         base_config: Of the base under the run.
@@ -56,26 +59,40 @@ def load_run(path: Path, device: str | torch.device = "cpu") -> LoadedRun:
         ArtifactError: Missing, damaged, or a parent is not the one it was made with.
     """
     path = Path(path)
-    manifest = read_manifest(path, RUNS)
-    base = path if manifest.kind in FULL_MODELS else find_parent(path, "base")
+    base = base_of(path)
     model = load_model(base)
     if base != path:
         try:
-            model = PeftModel.from_pretrained(model, path)
+            model = PeftModel.from_pretrained(model, path, adapter_name=ADAPTER_NAME)
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-            raise _damaged(path, error) from None
-    return describe_run(path, base, model.to(device).eval())
+            raise damaged(path, error) from None
+    return describe_run(path, model.to(device).eval())
 
 
-def describe_run(path: Path, base: Path, model: Any) -> LoadedRun:
-    """Gather what belongs to a model whose weights are already in memory."""
+def base_of(path: Path) -> Path:
+    """Return the full model under a run: itself, or the base of an adapter.
+
+    Raises:
+        ArtifactError: Not a run, or the base is gone or changed.
+    """
+    kind = read_manifest(path, RUNS).kind
+    return Path(path) if kind in FULL_MODELS else find_parent(path, "base")
+
+
+def describe_run(path: Path, model: Any = None) -> LoadedRun:
+    """Gather what belongs to a model whose weights are already in memory, or in another process.
+
+    Raises:
+        ArtifactError: A parent or a file is missing, damaged or another one.
+    """
+    base = base_of(path)
     index = find_parent(base, "index")
     table = SemanticIdTable.load(index)
     config = BaseConfig.model_validate(base_settings(base))
     try:
         tokenizer = AutoTokenizer.from_pretrained(base)
     except (OSError, ValueError) as error:
-        raise _damaged(base, error) from None
+        raise damaged(base, error) from None
     return LoadedRun(
         path=path,
         model=model,
@@ -97,7 +114,7 @@ def load_model(base: Path, **options: Any) -> Any:
     try:
         return AutoModelForCausalLM.from_pretrained(base, dtype="auto", **options)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise _damaged(base, error) from None
+        raise damaged(base, error) from None
 
 
 def base_settings(path: Path) -> dict[str, Any]:
@@ -106,6 +123,7 @@ def base_settings(path: Path) -> dict[str, Any]:
     return manifest.config if manifest.kind == "base" else manifest.config["base_settings"]
 
 
-def _damaged(path: Path, error: Exception) -> ArtifactError:
+def damaged(path: Path, error: Exception) -> ArtifactError:
+    """Return the error for an artifact that a library cannot read."""
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     return ArtifactError(f"{path} cannot be loaded ({reason}): it is damaged; make it again")

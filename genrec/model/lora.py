@@ -13,7 +13,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoTokenizer, BitsAndBytesConfig
 
-from genrec.artifacts import find_parent, read_manifest, write_aside, write_manifest
+from genrec.artifacts import check_parent, find_parent, read_manifest, write_aside, write_manifest
 from genrec.errors import ConfigError
 from genrec.model.base import save_model
 from genrec.model.load import LoadedRun, base_settings, describe_run, load_model, load_run
@@ -53,7 +53,7 @@ def load_quantized(base: Path) -> LoadedRun:
         bnb_4bit_compute_dtype=compute,
     )
     model = load_model(base, quantization_config=quantization)
-    return describe_run(base, base, model)
+    return describe_run(base, model)
 
 
 def save_adapter(
@@ -62,6 +62,16 @@ def save_adapter(
     """Write an adapter with its manifest into a scratch directory."""
     model.save_pretrained(str(directory))
     write_manifest(directory, out, "sft", settings, ADAPTER_FILES, {"base": base})
+
+
+def check_adapter(path: Path, base: Path) -> None:
+    """Check that a folder is an adapter for a base.
+
+    Raises:
+        ArtifactError: Missing, damaged, no adapter, or made for another base or ID table.
+    """
+    read_manifest(path, "sft")
+    check_parent(path, "base", base)
 
 
 def merge(run: Path, out: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from genrec.errors import DataError
-from genrec.schema import Item
+from genrec.schema import Item, SemanticId
 from genrec.semantic_ids.quantize import assign_codes
 from genrec.semantic_ids.table import SemanticIdTable
 
@@ -35,29 +35,46 @@ def add_items(
             "this table was made without an encoder and cannot place new items; build one with "
             "`genrec index`"
         )
-    seen = set(table.item_ids)
-    for item in items:
-        if item.item_id in seen:
-            raise DataError(
-                f"item '{item.item_id}' is in the table already or given twice; an item keeps "
-                "its ID: leave it out, or remove it first"
-            )
-        seen.add(item.item_id)
+    _check_new(table, items)
     capacity = table.codebook_size**table.num_levels
-    if len(seen) > capacity:
+    total = len(table) + len(items)
+    if total > capacity:
         raise DataError(
-            f"{len(seen)} items do not fit into {capacity} IDs; build a new table with a larger "
+            f"{total} items do not fit into {capacity} IDs; build a new table with a larger "
             "codebook_size or num_levels"
         )
     if not items:
         return table
     vectors = table.encoder.encode(items, images)
     codes = assign_codes(vectors, table.centroids, taken=table.codes)
-    return replace(
-        table,
-        item_ids=[*table.item_ids, *(item.item_id for item in items)],
-        codes=np.concatenate([table.codes, codes]),
-    )
+    return _append(table, items, codes)
+
+
+def place_items(
+    table: SemanticIdTable, items: Sequence[Item], codes: Sequence[SemanticId]
+) -> SemanticIdTable:
+    """Return a table with new items at given IDs, such as they had before a restart.
+
+    Args:
+        table: Is not changed.
+        items: New items; they follow the old ones, in this order.
+        codes: The ID of each.
+
+    Raises:
+        DataError: An item is there already or given twice, or an ID is taken, given twice, or
+            none of the table's.
+    """
+    _check_new(table, items)
+    taken: set[SemanticId] = set()
+    for item, given in zip(items, codes, strict=True):
+        if len(given) != table.num_levels or not all(0 <= c < table.codebook_size for c in given):
+            raise DataError(f"{given} of item '{item.item_id}' is no ID of this table")
+        if table.item_at(given) is not None or given in taken:
+            raise DataError(f"the ID {given} of item '{item.item_id}' belongs to another item")
+        taken.add(given)
+    if not items:
+        return table
+    return _append(table, items, np.array(codes, dtype=table.codes.dtype))
 
 
 def remove_items(table: SemanticIdTable, item_ids: Iterable[str]) -> SemanticIdTable:
@@ -75,3 +92,22 @@ def remove_items(table: SemanticIdTable, item_ids: Iterable[str]) -> SemanticIdT
         raise DataError("all items would leave the table; keep at least one")
     kept = [row for row in range(len(table)) if row not in gone]
     return replace(table, item_ids=[table.item_ids[row] for row in kept], codes=table.codes[kept])
+
+
+def _append(table: SemanticIdTable, items: Sequence[Item], codes: np.ndarray) -> SemanticIdTable:
+    return replace(
+        table,
+        item_ids=[*table.item_ids, *(item.item_id for item in items)],
+        codes=np.concatenate([table.codes, codes]),
+    )
+
+
+def _check_new(table: SemanticIdTable, items: Sequence[Item]) -> None:
+    given: set[str] = set()
+    for item in items:
+        if table.knows(item.item_id) or item.item_id in given:
+            raise DataError(
+                f"item '{item.item_id}' is in the table already or given twice; an item keeps "
+                "its ID: leave it out, or remove it first"
+            )
+        given.add(item.item_id)

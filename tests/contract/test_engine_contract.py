@@ -1,15 +1,20 @@
 """What every engine must do; a new engine joins by being added to ``ENGINES``."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 
 from genrec.data import Dataset
 from genrec.engines.base import ItemQuery
 from genrec.engines.torch import TorchEngine
+from genrec.errors import ArtifactError, ConfigError
 from genrec.model.load import load_run
-from genrec.schema import History, Request
+from genrec.schema import History, Item, Request
+from genrec.semantic_ids.extend import add_items
 
-ENGINES = {"torch": lambda run: TorchEngine(run.model, run, num_beams=20)}
+ENGINES = {"torch": lambda run: TorchEngine(run, num_beams=20)}
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +101,62 @@ def test_text_is_made_of_the_phrases(engine, run, chain):
 def test_nothing_asked_nothing_answered(engine):
     assert engine.items([], k=3) == []
     assert engine.text([], max_tokens=4, phrases=["a"]) == []
+
+
+def answers(engine, prompts):
+    return [found.scores.tolist() for found in engine.items([ItemQuery(p) for p in prompts], k=5)]
+
+
+def test_adapters_come_and_go_without_a_stop(engine, prompts, chain):
+    """The base alone, the adapter under a second name, and back."""
+    before, start = answers(engine, prompts), engine.adapter
+    engine.load_adapter("again", chain.sft)
+    assert engine.adapter == start and set(engine.adapters) == {start, "again"}
+    engine.use_adapter("again")
+    assert answers(engine, prompts) == pytest.approx(before, abs=1e-4)
+    engine.use_adapter(None)
+    assert engine.adapter is None
+    bare = answers(engine, prompts)
+    assert bare != pytest.approx(before, abs=1e-2)
+    engine.drop_adapter("again")
+    assert answers(engine, prompts) == pytest.approx(bare, abs=1e-4)
+    engine.use_adapter(start)
+    assert answers(engine, prompts) == pytest.approx(before, abs=1e-4)
+
+
+def test_wrong_adapters_are_refused_and_change_nothing(engine, prompts, chain, tmp_path):
+    before = answers(engine, prompts)
+    other = tmp_path / "other"
+    shutil.copytree(chain.sft, other)
+    manifest = json.loads((other / "manifest.json").read_text())
+    manifest["parents"]["base"]["content_hash"] = "0" * 16
+    (other / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(ArtifactError, match="0000000000000000"):
+        engine.load_adapter("other", other)
+    with pytest.raises(ArtifactError, match="does not exist"):
+        engine.load_adapter("none", tmp_path / "none")
+    with pytest.raises(ConfigError, match="no adapter name"):
+        engine.load_adapter("../x", chain.sft)
+    with pytest.raises(ConfigError, match="loaded already"):
+        engine.load_adapter(engine.adapter, chain.sft)
+    with pytest.raises(ConfigError, match="nobody"):
+        engine.use_adapter("nobody")
+    with pytest.raises(ConfigError, match="in use"):
+        engine.drop_adapter(engine.adapter)
+    assert answers(engine, prompts) == pytest.approx(before, abs=1e-4)
+
+
+def test_a_new_item_can_be_found_at_once(engine, prompts, run):
+    table = run.table
+    grown = add_items(table, [Item("new item", title="Tea kettle of glass")])
+    engine.replace_table(grown)
+    try:
+        new = grown.index_of("new item")
+        found = engine.items([ItemQuery(prompts[0], only=np.array([new]))], k=5)[0]
+        assert found.rows.tolist() == [new]
+        everything = engine.items([ItemQuery(prompts[0])], k=len(grown))[0]
+        assert new in everything.rows and len(everything.rows) == len(grown)
+        assert float(np.exp(everything.scores).sum()) == pytest.approx(1, abs=1e-4)
+    finally:
+        engine.replace_table(table)
+    assert len(engine.items([ItemQuery(prompts[0])], k=len(grown))[0].rows) == len(table)

@@ -79,7 +79,7 @@ def test_deleting_the_evidence_deletes_the_claim(chain):
 
 def test_too_little_history_says_so(chain):
     run, histories = setup(chain)
-    engine = TorchEngine(run.model, run)
+    engine = TorchEngine(run)
     short = [History("u", ()), History("u", histories[0].events[:1])]
     for summary in summarize(short, engine, run.encoder):
         assert summary.words == NOT_ENOUGH
@@ -88,7 +88,7 @@ def test_too_little_history_says_so(chain):
 
 def test_what_the_tuned_model_says_holds(chain):
     run, histories = setup(chain)
-    summaries = summarize(histories[:20], TorchEngine(run.model, run), run.encoder)
+    summaries = summarize(histories[:20], TorchEngine(run), run.encoder)
     for history, summary in zip(histories, summaries, strict=False):
         supported = {interest.name for interest in find_interests(history, run.table, 2, 99)}
         assert summary.interests

@@ -1,0 +1,102 @@
+"""LoRA adapters of a model in this process: load, switch and drop, without reloading the base."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from peft import PeftModel
+from safetensors import SafetensorError
+
+from genrec.errors import ConfigError
+from genrec.model.load import damaged
+from genrec.model.lora import check_adapter
+
+NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+class AdapterSet:
+    """A model and the adapters on it.
+
+    Attributes:
+        model: Runs with the adapter in use.
+        in_use: Its name; None: the base alone.
+    """
+
+    def __init__(self, model: Any, base: Path) -> None:
+        """Take over a model.
+
+        Args:
+            model: A full model, or one with an adapter in use.
+            base: The artifact of the full model.
+        """
+        self.model = model
+        self._base = base
+        self.in_use: str | None = model.active_adapter if isinstance(model, PeftModel) else None
+
+    @property
+    def names(self) -> list[str]:
+        """Loaded adapters, in the order they came."""
+        return list(self.model.peft_config) if isinstance(self.model, PeftModel) else []
+
+    def load(self, name: str, path: Path) -> None:
+        """See ``Engine.load_adapter``."""
+        check_name(name)
+        if name in self.names:
+            raise ConfigError(f"an adapter '{name}' is loaded already; choose another name")
+        check_adapter(path, self._base)
+        options = {"adapter_name": name, "torch_device": str(self.model.device)}
+        try:
+            if isinstance(self.model, PeftModel):
+                self.model.load_adapter(str(path), **options)
+            else:
+                self.model = PeftModel.from_pretrained(self.model, str(path), **options).eval()
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+            if name in self.names:
+                self.model.delete_adapter(name)
+            raise damaged(path, error) from None
+        finally:
+            self._switch(self.in_use)
+
+    def use(self, name: str | None) -> None:
+        """See ``Engine.use_adapter``."""
+        self._check_loaded(name)
+        self._switch(name)
+
+    def drop(self, name: str) -> None:
+        """See ``Engine.drop_adapter``."""
+        self._check_loaded(name)
+        if name == self.in_use:
+            raise ConfigError(f"adapter '{name}' is in use; switch to another one or to none first")
+        others = [other for other in self.names if other != name]
+        if others:
+            self.model.set_adapter(self.in_use or others[0])
+            self.model.delete_adapter(name)
+        else:  # PEFT's wrapper cannot stand without any.
+            self.model = self.model.unload()
+        self._switch(self.in_use)
+
+    def _switch(self, name: str | None) -> None:
+        if isinstance(self.model, PeftModel):
+            if name is None:
+                self.model.base_model.disable_adapter_layers()
+            else:
+                self.model.base_model.enable_adapter_layers()
+                self.model.set_adapter(name)
+        self.in_use = name
+
+    def _check_loaded(self, name: str | None) -> None:
+        if name is not None and name not in self.names:
+            loaded = ", ".join(self.names) or "none"
+            raise ConfigError(f"no adapter '{name}' is loaded (loaded: {loaded}); load it first")
+
+
+def check_name(name: str) -> None:
+    """Check that a name can be an adapter's.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    if not NAME.fullmatch(name):
+        raise ConfigError(f"'{name}' is no adapter name; use 1 to 64 letters, digits, '-' and '_'")

@@ -71,7 +71,10 @@ def _apply(values: dict[str, Any], override: str) -> None:
         values = values.setdefault(parent, {})
         if not isinstance(values, dict):
             raise ConfigError(f"override '{override}': '{parent}' is not a group of settings")
-    value = yaml.safe_load(text)
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"override '{override}': the value is not YAML: {error}") from None
     # YAML 1.1 reads 1e-3 as text.
     if isinstance(value, str):
         try:

@@ -38,14 +38,22 @@ def prepare(
         Path | None, typer.Option(help="Catalogue file; without it, the items of the events.")
     ] = None,
     format: Annotated[
-        str, typer.Option("--format", help="Corpus the files come from; see docs/data.md.")
-    ] = "plain",
-    split: Annotated[str, typer.Option(help="leave-one-out or global-time.")] = "leave-one-out",
-    min_user_events: Annotated[int, typer.Option(help="k-core: fewest events of a user.")] = 0,
-    min_item_events: Annotated[int, typer.Option(help="k-core: fewest events of an item.")] = 0,
+        str | None,
+        typer.Option("--format", help="Corpus the files come from (default: plain)."),
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option(help="leave-one-out (default) or global-time.")
+    ] = None,
+    min_user_events: Annotated[
+        int | None, typer.Option(help="k-core: fewest events of a user (default 0).")
+    ] = None,
+    min_item_events: Annotated[
+        int | None, typer.Option(help="k-core: fewest events of an item (default 0).")
+    ] = None,
     max_reject_share: Annotated[
-        float, typer.Option(help="Stop when more than this share of rows is unusable.")
-    ] = 0.05,
+        float | None,
+        typer.Option(help="Stop when more than this share of rows is unusable (default 0.05)."),
+    ] = None,
     config: ConfigFile = None,
     overrides: Overrides = None,
 ) -> None:
@@ -53,14 +61,14 @@ def prepare(
     from genrec.data.prepare import PrepareConfig
     from genrec.data.prepare import prepare as run
 
-    settings = [
-        f"format={format}",
-        f"split={split}",
-        f"min_user_events={min_user_events}",
-        f"min_item_events={min_item_events}",
-        f"max_reject_share={max_reject_share}",
-        *(overrides or ()),
-    ]
+    settings = _given(
+        format=format,
+        split=split,
+        min_user_events=min_user_events,
+        min_item_events=min_item_events,
+        max_reject_share=max_reject_share,
+    )
+    settings += overrides or ()
     report = run(events, items, out, load_config(PrepareConfig, config, settings))
     console.print(show.preparation(report))
 
@@ -79,15 +87,16 @@ def base(
     index: Annotated[Path, typer.Option(help="Semantic-ID table (`genrec index`).")],
     out: Out,
     source: Annotated[
-        str, typer.Option("--from", help="scratch, or a Hugging Face name or path.")
-    ] = "scratch",
+        str | None,
+        typer.Option("--from", help="scratch (default), or a Hugging Face name or path."),
+    ] = None,
     config: ConfigFile = None,
     overrides: Overrides = None,
 ) -> None:
     """Make the base: a causal LM with the semantic-ID vocabulary in it."""
     from genrec.model.base import BaseConfig, make_base
 
-    settings = [*(overrides or ()), f"source={source}"]
+    settings = [*_given(source=source), *(overrides or ())]
     make_base(data, index, out, load_config(BaseConfig, config, settings))
     console.print(f"wrote {out}")
 
@@ -101,3 +110,8 @@ def merge(
 
     write_merged(run, out)
     console.print(f"wrote {out}")
+
+
+def _given(**options: object) -> list[str]:
+    """Return the options that were given as overrides, so that a config file rules the others."""
+    return [f"{name}={value}" for name, value in options.items() if value is not None]

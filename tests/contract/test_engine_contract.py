@@ -104,7 +104,8 @@ def test_nothing_asked_nothing_answered(engine):
 
 
 def answers(engine, prompts):
-    return [found.scores.tolist() for found in engine.items([ItemQuery(p) for p in prompts], k=5)]
+    found = engine.items([ItemQuery(prompt) for prompt in prompts], k=5)
+    return np.stack([one.scores for one in found])
 
 
 def test_adapters_come_and_go_without_a_stop(engine, prompts, chain):

@@ -138,3 +138,13 @@ def test_demo_tells_a_story(chain, user):
     done = succeed(genrec("demo", "--run", chain.sft, "--user", user))
     for part in (f"Timeline of {user}", "Recommended to", "Interests of", "popularity"):
         assert part in done.stdout
+
+
+def test_an_option_beats_the_config_file_and_the_file_beats_the_default(chain, tmp_path):
+    config = tmp_path / "prepare.yaml"
+    config.write_text("split: global-time\nmin_user_events: 3\n")
+    files = ("--events", chain.raw / "events.csv.gz", "--items", chain.raw / "items.jsonl.gz")
+    out = tmp_path / "data"
+    succeed(genrec("prepare", *files, "--out", out, "--config", config, "--min-user-events", 4))
+    made = json.loads((out / "manifest.json").read_text())["config"]
+    assert (made["split"], made["min_user_events"]) == ("global-time", 4)

@@ -3,7 +3,7 @@ import pytest
 
 from genrec.errors import DataError
 from genrec.schema import Item
-from genrec.semantic_ids.extend import add_items, remove_items
+from genrec.semantic_ids.extend import add_items, place_items, remove_items
 from genrec.semantic_ids.table import SemanticIdTable
 
 
@@ -78,3 +78,28 @@ def test_a_full_table_says_so(table):
     tiny = SemanticIdTable(["a"], np.zeros((1, 1), np.int32), 1, centroids, {}, table.encoder)
     with pytest.raises(DataError, match="2 items do not fit into 1 IDs"):
         add_items(tiny, [Item("n")])
+
+
+def test_what_was_added_can_be_placed_again(table):
+    new = [Item("n1", title="Running Socks"), Item("n2", title="Green Tea")]
+    grown = add_items(table, new)
+    codes = [grown.codes_of(item.item_id) for item in new]
+    again = place_items(table, new[::-1], codes[::-1])
+    assert [again.codes_of(item.item_id) for item in new] == codes
+    assert np.array_equal(again.codes[: len(table)], table.codes)
+    assert place_items(table, [], []) is table
+
+
+def test_an_id_is_placed_once_and_only_where_there_is_one(table):
+    free = add_items(table, [Item("n1")]).codes_of("n1")
+    cases = [
+        ([Item("n1")], [tuple(table.codes[0].tolist())], "belongs to another"),
+        ([Item("n1"), Item("n2")], [free, free], "belongs to another"),
+        ([Item("n1")], [(0, 0)], "no ID of this table"),
+        ([Item("n1")], [(0, 0, table.codebook_size)], "no ID of this table"),
+        ([Item("n1"), Item("n1")], [free, free], "given twice"),
+        ([Item(table.item_ids[0])], [free], "in the table already"),
+    ]
+    for items, codes, reason in cases:
+        with pytest.raises(DataError, match=reason):
+            place_items(table, items, codes)

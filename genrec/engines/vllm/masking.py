@@ -1,0 +1,134 @@
+"""Which tokens a batch of sequences may go on with; knows tensors and tables, nothing of vLLM.
+
+A sequence that ends with the opening token, or with it and the first tokens of an ID, may only go
+on with a token that leads to an item its filters leave. Where there is no such token the text may
+only end: nothing that does not exist is ever written. Every other sequence is left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from genrec.decode.constraint import Constraint
+from genrec.decode.mask import trailing_states
+from genrec.engines.vllm.served import Catalogue
+
+EXCLUDE, ONLY = "genrec_exclude", "genrec_only"
+
+
+@dataclass(frozen=True, eq=False)
+class Writer:
+    """What one request may name: a table as it was when the request came, and its filters.
+
+    Attributes:
+        catalogue: The table.
+        exclude: Rows never to name.
+        only: Rows to stay within; None: all.
+    """
+
+    catalogue: Catalogue
+    exclude: Sequence[int] = ()
+    only: Sequence[int] | None = None
+
+
+def read_filters(extra_args: Mapping[str, Any] | None) -> dict[str, list[str | int]]:
+    """Return the filters among a request's extra arguments.
+
+    Raises:
+        ValueError: A filter is not a list of item IDs or rows, or leaves nothing.
+    """
+    filters = {}
+    for name in (EXCLUDE, ONLY):
+        items = (extra_args or {}).get(name)
+        if items is None:
+            continue
+        if not isinstance(items, list) or not all(
+            isinstance(item, str) or (isinstance(item, int) and not isinstance(item, bool))
+            for item in items
+        ):
+            raise ValueError(
+                f"{name} must be a list of item IDs (text) or rows (numbers), not {items!r:.80}"
+            )
+        filters[name] = items
+    if filters.get(ONLY) == []:
+        raise ValueError(f"{ONLY} is empty and would leave no item; leave it out for all items")
+    return filters
+
+
+def make_writer(
+    catalogue: Catalogue, filters: Mapping[str, list[str | int]], strict: bool = False
+) -> Writer:
+    """Turn filters into rows of a table.
+
+    Raises:
+        DataError: ``strict``, and a filter names an item that is not there.
+    """
+    only = filters.get(ONLY)
+    return Writer(
+        catalogue,
+        catalogue.rows(filters.get(EXCLUDE, ()), strict),
+        None if only is None else catalogue.rows(only, strict),
+    )
+
+
+def mask_items(logits: Tensor, rows: Tensor, tails: Tensor, writers: Sequence[Writer]) -> None:
+    """Forbid, in place, every token that leads to no item.
+
+    Args:
+        logits: Next-token scores before softmax. Shape: (B, V).
+        rows: Rows of ``logits`` that are looked at. Shape: (R,).
+        tails: Last tokens of these rows' sequences, L + 1 of them, -1 before a sequence's start.
+            Shape: (R, L + 1).
+        writers: Of each of these rows. R of them.
+    """
+    by_table: dict[int, list[int]] = {}
+    for number, writer in enumerate(writers):
+        by_table.setdefault(id(writer.catalogue), []).append(number)
+    for numbers in by_table.values():
+        group = [writers[number] for number in numbers]
+        places = torch.tensor(numbers, device=rows.device)
+        _mask_group(logits, rows[places], tails[places], group)
+
+
+def _mask_group(logits: Tensor, rows: Tensor, tails: Tensor, writers: Sequence[Writer]) -> None:
+    """Mask rows of one table."""
+    catalogue = writers[0].catalogue
+    trie, opening = catalogue.trie, catalogue.base.opening
+    states = trailing_states(tails, trie, opening)
+    inside = (states >= 0) & (states < trie.level_start[-2])
+    writing = (inside | ((states < 0) & _ends_in_item(tails, catalogue))).nonzero()[:, 0]
+    if not len(writing):
+        return
+    chosen = [writers[number] for number in writing.tolist()]
+    constraint = None
+    if any(len(writer.exclude) or writer.only is not None for writer in chosen):
+        constraint = Constraint.build(
+            trie,
+            exclude=[writer.exclude for writer in chosen],
+            only=[writer.only for writer in chosen],
+        )
+    _, tokens, allowed = trie.expand(states[writing], constraint)
+    kept = torch.zeros(len(writing), logits.shape[1], dtype=torch.bool, device=logits.device)
+    row, child = allowed.nonzero(as_tuple=True)
+    kept[row, tokens[row, child]] = True
+    masked = logits[rows[writing]].masked_fill(~kept, -torch.inf)
+    # Also where other rules of the request (its own allowed tokens) left none of ours.
+    nothing = masked.isneginf().all(dim=1)
+    masked[nothing, catalogue.base.end] = 0
+    logits[rows[writing]] = masked
+
+
+def _ends_in_item(tails: Tensor, catalogue: Catalogue) -> Tensor:
+    """Tell which sequences end inside an item: an opening, then fewer than L tokens of IDs."""
+    is_sid = catalogue.is_sid_token
+    inside = torch.zeros(len(tails), dtype=torch.bool, device=tails.device)
+    for column in range(1, tails.shape[1]):
+        token = tails[:, column]
+        is_sid_here = (token >= 0) & (token < len(is_sid)) & is_sid[token.clamp(0, len(is_sid) - 1)]
+        inside = (token == catalogue.base.opening) | (inside & is_sid_here)
+    return inside

@@ -1,0 +1,51 @@
+"""The served table as one small file, so that every process of a server reads the same one.
+
+vLLM's API server, engine core and workers are processes of their own; a table put while serving
+reaches them by this file, whose change costs one ``stat`` to notice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+
+def table_id(item_ids: Sequence[str], codes: np.ndarray) -> str:
+    """Return a hash by which client and server know that they mean the same rows."""
+    digest = hashlib.sha256(json.dumps(list(item_ids)).encode())
+    digest.update(np.ascontiguousarray(codes, dtype=np.int32).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def write_table(path: Path, item_ids: Sequence[str], codes: np.ndarray) -> None:
+    """Write a table so that readers see the old file or the new one, never a part."""
+    handle, scratch = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            names = np.frombuffer(json.dumps(list(item_ids)).encode(), dtype=np.uint8)
+            np.savez(file, item_ids=names, codes=codes.astype(np.int32))
+        os.replace(scratch, path)
+    except BaseException:
+        Path(scratch).unlink(missing_ok=True)
+        raise
+
+
+def read_table(path: Path) -> tuple[list[str], np.ndarray]:
+    """Return item IDs and codes. Shape of the codes: (N, L)."""
+    with np.load(path, allow_pickle=False) as stored:
+        return json.loads(stored["item_ids"].tobytes()), stored["codes"]
+
+
+def file_stamp(path: Path) -> tuple[int, int, int] | None:
+    """Return what differs whenever the file was replaced; None where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size

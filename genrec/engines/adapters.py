@@ -46,7 +46,7 @@ class AdapterSet:
         if name in self.names:
             raise ConfigError(f"an adapter '{name}' is loaded already; choose another name")
         check_adapter(path, self._base)
-        options = {"adapter_name": name, "torch_device": str(self.model.device)}
+        options: dict[str, Any] = {"adapter_name": name, "torch_device": str(self.model.device)}
         try:
             if isinstance(self.model, PeftModel):
                 self.model.load_adapter(str(path), **options)
@@ -79,10 +79,11 @@ class AdapterSet:
 
     def _switch(self, name: str | None) -> None:
         if isinstance(self.model, PeftModel):
+            layers: Any = self.model.base_model
             if name is None:
-                self.model.base_model.disable_adapter_layers()
+                layers.disable_adapter_layers()
             else:
-                self.model.base_model.enable_adapter_layers()
+                layers.enable_adapter_layers()
                 self.model.set_adapter(name)
         self.in_use = name
 

@@ -1,0 +1,93 @@
+// The timeline: newest first, grouped by day, with the time that passed between days.
+
+import { byId, make, unseen } from "./dom.js";
+import { day, gap, machineTime, plural, time } from "./format.js";
+import { hueOf } from "./palette.js";
+import { watch } from "./state.js";
+
+const SHOWN = 16;
+const KINDS = { view: "Viewed", purchase: "Bought" };
+let whole = false;
+
+export function startHistory() {
+  watch(["person"], () => {
+    whole = false;
+  });
+  watch(["history", "interests"], show);
+  watch(["busy"], ({ busy }) => byId("history-panel").setAttribute("aria-busy", String(busy)));
+}
+
+function show({ history, interests, busy }) {
+  byId("history-count").textContent = history.length ? plural(history.length, "event") : "";
+  const box = byId("history");
+  if (!history.length) {
+    const hint = "No events yet. View or buy something from the catalogue, and the model starts to read.";
+    return box.replaceChildren(make("p", { class: "empty" }, busy ? "Reading…" : hint));
+  }
+  const names = interestOfItems(history, interests);
+  const newest = history.toReversed();
+  const days = byDay(whole ? newest : newest.slice(0, SHOWN));
+  const parts = days.map((events, place) => [
+    make("h3", { class: "day" }, make("time", { datetime: machineTime(events[0].timestamp).slice(0, 10) }, day(events[0].timestamp))),
+    make("ul", { class: "events" }, ...events.map((event) => row(event, names))),
+    passed(events, days[place + 1]),
+  ]);
+  const rest = history.length - SHOWN;
+  const more = () => {
+    whole = true;
+    show({ history, interests, busy });
+    byId("history-title").focus?.();
+  };
+  box.replaceChildren(...parts.flat().filter(Boolean));
+  if (!whole && rest > 0) box.append(make("button", { type: "button", class: "button small more", onclick: more }, `Show ${rest} earlier`));
+}
+
+/** Which interest each item fed: what its evidence says, or whose weight rose when it was met. */
+function interestOfItems(history, interests) {
+  const found = new Map();
+  if (!interests) return found;
+  const { timestamps, series } = interests.stream;
+  if (timestamps.length === history.length) {
+    for (const [at, event] of history.entries()) {
+      const rises = series.map(({ weights }) => weights[at] - (weights[at - 1] ?? 0));
+      const most = Math.max(...rises);
+      if (most > 0) found.set(event.item_id, series[rises.indexOf(most)].name);
+    }
+  }
+  for (const { name, events } of interests.interests) for (const event of events) found.set(event.item_id, name);
+  return found;
+}
+
+function byDay(events) {
+  const groups = [];
+  for (const event of events) {
+    const last = groups.at(-1);
+    if (last && day(last[0].timestamp) === day(event.timestamp)) last.push(event);
+    else groups.push([event]);
+  }
+  return groups;
+}
+
+function passed(events, earlier) {
+  const words = earlier && gap(earlier[0].timestamp, events.at(-1).timestamp);
+  return words ? make("p", { class: "gap" }, words) : null;
+}
+
+function row(event, names) {
+  const kind = KINDS[event.event_type] ?? event.event_type ?? "Event";
+  return make("li", { class: `event ${hueOf(names.get(event.item_id))}`, "data-kind": event.event_type },
+    make("i", { class: "dot", "aria-hidden": "true" }),
+    make("div", { class: "event-text" },
+      make("p", { class: "event-title" }, event.title ?? event.item_id),
+      make("p", { class: "event-facts" },
+        make("span", {}, kind),
+        make("time", { datetime: machineTime(event.timestamp) }, time(event.timestamp)),
+        event.rating !== null && stars(event.rating)),
+      event.review && make("blockquote", {}, event.review)));
+}
+
+function stars(rating) {
+  const full = Math.max(0, Math.min(5, Math.round(rating)));
+  return make("span", { class: "stars" }, unseen(`rated ${rating} of 5`),
+    make("span", { "aria-hidden": "true" }, "★".repeat(full), make("span", { class: "off" }, "★".repeat(5 - full))));
+}

@@ -1,0 +1,29 @@
+// Starts every part; then the person named in the address, or some to choose from.
+
+import { startCalls } from "./calls.js";
+import { startCatalogue } from "./catalogue.js";
+import { startComposer } from "./composer.js";
+import { startHistory } from "./history.js";
+import { startInterests } from "./interests.js";
+import { startKey } from "./key.js";
+import { showFaces, startPeople } from "./people.js";
+import { startRecommendations } from "./recommendations.js";
+import { choose, personInAddress } from "./session.js";
+import { state } from "./state.js";
+
+startCalls();
+startKey();
+startComposer();
+startPeople();
+startInterests();
+startRecommendations();
+startCatalogue();
+startHistory();
+
+function open() {
+  const person = personInAddress();
+  if (person === null) showFaces();
+  else if (person !== state.person) choose(person);
+}
+addEventListener("hashchange", open);
+open();

@@ -1,0 +1,125 @@
+"""POST /v1/interests: what a user cares about, with evidence, now and over time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Annotated
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from genrec.interests.stream import interest_stream
+from genrec.interests.summary import Summary
+from genrec.schema import History, Trend
+from serve.errors import describe_errors
+from serve.gateway import Gateway, Served
+from serve.messages import USER, Evidence, Subject, evidence
+from serve.subjects import read_subject
+
+router = APIRouter(tags=["interests"])
+
+
+class InterestsBody(Subject):
+    """A question about interests."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"user_id": USER, "top": 3}})
+
+    top: Annotated[
+        int, Field(ge=1, le=100, strict=True, description="How many expected interests.")
+    ] = 5
+
+
+class NamedInterest(BaseModel):
+    """An interest that events support."""
+
+    name: str
+    prefix: list[int]
+    weight: float
+    trend: Trend
+    first_seen: int
+    last_seen: int
+    events: list[Evidence]
+
+
+class ExpectedInterest(BaseModel):
+    """An interest the model expects the next event in."""
+
+    name: str
+    probability: float
+
+
+class Series(BaseModel):
+    """One interest over time: its weight right after each event."""
+
+    name: str
+    weights: list[float]
+
+
+class Stream(BaseModel):
+    """The interests' weights over time."""
+
+    timestamps: list[int]
+    series: list[Series]
+
+
+class InterestsAnswer(BaseModel):
+    """Interests in words, as a list with evidence, and as a stream."""
+
+    words: str
+    by_model: bool
+    unsupported: list[str]
+    interests: list[NamedInterest]
+    expected: list[ExpectedInterest]
+    stream: Stream
+    took_ms: float
+
+
+@router.post("/v1/interests", responses=describe_errors(404, 400, 413, 422, 503))
+async def interests(body: InterestsBody, gateway: Served, response: Response) -> InterestsAnswer:
+    """Say what a user cares about; every interest named is one that events support."""
+    start = time.perf_counter()
+    live = await read_subject(gateway, body)
+    history = live.history
+    asked = time.perf_counter()
+    summary, expected = await asyncio.gather(
+        gateway.interests(history), gateway.next_interests(history, body.top)
+    )
+    answered = time.perf_counter()
+    stream = await gateway.in_thread(_to_stream, summary, history, gateway)
+    response.headers["Server-Timing"] = f"engine;dur={(answered - asked) * 1000:.1f}"
+    return InterestsAnswer(
+        words=summary.words,
+        by_model=summary.by_model,
+        unsupported=list(summary.unsupported),
+        interests=[
+            NamedInterest(
+                name=interest.name,
+                prefix=list(interest.prefix),
+                weight=interest.weight,
+                trend=interest.trend,
+                first_seen=interest.first_seen,
+                last_seen=interest.last_seen,
+                events=evidence(gateway, interest.evidence),
+            )
+            for interest in summary.interests
+        ],
+        expected=[
+            ExpectedInterest(name=name, probability=probability) for name, probability in expected
+        ],
+        stream=stream,
+        took_ms=round((time.perf_counter() - start) * 1000, 1),
+    )
+
+
+def _to_stream(summary: Summary, history: History, gateway: Gateway) -> Stream:
+    found = interest_stream(
+        history, gateway.recommender, [interest.prefix for interest in summary.interests]
+    )
+    return Stream(
+        timestamps=list(found.timestamps),
+        series=[
+            Series(name=interest.name, weights=[round(float(weight), 6) for weight in weights])
+            for interest, weights in zip(summary.interests, found.weights, strict=True)
+        ],
+    )

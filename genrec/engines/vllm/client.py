@@ -1,0 +1,261 @@
+"""The engine behind a URL: asks a ``python -m genrec.engines.vllm`` over HTTP. Needs no vLLM.
+
+The server may be stopped and started again at any time: while it is away every question is an
+``EngineUnavailable``, and what it forgot, the grown table and the adapters, is given to it again
+with the first question after.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+
+from genrec.artifacts import read_manifest
+from genrec.engines.adapters import check_name
+from genrec.engines.base import SEPARATOR, FoundItems, ItemQuery
+from genrec.engines.vllm.table_file import table_id
+from genrec.errors import (
+    ArtifactError,
+    ConfigError,
+    DataError,
+    DecodeError,
+    EngineUnavailable,
+    GenrecError,
+)
+from genrec.model.load import LoadedRun, base_of
+from genrec.model.lora import check_adapter
+from genrec.semantic_ids.table import SemanticIdTable
+from genrec.stream.templates import END_MARKER
+
+PROMPTS_AT_ONCE = 256
+"""Prompts of one HTTP request."""
+
+AWAY = (502, 503, 504)
+ERRORS: dict[str, type[GenrecError]] = {
+    "artifact": ArtifactError,
+    "config": ConfigError,
+    "data": DataError,
+    "decode": DecodeError,
+}
+
+
+class VllmEngine:
+    """Runs a model in a vLLM server; may be asked from several threads at once."""
+
+    def __init__(
+        self, url: str, run: LoadedRun, num_beams: int = 50, timeout_s: float = 60.0
+    ) -> None:
+        """Connect.
+
+        Args:
+            url: Of a ``python -m genrec.engines.vllm`` that serves the run's base.
+            run: Holds table, vocabulary and tokenizer; its model is not used.
+            num_beams: Beams kept at every level; at least the ``k`` asked for is used.
+            timeout_s: Longest wait for an answer.
+
+        Raises:
+            ConfigError: The server runs another base.
+            EngineUnavailable: Nothing answers.
+        """
+        self._http = httpx.Client(base_url=url.rstrip("/"), timeout=timeout_s)
+        self._url, self._num_beams, self._encoder = url, num_beams, run.encoder
+        self._base_path = base_of(run.path)
+        self._base = read_manifest(self._base_path).content_hash
+        self._loaded: dict[str, _Adapter] = {}
+        self._in_use: str | None = None
+        self._changing = threading.Lock()
+        self._table, self._table_id = run.table, table_id(run.table.item_ids, run.table.codes)
+        served = self._send("GET", "/genrec")
+        if served["base"] != self._base:
+            raise ConfigError(
+                f"{url} serves base {served['base']}, {run.path} needs {self._base}; start the "
+                f"server with --model {self._base_path}"
+            )
+
+    @property
+    def adapters(self) -> list[str]:
+        """See ``Engine``."""
+        return list(self._loaded)
+
+    @property
+    def adapter(self) -> str | None:
+        """See ``Engine``."""
+        return self._in_use
+
+    def load_adapter(self, name: str, path: Path) -> None:
+        """See ``Engine.load_adapter``; the path must be the same on the server's machine."""
+        check_name(name)
+        if name in self._loaded:
+            raise ConfigError(f"an adapter '{name}' is loaded already; choose another name")
+        check_adapter(path, self._base_path)
+        adapter = _Adapter.named(name, path)
+        self._give_adapter(adapter)
+        self._loaded[name] = adapter
+
+    def use_adapter(self, name: str | None) -> None:
+        """See ``Engine.use_adapter``."""
+        self._check_loaded(name)
+        self._in_use = name
+
+    def drop_adapter(self, name: str) -> None:
+        """See ``Engine.drop_adapter``."""
+        self._check_loaded(name)
+        if name == self._in_use:
+            raise ConfigError(f"adapter '{name}' is in use; switch to another one or to none first")
+        served_name = self._loaded.pop(name).served_name
+        self._send("DELETE", f"/genrec/adapters/{served_name}", missing_is_fine=True)
+
+    def replace_table(self, table: SemanticIdTable) -> None:
+        """See ``Engine.replace_table``."""
+        self._give_table(table)
+        self._table, self._table_id = table, table_id(table.item_ids, table.codes)
+
+    def items(self, queries: Sequence[ItemQuery], k: int) -> list[FoundItems]:
+        """See ``Engine.items``."""
+        found = []
+        for start in range(0, len(queries), PROMPTS_AT_ONCE):
+            batch = queries[start : start + PROMPTS_AT_ONCE]
+            sets = {id(query.only): query.only for query in batch if query.only is not None}
+            places = {identity: place for place, identity in enumerate(sets)}
+            answer = self._ask(
+                "/genrec/items",
+                [query.prompt for query in batch],
+                k=k,
+                num_beams=self._num_beams,
+                exclude=[np.asarray(query.exclude, dtype=int).tolist() for query in batch],
+                only=[places.get(id(query.only)) for query in batch],
+                sets=[np.asarray(rows).tolist() for rows in sets.values()],
+            )
+            found += [
+                FoundItems(np.array(rows, dtype=np.int64), np.array(scores, dtype=np.float32))
+                for rows, scores in zip(answer["rows"], answer["scores"], strict=True)
+            ]
+        return found
+
+    def text(
+        self, prompts: Sequence[Sequence[int]], max_tokens: int, phrases: Sequence[str]
+    ) -> list[str]:
+        """See ``Engine.text``."""
+        if not len(prompts):
+            return []
+        tokenize = self._encoder.tokenize
+        answer = self._ask(
+            "/genrec/text",
+            prompts,
+            openings=tokenize(phrases),
+            continuations=tokenize([SEPARATOR + phrase for phrase in phrases]),
+            end=tokenize([END_MARKER])[0][0],
+            max_tokens=max_tokens,
+        )
+        decode = self._encoder.tokenizer.decode
+        return [decode(tokens, skip_special_tokens=True) for tokens in answer["tokens"]]
+
+    def first_code_log_probs(self, prompts: Sequence[Sequence[int]]) -> np.ndarray:
+        """See ``Engine.first_code_log_probs``."""
+        rows = np.full((len(prompts), self._table.codebook_size), -np.inf, dtype=np.float32)
+        for start in range(0, len(prompts), PROMPTS_AT_ONCE):
+            batch = prompts[start : start + PROMPTS_AT_ONCE]
+            answer = self._ask("/genrec/first_codes", batch)
+            rows[start : start + len(batch), answer["codes"]] = answer["log_probs"]
+        return rows
+
+    def _ask(self, path: str, prompts: Sequence[Sequence[int]], **question: Any) -> Any:
+        """Ask; where the server was started anew, give it table and adapter and ask again."""
+        body = {**question, "prompts": [list(map(int, prompt)) for prompt in prompts]}
+        for _ in range(3):
+            table, name = self._table, self._in_use
+            adapter = None if name is None else self._loaded[name]
+            served_name = None if adapter is None else adapter.served_name
+            about = {"base": self._base, "table": self._table_id, "adapter": served_name}
+            try:
+                return self._send("POST", path, {**body, **about})
+            except _Forgotten as forgotten:
+                if forgotten.what == "stale_table":
+                    self._give_table(table)
+                elif adapter is not None:
+                    self._give_adapter(adapter)
+        raise EngineUnavailable(
+            f"{self._url} keeps being given another table or losing its adapter; does another "
+            "client with other items use it?"
+        )
+
+    def _give_table(self, table: SemanticIdTable) -> None:
+        body = {"base": self._base, "item_ids": table.item_ids, "codes": table.codes.tolist()}
+        with self._changing:
+            self._send("PUT", "/genrec/table", body)
+
+    def _give_adapter(self, adapter: _Adapter) -> None:
+        body = {"name": adapter.served_name, "path": str(adapter.path)}
+        with self._changing:
+            self._send("POST", "/genrec/adapters", body)
+
+    def _check_loaded(self, name: str | None) -> None:
+        if name is not None and name not in self._loaded:
+            loaded = ", ".join(self._loaded) or "none"
+            raise ConfigError(f"no adapter '{name}' is loaded (loaded: {loaded}); load it first")
+
+    def _send(self, method: str, path: str, body: Any = None, missing_is_fine: bool = False) -> Any:
+        try:
+            answer = self._http.request(method, path, json=body)
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            raise EngineUnavailable(
+                f"{self._url} does not answer ({type(error).__name__}: {error}); is "
+                "python -m genrec.engines.vllm running there?"
+            ) from None
+        if answer.is_success:
+            return answer.json()
+        error = _error_of(answer)
+        code, message = error.get("code"), f"{self._url}: {error.get('message')}"
+        if answer.status_code in AWAY:
+            raise EngineUnavailable(message)
+        if code == "unknown_adapter" and missing_is_fine:
+            return None
+        if code in ("stale_table", "unknown_adapter"):
+            raise _Forgotten(code)
+        if code in ERRORS:
+            raise ERRORS[code](message)
+        if answer.status_code >= 500:
+            raise EngineUnavailable(f"{message} (HTTP {answer.status_code})")
+        raise ConfigError(
+            f"{message} (HTTP {answer.status_code}); is it our server of this version?"
+        )
+
+
+@dataclass(frozen=True)
+class _Adapter:
+    """An adapter given to the server.
+
+    Attributes:
+        path: Its folder.
+        served_name: What it is called there; with its hash, since a server may have other clients.
+    """
+
+    path: Path
+    served_name: str
+
+    @classmethod
+    def named(cls, name: str, path: Path) -> _Adapter:
+        content_hash = read_manifest(path, "sft").content_hash
+        return cls(Path(path).resolve(), f"{name[:47]}-{content_hash}")
+
+
+class _Forgotten(Exception):
+    """The server does not have the client's table or adapter."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
+
+
+def _error_of(answer: httpx.Response) -> dict[str, Any]:
+    try:
+        error = answer.json()["error"]
+    except (ValueError, KeyError, TypeError):
+        error = None
+    return error if isinstance(error, dict) else {"message": answer.text[:200]}

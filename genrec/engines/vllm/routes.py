@@ -1,0 +1,305 @@
+"""Our routes in vLLM's API server: one request of a client is one answer.
+
+    GET    /genrec                     what is served: hashes of base and table, adapters
+    POST   /genrec/items               best items of prompts
+    POST   /genrec/first_codes         log-probabilities of the first code after prompts
+    POST   /genrec/text                texts made of phrases
+    PUT    /genrec/table               another table of the same codebook
+    POST   /genrec/adapters            load an adapter
+    DELETE /genrec/adapters/{name}     forget one
+
+They speak in tokens and rows. vLLM loads them as an endpoint plugin where ``VLLM_PLUGINS`` names
+"genrec", which ``python -m genrec.engines.vllm`` does.
+"""
+
+import os
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from vllm.entrypoints.serve.utils.api_utils import with_cancellation
+from vllm.v1.engine.exceptions import EngineDeadError
+
+from genrec.engines.phrases import PhraseList
+from genrec.engines.vllm.adapters import ServerAdapters, UnknownAdapter
+from genrec.engines.vllm.masking import Writer
+from genrec.engines.vllm.processor import SEARCH_VARIABLE
+from genrec.engines.vllm.search import Search
+from genrec.engines.vllm.served import TABLE_VARIABLE, Catalogue, Served, check_codes, served_here
+from genrec.engines.vllm.table_file import write_table
+from genrec.errors import ConfigError, DataError, GenrecError
+
+Tokens = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+STATUS = {"stale_table": 409, "unknown_adapter": 404, "unavailable": 503}
+
+
+class StaleTable(DataError):
+    """The client means another version of the table than is served."""
+
+
+class Ask(BaseModel):
+    """What every question holds.
+
+    Attributes:
+        base: Hash of the base the client's run was trained on.
+        table: ``table_id`` of the client's table; rows mean nothing under another.
+        adapter: Name of a loaded adapter; None: the base alone.
+        prompts: Tokens of each prompt.
+    """
+
+    base: str
+    table: str
+    adapter: str | None = None
+    prompts: list[Tokens]
+
+
+class ItemsAsk(Ask):
+    """A question for items.
+
+    Attributes:
+        k: Items of each prompt.
+        num_beams: Beams kept; at least ``k`` is used.
+        exclude: Of each prompt the rows never to return.
+        only: Of each prompt the set to stay within, a place in ``sets``; None: the whole table.
+        sets: Rows.
+    """
+
+    k: int = Field(ge=1)
+    num_beams: int = Field(default=50, ge=1)
+    exclude: list[list[int]]
+    only: list[int | None]
+    sets: list[list[int]] = []
+
+
+class TextAsk(Ask):
+    """A question for text.
+
+    Attributes:
+        openings: Tokens of each phrase where it stands first.
+        continuations: Tokens of each phrase where it follows another, with the separator.
+        end: Token that ends the text.
+        max_tokens: Longest text.
+    """
+
+    openings: list[Tokens]
+    continuations: list[Tokens]
+    end: int
+    max_tokens: int = Field(ge=1)
+
+
+class Table(BaseModel):
+    """A table to serve from now on."""
+
+    base: str
+    item_ids: list[str]
+    codes: list[list[int]]
+
+
+class Adapter(BaseModel):
+    """An adapter to load; the path is one of the server's machine."""
+
+    name: str
+    path: str
+
+
+class ItemServing:
+    """What the routes share."""
+
+    def __init__(self, engine: Any, models: Any, served: Served) -> None:
+        """Gather engine, adapters and table."""
+        self._served = served
+        self._table_file = Path(os.environ[TABLE_VARIABLE])
+        self.adapters = ServerAdapters(models, served.current().base.path)
+        self.search = Search(
+            engine, os.environ.get(SEARCH_VARIABLE, ""), engine.model_config.max_model_len
+        )
+
+    def catalogue(self) -> Catalogue:
+        """Return the newest table."""
+        return self._served.current()
+
+    def check(self, ask: Ask) -> tuple[Catalogue, Any]:
+        """Return the table and the adapter a question is about.
+
+        Raises:
+            ConfigError: It is about another base.
+            StaleTable: Client and server do not have the same table.
+            UnknownAdapter: Not loaded.
+        """
+        catalogue = self.catalogue()
+        self.check_base(ask.base)
+        if ask.table != catalogue.table_id:
+            raise StaleTable(
+                f"table {catalogue.table_id} is served, the question is about {ask.table}; put the "
+                "table first"
+            )
+        return catalogue, self.adapters.request(ask.adapter)
+
+    def check_base(self, content_hash: str) -> None:
+        """Check that a client means the served base.
+
+        Raises:
+            ConfigError: It means another.
+        """
+        base = self.catalogue().base
+        if content_hash != base.content_hash:
+            raise ConfigError(
+                f"this server runs base {base.content_hash} ({base.path}), the question is about "
+                f"base {content_hash}; start it with --model of the run's own base"
+            )
+
+    def put_table(self, table: Table) -> None:
+        """Serve another table; every process of the server sees it with its next request.
+
+        Raises:
+            DataError: It is of another codebook, or two items share an ID.
+        """
+        self.check_base(table.base)
+        try:
+            codes = np.array(table.codes, dtype=np.int32)
+        except (ValueError, OverflowError):
+            raise DataError("codes must be one row of whole numbers for each item") from None
+        check_codes(self.catalogue().base, table.item_ids, codes)
+        write_table(self._table_file, table.item_ids, codes)
+
+
+class ItemRoutes:
+    """vLLM's endpoint plugin."""
+
+    name = "genrec"
+    required_tasks = ("generate",)
+
+    def attach_router(self, app: FastAPI) -> None:
+        """Add the routes."""
+        app.include_router(router)
+        app.add_exception_handler(GenrecError, _answer_error)
+        app.add_exception_handler(EngineDeadError, _answer_dead)
+
+    async def init_state(self, engine_client: Any, state: Any, args: Namespace) -> None:
+        """Read what is served."""
+        served = served_here()
+        if served is None or TABLE_VARIABLE not in os.environ:
+            raise ConfigError("start the server as python -m genrec.engines.vllm --model BASE")
+        state.genrec = ItemServing(engine_client, state.openai_serving_models, served)
+
+
+def _serving(raw_request: Request) -> ItemServing:
+    return raw_request.app.state.genrec
+
+
+Serving = Annotated[ItemServing, Depends(_serving)]
+router = APIRouter(prefix="/genrec", tags=["genrec"])
+
+
+@router.get("")
+async def show(serving: Serving) -> dict[str, Any]:
+    """Say what is served."""
+    catalogue = serving.catalogue()
+    return {
+        "base": catalogue.base.content_hash,
+        "table": catalogue.table_id,
+        "items": len(catalogue.item_ids),
+        "adapters": serving.adapters.names,
+    }
+
+
+@router.post("/items", response_model=None)
+@with_cancellation
+async def find_items(ask: ItemsAsk, raw_request: Request, serving: Serving) -> dict[str, Any]:
+    """Return rows and scores of each prompt's best items."""
+    catalogue, lora = serving.check(ask)
+    writers = _writers(ask, catalogue)
+    found = await serving.search.items(ask.prompts, writers, max(ask.k, ask.num_beams), lora)
+    return {
+        "rows": [answer.rows[: ask.k] for answer in found],
+        "scores": [answer.scores[: ask.k] for answer in found],
+    }
+
+
+@router.post("/first_codes", response_model=None)
+@with_cancellation
+async def first_codes(ask: Ask, raw_request: Request, serving: Serving) -> dict[str, Any]:
+    """Return the first codes in use and their log-probabilities after each prompt."""
+    catalogue, lora = serving.check(ask)
+    codes = np.unique(catalogue.codes[:, 0])
+    tokens = catalogue.base.vocabulary.token_ids[0][codes].tolist()
+    log_probs = await serving.search.first_log_probs(ask.prompts, tokens, lora)
+    return {"codes": codes.tolist(), "log_probs": log_probs}
+
+
+@router.post("/text", response_model=None)
+@with_cancellation
+async def write_text(ask: TextAsk, raw_request: Request, serving: Serving) -> dict[str, Any]:
+    """Return the tokens of each prompt's text."""
+    _, lora = serving.check(ask)
+    phrases = PhraseList(ask.openings, ask.continuations, ask.end)
+    texts = await serving.search.texts(ask.prompts, phrases, ask.end, ask.max_tokens, lora)
+    return {"tokens": texts}
+
+
+@router.put("/table")
+async def put_table(table: Table, serving: Serving) -> dict[str, Any]:
+    """Serve another table."""
+    serving.put_table(table)
+    return {"table": serving.catalogue().table_id}
+
+
+@router.post("/adapters")
+async def load_adapter(adapter: Adapter, serving: Serving) -> dict[str, Any]:
+    """Load an adapter."""
+    await serving.adapters.load(adapter.name, Path(adapter.path))
+    return {"adapters": serving.adapters.names}
+
+
+@router.delete("/adapters/{name}")
+async def drop_adapter(name: str, serving: Serving) -> dict[str, Any]:
+    """Forget an adapter."""
+    await serving.adapters.drop(name)
+    return {"adapters": serving.adapters.names}
+
+
+def _writers(ask: ItemsAsk, catalogue: Catalogue) -> Sequence[Writer]:
+    """Return each prompt's filters.
+
+    Raises:
+        DataError: There is not one for each prompt, or a row or set does not exist.
+    """
+    if not len(ask.prompts) == len(ask.exclude) == len(ask.only):
+        raise DataError(
+            f"{len(ask.prompts)} prompts, {len(ask.exclude)} exclude and {len(ask.only)} only; "
+            "give one of each for every prompt"
+        )
+    for rows in (*ask.exclude, *ask.sets):
+        catalogue.rows(rows, strict=True)
+    if any(place is not None and not 0 <= place < len(ask.sets) for place in ask.only):
+        raise DataError(f"only names places in sets, of which there are {len(ask.sets)}")
+    return [
+        Writer(catalogue, exclude, None if place is None else ask.sets[place])
+        for exclude, place in zip(ask.exclude, ask.only, strict=True)
+    ]
+
+
+def _code(error: Exception) -> str:
+    if isinstance(error, StaleTable):
+        return "stale_table"
+    if isinstance(error, UnknownAdapter):
+        return "unknown_adapter"
+    return {"ArtifactError": "artifact", "ConfigError": "config", "DecodeError": "decode"}.get(
+        type(error).__name__, "data"
+    )
+
+
+async def _answer_error(_: Request, error: Exception) -> JSONResponse:
+    code = _code(error)
+    body = {"error": {"code": code, "message": str(error)}}
+    return JSONResponse(body, STATUS.get(code, 400))
+
+
+async def _answer_dead(_: Request, error: Exception) -> JSONResponse:
+    body = {"error": {"code": "unavailable", "message": "the engine has stopped"}}
+    return JSONResponse(body, STATUS["unavailable"], headers={"Retry-After": "10"})

@@ -1,0 +1,235 @@
+"""Constrained beam search beside vLLM's engine: one answer for a client's one request.
+
+Enters: prompts that end where an item is written, filters, an engine client. Leaves: rows and
+scores. The rule of scores is that of ``genrec.decode.beam``: probabilities are renormalised over
+the children a node has left, so a beam with one child costs nothing.
+
+Each live beam that has a choice is one request for one token, of which only the children are
+allowed and whose best log-probabilities come back. The prompt is computed once: the requests of a
+user share it through vLLM's prefix cache. Text is written by the same means, token by token,
+so that it is spelt in the tokens the model was trained on and costs no more than its choices.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from vllm.inputs import tokens_input
+from vllm.sampling_params import RequestOutputKind, SamplingParams
+
+from genrec.decode.constraint import Constraint
+from genrec.decode.trie import ROOT
+from genrec.engines.phrases import PhraseList
+from genrec.engines.vllm.masking import Writer
+from genrec.engines.vllm.processor import SEARCH
+from genrec.errors import DecodeError
+
+
+class Found(NamedTuple):
+    """Items of one prompt, best first.
+
+    Attributes:
+        rows: Rows of the table.
+        scores: Summed log-probabilities, nats.
+    """
+
+    rows: list[int]
+    scores: list[float]
+
+
+class _Beam(NamedTuple):
+    score: float
+    node: int
+    path: tuple[int, ...]
+
+
+class Search:
+    """Searches and writes on one engine client."""
+
+    def __init__(self, engine: Any, key: str, max_tokens: int, users_at_once: int = 64) -> None:
+        """Take an engine client.
+
+        Args:
+            engine: vLLM's ``EngineClient``, started with --logprobs-mode processed_logprobs and
+                --max-logprobs -1.
+            key: By which the processor knows that a request's tokens are chosen already.
+            max_tokens: The model's longest sequence.
+            users_at_once: Prompts worked on at a time; more would only wait in vLLM's queue.
+        """
+        self._engine, self._max_tokens = engine, max_tokens
+        self._extra = {SEARCH: key}
+        self._turns = asyncio.Semaphore(users_at_once)
+        self._numbers = itertools.count()
+
+    async def items(
+        self, prompts: Sequence[list[int]], writers: Sequence[Writer], num_beams: int, lora: Any
+    ) -> list[Found]:
+        """Return the best items of each prompt, ``num_beams`` or what its filters leave.
+
+        Raises:
+            DecodeError: A prompt does not end where an item is written, or is too long.
+        """
+        for prompt, writer in zip(prompts, writers, strict=True):
+            if not prompt or prompt[-1] != writer.catalogue.base.opening:
+                raise DecodeError("a prompt must end with the token that opens an item")
+            if len(prompt) + writer.catalogue.trie.num_levels > self._max_tokens:
+                raise DecodeError(
+                    f"a prompt of {len(prompt)} tokens leaves no room for an item in the model's "
+                    f"{self._max_tokens}; shorten the history"
+                )
+        return await _all(
+            self._items_of(prompt, writer, num_beams, lora)
+            for prompt, writer in zip(prompts, writers, strict=True)
+        )
+
+    async def first_log_probs(
+        self, prompts: Sequence[list[int]], tokens: list[int], lora: Any
+    ) -> list[list[float]]:
+        """Return each prompt's log-probabilities of some tokens, normalised over them."""
+        answers = await _all(
+            self._ask_in_turn(prompt, tokens, len(tokens), lora) for prompt in prompts
+        )
+        return [[answer[token] for token in tokens] for answer in answers]
+
+    async def texts(
+        self,
+        prompts: Sequence[list[int]],
+        phrases: PhraseList,
+        end: int,
+        max_tokens: int,
+        lora: Any,
+    ) -> list[list[int]]:
+        """Continue each prompt greedily with what ``phrases`` allows, up to the end token."""
+        return await _all(
+            self._text_of(prompt, phrases, end, max_tokens, lora) for prompt in prompts
+        )
+
+    async def _items_of(
+        self, prompt: list[int], writer: Writer, num_beams: int, lora: Any
+    ) -> Found:
+        async with self._turns:
+            trie = writer.catalogue.trie
+            constraint = None
+            if len(writer.exclude) or writer.only is not None:
+                constraint = Constraint.build(trie, [writer.exclude], [writer.only])
+            beams = [_Beam(0.0, ROOT, ())]
+            for _ in range(trie.num_levels):
+                nodes = torch.tensor([[beam.node for beam in beams]])
+                expanded = (part[0].numpy() for part in trie.expand(nodes, constraint))
+                children = list(zip(*expanded, strict=True))
+                beams = await self._grow(prompt, beams, children, num_beams, lora)
+            # Equal scores stand in the order of their paths, in which beams are kept.
+            beams = sorted(beams, key=lambda beam: -beam.score)
+            leaves = trie.leaves(torch.tensor([beam.node for beam in beams], dtype=torch.int64))
+            return Found(leaves.tolist(), [beam.score for beam in beams])
+
+    async def _grow(
+        self,
+        prompt: list[int],
+        beams: list[_Beam],
+        children: list[tuple[np.ndarray, np.ndarray, np.ndarray]],
+        num_beams: int,
+        lora: Any,
+    ) -> list[_Beam]:
+        """Return the best children of the beams, in the order of their paths.
+
+        Args:
+            prompt: Tokens.
+            beams: In the order of their paths.
+            children: Of each beam the nodes, their tokens and whether each may be taken.
+            num_beams: How many to keep.
+            lora: The adapter.
+        """
+        options = [
+            dict(zip(tokens[allowed].tolist(), nodes[allowed].tolist(), strict=True))
+            for nodes, tokens, allowed in children
+        ]
+        asked = [number for number, option in enumerate(options) if len(option) > 1]
+        answers = await _all(
+            self._ask(
+                [*prompt, *beams[number].path],
+                list(options[number]),
+                min(num_beams, len(options[number])),
+                lora,
+            )
+            for number in asked
+        )
+        log_probs: list[dict[int, float]] = [dict.fromkeys(option, 0.0) for option in options]
+        for number, answer in zip(asked, answers, strict=True):
+            log_probs[number] = answer
+        grown = [
+            _Beam(beam.score + log_prob, option[token], (*beam.path, token))
+            for beam, option, answer in zip(beams, options, log_probs, strict=True)
+            for token, log_prob in answer.items()
+        ]
+        best = sorted(grown, key=lambda beam: (-beam.score, beam.path))[:num_beams]
+        return sorted(best, key=lambda beam: beam.path)
+
+    async def _text_of(
+        self, prompt: list[int], phrases: PhraseList, end: int, max_tokens: int, lora: Any
+    ) -> list[int]:
+        async with self._turns:
+            written: list[int] = []
+            room = min(max_tokens, self._max_tokens - len(prompt))
+            while len(written) < room and (not written or written[-1] != end):
+                allowed = phrases.allowed(written)
+                if len(allowed) > 1:
+                    answer = await self._ask([*prompt, *written], allowed, 1, lora)
+                    allowed = [max(answer, key=lambda token: answer[token])]
+                written.append(allowed[0])
+            return written
+
+    async def _ask_in_turn(
+        self, tokens: list[int], allowed: list[int], num_best: int, lora: Any
+    ) -> dict[int, float]:
+        async with self._turns:
+            return await self._ask(tokens, allowed, num_best, lora)
+
+    async def _ask(
+        self, tokens: list[int], allowed: list[int], num_best: int, lora: Any
+    ) -> dict[int, float]:
+        """Return the best allowed next tokens with log-probabilities normalised over ``allowed``.
+
+        Returns:
+            At least ``num_best`` of them, likeliest first but for the first one.
+        """
+        params = SamplingParams(
+            max_tokens=1,
+            temperature=0.0,
+            logprobs=num_best,
+            flat_logprobs=True,
+            allowed_token_ids=allowed,
+            detokenize=False,
+            output_kind=RequestOutputKind.FINAL_ONLY,
+            skip_clone=True,
+            extra_args=self._extra,
+        )
+        request_id = f"genrec-{next(self._numbers)}"
+        async for output in self._engine.generate(
+            tokens_input(tokens), params, request_id, lora_request=lora
+        ):
+            answer = output.outputs[0].logprobs
+        best = dict(zip(answer.token_ids, answer.logprobs, strict=True))
+        if not all(math.isfinite(log_prob) for log_prob in best.values()):
+            best = {token: value for token, value in best.items() if math.isfinite(value)}
+        if not best:
+            raise DecodeError("the model gave no finite log-probability; its weights are damaged")
+        return best
+
+
+async def _all(coroutines: Any) -> list[Any]:
+    """Run coroutines at once; where one fails the others are cancelled, so no request is left."""
+    tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
+    try:
+        return await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise

@@ -1,5 +1,6 @@
 """genrec: an LLM-native generative recommender. Event streams in, items and interests out."""
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from genrec.errors import (
@@ -7,6 +8,7 @@ from genrec.errors import (
     ConfigError,
     DataError,
     DecodeError,
+    EngineUnavailable,
     GenrecError,
     PromptError,
 )
@@ -15,11 +17,17 @@ from genrec.schema import Event, History, Interest, Item, Recommendation, Reques
 if TYPE_CHECKING:
     from genrec.recommend import Recommender
 
+# Before either is imported: what they warn of at every start (tied weights stored once, a faster
+# kernel that is optional) is nothing a user has to act on.
+logging.getLogger("accelerate.utils.other").setLevel(logging.ERROR)
+logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
+
 __all__ = [
     "ArtifactError",
     "ConfigError",
     "DataError",
     "DecodeError",
+    "EngineUnavailable",
     "Event",
     "GenrecError",
     "History",

@@ -40,7 +40,7 @@ class LoadBody(Body):
 class UseBody(Body):
     """What to use from now on."""
 
-    model_config = ConfigDict(json_schema_extra={"example": {"name": None}})
+    model_config = ConfigDict(json_schema_extra={"example": {"name": "default"}})
 
     name: AdapterName | None = Field(description="A loaded adapter; null: the base alone.")
 

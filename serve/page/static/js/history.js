@@ -1,11 +1,12 @@
 // The timeline: newest first, grouped by day, with the time that passed between days.
 
 import { byId, make, unseen } from "./dom.js";
+import { interestOfItems } from "./evidence.js";
 import { day, gap, machineTime, plural, time } from "./format.js";
 import { hueOf } from "./palette.js";
 import { watch } from "./state.js";
 
-const SHOWN = 16;
+const SHOWN = 14;
 const KINDS = { view: "Viewed", purchase: "Bought" };
 let whole = false;
 
@@ -40,22 +41,6 @@ function show({ history, interests, busy }) {
   };
   box.replaceChildren(...parts.flat().filter(Boolean));
   if (!whole && rest > 0) box.append(make("button", { type: "button", class: "button small more", onclick: more }, `Show ${rest} earlier`));
-}
-
-/** Which interest each item fed: what its evidence says, or whose weight rose when it was met. */
-function interestOfItems(history, interests) {
-  const found = new Map();
-  if (!interests) return found;
-  const { timestamps, series } = interests.stream;
-  if (timestamps.length === history.length) {
-    for (const [at, event] of history.entries()) {
-      const rises = series.map(({ weights }) => weights[at] - (weights[at - 1] ?? 0));
-      const most = Math.max(...rises);
-      if (most > 0) found.set(event.item_id, series[rises.indexOf(most)].name);
-    }
-  }
-  for (const { name, events } of interests.interests) for (const event of events) found.set(event.item_id, name);
-  return found;
 }
 
 function byDay(events) {

@@ -9,6 +9,7 @@ import { state, watch } from "./state.js";
 
 const WAIT_MS = 150;
 const FACES = 12;
+const MOST = 1000; // as many as the gateway lists at once
 let options = [];
 let active = -1;
 let timer = null;
@@ -27,7 +28,7 @@ export function startPeople() {
   byId("new-person").addEventListener("click", startNewcomer);
   prepareDialog(byId("newcomer"), () => {
     byId("newcomer").close();
-    arrive(byId("newcomer-id").value.trim());
+    welcome(byId("newcomer-id").value.trim());
   });
   byId("forget").addEventListener("click", () => {
     byId("forgetting-title").textContent = `Forget ${state.person}?`;
@@ -59,10 +60,21 @@ export async function showFaces() {
   }
 }
 
+/** Start with somebody new; if the name is taken, it is that person's page. */
+async function welcome(person) {
+  if (!person) return;
+  try {
+    const { users } = await api.users(person, MOST);
+    arrive(person, !users.some((user) => user.user_id === person));
+  } catch (error) {
+    showProblem(error, () => welcome(person));
+  }
+}
+
 /** Show a person and put the reader at their name. */
-function arrive(person) {
+function arrive(person, fresh = false) {
   close();
-  choose(person);
+  choose(person, fresh);
   byId("person-title").focus({ preventScroll: true });
   scrollTo(0, 0);
 }

@@ -2,11 +2,13 @@
 
 import { itemActions } from "./actions.js";
 import { byId, make, measure, unseen } from "./dom.js";
+import { interestOfItems } from "./evidence.js";
 import { day, logProbability, percent } from "./format.js";
 import { hueOf } from "./palette.js";
 import { state, watch } from "./state.js";
 
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
+const NOT_NEAR = { sentence: "Near to no event in the history.", events: [] };
 const MOVE = { duration: 420, easing: "cubic-bezier(.2,.7,.2,1)" };
 
 export function startRecommendations() {
@@ -25,7 +27,7 @@ function show({ recommendations, before }) {
   const items = recommendations.items;
   const best = Math.max(...items.map((item) => item.score));
   list.replaceChildren(...items.map((item) => row(item, best, before)));
-  if (!items.length) list.append(make("li", { class: "empty" }, "Every item of the catalogue is in this history already."));
+  if (!items.length) list.append(make("li", { class: "none" }, "Every item of the catalogue is in this history already."));
   if (before && !calm.matches) glide(list, tops);
   if (focused) refocus(list, focused);
   colour(state);
@@ -34,7 +36,7 @@ function show({ recommendations, before }) {
 function row(item, best, before) {
   const title = item.title ?? item.item_id;
   const bar = measure(make("span", { class: "bar-fill" }), "--share", Math.exp(item.score - best));
-  return make("li", { class: "item", "data-item": item.item_id, "data-interest": item.reason?.interest },
+  return make("li", { class: "item", "data-item": item.item_id, "data-near": item.reason?.events[0]?.item_id },
     make("div", { class: "item-text" },
       make("p", { class: "item-title" },
         make("span", { class: "rank" }, String(item.rank)), title, movement(item, before)),
@@ -43,13 +45,13 @@ function row(item, best, before) {
         make("strong", {}, unseen("Chance "), percent(Math.exp(item.score))),
         make("span", { class: "log" }, unseen("log-probability "), logProbability(item.score)))),
     itemActions(item),
-    item.reason && reason(item.reason));
+    state.history.length > 0 && reason(item.reason ?? NOT_NEAR));
 }
 
-function reason({ sentence, interest, events }) {
+function reason({ sentence, events }) {
   const dates = events.map((event) => `${event.title ?? event.item_id}, ${day(event.timestamp)}`).join("\n");
   return make("p", { class: "reason", title: dates || null },
-    interest && make("span", { class: "tag" }, make("i", { class: "dot" }), interest), sentence);
+    make("i", { class: "dot", "aria-hidden": "true" }), make("span", {}, sentence));
 }
 
 function movement(item, before) {
@@ -63,10 +65,11 @@ function movement(item, before) {
     arrow, unseen(rise > 0 ? "up " : "down "), String(Math.abs(rise)));
 }
 
-function colour() {
+/** A row takes the colour of the event it is near to. */
+function colour({ history, interests }) {
+  const names = interestOfItems(history, interests);
   for (const node of byId("recommendations").children) {
-    node.className = node.className.replace(/ ?hue-\w+/, "");
-    if (node.dataset.interest) node.classList.add(hueOf(node.dataset.interest));
+    node.className = `item ${hueOf(names.get(node.dataset.near))}`;
   }
 }
 

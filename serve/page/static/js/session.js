@@ -9,13 +9,13 @@ const K = 10;
 const IN_ADDRESS = "person";
 let latest = 0; // answers to older questions are thrown away
 
-/** Show a person who may or may not have events yet. */
-export async function choose(person) {
+/** Show a person; one who is `fresh` is known to have no events yet. */
+export async function choose(person, fresh = false) {
   clearColours();
   clearProblem();
   history.replaceState(null, "", `#${new URLSearchParams({ [IN_ADDRESS]: person })}`);
   update({ person, history: [], recommendations: null, before: null, interests: null });
-  await refresh();
+  await refresh({ fresh });
 }
 
 /** The person named in the address, if any. */
@@ -25,9 +25,14 @@ export const personInAddress = () => new URLSearchParams(location.hash.slice(1))
 export async function post(event, title) {
   const { person } = state;
   const stored = { event_id: newEventId(), user_id: person, timestamp: Math.floor(Date.now() / 1000), ...event };
-  if (!(await attempt(() => api.postEvent(stored), () => post(event, title)))) return false;
+  update({ busy: true });
+  // Trying again sends the same event ID, so an event that did arrive is not stored twice.
+  if (!(await attempt(() => api.postEvent(stored), () => post(stored, title)))) {
+    update({ busy: false });
+    return false;
+  }
   clearProblem();
-  if (state.person === person) await refresh(title);
+  if (state.person === person) await refresh({ posted: title });
   return true;
 }
 
@@ -41,12 +46,12 @@ export async function forget() {
   return true;
 }
 
-async function refresh(posted) {
+async function refresh({ posted = null, fresh = false } = {}) {
   const { person, recommendations } = state;
   const turn = ++latest;
   update({ busy: true });
   await attempt(async () => {
-    const events = await eventsOf(person);
+    const events = fresh ? [] : await eventsOf(person);
     if (turn !== latest) return;
     // Somebody without events is unknown to the gateway: ask for an empty history instead.
     const who = events.length ? { user_id: person } : { events: [] };

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.vllm_server import vllm_server  # noqa: F401  (a fixture)
+
 ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("GENREC_DATA", ROOT.parent / "shared" / "data"))
 

@@ -9,12 +9,26 @@ import pytest
 from genrec.data import Dataset
 from genrec.engines.base import ItemQuery
 from genrec.engines.torch import TorchEngine
+from genrec.engines.vllm.client import VllmEngine
 from genrec.errors import ArtifactError, ConfigError
-from genrec.model.load import load_run
+from genrec.model.load import ADAPTER_NAME, load_run
 from genrec.schema import History, Item, Request
 from genrec.semantic_ids.extend import add_items
 
-ENGINES = {"torch": lambda run: TorchEngine(run, num_beams=20)}
+
+def torch_engine(run, _):
+    return TorchEngine(run, num_beams=20)
+
+
+def vllm_engine(run, request):
+    """The same run in a real server, with its adapter as ``Recommender.load`` gives it one."""
+    engine = VllmEngine(request.getfixturevalue("vllm_server").url, run, num_beams=20)
+    engine.load_adapter(ADAPTER_NAME, run.path)
+    engine.use_adapter(ADAPTER_NAME)
+    return engine
+
+
+ENGINES = {"torch": torch_engine, "vllm": vllm_engine}
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +38,7 @@ def run(chain):
 
 @pytest.fixture(scope="module", params=ENGINES)
 def engine(request, run):
-    return ENGINES[request.param](run)
+    return ENGINES[request.param](run, request)
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@
     PUT    /genrec/table               another table of the same codebook
     POST   /genrec/adapters            load an adapter
     DELETE /genrec/adapters/{name}     forget one
+    POST   /v1/completions             vLLM's own, which would drop filters of a beam search unseen
 
 They speak in tokens and rows. vLLM loads them as an endpoint plugin where ``VLLM_PLUGINS`` names
 "genrec", which ``python -m genrec.engines.vllm`` does.
@@ -22,12 +23,14 @@ import numpy as np
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
-from vllm.entrypoints.serve.utils.api_utils import with_cancellation
+from vllm.entrypoints.openai.completion.api_router import create_completion
+from vllm.entrypoints.openai.completion.protocol import CompletionRequest
+from vllm.entrypoints.serve.utils.api_utils import validate_json_request, with_cancellation
 from vllm.v1.engine.exceptions import EngineDeadError
 
 from genrec.engines.phrases import PhraseList
 from genrec.engines.vllm.adapters import ServerAdapters, UnknownAdapter
-from genrec.engines.vllm.masking import Writer
+from genrec.engines.vllm.masking import EXCLUDE, ONLY, Writer
 from genrec.engines.vllm.processor import SEARCH_VARIABLE
 from genrec.engines.vllm.search import Search
 from genrec.engines.vllm.served import TABLE_VARIABLE, Catalogue, Served, check_codes, served_here
@@ -119,6 +122,11 @@ class ItemServing:
             engine, os.environ.get(SEARCH_VARIABLE, ""), engine.model_config.max_model_len
         )
 
+    async def warm_up(self) -> None:
+        """Answer a first question; vLLM compiles its sampler with it, which takes a while."""
+        catalogue = self.catalogue()
+        await self.search.items([[catalogue.base.opening]], [Writer(catalogue)], 20, None)
+
     def catalogue(self) -> Catalogue:
         """Return the newest table."""
         return self._served.current()
@@ -177,6 +185,7 @@ class ItemRoutes:
     def attach_router(self, app: FastAPI) -> None:
         """Add the routes."""
         app.include_router(router)
+        app.include_router(completions)
         app.add_exception_handler(GenrecError, _answer_error)
         app.add_exception_handler(EngineDeadError, _answer_dead)
 
@@ -186,6 +195,7 @@ class ItemRoutes:
         if served is None or TABLE_VARIABLE not in os.environ:
             raise ConfigError("start the server as python -m genrec.engines.vllm --model BASE")
         state.genrec = ItemServing(engine_client, state.openai_serving_models, served)
+        await state.genrec.warm_up()
 
 
 def _serving(raw_request: Request) -> ItemServing:
@@ -194,6 +204,20 @@ def _serving(raw_request: Request) -> ItemServing:
 
 Serving = Annotated[ItemServing, Depends(_serving)]
 router = APIRouter(prefix="/genrec", tags=["genrec"])
+completions = APIRouter()
+
+
+@completions.post(
+    "/v1/completions", response_model=None, dependencies=[Depends(validate_json_request)]
+)
+async def complete(request: CompletionRequest, raw_request: Request) -> Any:
+    """Complete as vLLM does, but refuse what it would overlook."""
+    if request.use_beam_search and {EXCLUDE, ONLY} & set(request.vllm_xargs or {}):
+        raise DataError(
+            f"vLLM's beam search passes {EXCLUDE} and {ONLY} on to nobody; ask POST /genrec/items, "
+            "or leave use_beam_search out"
+        )
+    return await create_completion(request, raw_request)
 
 
 @router.get("")

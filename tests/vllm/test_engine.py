@@ -1,0 +1,135 @@
+"""The engine behind a URL against the engine in this process: the same answers."""
+
+import threading
+from dataclasses import replace
+
+import httpx
+import numpy as np
+import pytest
+
+from genrec.data import Dataset
+from genrec.engines.base import ItemQuery
+from genrec.engines.vllm.client import VllmEngine
+from genrec.errors import ConfigError, DecodeError, EngineUnavailable
+from genrec.recommend import Recommender
+from genrec.schema import Item, Request
+from genrec.semantic_ids.extend import add_items
+
+
+def same(one, other, tolerance=1e-4):
+    assert len(one) == len(other)
+    for left, right in zip(one, other, strict=True):
+        assert left.rows.tolist() == right.rows.tolist()
+        np.testing.assert_allclose(left.scores, right.scores, atol=tolerance)
+
+
+def test_same_items_same_scores_with_and_without_adapter(engine, torch_engine, prompts):
+    """Both engines take the adapter off and on again: neither ignores it."""
+    queries = [
+        ItemQuery(prompt, exclude=range(number), only=None if number % 2 else np.arange(0, 120, 2))
+        for number, prompt in enumerate(prompts)
+    ]
+    with_adapter = torch_engine.items(queries, 10)
+    same(engine.items(queries, 10), with_adapter)
+    try:
+        engine.use_adapter(None)
+        torch_engine.use_adapter(None)
+        bare = torch_engine.items(queries, 10)
+        same(engine.items(queries, 10), bare)
+    finally:
+        torch_engine.use_adapter("default")
+    differences = [
+        np.abs(a.scores - b.scores).max() for a, b in zip(with_adapter, bare, strict=True)
+    ]
+    assert max(differences) > 0.01
+
+
+def test_same_first_codes(engine, torch_engine, prompts):
+    mine, theirs = engine.first_code_log_probs(prompts), torch_engine.first_code_log_probs(prompts)
+    assert (np.isfinite(mine) == np.isfinite(theirs)).all()
+    np.testing.assert_allclose(mine, theirs, atol=1e-4)
+
+
+def test_same_text_token_for_token(engine, torch_engine, run, chain):
+    histories = [
+        replace(history, events=history.events[:4])
+        for history, _ in zip(Dataset.load(chain.data).histories("valid"), range(4), strict=False)
+    ]
+    prompts = run.encoder.interests_prompts(histories)
+    names = [name for prefix, name in run.table.names.items() if len(prefix) == 1]
+    phrases = [*(f"{trend}: {name}" for trend in ("emerging", "fading") for name in names), "none"]
+    assert engine.text(prompts, 40, phrases) == torch_engine.text(prompts, 40, phrases)
+
+
+def test_a_recommender_with_a_url_recommends_the_same(vllm_server, chain):
+    here = Recommender.load(chain.sft, "cpu", num_beams=20)
+    there = Recommender.load(chain.sft, num_beams=20, vllm=vllm_server.url)
+    requests = [
+        Request(history) for history in list(Dataset.load(chain.data).histories("test"))[:6]
+    ]
+    for mine, other in zip(
+        there.recommend_many(requests, 10), here.recommend_many(requests, 10), strict=True
+    ):
+        assert [item.item_id for item in mine] == [item.item_id for item in other]
+
+
+def test_threads_ask_at_once_and_each_gets_its_own(engine, torch_engine, prompts):
+    expected = torch_engine.items([ItemQuery(prompt) for prompt in prompts], 10)
+    answers: dict[int, list] = {}
+
+    def ask(number):
+        answers[number] = engine.items([ItemQuery(prompts[number % len(prompts)])], 10)
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(18)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for number, answer in answers.items():
+        same(answer, [expected[number % len(prompts)]])
+    assert len(answers) == 18
+
+
+def test_what_a_server_forgot_is_given_again(engine, vllm_server, prompts, run):
+    """A server that was started anew has neither the grown table nor the adapter."""
+    grown = add_items(run.table, [Item("new", title="Tea kettle of glass")])
+    new = np.array([grown.index_of("new")])
+    before = engine.items([ItemQuery(prompts[0])], 10)
+    try:
+        engine.replace_table(grown)
+        assert engine.items([ItemQuery(prompts[0], only=new)], 1)[0].rows.tolist() == new.tolist()
+        other = VllmEngine(vllm_server.url, run)
+        other.replace_table(run.table)
+        for name in httpx.get(f"{vllm_server.url}/genrec").json()["adapters"]:
+            httpx.delete(f"{vllm_server.url}/genrec/adapters/{name}").raise_for_status()
+        assert engine.items([ItemQuery(prompts[0], only=new)], 1)[0].rows.tolist() == new.tolist()
+    finally:
+        engine.replace_table(run.table)
+    same(engine.items([ItemQuery(prompts[0])], 10), before)
+
+
+def test_a_server_that_is_away_is_an_error_to_ask_again_after(run, vllm_server, monkeypatch):
+    with pytest.raises(EngineUnavailable, match="does not answer"):
+        VllmEngine("http://127.0.0.1:9", run)
+    with pytest.raises(EngineUnavailable, match="does not answer"):
+        VllmEngine(vllm_server.url, run, timeout_s=1e-6)
+
+
+def test_questions_that_make_no_sense_are_refused_and_the_server_lives(
+    engine, vllm_server, prompts, run
+):
+    with pytest.raises(DecodeError, match="opens an item"):
+        engine.items([ItemQuery(prompts[0][:-1])], 3)
+    with pytest.raises(DecodeError, match="no room"):
+        engine.items([ItemQuery([5] * 300 + prompts[0][-1:])], 3)
+    with pytest.raises(ConfigError, match="outside|served table|vocabulary|not in"):
+        engine.items([ItemQuery([10**6, prompts[0][-1]])], 3)
+    about = {"base": "0" * 16, "table": "0" * 16, "prompts": [[1]]}
+    answer = httpx.post(f"{vllm_server.url}/genrec/first_codes", json=about)
+    assert answer.status_code == 400 and "this server runs base" in answer.text
+    table = {"base": engine._base, "item_ids": ["a", "b"], "codes": [[0, 0, 0], [0, 0, 0]]}
+    answer = httpx.put(f"{vllm_server.url}/genrec/table", json=table)
+    assert answer.status_code == 400 and "share a semantic ID" in answer.text
+    table["codes"] = [[0, 0, 0], [0, 0, 10**6]]
+    assert "codebook" in httpx.put(f"{vllm_server.url}/genrec/table", json=table).text
+    assert len(engine.items([ItemQuery(prompts[0])], 3)[0].rows) == 3

@@ -1,0 +1,19 @@
+"""The plugin under vLLM's own types, in vLLM's own environment."""
+
+import os
+import subprocess
+
+from tests.vllm_server import ENVIRONMENT, ROOT, VLLM_PYTHON, need_vllm
+
+
+def test_the_plugin_inside_vllm(chain):
+    need_vllm()
+    done = subprocess.run(
+        [str(VLLM_PYTHON), "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/vllm/inside"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**ENVIRONMENT, "GENREC_TEST_BASE": str(chain.pretrain), "PYTHONPATH": os.curdir},
+    )
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    assert " passed" in done.stdout and "skipped" not in done.stdout

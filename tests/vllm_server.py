@@ -1,0 +1,89 @@
+"""One real vLLM server for all tests that need one, in the environment that has vLLM.
+
+vLLM lives in an environment of its own (``make setup-vllm``), since its CPU build asks for
+packages that clash with a CPU torch; ``GENREC_VLLM_PYTHON`` names another. Without one the tests
+that need it are skipped.
+"""
+
+import os
+import socket
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+ROOT = Path(__file__).parents[1]
+VLLM_PYTHON = Path(os.environ.get("GENREC_VLLM_PYTHON", ROOT / ".venv-vllm" / "bin" / "python"))
+ENVIRONMENT = {
+    **os.environ,
+    "VLLM_CPU_KVCACHE_SPACE": "1",
+    "HF_HUB_OFFLINE": "1",
+    "VLLM_NO_USAGE_STATS": "1",
+}
+START_LIMIT_S = 400
+
+
+def need_vllm() -> None:
+    """Skip where there is no environment with vLLM."""
+    if not VLLM_PYTHON.exists():
+        pytest.skip(f"no vLLM at {VLLM_PYTHON}; run make setup-vllm or set GENREC_VLLM_PYTHON")
+
+
+@dataclass
+class Server:
+    """A running ``python -m genrec.engines.vllm``."""
+
+    url: str
+    process: subprocess.Popen
+    log: Path
+
+    @classmethod
+    def start(cls, base: Path, log: Path, *arguments: str) -> "Server":
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        command = [
+            *(str(VLLM_PYTHON), "-m", "genrec.engines.vllm", "--model", str(base)),
+            *("--host", "127.0.0.1", "--port", str(port), *arguments),
+        ]
+        with log.open("wb") as file:
+            process = subprocess.Popen(
+                command, stdout=file, stderr=subprocess.STDOUT, env=ENVIRONMENT, cwd=log.parent
+            )
+        server = cls(f"http://127.0.0.1:{port}", process, log)
+        server.wait_until_ready()
+        return server
+
+    def wait_until_ready(self) -> None:
+        """Wait for the first answer; fail with the server's own last words."""
+        limit = time.monotonic() + START_LIMIT_S
+        while time.monotonic() < limit and self.process.poll() is None:
+            try:
+                if httpx.get(f"{self.url}/genrec", timeout=5).is_success:
+                    return
+            except httpx.TransportError:
+                time.sleep(0.5)
+        words = self.log.read_text(errors="replace")[-4000:]
+        self.stop()
+        pytest.fail(f"the vLLM server did not start:\n{words}")
+
+    def stop(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(timeout=60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+@pytest.fixture(scope="session")
+def vllm_server(chain, tmp_path_factory) -> Server:
+    """A server of the chain's base, in float32."""
+    need_vllm()
+    log = tmp_path_factory.mktemp("vllm") / "server.log"
+    server = Server.start(chain.pretrain, log, "--dtype", "float32")
+    yield server
+    server.stop()

@@ -15,7 +15,10 @@ export function startHistory() {
     whole = false;
   });
   watch(["history", "interests"], show);
-  watch(["busy"], ({ busy }) => byId("history-panel").setAttribute("aria-busy", String(busy)));
+  watch(["busy"], (fields) => {
+    byId("history-panel").setAttribute("aria-busy", String(fields.busy));
+    if (!fields.history.length) show(fields); // "Reading…" or what to do
+  });
 }
 
 function show({ history, interests, busy }) {

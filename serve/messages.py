@@ -21,7 +21,7 @@ Identifier = Annotated[
 ShortText = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00]*$")]
 LongText = Annotated[str, StringConstraints(max_length=20_000, pattern=r"^[^\x00]*$")]
 Timestamp = Annotated[
-    int, Field(ge=0, le=253_402_300_799, strict=True, description="Seconds since 1970-01-01 UTC.")
+    int, Field(ge=0, le=2**53 - 1, strict=True, description="Seconds since 1970-01-01 UTC.")
 ]
 
 USER = "uma-054"

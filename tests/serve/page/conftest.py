@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from tests.serve.conftest import Server
 from tests.serve.page.browsing import DESKTOP, LONGEST_WAIT_MS
 
 _names = count(1)
@@ -35,10 +36,16 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="module")
-def gateway(new_server, new_store):
-    """One gateway for a file's tests; they keep apart by the people they use."""
-    return new_server(new_store("sqlite"), threads=1)
+@pytest.fixture(scope="session")
+def gateway(chain, tmp_path_factory) -> Iterator[Server]:
+    """One gateway for all; tests keep apart by the people they use."""
+    folder = tmp_path_factory.mktemp("page")
+    store = f"sqlite:///{folder}/store.db"
+    server = Server(
+        folder, run=chain.sft, device="cpu", threads=1, port=0, rate_limit_per_s=0, store=store
+    )
+    yield server
+    server.stop()
 
 
 @pytest.fixture
@@ -95,7 +102,7 @@ def newcomer() -> str:
     return f"newcomer-{next(_names)}"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def people(gateway) -> list[str]:
     """People of the prepared data, longest history first."""
     users = gateway.client.get("/v1/users", params={"limit": 1000}).json()["users"]

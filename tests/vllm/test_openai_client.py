@@ -169,14 +169,18 @@ def test_an_item_put_while_serving_can_be_written_at_once(
 ):
     grown = add_items(run.table, [Item("new", title="Tea kettle of glass")])
     extra = {"vllm_xargs": {"genrec_only": ["new"]}}
-    with pytest.raises(openai.BadRequestError, match="new"):
-        asyncio.run(ask(client, model, prompts[0], extra=extra))
-    engine.replace_table(grown)
-    try:
-        answer = asyncio.run(ask(client, model, prompts[0], extra=extra))
-        assert codes_in(answer.choices[0].text) == list(grown.codes_of("new"))
-        assert httpx.get(f"{vllm_server.url}/genrec").json()["items"] == len(grown)
-    finally:
-        engine.replace_table(run.table)
-    with pytest.raises(openai.BadRequestError, match="new"):
-        asyncio.run(ask(client, model, prompts[0], extra=extra))
+
+    async def talk():
+        with pytest.raises(openai.BadRequestError, match="new"):
+            await ask(client, model, prompts[0], extra=extra)
+        engine.replace_table(grown)
+        try:
+            answer = await ask(client, model, prompts[0], extra=extra)
+            assert codes_in(answer.choices[0].text) == list(grown.codes_of("new"))
+            assert httpx.get(f"{vllm_server.url}/genrec").json()["items"] == len(grown)
+        finally:
+            engine.replace_table(run.table)
+        with pytest.raises(openai.BadRequestError, match="new"):
+            await ask(client, model, prompts[0], extra=extra)
+
+    asyncio.run(talk())

@@ -90,21 +90,28 @@ def evaluate(
     max_users: Annotated[int | None, typer.Option(help="A sample of users; default: all.")] = None,
     num_beams: Annotated[int, typer.Option(help="Width of the search.")] = 50,
     baselines: Annotated[bool, typer.Option(help="Run the cheap baselines too.")] = True,
-    arrays: Annotated[
-        Path | None, typer.Option(help="Also save per-user results here (.npz).")
+    out: Annotated[
+        Path | None, typer.Option(help="Also save it here, for `compare` and `lint-report`.")
     ] = None,
     device: Device = None,
     as_json: AsJson = False,
 ) -> None:
     """Rank the whole catalogue for held-out events, beside the cheap baselines."""
-    from genrec.evaluate import compare, fit_baselines
+    from genrec.evaluate import compare, fit_baselines, save_evaluation
 
     recommender = _load(run, device, num_beams)
     rankers: list[Ranker] = [recommender]
     rankers += fit_baselines(recommender.data) if baselines else []
-    report = compare(rankers, recommender.data, split, ask_at=ask_at, max_users=max_users)
-    if arrays is not None:
-        report.save_arrays(arrays)
+    report = compare(
+        rankers,
+        recommender.data,
+        split,
+        ask_at=ask_at,
+        max_users=max_users,
+        num_beams=num_beams,
+    )
+    if out is not None:
+        save_evaluation(report, out, {"run": run, "data": recommender.data.path})
     if as_json:
         typer.echo(json.dumps(report.to_json(), indent=2))
     else:

@@ -2,7 +2,9 @@
 
 from genrec.evaluate.baselines import ItemKNN, Popularity, RepeatLast, fit_baselines
 from genrec.evaluate.harness import Evaluation, evaluate
+from genrec.evaluate.pairs import compare_saved
 from genrec.evaluate.report import Report, compare
+from genrec.evaluate.saved import load_evaluation, save_evaluation
 
 __all__ = [
     "Evaluation",
@@ -11,6 +13,9 @@ __all__ = [
     "RepeatLast",
     "Report",
     "compare",
+    "compare_saved",
     "evaluate",
     "fit_baselines",
+    "load_evaluation",
+    "save_evaluation",
 ]

@@ -18,10 +18,11 @@ from genrec.data import Dataset
 from genrec.errors import ConfigError, DataError
 from genrec.evaluate.bootstrap import Interval, intervals
 from genrec.evaluate.metrics import (
-    CUTOFFS,
     NO_ITEM,
     accuracy,
     coverage,
+    cutoffs_within,
+    find_ranks,
     mark_duplicates,
     mark_hits,
     rate,
@@ -41,6 +42,10 @@ class Evaluation:
         ranker: Its name.
         filter_seen: Whether items of the history were kept out of the answers.
         user_ids: Who was asked about, in order.
+        num_targets: Distinct targets of each user. Shape: (users,).
+        targets: All users' targets in that order, as positions in the catalogue. Shape: (targets,).
+        ranks: Place of each target in its user's list, 0 where it is not there. Every accuracy
+            follows from these. Shape: (targets,).
         per_user: Accuracy by metric, such as "ndcg@10". Shape: (users,) each.
         intervals: Mean and 95% bootstrap interval of each of them.
         coverage: By metric, such as "coverage@10".
@@ -52,6 +57,9 @@ class Evaluation:
     ranker: str
     filter_seen: bool
     user_ids: tuple[str, ...] = field(repr=False)
+    num_targets: np.ndarray = field(repr=False)
+    targets: np.ndarray = field(repr=False)
+    ranks: np.ndarray = field(repr=False)
     per_user: Mapping[str, np.ndarray] = field(repr=False)
     intervals: Mapping[str, Interval]
     coverage: Mapping[str, float]
@@ -116,7 +124,7 @@ class _Ledger:
         self._filter_seen = filter_seen
         self.user_ids: list[str] = []
         self._ranked: list[np.ndarray] = []
-        self._targets: list[set[int]] = []
+        self._targets: list[list[int]] = []
         self._asked = 0
         self._surplus = 0
         self._seconds = 0.0
@@ -152,20 +160,25 @@ class _Ledger:
         self._asked += asked
         self._surplus += max(0, len(answer) - asked)
         self.user_ids.append(example.history.user_id)
-        self._targets.append({self._item_index[event.item_id] for event in example.targets})
+        held_out = (self._item_index[event.item_id] for event in example.targets)
+        self._targets.append(list(dict.fromkeys(held_out)))
 
     def settle(self, ranker: str, seed: int) -> Evaluation:
         """Compute every metric."""
         ranked = np.stack(self._ranked)
         num_targets = np.array([len(targets) for targets in self._targets])
-        cutoffs = [cutoff for cutoff in CUTOFFS if cutoff <= self._k] or [self._k]
-        per_user = accuracy(mark_hits(ranked, self._targets), num_targets, cutoffs)
+        cutoffs = cutoffs_within(self._k)
+        ranks = find_ranks(ranked, self._targets)
+        per_user = accuracy(mark_hits(ranks, num_targets, self._k), num_targets, cutoffs)
         # Where fewer than k items are left, the places beyond were not asked for.
         invalid = self._asked - int((ranked != NO_ITEM).sum()) + self._surplus
         return Evaluation(
             ranker=ranker,
             filter_seen=self._filter_seen,
             user_ids=tuple(self.user_ids),
+            num_targets=num_targets,
+            targets=np.array([item for held_out in self._targets for item in held_out]),
+            ranks=ranks,
             per_user=per_user,
             intervals=intervals(per_user, seed),
             coverage={f"coverage@{k}": coverage(ranked, len(self._item_index), k) for k in cutoffs},

@@ -24,6 +24,11 @@ NO_ITEM = -1
 """Stands for an answer that is no item of the catalogue, and for a place left empty."""
 
 
+def cutoffs_within(k: int) -> list[int]:
+    """Return the cutoffs to judge lists of ``k`` items at."""
+    return [cutoff for cutoff in CUTOFFS if cutoff <= k] or [k]
+
+
 def mark_duplicates(ranked: np.ndarray) -> np.ndarray:
     """Mark the places whose item already stands further up in the same list.
 
@@ -40,23 +45,44 @@ def mark_duplicates(ranked: np.ndarray) -> np.ndarray:
     return duplicates
 
 
-def mark_hits(ranked: np.ndarray, targets: Sequence[Collection[int]]) -> np.ndarray:
-    """Mark the places that hold a target; a target counts once, where it first stands.
+def find_ranks(ranked: np.ndarray, targets: Sequence[Collection[int]]) -> np.ndarray:
+    """Return the place at which each target first stands.
 
     Args:
         ranked: Item indices, best first; ``NO_ITEM`` never hits. Shape: (U, K).
-        targets: Each user's target items; repeated ones count once.
+        targets: Each user's distinct target items.
 
     Returns:
-        Shape: (U, K), bool.
+        For all targets of the first user, then of the second, and so on: 1 for the first place, 0
+        for a target that is not in the list. Shape: (T,), int32.
+
+    Example:
+        >>> find_ranks(np.array([[7, 3, 9], [4, 5, 4]]), [[9, 1], [4]]).tolist()
+        [3, 0, 1]
     """
     users = np.repeat(np.arange(len(targets)), [len(held_out) for held_out in targets])
     items = np.fromiter((item for held_out in targets for item in held_out), dtype=np.int64)
-    # One integer for each pair of user and item turns ragged targets into one look-up.
-    width = max(ranked.max(initial=0), items.max(initial=0)) + 1
-    answers = np.arange(len(ranked))[:, None] * width + ranked
-    hits = np.isin(answers, users * width + items) & (ranked != NO_ITEM)
-    return hits & ~mark_duplicates(ranked)
+    found = ranked[users] == items[:, None]
+    ranks = (~np.maximum.accumulate(found, axis=1)).sum(axis=1) + 1
+    return np.where(ranks <= ranked.shape[1], ranks, 0).astype(np.int32)
+
+
+def mark_hits(ranks: np.ndarray, num_targets: np.ndarray, k: int) -> np.ndarray:
+    """Mark the places that hold a target.
+
+    Args:
+        ranks: From ``find_ranks``. Shape: (T,).
+        num_targets: Targets of each user, T in all. Shape: (U,).
+        k: Places to mark; ranks beyond are passed over.
+
+    Returns:
+        Shape: (U, k), bool.
+    """
+    users = np.repeat(np.arange(len(num_targets)), num_targets)
+    within = (ranks > 0) & (ranks <= k)
+    hits = np.zeros((len(num_targets), k), dtype=bool)
+    hits[users[within], ranks[within] - 1] = True
+    return hits
 
 
 def accuracy(

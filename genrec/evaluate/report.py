@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from rich.table import Table
 from genrec.data import Dataset
 from genrec.evaluate.bootstrap import Interval, paired_difference
 from genrec.evaluate.harness import AskAt, Evaluation, evaluate
+from genrec.evaluate.provenance import provenance_of, tied_share
 from genrec.schema import Ranker, Split
 
 MODES = {True: "seen filtered", False: "seen allowed"}
@@ -23,12 +23,14 @@ class Report:
     """Evaluations of several rankers on the same questions.
 
     Attributes:
-        setting: What was asked: data hash, protocol, split, ask_at, k, users, items, seed.
+        setting: What was asked and how: see ``compare``.
+        provenance: What each ranker learned from, by ranker; see ``genrec.evaluate.provenance``.
         evaluations: For each ranker seen items filtered, then unfiltered; the first ranker is
             the one under test.
     """
 
     setting: Mapping[str, Any]
+    provenance: Mapping[str, Mapping[str, Any]]
     evaluations: tuple[Evaluation, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -40,7 +42,7 @@ class Report:
         rankers: dict[str, dict[str, Any]] = {}
         differences: dict[str, dict[str, Any]] = {}
         for result in self.evaluations:
-            mode = _mode_name(result)
+            mode = mode_name(result.filter_seen)
             rankers.setdefault(result.ranker, {})[mode] = {
                 **{name: asdict(interval) for name, interval in result.intervals.items()},
                 **result.coverage,
@@ -54,7 +56,31 @@ class Report:
                     name: asdict(paired_difference(array, result.per_user[name], self._seed))
                     for name, array in first.per_user.items()
                 }
-        return {**self.setting, "rankers": rankers, "differences": differences}
+        return {
+            **self.setting,
+            "provenance": {name: dict(made) for name, made in self.provenance.items()},
+            "rankers": rankers,
+            "differences": differences,
+        }
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return what every accuracy can be computed from again.
+
+        Returns:
+            "user_ids" and "num_targets", shape (users,); "targets", positions in the catalogue,
+            and for each ranker "ranker/mode/ranks", 0 for a target outside the first k places,
+            shape (targets,).
+        """
+        first = self.evaluations[0]
+        return {
+            "user_ids": np.array(first.user_ids),
+            "num_targets": first.num_targets,
+            "targets": first.targets,
+            **{
+                ranks_name(result.ranker, result.filter_seen): result.ranks
+                for result in self.evaluations
+            },
+        }
 
     def table(self, metrics: Sequence[str] | None = None) -> Table:
         """Lay out metrics by ranker, with 95% intervals, for both filter modes.
@@ -87,18 +113,6 @@ class Report:
             table.add_row("users/s", *(f"{each.users_per_s:,.0f}" for each in results))
         return table
 
-    def save_arrays(self, path: Path) -> None:
-        """Save every user's metrics (.npz): "user_ids", and "ranker/mode/metric" for each array."""
-        arrays: dict[str, Any] = {
-            f"{result.ranker}/{_mode_name(result)}/{name}": array
-            for result in self.evaluations
-            for name, array in result.per_user.items()
-        }
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as file:
-            np.savez_compressed(file, user_ids=np.array(self.evaluations[0].user_ids), **arrays)
-
     @property
     def _seed(self) -> int:
         return int(self.setting["seed"])
@@ -115,8 +129,13 @@ def compare(
     ask_at: AskAt = "target",
     max_users: int | None = None,
     seed: int = 0,
+    num_beams: int | None = None,
 ) -> Report:
     """Evaluate rankers on the same questions; see ``evaluate`` for the arguments.
+
+    The report's setting says what a reader must know to trust it: what the data were (hash,
+    protocol, items ranked), what was asked (split, moment, k, users), that hits are items and not
+    semantic IDs, and that ties in time are in the order of the events' file.
 
     Args:
         rankers: The one under test first; names must differ.
@@ -126,6 +145,7 @@ def compare(
         ask_at: See ``evaluate``.
         max_users: See ``evaluate``.
         seed: See ``evaluate``.
+        num_beams: Of the ranker under test, to be stated; None: it does not search by beams.
     """
     evaluations = tuple(
         result
@@ -138,15 +158,28 @@ def compare(
         "split": split,
         "ask_at": ask_at,
         "k": k,
+        "num_beams": num_beams,
+        "level": "item",
         "num_users": len(evaluations[0].user_ids),
-        "num_items": len(data.items),
+        "num_items": len(data.item_index),
+        "max_users": max_users,
+        "max_targets": int(evaluations[0].num_targets.max()),
+        "tie_order": "file",
+        "tied_share": tied_share(data, split),
         "seed": seed,
     }
-    return Report(setting, evaluations)
+    provenance = {ranker.name: provenance_of(ranker) for ranker in rankers}
+    return Report(setting, provenance, evaluations)
 
 
-def _mode_name(result: Evaluation) -> str:
-    return "filtered" if result.filter_seen else "unfiltered"
+def mode_name(filter_seen: bool) -> str:
+    """Return the name of a filter mode in reports and arrays."""
+    return "filtered" if filter_seen else "unfiltered"
+
+
+def ranks_name(ranker: str, filter_seen: bool) -> str:
+    """Return the name of a ranker's array of ranks."""
+    return f"{ranker}/{mode_name(filter_seen)}/ranks"
 
 
 def _show(interval: Interval) -> str:

@@ -10,14 +10,16 @@ from genrec.evaluate.metrics import (
     NO_ITEM,
     accuracy,
     coverage,
+    find_ranks,
     mark_duplicates,
     mark_hits,
 )
 
 
 def judge(ranked: list[int], targets: set[int], cutoffs=CUTOFFS) -> dict[str, float]:
-    hits = mark_hits(np.array([ranked]), [targets])
-    values = accuracy(hits, np.array([len(targets)]), cutoffs)
+    num_targets = np.array([len(targets)])
+    ranks = find_ranks(np.array([ranked], dtype=int), [targets])
+    values = accuracy(mark_hits(ranks, num_targets, len(ranked)), num_targets, cutoffs)
     return {name: float(array[0]) for name, array in values.items()}
 
 
@@ -46,12 +48,16 @@ def test_more_targets_than_places_can_still_be_ideal():
 def test_duplicates_hit_once_and_empty_places_never():
     ranked = np.array([[4, 4, NO_ITEM, NO_ITEM, 2]])
     assert mark_duplicates(ranked).tolist() == [[False, True, False, False, False]]
-    assert mark_hits(ranked, [{4, 2}]).tolist() == [[True, False, False, False, True]]
+    ranks = find_ranks(ranked, [[4, 2]])
+    assert ranks.tolist() == [1, 5]
+    assert mark_hits(ranks, np.array([2]), 5).tolist() == [[True, False, False, False, True]]
 
 
 def test_hits_belong_to_their_user():
-    ranked = np.array([[1, 2], [1, 2]])
-    assert mark_hits(ranked, [[1], [2]]).tolist() == [[True, False], [False, True]]
+    ranks = find_ranks(np.array([[1, 2], [1, 2]]), [[1], [3, 2]])
+    assert ranks.tolist() == [1, 0, 2]
+    assert mark_hits(ranks, np.array([1, 2]), 2).tolist() == [[True, False], [False, True]]
+    assert mark_hits(ranks, np.array([1, 2]), 1).tolist() == [[True], [False]]
 
 
 def test_coverage_counts_items_and_not_empty_places():

@@ -14,6 +14,7 @@ from typing import Self
 import numpy as np
 
 from genrec.data import Dataset
+from genrec.evaluate.provenance import hash_counts
 from genrec.schema import Item, Recommendation, Request
 
 _CELLS_AT_ONCE = 1 << 23
@@ -35,6 +36,7 @@ class ScoringRanker(ABC):
         order = np.argsort(-counts, kind="stable")
         self._items = [items[index] for index in order]
         self._counts = counts[order]
+        self.provenance = {"item_counts": {"upto": "train", "hash": hash_counts(counts)}}
 
     @classmethod
     @abstractmethod

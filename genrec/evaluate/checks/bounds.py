@@ -1,0 +1,91 @@
+"""Which metrics one ranking can have at once, when every user has one target.
+
+A row of metrics is possible if some distribution of the target's rank has them all: with the
+share p(r) of users whose target stands at rank r,
+
+    Recall@k = sum of p(r),   NDCG@k = sum of p(r) / log2(r + 1),   MRR@k = sum of p(r) / r
+
+over r up to k. Whether such a p exists is a linear program, small and exact, so every bound that
+follows is checked, and none that does not: between cutoffs a < b
+
+    (Recall@b - Recall@a) / log2(b + 1) <= NDCG@b - NDCG@a <= (Recall@b - Recall@a) / log2(a + 2)
+
+and with a = 0: Recall@k / log2(k + 1) <= NDCG@k <= Recall@k; and the like for MRR, and for both
+together. Printed digits are taken as intervals. Means over seeds or users keep all of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+
+from genrec.evaluate.checks.sheet import Cell
+
+SOLVER_SLACK = 1e-6
+"""Added to every cell: solver and floating point are no finer."""
+
+
+def is_possible(cells: Sequence[Cell]) -> bool:
+    """Tell whether one ranking can have all these metrics.
+
+    Example:
+        >>> recall = Cell("recall", 10, 0.5, 0.00005, "0.5000")
+        >>> is_possible([recall, Cell("ndcg", 10, 0.14, 0.00005, "0.1400")])
+        False
+        >>> is_possible([recall, Cell("ndcg", 10, 0.15, 0.00005, "0.1500")])
+        True
+    """
+    return not cells or _solve(cells, np.zeros(max(cell.k for cell in cells))) is not None
+
+
+def allowed_range(cell: Cell, others: Sequence[Cell]) -> tuple[float, float]:
+    """Return the lowest and highest value a cell can have beside the others, which are possible."""
+    width = max(each.k for each in (cell, *others))
+    weights = _weights(cell, width)
+    lowest, highest = _solve(others, weights), _solve(others, -weights)
+    assert lowest is not None and highest is not None
+    return lowest, -highest
+
+
+def find_culprits(cells: Sequence[Cell]) -> list[tuple[Cell, ...]]:
+    """Return the smallest sets of NDCG and MRR cells without which the rest is possible.
+
+    Recall is left standing: it is a plain count. One set where the fault can be placed; several
+    where each of them alone would explain it; none where all is well.
+    """
+    if is_possible(cells):
+        return []
+    suspects = [cell for cell in cells if cell.metric != "recall"]
+    for size in range(1, len(suspects) + 1):
+        found = [
+            dropped
+            for dropped in combinations(suspects, size)
+            if is_possible([cell for cell in cells if cell not in dropped])
+        ]
+        if found:
+            return found
+    return []
+
+
+def _weights(cell: Cell, width: int) -> np.ndarray:
+    """Return what a hit at each rank adds to the cell's metric. Shape: (width,)."""
+    ranks = np.arange(1, width + 1)
+    gains = {"recall": np.ones(width), "ndcg": 1 / np.log2(ranks + 1), "mrr": 1 / ranks}
+    return np.where(ranks <= cell.k, gains[cell.metric], 0.0)
+
+
+def _solve(cells: Sequence[Cell], cost: np.ndarray) -> float | None:
+    """Return the least cost of a distribution of ranks that has these metrics; None: none has."""
+    from scipy.optimize import linprog
+
+    width = len(cost)
+    rows, limits = [np.ones(width)], [1.0]
+    for cell in cells:
+        slack = cell.slack + SOLVER_SLACK
+        weights = _weights(cell, width)
+        rows += [weights, -weights]
+        limits += [cell.value + slack, slack - cell.value]
+    found = linprog(cost, A_ub=np.stack(rows), b_ub=np.array(limits), method="highs")
+    return float(found.fun) if found.status == 0 else None

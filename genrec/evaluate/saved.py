@@ -1,0 +1,119 @@
+"""An evaluation on disk: an artifact that later comparisons and checks can rest on.
+
+Holds the report, the rank of every target for every ranker in both filter modes, and a manifest
+that names the run and the data. From the ranks every accuracy follows, so a reader need not
+believe the report's means.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genrec.artifacts import Manifest, hash_files, read_manifest, write_aside, write_manifest
+from genrec.errors import ArtifactError, ConfigError
+from genrec.evaluate.metrics import accuracy, cutoffs_within, mark_hits
+from genrec.evaluate.report import Report, ranks_name
+
+KIND = "evaluation"
+REPORT_FILE = "report.json"
+ARRAYS_FILE = "arrays.npz"
+CONTENT_FILES = [REPORT_FILE, ARRAYS_FILE]
+
+
+@dataclass(frozen=True)
+class SavedEvaluation:
+    """An evaluation read back; make one with ``load_evaluation``.
+
+    Attributes:
+        path: Where it lies.
+        manifest: What it was made from.
+        report: What ``Report.to_json`` returned.
+        arrays: See ``Report.arrays``.
+    """
+
+    path: Path
+    manifest: Manifest
+    report: Mapping[str, Any] = field(repr=False)
+    arrays: Mapping[str, np.ndarray] = field(repr=False)
+
+    @property
+    def rankers(self) -> list[str]:
+        """Names of the rankers, the one under test first."""
+        return list(self.report["rankers"])
+
+    def per_user(self, ranker: str, filter_seen: bool) -> dict[str, np.ndarray]:
+        """Compute a ranker's metrics from the saved ranks; see ``metrics.accuracy``.
+
+        Raises:
+            ConfigError: No such ranker.
+        """
+        name = ranks_name(ranker, filter_seen)
+        if name not in self.arrays:
+            known = ", ".join(self.rankers)
+            raise ConfigError(f"{self.path} has no ranker '{ranker}'; it has {known}")
+        k, num_targets = int(self.report["k"]), self.arrays["num_targets"]
+        hits = mark_hits(self.arrays[name], num_targets, k)
+        return accuracy(hits, num_targets, cutoffs_within(k))
+
+    def is_intact(self) -> bool:
+        """Tell whether the files are those that the manifest was written for."""
+        files = [self.path / name for name in CONTENT_FILES]
+        return hash_files(files) == self.manifest.content_hash
+
+
+def save_evaluation(report: Report, out: Path, parents: Mapping[str, Path]) -> None:
+    """Write a report and its arrays as an artifact.
+
+    Args:
+        report: What to save.
+        out: Folder to make; an artifact there is replaced.
+        parents: The artifacts it rests on, by kind: "data", and the "run" where there is one.
+    """
+    out = Path(out)
+    with write_aside(out) as directory:
+        text = json.dumps(report.to_json(), indent=2, ensure_ascii=False)
+        (directory / REPORT_FILE).write_text(text + "\n", encoding="utf-8")
+        arrays: dict[str, Any] = report.arrays()
+        np.savez_compressed(directory / ARRAYS_FILE, **arrays)
+        rankers = list(dict.fromkeys(each.ranker for each in report.evaluations))
+        config = {**report.setting, "filter_seen": [True, False], "rankers": rankers}
+        write_manifest(directory, out, KIND, config, CONTENT_FILES, parents)
+
+
+def load_evaluation(path: Path | str) -> SavedEvaluation:
+    """Read an evaluation and check that nobody changed it.
+
+    Raises:
+        ArtifactError: Nothing there, damaged, changed since, or not an evaluation.
+    """
+    saved = read_evaluation(path)
+    if not saved.is_intact():
+        raise ArtifactError(
+            f"{path} was changed since it was written: its files are not those of its manifest; "
+            "run `genrec evaluate` again"
+        )
+    return saved
+
+
+def read_evaluation(path: Path | str) -> SavedEvaluation:
+    """Read an evaluation as it lies there, for whoever wants to judge it.
+
+    Raises:
+        ArtifactError: Nothing there, unreadable, or not an evaluation.
+    """
+    path = Path(path)
+    manifest = read_manifest(path, KIND)
+    try:
+        report = json.loads((path / REPORT_FILE).read_text(encoding="utf-8"))
+        with np.load(path / ARRAYS_FILE, allow_pickle=False) as stored:
+            arrays = dict(stored)
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise ArtifactError(f"{path} is damaged ({error}); run `genrec evaluate` again") from None
+    return SavedEvaluation(path, manifest, report, arrays)

@@ -9,7 +9,8 @@ LAUNCH := $(BIN)/accelerate launch --config_file
 DEMO := runs/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-vllm demo test lint clean bench-beauty bench-loss bench-decode bench-prepare
+.PHONY: help setup setup-vllm demo test lint clean bench-beauty bench-loss bench-decode bench-prepare \
+	serve bench-serve
 
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -44,6 +45,15 @@ demo: $(READY)  ## Run every stage on a toy world and show the result
 	$(LAUNCH) train/accelerate/cpu.yaml train/pretrain.py --config train/configs/demo_pretrain.yaml
 	$(LAUNCH) train/accelerate/cpu.yaml train/sft.py --config train/configs/demo_sft.yaml
 	$(BIN)/genrec demo --run $(DEMO)/sft
+
+serve: $(READY) $(DEMO)/sft/manifest.json  ## Serve the toy run, with the page (made first if absent)
+	GENREC_RUN=$(DEMO)/sft $(BIN)/python -m serve
+
+bench-serve: $(READY) $(DEMO)/sft/manifest.json  ## Load on the gateway: 16 clients, twice 60 seconds
+	$(BIN)/python benchmarks/serve_load.py --run $(DEMO)/sft
+
+$(DEMO)/sft/manifest.json:
+	$(MAKE) demo
 
 test: $(READY)  ## Run the tests
 	$(BIN)/ruff check .

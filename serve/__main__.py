@@ -82,7 +82,9 @@ async def _serve(server: uvicorn.Server) -> None:
     config = server.config
     socket = config.bind_socket()
     host, port = socket.getsockname()[:2]
-    log("listening", url=f"http://{host}:{port}/")
+    url = f"http://{host}:{port}/"
+    log("listening", url=url)
+    typer.echo(f"genrec listens on {url}")
     try:
         await server.serve([socket])
     finally:

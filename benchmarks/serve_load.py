@@ -1,0 +1,196 @@
+"""Load on a gateway: clients on this machine ask one after the other as fast as they are answered.
+
+    python benchmarks/serve_load.py --run runs/demo/sft
+
+Starts ``python -m serve`` in a process of its own on a free loopback port, with a new SQLite store,
+and measures twice: recommendations only, then with every fifth request posting an event. Ends with
+exit code 1 where a bar is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx2
+import numpy as np
+
+ROOT = Path(__file__).parents[1]
+START_S = 120
+WARM_UP_S = 5
+MIN_RECOMMENDATIONS_PER_S = 50
+MAX_P99_MS = 500
+MAX_GROWTH = 1.05
+K = 10
+
+
+@dataclass
+class Load:
+    """What the clients saw.
+
+    Attributes:
+        seconds: How long they asked.
+        latencies_ms: Of every answered recommendation.
+        event_latencies_ms: Of every acknowledged event.
+        errors: Status codes or exceptions that were no success.
+        rss_bytes: Memory of the gateway before and after.
+    """
+
+    seconds: float = 0.0
+    latencies_ms: list[float] = field(default_factory=list)
+    event_latencies_ms: list[float] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    rss_bytes: tuple[int, int] = (0, 0)
+
+    @property
+    def per_s(self) -> float:
+        """Recommendations a second."""
+        return len(self.latencies_ms) / self.seconds
+
+    @property
+    def p99_ms(self) -> float:
+        """Only one in a hundred took longer."""
+        return float(np.percentile(self.latencies_ms, 99))
+
+    @property
+    def passes(self) -> bool:
+        """Whether every bar is met."""
+        return (
+            self.per_s >= MIN_RECOMMENDATIONS_PER_S
+            and self.p99_ms < MAX_P99_MS
+            and not self.errors
+            and self.rss_bytes[1] <= self.rss_bytes[0] * MAX_GROWTH
+        )
+
+
+@contextmanager
+def gateway(run: Path, threads: int) -> Iterator[tuple[str, int]]:
+    """Start a gateway; yield its URL and process ID."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log"
+        environment = {
+            **os.environ,
+            "GENREC_RUN": str(run),
+            "GENREC_PORT": "0",
+            "GENREC_STORE": f"sqlite:///{folder}/store.db",
+            "GENREC_THREADS": str(threads),
+            "GENREC_DEVICE": "cpu",
+            "GENREC_RATE_LIMIT_PER_S": "0",
+        }
+        with log.open("w") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "serve"],
+                cwd=ROOT,
+                env=environment,
+                stdout=output,
+                stderr=output,
+            )
+        try:
+            yield _wait_for_url(process, log), process.pid
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def _wait_for_url(process: subprocess.Popen, log: Path) -> str:
+    end = time.monotonic() + START_S
+    while time.monotonic() < end and process.poll() is None:
+        for line in log.read_text().splitlines():
+            if '"listening"' in line:
+                return line.partition('"url": "')[2].partition('"')[0]
+        time.sleep(0.1)
+    raise SystemExit(f"the gateway did not start:\n{log.read_text()}")
+
+
+async def measure(url: str, pid: int, clients: int, seconds: float, event_share: float) -> Load:
+    """Let clients ask for some seconds."""
+    load = Load()
+    limits = httpx2.Limits(max_connections=clients)
+    async with httpx2.AsyncClient(base_url=url, timeout=30, limits=limits) as http:
+        users = (await http.get("/v1/users", params={"limit": 1000})).json()["users"]
+        items = (await http.get("/v1/items", params={"limit": 1000})).json()["items"]
+        user_ids = [user["user_id"] for user in users]
+        item_ids = [item["item_id"] for item in items]
+
+        async def client(seed: int, until: float, into: Load) -> None:
+            choose = random.Random(seed)
+            while (start := time.perf_counter()) < until:
+                user_id = choose.choice(user_ids)
+                if choose.random() < event_share:
+                    event = {"user_id": user_id, "item_id": choose.choice(item_ids)}
+                    path, body, kept = "/v1/events", {"events": [event]}, into.event_latencies_ms
+                else:
+                    path, body, kept = (
+                        "/v1/recommend",
+                        {"user_id": user_id, "k": K},
+                        into.latencies_ms,
+                    )
+                try:
+                    answer = await http.post(path, json=body)
+                except httpx2.HTTPError as error:
+                    into.errors.append(repr(error))
+                    continue
+                if answer.status_code != 200:
+                    into.errors.append(f"{answer.status_code} {answer.text}")
+                    continue
+                kept.append((time.perf_counter() - start) * 1000)
+
+        async def all_clients(for_s: float, into: Load) -> float:
+            start = time.perf_counter()
+            await asyncio.gather(*(client(n, start + for_s, into) for n in range(clients)))
+            return time.perf_counter() - start
+
+        await all_clients(WARM_UP_S, Load())
+        before = _rss_bytes(pid)
+        load.seconds = await all_clients(seconds, load)
+        load.rss_bytes = (before, _rss_bytes(pid))
+    return load
+
+
+def _rss_bytes(pid: int) -> int:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--run", type=Path, default=ROOT / "runs/demo/sft")
+    parser.add_argument("--clients", type=int, default=16)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--threads", type=int, default=1, help="of the torch engine")
+    arguments = parser.parse_args()
+    passed = True
+    for event_share in (0.0, 0.2):
+        with gateway(arguments.run.resolve(), arguments.threads) as (url, pid):
+            load = asyncio.run(measure(url, pid, arguments.clients, arguments.seconds, event_share))
+        passed &= load.passes
+        before, after = (round(value / 2**20) for value in load.rss_bytes)
+        print(
+            f"{arguments.clients} clients, {load.seconds:.0f} s, {event_share:.0%} events: "
+            f"{load.per_s:.0f} recommendations/s, p50 {np.median(load.latencies_ms):.0f} ms, "
+            f"p99 {load.p99_ms:.0f} ms, {len(load.errors)} errors, RSS {before} -> {after} MiB"
+        )
+        if load.event_latencies_ms:
+            print(
+                f"  events: {len(load.event_latencies_ms) / load.seconds:.0f}/s, "
+                f"p99 {np.percentile(load.event_latencies_ms, 99):.0f} ms"
+            )
+        for error in load.errors[:3]:
+            print(f"  error: {error}")
+    print("every bar is met" if passed else "a bar is missed")
+    sys.exit(not passed)
+
+
+if __name__ == "__main__":
+    main()

@@ -114,6 +114,16 @@ def read_evaluation(path: Path | str) -> SavedEvaluation:
         report = json.loads((path / REPORT_FILE).read_text(encoding="utf-8"))
         with np.load(path / ARRAYS_FILE, allow_pickle=False) as stored:
             arrays = dict(stored)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        _check_shapes(arrays)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise ArtifactError(f"{path} is damaged ({error}); run `genrec evaluate` again") from None
     return SavedEvaluation(path, manifest, report, arrays)
+
+
+def _check_shapes(arrays: Mapping[str, np.ndarray]) -> None:
+    num_targets = arrays["num_targets"]
+    if num_targets.shape != arrays["user_ids"].shape:
+        raise ValueError(f"{len(arrays['user_ids'])} users, {len(num_targets)} counts of targets")
+    for name, array in arrays.items():
+        if name not in ("user_ids", "num_targets") and array.shape != (num_targets.sum(),):
+            raise ValueError(f"{num_targets.sum()} targets, {name} of shape {array.shape}")

@@ -18,7 +18,7 @@ digits = st.integers(2, 5)
 
 
 def cells_of(ranks: list[int], cutoffs, digits: int) -> list[Cell]:
-    """Return the metrics of users whose one target stands at these ranks, as a paper prints them."""
+    """Return what a paper prints for users whose one target stands at these ranks."""
     num_targets = np.ones(len(ranks), dtype=int)
     found = accuracy(mark_hits(np.array(ranks), num_targets, 25), num_targets, cutoffs)
     return [printed(name, array.mean(), digits) for name, array in found.items()]
@@ -77,6 +77,13 @@ def test_two_cutoffs_are_the_textbook_bound(ranks, a, width, rise):
     cells = [found[f"Recall@{a}"], found[f"Recall@{b}"], found[f"NDCG@{a}"]]
     claimed = moved(found[f"NDCG@{b}"], found[f"NDCG@{a}"].value + rise)
     assert is_possible([*cells, claimed]) == (low < rise < high)
+
+
+def test_very_long_lists_are_no_harder():
+    cells = [Cell("recall", 10**9, 0.9, 0, ""), Cell("recall", 10, 0.1, 0, "")]
+    low, high = allowed_range(Cell("ndcg", 10**9, 0.5, 0, ""), cells)
+    assert low == pytest.approx(0.1 / math.log2(11) + 0.8 / math.log2(10**9 + 1), abs=1e-5)
+    assert high == pytest.approx(0.1 + 0.8 / math.log2(12), abs=1e-5)
 
 
 def test_the_wrong_cell_is_named():

@@ -17,7 +17,7 @@ together. Printed digits are taken as intervals. Means over seeds or users keep 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from genrec.evaluate.checks.sheet import Cell
 
 SOLVER_SLACK = 1e-6
 """Added to every cell: solver and floating point are no finer."""
+_RANKS_BETWEEN = 1000
 
 
 def is_possible(cells: Sequence[Cell]) -> bool:
@@ -37,14 +38,15 @@ def is_possible(cells: Sequence[Cell]) -> bool:
         >>> is_possible([recall, Cell("ndcg", 10, 0.15, 0.00005, "0.1500")])
         True
     """
-    return not cells or _solve(cells, np.zeros(max(cell.k for cell in cells))) is not None
+    ranks = _ranks(cells)
+    return _solve(cells, ranks, np.zeros(len(ranks))) is not None
 
 
 def allowed_range(cell: Cell, others: Sequence[Cell]) -> tuple[float, float]:
     """Return the lowest and highest value a cell can have beside the others, which are possible."""
-    width = max(each.k for each in (cell, *others))
-    weights = _weights(cell, width)
-    lowest, highest = _solve(others, weights), _solve(others, -weights)
+    ranks = _ranks([cell, *others])
+    weights = _weights(cell, ranks)
+    lowest, highest = _solve(others, ranks, weights), _solve(others, ranks, -weights)
     assert lowest is not None and highest is not None
     return lowest, -highest
 
@@ -69,22 +71,37 @@ def find_culprits(cells: Sequence[Cell]) -> list[tuple[Cell, ...]]:
     return []
 
 
-def _weights(cell: Cell, width: int) -> np.ndarray:
-    """Return what a hit at each rank adds to the cell's metric. Shape: (width,)."""
-    ranks = np.arange(1, width + 1)
-    gains = {"recall": np.ones(width), "ndcg": 1 / np.log2(ranks + 1), "mrr": 1 / ranks}
+def _ranks(cells: Sequence[Cell]) -> np.ndarray:
+    """Return the ranks that a target may have: all, but thinned out between far cutoffs.
+
+    The ends of each stretch are kept, and they decide about NDCG. Shape: (R,), increasing.
+    """
+    ends = sorted({0, *(cell.k for cell in cells)})
+    stretches = [
+        np.arange(low + 1, high + 1)
+        if high - low <= _RANKS_BETWEEN
+        else np.unique(np.geomspace(low + 1, high, _RANKS_BETWEEN).round().astype(np.int64))
+        for low, high in pairwise(ends)
+    ]
+    return np.concatenate([np.empty(0, dtype=np.int64), *stretches])
+
+
+def _weights(cell: Cell, ranks: np.ndarray) -> np.ndarray:
+    """Return what a hit at each rank adds to the cell's metric. Shape: (R,)."""
+    gains = {"recall": np.ones(len(ranks)), "ndcg": 1 / np.log2(ranks + 1), "mrr": 1 / ranks}
     return np.where(ranks <= cell.k, gains[cell.metric], 0.0)
 
 
-def _solve(cells: Sequence[Cell], cost: np.ndarray) -> float | None:
+def _solve(cells: Sequence[Cell], ranks: np.ndarray, cost: np.ndarray) -> float | None:
     """Return the least cost of a distribution of ranks that has these metrics; None: none has."""
     from scipy.optimize import linprog
 
-    width = len(cost)
-    rows, limits = [np.ones(width)], [1.0]
+    if not len(ranks):
+        return 0.0
+    rows, limits = [np.ones(len(ranks))], [1.0]
     for cell in cells:
         slack = cell.slack + SOLVER_SLACK
-        weights = _weights(cell, width)
+        weights = _weights(cell, ranks)
         rows += [weights, -weights]
         limits += [cell.value + slack, slack - cell.value]
     found = linprog(cost, A_ub=np.stack(rows), b_ub=np.array(limits), method="highs")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from genrec.artifacts import Manifest, read_manifest
 from genrec.errors import ArtifactError
@@ -26,14 +25,6 @@ class Lineage:
     manifests: dict[str, Manifest] = field(default_factory=dict)
     data_hashes: dict[str, str] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
-
-    @property
-    def run_config(self) -> dict[str, Any]:
-        """Settings of the nearest run, empty where there is none."""
-        for kind in ("sft", "merged", "pretrain", "base"):
-            if kind in self.manifests:
-                return self.manifests[kind].config
-        return {}
 
 
 def trace(path: Path) -> Lineage:

@@ -35,7 +35,7 @@ def check_means(sheet: Sheet) -> Iterator[Finding]:
                     "run `genrec evaluate` again",
                 )  # fmt: skip
                 continue
-            told = sheet.saved.report["rankers"][ranker][mode_name(filter_seen)]
+            told = sheet.saved.report["rankers"][ranker].get(mode_name(filter_seen), {})
             for name, array in sheet.saved.per_user(ranker, filter_seen).items():
                 if name not in told or abs(told[name]["mean"] - array.mean()) > _SAME:
                     yield Finding(

@@ -51,6 +51,8 @@ def _read_rows(path: Path, report: Mapping[str, Any]) -> tuple[Row, ...]:
 
 
 def _rows(report: Mapping[str, Any]) -> Iterator[Row]:
+    for name in ("split", "num_items", "k"):
+        report[name]
     setting = {name: value for name, value in report.items() if not isinstance(value, dict)}
     for ranker, modes in report["rankers"].items():
         for filter_seen, title in MODES.items():

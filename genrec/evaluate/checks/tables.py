@@ -3,7 +3,7 @@
 Wide (one line a model, one column a metric) or long (columns metric, value, and k where the metric
 does not name it). Lenient about names: HR@10, Recall@10, R@10, "Hit Rate @ 10 (%)", recall_10,
 "Beauty NDCG@10" (a data set in front). Cells may carry a star, bold marks, a percent sign or an
-error after "±"; empty ones and dashes are passed over.
+error after "±"; empty ones and dashes are passed over, and so are lines that begin with "#".
 """
 
 from __future__ import annotations
@@ -123,12 +123,12 @@ def _read_lines(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read ({error}); give a text file with a table") from None
+    text = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
     first = next((line for line in text.splitlines() if line.strip()), "")
     delimiter = max(",;\t|", key=first.count)
     header: list[str] = []
     lines = []
-    reader = csv.reader(io.StringIO(text), delimiter=delimiter)
-    for values in reader:
+    for number, values in enumerate(_split(path, text, delimiter), start=1):
         cells = [value.strip().strip("*`").strip() for value in values]
         if not any(cells) or all(set(cell) <= set("-: ") for cell in cells):
             continue
@@ -136,8 +136,15 @@ def _read_lines(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]
             header = [_plain(cell) for cell in cells]
         else:
             cells = [_with_point(cell) for cell in cells] if delimiter != "," else cells
-            lines.append((reader.line_num, dict(zip(header, cells, strict=False))))
+            lines.append((number, dict(zip(header, cells, strict=False))))
     return header, lines
+
+
+def _split(path: Path, text: str, delimiter: str) -> Iterator[list[str]]:
+    try:
+        yield from csv.reader(io.StringIO(text), delimiter=delimiter)
+    except csv.Error as error:
+        raise DataError(f"{path} is no table ({error}); give CSV") from None
 
 
 def _read_wide(
@@ -158,7 +165,8 @@ def _read_wide(
 def _read_long(
     lines: Sequence[tuple[int, dict[str, str]]], known: Mapping[str, str]
 ) -> Iterator[_Draft]:
-    drafts: dict[tuple[tuple[str, str], ...], _Draft] = {}
+    drafts: list[_Draft] = []
+    latest: dict[tuple[tuple[str, str], ...], _Draft] = {}
     for line, cells in lines:
         names = {known[column]: cell for column, cell in cells.items() if column in known}
         metric, value, k = names.pop("metric", ""), names.pop("value", ""), names.pop("k", "")
@@ -167,16 +175,25 @@ def _read_long(
             continue
         if match["dataset"]:
             names["dataset"] = match["dataset"]
-        draft = drafts.setdefault(tuple(sorted(names.items())), _Draft(line, names))
-        _note(draft, match, value)
-    yield from drafts.values()
+        key = tuple(sorted(names.items()))
+        # A metric given a second time begins another row of the same name.
+        if key not in latest or _name_of(match) in latest[key].numbers:
+            latest[key] = _Draft(line, names)
+            drafts.append(latest[key])
+        _note(latest[key], match, value)
+    yield from drafts
+
+
+def _name_of(match: re.Match[str]) -> tuple[str, int]:
+    """Return a metric and its cutoff."""
+    return _ALIASES[match["metric"].lower()], int(match["k"])
 
 
 def _note(draft: _Draft, match: re.Match[str], text: str) -> None:
     """Add one cell to a row."""
     if text.lower() in _EMPTY:
         return
-    metric, k = _ALIASES[match["metric"].lower()], int(match["k"])
+    metric, k = _name_of(match)
     number = _NUMBER.match(text)
     if number is None or k < 1:
         draft.unreadable.append(text)

@@ -1,0 +1,353 @@
+"""Every check with an example that it refuses, and a sound report that none refuses."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from genrec.artifacts import MANIFEST, write_aside, write_manifest
+from genrec.data import Dataset
+from genrec.data.prepare import PrepareConfig, prepare
+from genrec.evaluate import ItemKNN, compare, fit_baselines, save_evaluation
+from genrec.evaluate.checks import CHECKS, check, read_sheets
+from genrec.evaluate.provenance import hash_counts, tied_share
+from genrec.evaluate.saved import REPORT_FILE
+from genrec.semantic_ids.build import IndexConfig, build_index
+from genrec.semantic_ids.table import CODES_FILE
+
+PUBLISHED = Path(__file__).parent / "published"
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Return the rules that a table breaks, with where."""
+
+    def write_and_check(text: str) -> list[tuple[str, str]]:
+        (tmp_path / "table.csv").write_text(text, encoding="utf-8")
+        (sheet,) = read_sheets(tmp_path / "table.csv")
+        return [(found.rule, found.where) for found in check(sheet)]
+
+    return write_and_check
+
+
+def make_run(out: Path, index: Path) -> Path:
+    """Write what a run is to the checker: an artifact that stands on an index."""
+    with write_aside(out) as directory:
+        (directory / "weights").write_text("none")
+        write_manifest(directory, out, "base", {}, ["weights"], {"index": index})
+    return out
+
+
+def evaluate_toy(data: Dataset, out: Path, index: Path, **options) -> Path:
+    report = compare(fit_baselines(data), data, "test", k=10, **options)
+    run = make_run(out.with_name(f"{out.name}-run"), index)
+    save_evaluation(report, out, {"run": run, "data": data.path})
+    return out
+
+
+CONFIG = IndexConfig.model_validate({"codebook_size": 16, "behaviour": {"dims": 16}})
+
+
+@pytest.fixture(scope="module")
+def index(toy_data, tmp_path_factory):
+    out = tmp_path_factory.mktemp("index") / "index"
+    build_index(toy_data, out, CONFIG)
+    return out
+
+
+@pytest.fixture(scope="module")
+def sound(toy_data, index, tmp_path_factory):
+    return evaluate_toy(toy_data, tmp_path_factory.mktemp("sound") / "evaluation", index)
+
+
+@pytest.fixture
+def copy(sound, tmp_path):
+    """The sound evaluation with everything it stands on, to be spoilt."""
+    return evaluate_again(sound, tmp_path)
+
+
+def evaluate_again(sound: Path, into: Path) -> Path:
+    out = into / "evaluation"
+    shutil.copytree(sound, out)
+    manifest = json.loads((out / MANIFEST).read_text())
+    for parent in manifest["parents"].values():
+        parent["path"] = str((sound / parent["path"]).resolve())
+    (out / MANIFEST).write_text(json.dumps(manifest))
+    return out
+
+
+def refused(path: Path, severity: str = "fail") -> set[str]:
+    """Return the rules that a saved evaluation breaks."""
+    (sheet,) = read_sheets(path)
+    return {found.rule for found in check(sheet) if found.severity == severity}
+
+
+def rewrite(path: Path, change) -> Path:
+    """Change the report alone, as JSON outside its artifact: nothing but what it says counts."""
+    content = json.loads((path / REPORT_FILE).read_text())
+    change(content)
+    out = path / "claimed.json"
+    out.write_text(json.dumps(content))
+    return out
+
+
+def test_a_sound_evaluation_is_not_refused(sound):
+    (sheet,) = read_sheets(sound)
+    assert check(sheet) == []
+    assert set(sheet.lineage.paths) == {"base", "index", "data"}
+
+
+def test_a_sound_evaluation_by_time_is_not_refused(later_data, tmp_path):
+    """Several targets a user: the bounds of one target do not hold, and are not asked for."""
+    build_index(later_data, tmp_path / "index", CONFIG)
+    out = evaluate_toy(later_data, tmp_path / "evaluation", tmp_path / "index")
+    (sheet,) = read_sheets(out)
+    assert not any(row.has_one_target for row in sheet.rows)
+    assert check(sheet) == []
+
+
+def test_the_report_alone_can_be_checked(sound):
+    assert refused(sound / REPORT_FILE) == set()
+
+
+# --- the numbers alone
+
+
+def test_the_published_impossible_cells_are_refused_and_no_others():
+    """MiniOneRec, arXiv 2510.24431: four cells of its table cannot stand beside the others."""
+    (sheet,) = read_sheets(PUBLISHED / "minionerec.csv")
+    found = [(each.rule, each.where) for each in check(sheet) if each.severity == "fail"]
+    assert found == [
+        ("bounds", "Industrial · HSTU · NDCG@3"),
+        ("bounds", "Industrial · D3 · NDCG@3"),
+        ("bounds", "Office · TIGER · NDCG@5"),
+        ("bounds", "Office · S-DPO · NDCG@10"),
+    ]
+    assert sum(len(row.cells) for row in sheet.rows) == 132
+
+
+@pytest.mark.parametrize(
+    ("row", "rule"),
+    [
+        ("0.0500,0.0300,0.0400,0.0250", "monotone"),
+        ("0.0500,0.0300,0.0700,0.0250", "bounds"),
+        ("0.0500,0.0600,0.0700,0.0650", "bounds"),
+        ("0.0500,0.0100,0.0700,0.0170", "bounds"),
+        ("0.0500,0.0300,1.0700,0.0350", "range"),
+        ("0.0500,-0.0300,0.0700,0.0350", "range"),
+    ],
+    ids=["recall falls", "ndcg falls", "ndcg over recall", "ndcg too low", "over 1", "below 0"],
+)
+def test_impossible_numbers(table, row, rule):
+    header = "model,R@5,N@5,R@10,N@10\nrepeat-last,.01,.01,.01,.01\n"
+    found = table(f"{header}x,{row}\n")
+    assert found and {each for each, _ in found} == {rule}
+    assert all(where.startswith("x · ") for _, where in found)
+    assert table(f"{header}x,0.0500,0.0300,0.0700,0.0365\n") == []
+
+
+def test_mrr_falls_with_several_targets(table):
+    header = "model,protocol,MRR@5,MRR@10,N@5,N@10\nrepeat-last,global-time,.1,.1,.1,.1\n"
+    assert table(f"{header}x,global-time,.30,.20,.30,.30\n") == [("monotone", "x · MRR@10")]
+    assert table(f"{header}x,global-time,.30,.30,.30,.20\n") == []
+
+
+def test_words_for_numbers_are_told(table):
+    assert ("readable", "repeat-last") in table("model,R@5\nx,.1\nrepeat-last,good\n")
+
+
+# --- what a table says beside its numbers
+
+
+@pytest.mark.parametrize(
+    ("column", "bad", "good", "rule"),
+    [
+        ("num_beams", "5", "10", "beams"),
+        ("level", "sid", "item", "item-level"),
+        ("invalid rate", "2%", "0", "valid-lists"),
+        ("duplicates", "0.1", "0.0", "valid-lists"),
+        ("num_items,candidates", "12101,101", "12101,12101", "whole-catalogue"),
+    ],
+)
+def test_what_a_table_admits(table, column, bad, good, rule):
+    text = f"model,R@10,{column}\nrepeat-last,.01,{good}\nx,.1,%s\n"
+    assert table(text % bad) == [(rule, "x")]
+    assert table(text % good) == []
+
+
+def test_each_data_set_needs_its_floor(table):
+    text = "dataset,model,R@10\nA,Repeat last item,.01\nA,x,.1\nB,x,.1\n"
+    assert table(text) == [("floor", "B")]
+
+
+# --- what our reports say
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        (lambda report: report.update(num_beams=5), "beams"),
+        (lambda report: report.update(level="semantic ID"), "item-level"),
+        (lambda report: report.pop("level"), "item-level"),
+        (lambda report: report["rankers"].pop("repeat-last"), "floor"),
+        (
+            lambda report: report["rankers"]["item-knn"]["filtered"].update(duplicate_rate=0.01),
+            "valid-lists",
+        ),
+        (lambda report: report.update(num_ranked=101), "whole-catalogue"),
+        (lambda report: report.update(tied_share=0.29, tie_order=None), "ties"),
+        (
+            lambda report: report["provenance"]["item-knn"].update(negatives={"upto": "test"}),
+            "negatives-leak",
+        ),
+        (
+            lambda report: report["provenance"]["popularity"]["item_counts"].update(upto="test"),
+            "counts-leak",
+        ),
+    ],
+)
+def test_what_a_report_admits(copy, change, rule):
+    assert refused(rewrite(copy, change)) == {rule}
+
+
+def test_ties_in_the_order_of_the_file_are_told_but_not_refused(copy):
+    claimed = rewrite(copy, lambda report: report.update(tied_share=0.29))
+    assert refused(claimed) == set()
+    assert refused(claimed, "warn") == {"ties"}
+
+
+# --- what the artifacts say, whatever the report does
+
+
+def test_a_changed_report_is_refused(copy):
+    content = json.loads((copy / REPORT_FILE).read_text())
+    content["rankers"]["item-knn"]["filtered"]["mrr@10"]["mean"] += 0.001
+    (copy / REPORT_FILE).write_text(json.dumps(content))
+    (sheet,) = read_sheets(copy)
+    found = {each.where for each in check(sheet) if each.rule == "record"}
+    assert found == {str(copy), "item-knn · seen filtered · mrr@10"}
+
+
+def test_counts_with_held_out_events_are_refused(toy_data, index, tmp_path):
+    """The report claims the train split; the counts themselves tell."""
+
+    class Leaky(Dataset):
+        def interactions(self, upto):
+            return super().interactions("test")
+
+    rankers = fit_baselines(Leaky(toy_data.path, toy_data.manifest))
+    report = compare(rankers, toy_data, "test", k=10)
+    run = make_run(tmp_path / "run", index)
+    save_evaluation(report, tmp_path / "evaluation", {"run": run, "data": toy_data.path})
+    assert report.to_json()["provenance"]["popularity"]["item_counts"]["upto"] == "train"
+    assert refused(tmp_path / "evaluation") == {"counts-leak"}
+
+
+def test_counts_may_know_validation_when_the_question_is_test(toy_data):
+    train, valid = (
+        hash_counts(np.bincount(toy_data.interactions(split).item_index, minlength=240))
+        for split in ("train", "valid")
+    )
+    assert train != valid
+    assert ItemKNN.fit(toy_data).provenance["item_counts"]["hash"] == train
+
+
+def test_ids_that_know_held_out_events_are_refused(toy_data, tmp_path):
+    """Nothing in the leaky index says so: its vectors are made again and compared."""
+
+    class Leaky(Dataset):
+        def interactions(self, upto):
+            return super().interactions("test")
+
+    build_index(Leaky(toy_data.path, toy_data.manifest), tmp_path / "index", CONFIG)
+    out = evaluate_toy(toy_data, tmp_path / "evaluation", tmp_path / "index")
+    assert refused(out) == {"index-leak"}
+
+
+def test_ids_of_other_data_are_refused(toy, toy_data, tmp_path):
+    """Another split of the same events: what is held out here was trained on there."""
+    config = PrepareConfig(split="global-time")
+    prepare(toy / "events.csv.gz", toy / "items.jsonl.gz", tmp_path / "other", config)
+    build_index(Dataset.load(tmp_path / "other"), tmp_path / "index", CONFIG)
+    out = evaluate_toy(toy_data, tmp_path / "evaluation", tmp_path / "index")
+    assert "index-leak" in refused(out)
+
+
+def test_an_index_that_says_it_read_test_events_is_refused(index, toy_data, tmp_path):
+    shutil.copytree(index, tmp_path / "index")
+    manifest = json.loads((index / MANIFEST).read_text())
+    manifest["config"]["learned_from"] = "test"
+    manifest["parents"]["data"]["path"] = str(toy_data.path.resolve())
+    (tmp_path / "index" / MANIFEST).write_text(json.dumps(manifest))
+    out = evaluate_toy(toy_data, tmp_path / "evaluation", tmp_path / "index")
+    assert refused(out) == {"index-leak"}
+
+
+def test_vectors_that_nobody_can_make_again_are_told(index, toy_data, tmp_path):
+    shutil.copytree(index, tmp_path / "index")
+    manifest = json.loads((index / MANIFEST).read_text())
+    manifest["parents"]["data"]["path"] = str(toy_data.path.resolve())
+    (tmp_path / "index" / MANIFEST).write_text(json.dumps(manifest))
+    vectors = np.load(index / "vectors.npy")
+    np.save(tmp_path / "index" / "vectors.npy", vectors[::-1])
+    out = evaluate_toy(toy_data, tmp_path / "evaluation", tmp_path / "index")
+    assert refused(out) == set()
+    assert refused(out, "warn") == {"index-leak"}
+
+
+def test_shared_ids_and_missing_items_are_refused(index, toy_data, tmp_path):
+    codes = np.load(index / CODES_FILE)
+    codes[1] = codes[0]
+    spoilt = respell(index, tmp_path / "shared", toy_data, codes=codes)
+    out = evaluate_toy(toy_data, tmp_path / "evaluation", spoilt)
+    assert refused(out) == {"shared-ids"}
+
+
+def test_items_without_an_id_are_refused(index, toy_data, tmp_path):
+    item_ids = json.loads((index / "item_ids.json").read_text())[:-5]
+    codes = np.load(index / CODES_FILE)[:-5]
+    spoilt = respell(index, tmp_path / "fewer", toy_data, codes=codes, item_ids=item_ids)
+    out = evaluate_toy(toy_data, tmp_path / "evaluation", spoilt)
+    assert refused(out) == {"whole-catalogue"}
+
+
+def respell(index: Path, out: Path, data: Dataset, codes, item_ids=None) -> Path:
+    """Write an index with other codes, whole in itself."""
+    with write_aside(out) as directory:
+        shutil.copytree(index, directory, dirs_exist_ok=True)
+        np.save(directory / CODES_FILE, codes)
+        if item_ids is not None:
+            (directory / "item_ids.json").write_text(json.dumps(item_ids))
+        config = json.loads((index / MANIFEST).read_text())["config"]
+        content = ["item_ids.json", CODES_FILE]
+        write_manifest(directory, out, "index", config, content, {"data": data.path})
+    return out
+
+
+def test_parents_that_are_gone_are_told(sound, tmp_path):
+    shutil.copytree(sound, tmp_path / "evaluation")
+    assert refused(tmp_path / "evaluation") == set()
+    assert refused(tmp_path / "evaluation", "warn") == {"lineage"}
+
+
+def test_targets_that_hang_on_the_order_of_lines(tmp_path):
+    """Two of four users have their last two events at one time; one more has his first two."""
+    times = {"a": (1, 2, 3, 3), "b": (1, 2, 3, 4), "c": (5, 6, 7, 7), "d": (1, 1, 2, 3)}
+    rows = ["user_id,item_id,timestamp"]
+    for user, moments in times.items():
+        rows += [f"{user},i{place},{moment}" for place, moment in enumerate(moments)]
+    (tmp_path / "events.csv").write_text("\n".join(rows) + "\n")
+    prepare(tmp_path / "events.csv", None, tmp_path / "data")
+    data = Dataset.load(tmp_path / "data")
+    assert tied_share(data, "test") == tied_share(data, "valid") == 0.5
+    report = compare(fit_baselines(data), data, "test", k=2)
+    save_evaluation(report, tmp_path / "evaluation", {"data": data.path})
+    assert refused(tmp_path / "evaluation", "warn") == {"ties"}
+    assert refused(tmp_path / "evaluation") == set()
+
+
+def test_every_check_says_what_it_asks_for():
+    assert all(rule.__doc__ for rule in CHECKS)
+    assert len({rule.__name__ for rule in CHECKS}) == len(CHECKS)

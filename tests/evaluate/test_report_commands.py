@@ -1,0 +1,122 @@
+"""evaluate --out, compare and lint-report as a user types them."""
+
+import json
+import sys
+
+import pytest
+
+from genrec.cli import main
+from genrec.evaluate import compare, fit_baselines, load_evaluation, save_evaluation
+from genrec.model.base import BaseConfig, make_base
+from genrec.semantic_ids.build import IndexConfig, build_index
+
+POSSIBLE = "model,R@10,N@10\nrepeat-last,0.0269,0.0269\nx,0.0605,0.0318\n"
+IMPOSSIBLE = POSSIBLE + "y,0.0605,0.0718\n"
+
+
+@pytest.fixture
+def type_in(monkeypatch, capsys):
+    """Run the command line; return its exit code and what it printed."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["genrec", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capsys.readouterr()
+        return int(ended.value.code or 0), printed.out, printed.err
+
+    return run
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write_table(text: str):
+        (tmp_path / "table.csv").write_text(text)
+        return tmp_path / "table.csv"
+
+    return write_table
+
+
+@pytest.fixture(scope="module")
+def saved(toy_data, tmp_path_factory):
+    out = tmp_path_factory.mktemp("saved") / "evaluation"
+    save_evaluation(
+        compare(fit_baselines(toy_data), toy_data, "test"), out, {"data": toy_data.path}
+    )
+    return out
+
+
+def test_evaluate_saves_what_the_other_two_read(type_in, toy_data, tmp_path):
+    index, base, out = (tmp_path / name for name in ("index", "base", "evaluation"))
+    build_index(toy_data, index, IndexConfig.model_validate({"behaviour": {"dims": 16}}))
+    scratch = {
+        "hidden_size": 32, "intermediate_size": 64, "num_layers": 1, "num_heads": 2,
+        "text_vocab_size": 400,
+    }  # fmt: skip
+    make_base(toy_data.path, index, base, BaseConfig.model_validate({"scratch": scratch}))
+    asked = ("--run", base, "--max-users", 30, "--num-beams", 25, "--device", "cpu", "--json")
+    code, printed, _ = type_in("evaluate", *asked, "--out", out)
+    assert code == 0
+    evaluation = load_evaluation(out)
+    assert evaluation.report == json.loads(printed)
+    assert evaluation.manifest.config["num_beams"] == 25
+    assert set(evaluation.manifest.parents) == {"run", "data"}
+    assert type_in("lint-report", out)[0] == 0
+    code, printed, _ = type_in("compare", out, out, "--other", "popularity", "--json")
+    assert code == 0
+    assert json.loads(printed)["second"] == "evaluation:popularity"
+
+
+def test_lint_report_exits_with_1_and_says_why(type_in, write):
+    code, printed, _ = type_in("lint-report", write(IMPOSSIBLE))
+    assert code == 1
+    for words in ("bounds", "y · NDCG@10", "1 refused", "how to mend"):
+        assert words in printed
+    assert type_in("lint-report", write(POSSIBLE))[0] == 0
+
+
+def test_lint_report_as_json(type_in, write, saved):
+    table = write(IMPOSSIBLE)
+    code, printed, _ = type_in("lint-report", table, saved, "--json")
+    content = json.loads(printed)
+    assert code == 1
+    assert content[str(saved)] == []
+    (found,) = content[str(table)]
+    assert (found["rule"], found["where"]) == ("bounds", "y · NDCG@10")
+    assert set(found) == {"rule", "where", "what", "remedy", "severity"}
+
+
+def test_a_folder_of_evaluations_is_checked_whole(type_in, saved):
+    code, printed, _ = type_in("lint-report", saved.parent, "--json")
+    assert code == 0
+    assert list(json.loads(printed)) == [str(saved)]
+
+
+def test_strict_refuses_warnings_too(type_in, write):
+    table = write("model,R@10\nx,0.1\n")
+    assert type_in("lint-report", table)[0] == 0
+    assert type_in("lint-report", table, "--strict")[0] == 1
+
+
+@pytest.mark.parametrize("text", ["name,colour\nx,red\n", "", "\x00\x01"])
+def test_nothing_to_check_is_the_users_fault(type_in, write, text):
+    code, _, told = type_in("lint-report", write(text))
+    assert code == 2
+    assert told.startswith("error:") and len(told.strip().splitlines()) == 1
+
+
+def test_files_that_are_no_report_are_the_users_fault(type_in, tmp_path, toy_data):
+    (tmp_path / "other.json").write_text('{"rankers": {"x": 1}}')
+    (tmp_path / "bytes.csv").write_bytes(b"\xff\xfe\x00")
+    for path in ("none.csv", "other.json", "bytes.csv", "."):
+        code, _, told = type_in("lint-report", tmp_path / path)
+        assert (code, told.count("\n")) == (2, 1), path
+    assert type_in("lint-report", toy_data.path)[0] == 2
+
+
+def test_compare_prints_a_table_and_tells_faults(type_in, saved, tmp_path):
+    code, printed, _ = type_in("compare", saved, saved, "--ranker", "item-knn")
+    assert code == 0 and "seen filtered" in printed
+    code, _, told = type_in("compare", saved, saved, "--ranker", "sasrec")
+    assert code == 2 and "popularity" in told
+    assert type_in("compare", saved, tmp_path / "none")[0] == 2

@@ -51,18 +51,23 @@ async function refresh({ posted = null, fresh = false } = {}) {
   const turn = ++latest;
   update({ busy: true });
   await attempt(async () => {
-    const events = fresh ? [] : await eventsOf(person);
-    if (turn !== latest) return;
+    const events = fresh ? Promise.resolve([]) : eventsOf(person);
     // Somebody without events is unknown to the gateway: ask for an empty history instead.
-    const who = events.length ? { user_id: person } : { events: [] };
-    update({ history: events });
+    const known = posted !== null || (await events).length > 0;
+    const who = known ? { user_id: person } : { events: [] };
+    const reading = events.then((history) => turn === latest && update({ history }));
     await Promise.all([
-      api.recommend(who, K).then((answer) => {
+      reading,
+      api.recommend(who, K).then(async (answer) => {
+        await reading;
         if (turn !== latest) return;
         const before = recommendations && new Map(recommendations.items.map((item) => [item.item_id, item.rank]));
         update({ recommendations: answer, before });
       }),
-      api.interests(who).then((answer) => turn === latest && update({ interests: answer })),
+      api.interests(who).then(async (answer) => {
+        await reading;
+        if (turn === latest) update({ interests: answer });
+      }),
     ]);
     if (turn === latest) announce(news(posted));
   }, () => refresh());

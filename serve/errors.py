@@ -5,6 +5,7 @@ A message says what was wrong and what to do; a stack trace never leaves the pro
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from genrec.errors import EngineUnavailable, GenrecError
-from serve.logs import log_fault
+from serve.logs import log, log_fault
 
 MAX_FAULTS = 5
 SHOWN_CHARS = 80
@@ -92,7 +93,10 @@ def install_handlers(app: FastAPI, retry_after_s: int, max_body_bytes: int) -> N
 
     @app.exception_handler(EngineUnavailable)
     async def on_engine_away(_: Request, error: EngineUnavailable) -> JSONResponse:
-        return error_response(503, "engine_unavailable", str(error), retry)
+        # The library's message names an address behind the gateway: it is for the log.
+        log("engine_away", logging.WARNING, message=str(error))
+        message = f"the model's server does not answer now; ask again in {retry_after_s} s"
+        return error_response(503, "engine_unavailable", message, retry)
 
     @app.exception_handler(Overloaded)
     async def on_overload(_: Request, error: Overloaded) -> JSONResponse:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Annotated, Any, TypeVar
@@ -64,7 +65,7 @@ class Gateway:
         try:
             await self._load()
         except EngineUnavailable as error:
-            log("engine_away", url=self.settings.vllm, message=str(error))
+            log("engine_away", logging.WARNING, message=str(error))
             self._loading = asyncio.create_task(self._keep_loading())
         self.metrics.watch(lambda: self.batcher.depth, self._num_items)
 
@@ -172,8 +173,7 @@ class Gateway:
     def _parts(self) -> tuple[Recommender, Catalogue, Histories]:
         if self._loaded is None:
             raise EngineUnavailable(
-                f"the model's server at {self.settings.vllm} has not answered since the gateway "
-                "started; ask again later"
+                f"{self.settings.vllm} has not answered since the gateway started"
             )
         return self._loaded
 

@@ -34,7 +34,7 @@ class Settings(BaseSettings):
     num_beams: int = Field(50, ge=1, le=10_000, description="Width of the search.")
     adapters_dir: Path | None = Field(
         None,
-        description="Adapters are loaded from below this folder only; unset: the run's folder.",
+        description="Adapters must lie below this folder; unset: the one the run lies in.",
     )
 
     host: str = Field("127.0.0.1", description="Address to listen on.")

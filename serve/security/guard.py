@@ -18,6 +18,8 @@ from serve.security.keys import KeyRing
 from serve.security.rate import RateLimiter
 
 GUARDED = "/v1/"
+COSTLY = "/ready"
+"""Needs no key, but asks the engine: counted by address."""
 _BEARER = "bearer "
 
 
@@ -85,10 +87,11 @@ class Guard:
             # A body without this header is cut off by FastAPI's own limit while it is read.
             self._metrics.refused.labels("size").inc()
             return too_large(self._max_body_bytes)
-        if not scope["path"].startswith(GUARDED) or scope["method"] == "OPTIONS":
+        is_guarded = scope["path"].startswith(GUARDED) and scope["method"] != "OPTIONS"
+        if not is_guarded and scope["path"] != COSTLY:
             return None
-        caller = (scope.get("client") or ("unknown", 0))[0]
-        if self._keys:
+        caller = f"address {(scope.get('client') or ('unknown', 0))[0]}"
+        if self._keys and is_guarded:
             authorization = headers.get(b"authorization", b"").decode("latin-1")
             name = None
             if authorization[: len(_BEARER)].lower() == _BEARER:
@@ -96,7 +99,7 @@ class Guard:
             if name is None:
                 self._metrics.refused.labels("key").inc()
                 # Guessing is slowed down like anything else.
-                wait_s = self._limiter.wait_s(f"address {caller}")
+                wait_s = self._limiter.wait_s(caller)
                 return self._too_many(wait_s) if wait_s else _UNAUTHORIZED
             caller = f"key {name}"
             scope["state"] = {**scope.get("state", {}), "key": name}

@@ -110,7 +110,8 @@ def test_a_caller_over_its_rate_is_told_when_to_come_back(new_client):
     assert get(client, page).status_code == 200
     assert [get(client, "Bearer guess").status_code for _ in range(5)] == [401] * 3 + [429] * 2
     assert client.get("/health").status_code == 200
-    assert 'genrec_refused_total{reason="rate"} 5.0' in client.get("/metrics").text
+    assert client.get("/ready").status_code == 429, "the engine is asked for nobody in particular"
+    assert 'genrec_refused_total{reason="rate"} 6.0' in client.get("/metrics").text
 
 
 def test_a_bucket_fills_at_its_rate():

@@ -5,9 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from typer.testing import CliRunner
 
 from genrec.errors import ConfigError
 from genrec.schema import Event, Item
+from serve.__main__ import cli
 from serve.store import EventStore, ItemStore, StoredEvent, StoredItem, connect, migrate
 from serve.store.tables import METADATA
 
@@ -40,6 +42,13 @@ def test_several_gateways_migrate_at_once(url):
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: migrate(connect(url)), range(4)))
     assert EventStore(connect(url)).add([event("a", 1)]) == 1
+
+
+def test_the_command_brings_a_store_up_to_date(url, monkeypatch):
+    monkeypatch.setenv("GENREC_STORE", url)
+    done = CliRunner().invoke(cli, ["migrate"])
+    assert done.exit_code == 0 and done.stdout.endswith("is up to date\n")
+    assert EventStore(connect(url)).history("u", 1).events == ()
 
 
 def test_everything_of_an_event_comes_back(events):

@@ -11,10 +11,12 @@ FOCUS = """() => {
     const seen = node.matches(".choice input") ? node.nextElementSibling : node;
     const style = getComputedStyle(seen);
     const box = seen.getBoundingClientRect();
+    const [x, y] = [box.x + box.width / 2, box.y + Math.min(box.height / 2, 20)];
+    const top = document.elementFromPoint(x, y);
     return {
         name: node.id || node.getAttribute("aria-label") || node.textContent.trim(),
         outline: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2,
-        inSight: box.bottom > 0 && box.top < innerHeight && box.width > 0,
+        inSight: top !== null && (node.parentNode.contains(top) || top.contains(node)),
     };
 }"""
 

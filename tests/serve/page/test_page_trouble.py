@@ -31,7 +31,7 @@ def test_a_lost_connection_is_said_and_the_event_is_not_lost(new_page, gateway, 
     row.get_by_role("button", name="Buy").click()
     problem = page.get_by_role("alert")
     expect(problem).to_contain_text("The gateway does not answer.")
-    expect(page.locator("#last-call")).to_contain_text("POST /v1/events · no answer")
+    expect(page.locator("#last-calls")).to_contain_text("POST /v1/events · no answer")
     page.context.set_offline(False)
     problem.get_by_role("button", name="Try again").click()
     wait_for(page, f"bought {title}")

@@ -200,7 +200,7 @@ def test_the_latest_person_wins_over_a_slow_answer(page, people):
 
 def test_every_call_is_logged_with_its_time(page, people):
     open_person(page, people[8])
-    expect(page.locator("#last-call")).to_contain_text(re.compile(r"/v1/\w+.* · 200 · [\d.]+ ms"))
+    expect(page.locator("#last-calls")).to_contain_text(re.compile(r"/v1/\w+.* · 200 · [\d.]+ ms"))
     page.locator("#calls-details summary").click()
     row = page.locator("#calls tr").filter(has_text="POST /v1/recommend").first
     cells = row.locator("td").all_inner_texts()

@@ -5,13 +5,14 @@ import { byId, make, measure } from "./dom.js";
 import { milliseconds } from "./format.js";
 
 const KEPT = 40;
+const IN_STRIP = 3;
 const FULL_BAR_MS = 500;
 
 export function startCalls() {
   onCall((call) => {
     const status = call.status || "no answer";
     const name = `${call.method} /${call.route}`;
-    byId("last-call").textContent = `${name} · ${status} · ${milliseconds(call.ms)}`;
+    showInStrip(`${name.split("?")[0]} · ${status} · ${milliseconds(call.ms)}`);
     const bar = measure(make("span", { class: "bar-fill" }), "--share", Math.min(1, call.ms / FULL_BAR_MS));
     const good = call.status >= 200 && call.status < 300;
     byId("calls").prepend(make("tr", {},
@@ -22,4 +23,11 @@ export function startCalls() {
       make("td", { class: "bar-cell" }, make("span", { class: "bar-track" }, bar))));
     while (byId("calls").children.length > KEPT) byId("calls").lastChild.remove();
   });
+}
+
+/** The strip at the foot of the page shows the newest calls without being opened. */
+function showInStrip(words) {
+  const strip = byId("last-calls");
+  const earlier = [...strip.querySelectorAll("span")].slice(0, IN_STRIP - 1);
+  strip.replaceChildren(make("span", {}, words), ...earlier);
 }

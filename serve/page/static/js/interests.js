@@ -34,8 +34,8 @@ function show({ interests }) {
   for (const id of ["words", "words-note"]) byId(id).textContent = "";
   for (const id of ["expected", "bands", "values"]) byId(id).replaceChildren();
   byId("moment").textContent = "";
-  shown = { timestamps: [], series: [] };
-  if (!interests) return chart.show(shown);
+  shown = null;
+  if (!interests) return chart.clear();
   const words = state.history.length ? interests.words : "Nothing is known of them yet.";
   byId("words-note").textContent = state.history.length ? note(interests) : "Post a few events below; two that belong together make an interest.";
   const byStrength = strongestFirst(interests);

@@ -23,7 +23,7 @@ export class StreamChart {
     this.slider.addEventListener("pointermove", (event) => this.#point(event));
     this.slider.addEventListener("pointerdown", (event) => this.#point(event));
     this.slider.addEventListener("pointerleave", (event) => {
-      if (event.pointerType === "mouse") this.moveTo(this.data.timestamps.length - 1);
+      if (event.pointerType === "mouse" && this.data) this.moveTo(this.data.timestamps.length - 1);
     });
     new ResizeObserver(() => this.#draw()).observe(this.box);
     document.fonts?.ready.then(() => this.#draw());
@@ -42,6 +42,12 @@ export class StreamChart {
     this.moment = data.timestamps.length - 1;
     this.#draw();
     this.moveTo(this.moment);
+  }
+
+  /** Show nothing, keeping the room. */
+  clear() {
+    this.data = null;
+    this.box.replaceChildren();
   }
 
   setScale(scale) {
@@ -96,14 +102,15 @@ export class StreamChart {
   #dates() {
     const { timestamps } = this.data;
     const short = timestamps.at(-1) - timestamps[0] < 86400 * 120;
-    const end = this.xs.at(-1);
+    const last = timestamps.length - 1;
     let free = -Infinity;
     return timestamps.map((timestamp, at) => {
       const x = this.xs[at];
-      const isFirst = at === 0;
-      if (x < free || (!isFirst && end - x < 40)) return null;
+      const crowded = x < free || this.xs[last] - x < 1.5 * DATE_DISTANCE;
+      if (crowded && at !== 0 && at !== last) return null;
       free = x + DATE_DISTANCE;
-      return draw("text", { class: "date", x, y: this.floor + 19, "text-anchor": isFirst ? "start" : "middle" }, (short ? day : month)(timestamp));
+      const anchor = at === 0 ? "start" : at === last ? "end" : "middle";
+      return draw("text", { class: "date", x, y: this.floor + 19, "text-anchor": anchor }, (short ? day : month)(timestamp));
     }).filter(Boolean);
   }
 

@@ -15,11 +15,10 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from genrec.artifacts import MANIFEST, read_manifest
 from genrec.errors import ArtifactError, ConfigError
 from genrec.evaluate.bootstrap import Interval, paired_difference
 from genrec.evaluate.report import MODES, mode_name
-from genrec.evaluate.saved import KIND, SavedEvaluation, load_evaluation
+from genrec.evaluate.saved import SavedEvaluation, find_evaluations, load_evaluation
 
 
 @dataclass(frozen=True)
@@ -140,7 +139,7 @@ def compare_saved(
         ArtifactError: Nothing there, damaged, or the two were not asked the same.
         ConfigError: No such ranker.
     """
-    one, two = load_seeds(first), load_seeds(second)
+    one, two = _load_seeds(first), _load_seeds(second)
     left = _side(first, one, ranker or one[0].rankers[0])
     fallback = left.ranker if left.ranker in two[0].rankers else two[0].rankers[0]
     right = _side(second, two, other or fallback)
@@ -155,20 +154,8 @@ def compare_saved(
     return Comparison(left.name, right.name, setting, len(user_ids), lines)
 
 
-def load_seeds(path: Path) -> tuple[SavedEvaluation, ...]:
-    """Load an evaluation, or every evaluation that lies directly in a folder.
-
-    Raises:
-        ArtifactError: Nothing there, or not an evaluation.
-    """
-    path = Path(path)
-    if (path / MANIFEST).exists() or not path.is_dir():
-        return (load_evaluation(path),)
-    found = [each for each in sorted(path.iterdir()) if (each / MANIFEST).exists()]
-    found = [each for each in found if read_manifest(each).kind == KIND]
-    if not found:
-        raise ArtifactError(f"{path} holds no evaluation; make one with `genrec evaluate --out`")
-    return tuple(load_evaluation(each) for each in found)
+def _load_seeds(path: Path) -> tuple[SavedEvaluation, ...]:
+    return tuple(load_evaluation(each) for each in find_evaluations(path))
 
 
 def _side(path: Path, evaluations: tuple[SavedEvaluation, ...], ranker: str) -> Side:

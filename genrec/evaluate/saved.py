@@ -16,7 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from genrec.artifacts import Manifest, hash_files, read_manifest, write_aside, write_manifest
+from genrec.artifacts import (
+    MANIFEST,
+    Manifest,
+    hash_files,
+    read_manifest,
+    write_aside,
+    write_manifest,
+)
 from genrec.errors import ArtifactError, ConfigError
 from genrec.evaluate.metrics import accuracy, cutoffs_within, mark_hits
 from genrec.evaluate.report import Report, ranks_name
@@ -100,6 +107,23 @@ def load_evaluation(path: Path | str) -> SavedEvaluation:
             "run `genrec evaluate` again"
         )
     return saved
+
+
+def find_evaluations(path: Path | str) -> list[Path]:
+    """Return an evaluation's path, or those of all evaluations directly in a folder, in order.
+
+    Raises:
+        ArtifactError: Nothing there, or no evaluation.
+    """
+    path = Path(path)
+    if (path / MANIFEST).exists() or not path.is_dir():
+        read_manifest(path, KIND)
+        return [path]
+    found = [each for each in sorted(path.iterdir()) if (each / MANIFEST).exists()]
+    found = [each for each in found if read_manifest(each).kind == KIND]
+    if not found:
+        raise ArtifactError(f"{path} holds no evaluation; make one with `genrec evaluate --out`")
+    return found
 
 
 def read_evaluation(path: Path | str) -> SavedEvaluation:

@@ -212,6 +212,11 @@ def test_what_a_report_admits(copy, change, rule):
     assert refused(rewrite(copy, change)) == {rule}
 
 
+def test_a_ranker_that_says_nothing_of_its_sources_is_told(copy):
+    claimed = rewrite(copy, lambda report: report["provenance"].pop("item-knn"))
+    assert refused(claimed, "warn") == {"learned-from"}
+
+
 def test_ties_in_the_order_of_the_file_are_told_but_not_refused(copy):
     claimed = rewrite(copy, lambda report: report.update(tied_share=0.29))
     assert refused(claimed) == set()

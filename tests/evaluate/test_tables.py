@@ -26,6 +26,9 @@ def read(tmp_path):
         ("NDCG@10", "ndcg"),
         ("N@10", "ndcg"),
         ("ndcg 10", "ndcg"),
+        ("NDCG10", "ndcg"),
+        ("ndcg@k=10", "ndcg"),
+        ("N@10 ↑", "ndcg"),
         ("MRR@10", "mrr"),
         ("**N@10**", "ndcg"),
     ],
@@ -94,9 +97,13 @@ def test_data_sets_as_column_or_in_front_of_metrics(read):
     [
         "dataset,model,metric,value\nB,x,R@5,0.1\nB,x,N@5,0.08\nB,y,R@5,0.2\n",
         "dataset,model,metric,k,value\nB,x,recall,5,0.1\nB,x,NDCG,5,0.08\nB,y,HR,5,0.2\n",
+        "dataset,model,metric@k,value\nB,x,H@5,0.1\nB,x,N@5,0.08\nB,y,H@5,0.2\n",
+        "dataset,metric,x,y\nB,R@5,0.1,0.2\nB,N@5,0.08,-\n",
+        "dataset,model,k,recall,ndcg\nB,x,5,0.1,0.08\nB,y,5,0.2,\n",
     ],
+    ids=["long", "long with k", "long with metric@k", "turned", "cutoff in a column"],
 )
-def test_long_form(read, text):
+def test_other_forms(read, text):
     first, second = read(text).rows
     assert [cell.title for cell in first.cells] == ["Recall@5", "NDCG@5"]
     assert (second.model, second.cells[0].value) == ("y", 0.2)
@@ -111,6 +118,15 @@ def test_long_form(read, text):
 def test_other_delimiters(read, text):
     (row,) = read(text).rows
     assert (row.model, [cell.value for cell in row.cells]) == ("x", [0.1, 0.05])
+
+
+def test_a_second_row_of_one_name_is_another_row(read):
+    text = "model,metric,value\nx,R@5,0.1\nx,N@5,0.08\nx,R@5,0.2\nx,N@5,0.1\n"
+    assert [len(row.cells) for row in read(text).rows] == [2, 2]
+
+
+def test_one_letter_and_a_number_is_no_metric(read):
+    assert read("model,R2,R@5\nx,0.9,0.1\n").ignored == ("R2",)
 
 
 def test_facts_stand_in_columns_of_their_own(read):

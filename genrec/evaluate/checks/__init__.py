@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from genrec.artifacts import MANIFEST, read_manifest
 from genrec.errors import DataError
 from genrec.evaluate.checks.arithmetic import (
     check_bounds,
@@ -41,7 +40,7 @@ from genrec.evaluate.checks.records import (
 from genrec.evaluate.checks.reports import read_report, read_saved
 from genrec.evaluate.checks.sheet import Finding, Sheet
 from genrec.evaluate.checks.tables import Unit, read_table
-from genrec.evaluate.saved import KIND
+from genrec.evaluate.saved import find_evaluations
 
 __all__ = ["CHECKS", "Finding", "Sheet", "Unit", "check", "read_sheets"]
 
@@ -69,17 +68,11 @@ def read_sheets(path: Path, unit: Unit = "auto") -> list[Sheet]:
 
     Raises:
         DataError: Nothing there, or nothing that can be checked.
-        ArtifactError: An evaluation that cannot be read.
+        ArtifactError: No evaluation, or one that cannot be read.
     """
     path = Path(path)
     if not path.exists():
         raise DataError(f"{path} does not exist; give a saved evaluation, a report or a CSV table")
     if path.is_file():
         return [read_report(path) if path.suffix == ".json" else read_table(path, unit)]
-    if (path / MANIFEST).exists():
-        return [read_saved(path)]
-    found = [each for each in sorted(path.iterdir()) if (each / MANIFEST).exists()]
-    found = [each for each in found if read_manifest(each).kind == KIND]
-    if not found:
-        raise DataError(f"{path} holds no evaluation; make one with `genrec evaluate --out`")
-    return [read_saved(each) for each in found]
+    return [read_saved(each) for each in find_evaluations(path)]

@@ -105,4 +105,5 @@ def _solve(cells: Sequence[Cell], ranks: np.ndarray, cost: np.ndarray) -> float 
         rows += [weights, -weights]
         limits += [cell.value + slack, slack - cell.value]
     found = linprog(cost, A_ub=np.stack(rows), b_ub=np.array(limits), method="highs")
-    return float(found.fun) if found.status == 0 else None
+    # 2 is "infeasible", proven; a solver in difficulties proves nothing against a report.
+    return None if found.status == 2 else float("nan" if found.fun is None else found.fun)

@@ -51,8 +51,7 @@ def _read_rows(path: Path, report: Mapping[str, Any]) -> tuple[Row, ...]:
 
 
 def _rows(report: Mapping[str, Any]) -> Iterator[Row]:
-    for name in ("split", "num_items", "k"):
-        report[name]
+    _check_whole(report)
     setting = {name: value for name, value in report.items() if not isinstance(value, dict)}
     for ranker, modes in report["rankers"].items():
         for filter_seen, title in MODES.items():
@@ -74,3 +73,12 @@ def _metric(name: str) -> tuple[str, int]:
     if metric not in TITLES:
         raise ValueError(f"no metric '{name}'")
     return metric, int(k)
+
+
+def _check_whole(report: Mapping[str, Any]) -> None:
+    """Fail on a report without what every check may ask of it."""
+    for name in ("split", "num_items", "k"):
+        report[name]
+    for made in report.get("provenance", {}).values():
+        for source in made.values():
+            source.get("upto")

@@ -47,7 +47,7 @@ class Row:
         dataset: Empty where the table does not say.
         model: Name of the ranker.
         cells: Its numbers, at most one for each metric and cutoff.
-        facts: What is said about how they came about; see ``FACTS`` of ``tables``.
+        facts: What is said about how they came about; see ``FACTS`` of ``words``.
         unreadable: Texts that should have been numbers.
     """
 

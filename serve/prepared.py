@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left
 from collections import OrderedDict
-from itertools import groupby
 
 import numpy as np
 import pyarrow as pa
@@ -29,8 +28,9 @@ class PreparedUsers:
         counts: list[int] = []
         file = pq.ParquetFile(data.path / EVENTS_FILE)
         for batch in file.iter_batches(columns=[USER_ID]):
-            for user_id, rows in groupby(batch.column(0).to_pylist()):
-                number = sum(1 for _ in rows)
+            runs = pc.run_end_encode(batch.column(0))
+            numbers = np.diff(runs.run_ends.to_numpy(), prepend=0).tolist()
+            for user_id, number in zip(runs.values.to_pylist(), numbers, strict=True):
                 if ids and ids[-1] == user_id:
                     counts[-1] += number
                 else:

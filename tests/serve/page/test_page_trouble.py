@@ -61,14 +61,22 @@ def test_trying_again_stores_an_event_once(new_page, gateway, people):
     assert len(stored) == number + 1
 
 
-def test_a_gateway_that_was_killed(new_page, new_server, new_store, people):
-    server = new_server(new_store("sqlite"), threads=1)
-    page = new_page(allowed="ERR_CONNECTION_REFUSED", at=server.url)
-    open_person(page, people[2])
+def test_a_gateway_that_limits_its_callers_and_then_is_killed(
+    new_page, new_server, new_store, people
+):
+    limits = {"rate_limit_per_s": 0.01, "rate_limit_burst": 5}
+    server = new_server(new_store("sqlite"), threads=1, **limits)
+    page = new_page(allowed="status of 429|ERR_CONNECTION_REFUSED", at=server.url)
+    open_person(page, people[2])  # four calls
+    view = catalogue_row(page, 0)[0].get_by_role("button", name=VIEW)
+    view.click()
+    problem = page.get_by_role("alert")
+    expect(problem).to_contain_text(re.compile(r"Too many calls; try again in \d+ s"))
     shown = recommended(page)
+    assert len(shown) == 10
     server.kill()
-    catalogue_row(page, 0)[0].get_by_role("button", name=VIEW).click()
-    expect(page.get_by_role("alert")).to_contain_text("See that it is running")
+    view.click()
+    expect(problem).to_contain_text("The gateway does not answer. See that it is running")
     assert recommended(page) == shown
 
 

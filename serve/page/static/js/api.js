@@ -73,7 +73,7 @@ async function problem(response) {
 function remedy(status, retryAfter) {
   const wait = retryAfter ? `in ${retryAfter} s` : "in a moment";
   if (status === 401) return "Try again and enter the key.";
-  if (status === 429) return `Too many calls for this key; try again ${wait}.`;
+  if (status === 429) return `Too many calls; try again ${wait}.`;
   if (status === 503) return `The engine is away; nothing is lost. Try again ${wait}.`;
   if (status >= 500) return "The gateway’s log says more.";
   return "";

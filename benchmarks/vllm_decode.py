@@ -15,7 +15,7 @@ warms up.
    ``use_beam_search``, on our server, and the latter with vLLM's own block size too.
 
 vLLM's own block on CPUs is 128 tokens, longer than the prompts, so that its prefix cache finds
-nothing; our server takes 32. Figures against both are given.
+nothing; our server takes 16. Figures against both are given.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ from decode_speed import CODEBOOK_SIZE, FIRST_CODE, NUM_LEVELS, build_model, clu
 from transformers import GenerationConfig, Qwen3ForCausalLM
 
 from genrec.artifacts import write_aside
+from genrec.engines.vllm.cpu_blocks import BLOCK, BLOCKS_VARIABLE
 from genrec.engines.vllm.table_file import table_id
 from genrec.model.base import save_model
 from genrec.model.scratch import train_tokenizer
@@ -52,7 +53,7 @@ MAX_DIFFERENCE = 1e-3
 OWN_BLOCK = 128
 ENGINE = {
     "dtype": "float32",
-    "block_size": 32,
+    "block_size": BLOCK,
     "max_model_len": 256,
     "logprobs_mode": "processed_logprobs",
     "max_logprobs": -1,
@@ -343,9 +344,10 @@ def main() -> None:
         print(f"{world.parameters:,} parameters, {len(world.table):,} items, {NUM_BEAMS} beams")
         check, sizes = world.prompts(8), (world, arguments.users, arguments.rounds)
         vllm_speed, vllm_answers = offline(*sizes, check)
-        speeds, answers = asyncio.run(in_process(*sizes, check))
-        http_speeds, http_answers = over_http(*sizes, check, ENGINE["block_size"])
         own_speeds, _ = over_http(*sizes, check, OWN_BLOCK)
+        os.environ[BLOCKS_VARIABLE] = str(BLOCK)
+        speeds, answers = asyncio.run(in_process(*sizes, check))
+        http_speeds, http_answers = over_http(*sizes, check, BLOCK)
     ours, tuned = speeds.values()
     http_ours, http_tuned = http_speeds.values()
     (http_own,) = own_speeds.values()

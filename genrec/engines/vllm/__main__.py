@@ -14,6 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from genrec.engines.vllm.cpu_blocks import BLOCK, BLOCKS_VARIABLE
 from genrec.errors import ConfigError, GenrecError
 
 DEFAULTS = {
@@ -26,8 +27,12 @@ DEFAULTS = {
 RUNNER_VARIABLE = "VLLM_USE_V2_MODEL_RUNNER"
 
 
-def with_defaults(arguments: list[str], is_cpu: bool) -> list[str]:
+def with_defaults(arguments: list[str], cpu_block: int | None) -> list[str]:
     """Return the arguments with ours where none was given.
+
+    Args:
+        arguments: As typed.
+        cpu_block: Tokens of a cache block where vLLM runs on a CPU; None elsewhere.
 
     Raises:
         ConfigError: An argument under which items that do not exist could be named.
@@ -39,15 +44,17 @@ def with_defaults(arguments: list[str], is_cpu: bool) -> list[str]:
             "to those that exist; leave --speculative-config out"
         )
     defaults = dict(DEFAULTS)
-    if is_cpu:
+    if cpu_block is not None:
         # vLLM's default block is longer than a typical prompt, which would then never be found.
-        defaults["--block-size"] = "32"
+        defaults["--block-size"] = str(cpu_block)
+        if cpu_block == BLOCK and "--block-size" not in given:
+            os.environ[BLOCKS_VARIABLE] = str(BLOCK)
     added = [
         part for name, value in defaults.items() if name not in given for part in (name, value)
     ]
     if not given & {"--enable-lora", "--no-enable-lora"}:
         added.append("--enable-lora")
-    if not is_cpu and not given & {"--async-scheduling", "--no-async-scheduling"}:
+    if cpu_block is None and not given & {"--async-scheduling", "--no-async-scheduling"}:
         added.append("--no-async-scheduling")
     return [*arguments, *added]
 
@@ -84,6 +91,15 @@ def model_of(arguments: list[str]) -> str:
     raise ConfigError("give the folder of a base: python -m genrec.engines.vllm --model BASE")
 
 
+def _cpu_block() -> int | None:
+    from vllm.platforms import CpuArchEnum, current_platform
+
+    if not current_platform.is_cpu():
+        return None
+    # Other processors' kernels are not known to take less.
+    return BLOCK if current_platform.get_cpu_architecture() == CpuArchEnum.X86 else 32
+
+
 def main() -> None:
     """Start the server; returns when it was told to stop."""
     arguments = sys.argv[1:]
@@ -93,9 +109,7 @@ def main() -> None:
             from genrec.engines.vllm.served import served_here
 
             served_here()
-            from vllm.platforms import current_platform
-
-            sys.argv[1:] = with_defaults(arguments, current_platform.is_cpu())
+            sys.argv[1:] = with_defaults(arguments, _cpu_block())
         except GenrecError as error:
             sys.exit(f"error: {error}")
         from vllm.entrypoints.launchers.api_server import entry

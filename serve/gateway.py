@@ -196,6 +196,8 @@ class Gateway:
         catalogue = Catalogue(recommender, self._items, index_hash(settings.run))
         catalogue.restore()
         prepared = PreparedUsers(recommender.data)
+        # The first pass through a model is slow: nobody should wait for it.
+        recommender.recommend_many([ItemRequest(History("", ()))], 1)
         return recommender, catalogue, Histories(prepared, self.events, settings.max_history_events)
 
     async def _keep_loading(self) -> None:

@@ -210,8 +210,8 @@ class VllmEngine:
             ) from None
         if answer.is_success:
             return answer.json()
-        error = _error_of(answer)
-        code, message = error.get("code"), f"{self._url}: {error.get('message')}"
+        fault = _error_of(answer)
+        code, message = fault.get("code"), f"{self._url}: {fault.get('message')}"
         if answer.status_code in AWAY:
             raise EngineUnavailable(message)
         if code == "unknown_adapter" and missing_is_fine:

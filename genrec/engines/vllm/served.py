@@ -66,9 +66,16 @@ class ServedBase:
         manifest = read_manifest(path, FULL_MODELS)
         table = SemanticIdTable.load(find_parent(path, "index"))
         tokenizer = AutoTokenizer.from_pretrained(path)
-        opening, end = tokenizer.convert_tokens_to_ids([ITEM_MARKER, END_MARKER])
+        token_ids = tokenizer.get_vocab()
         vocabulary = SidVocabulary.from_tokenizer(tokenizer, table)
-        return cls(path, manifest.content_hash, vocabulary, opening, end, table)
+        return cls(
+            path,
+            manifest.content_hash,
+            vocabulary,
+            token_ids[ITEM_MARKER],
+            token_ids[END_MARKER],
+            table,
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -76,9 +76,14 @@ class Recommender:
         """The prepared data the run was trained on."""
         return self._data
 
+    @property
+    def table(self) -> SemanticIdTable:
+        """The semantic IDs of everything that can be recommended."""
+        return self._run.table
+
     def knows(self, item_id: str) -> bool:
         """Tell whether an item can be recommended."""
-        return self._table.knows(item_id)
+        return self.table.knows(item_id)
 
     def item(self, item_id: str) -> Item:
         """Return a catalogue entry.
@@ -86,7 +91,7 @@ class Recommender:
         Raises:
             DataError: The item is not in the table.
         """
-        self._table.index_of(item_id)
+        self.table.index_of(item_id)
         if item_id in self._new_items:
             return self._new_items[item_id]
         place = self._data.item_index.get(item_id)
@@ -98,11 +103,11 @@ class Recommender:
         Raises:
             DataError: The item is not in the table.
         """
-        return self._table.codes_of(item_id)
+        return self.table.codes_of(item_id)
 
     def name_of(self, prefix: SemanticId) -> str:
         """Return words for the interest that a semantic-ID prefix is."""
-        return self._table.name_of(prefix)
+        return self.table.name_of(prefix)
 
     def recommend(
         self,
@@ -134,7 +139,7 @@ class Recommender:
         if k < 1:
             raise DecodeError(f"k={k}: ask for at least one item")
         for item_id in {*exclude, *(only or ())}:
-            self._table.index_of(item_id)
+            self.table.index_of(item_id)
         request = Request(
             self.history(user_id, events),
             at,
@@ -147,7 +152,7 @@ class Recommender:
         if len(found) < k:
             raise DecodeError(
                 f"asked for {k} items, but the filters leave {len(found)} of "
-                f"{len(self._table)}; ask for fewer or filter less"
+                f"{len(self.table)}; ask for fewer or filter less"
             )
         return found
 
@@ -207,7 +212,7 @@ class Recommender:
         prompts = self._run.encoder.prompts([Request(history) for history in histories])
         return [
             [
-                (self._table.name_of((int(code),)), float(np.exp(row[code])))
+                (self.table.name_of((int(code),)), float(np.exp(row[code])))
                 for code in np.argsort(-row, kind="stable")[:top]
                 if np.isfinite(row[code])
             ]
@@ -223,7 +228,7 @@ class Recommender:
         Raises:
             DataError: An item is there already, or there is no room.
         """
-        self._grow(add_items(self._table, items), items)
+        self._grow(add_items(self.table, items), items)
         return [self.codes_of(item.item_id) for item in items]
 
     def place_items(self, items: Sequence[Item], codes: Sequence[SemanticId]) -> None:
@@ -232,7 +237,7 @@ class Recommender:
         Raises:
             DataError: An item is there already, or an ID is taken or none of the table's.
         """
-        self._grow(place_items(self._table, items, codes), items)
+        self._grow(place_items(self.table, items, codes), items)
 
     @property
     def adapters(self) -> list[str]:
@@ -277,10 +282,6 @@ class Recommender:
         assert events is not None
         return History(NEW_USER, tuple(events))
 
-    @property
-    def _table(self) -> SemanticIdTable:
-        return self._run.table
-
     def _grow(self, table: SemanticIdTable, items: Sequence[Item]) -> None:
         renderer = replace(self._run.encoder.renderer, table=table)
         encoder = replace(self._run.encoder, renderer=renderer)
@@ -289,10 +290,10 @@ class Recommender:
         self._new_items.update({item.item_id: item for item in items})
 
     def _rows(self, item_ids: Iterable[str]) -> list[int]:
-        table = self._table
+        table = self.table
         return [table.index_of(item_id) for item_id in item_ids if table.knows(item_id)]
 
     def _recommendation(self, row: int, rank: int, score: float) -> Recommendation:
-        item_id = self._table.item_ids[row]
-        codes = tuple(int(code) for code in self._table.codes[row])
+        item_id = self.table.item_ids[row]
+        codes = tuple(int(code) for code in self.table.codes[row])
         return Recommendation(item_id, rank, score, self.item(item_id).label, codes)

@@ -8,9 +8,8 @@ their keys and values are appended to the row's cache, siblings share a position
 each see the prompt and its own ancestors only. Nothing is copied or reordered for a beam, and any
 decoder with rotary positions does it through its plain ``forward``.
 
-The rule of scores, on which all engines agree: the probability of a token is renormalised over
-the children its node has left after the row's filters. So a node with one allowed child adds
-log 1 = 0 and is not run through the model at all; its token waits until a descendant has a choice.
+By the rule of scores (``scores``) the model has a say only where a node has several children to
+choose from. Elsewhere it is not run at all; the token waits until a descendant has a choice.
 """
 
 from __future__ import annotations
@@ -23,6 +22,7 @@ from transformers import DynamicCache
 
 from genrec.decode.constraint import Constraint
 from genrec.decode.mask import DeviceTrie, check_vocabulary
+from genrec.decode.scores import child_logprobs
 from genrec.decode.trie import NO_NODE, ROOT
 from genrec.errors import DecodeError
 
@@ -73,7 +73,8 @@ def tree_beam_search(
     tree = _Tree.planted(len(input_ids), input_ids.device)
     for _ in range(trie.num_levels):
         nodes, tokens, allowed = trie.expand(tree.nodes, constraint)
-        logprobs = _child_logprobs(prompts, tree, tokens, allowed)
+        logits = _child_logits(prompts, tree, tokens, allowed & trie.learned_at(nodes))
+        logprobs = child_logprobs(logits, allowed, trie.learned_at(nodes))
         tree.grow(nodes, tokens, tree.scores.unsqueeze(-1) + logprobs, num_beams)
     scores, order = tree.scores.sort(dim=1, descending=True, stable=True)
     leaves = trie.leaves(tree.nodes.gather(1, order))
@@ -209,23 +210,27 @@ class _Tree:
         return logits, (self.columns[..., -1] - before).clamp(min=0)
 
 
-def _child_logprobs(prompts: _Prompts, tree: _Tree, tokens: Tensor, allowed: Tensor) -> Tensor:
-    """Log-probability of each child among the allowed children of its node.
+def _child_logits(prompts: _Prompts, tree: _Tree, tokens: Tensor, told: Tensor) -> Tensor:
+    """Return the model's scores of the children, of nodes where it has a say.
+
+    Args:
+        prompts: What the tree grows on.
+        tree: The beams.
+        tokens: Of the children. Shape: (B, M, C).
+        told: Children among which the model chooses. Shape: (B, M, C), bool.
 
     Returns:
-        -inf for children that may not be taken. Shape: (B, M, C), float32.
+        Meaningless for other nodes. Shape: (B, M, C).
     """
-    forced = torch.zeros(allowed.shape, device=allowed.device).masked_fill(~allowed, -torch.inf)
-    choosing = allowed.sum(dim=-1) > 1
+    choosing = told.sum(dim=-1) > 1
     if not choosing.any():
-        return forced
+        return torch.zeros(told.shape, device=told.device)
     if tree.paths.shape[-1] == 0:
         logits, place = prompts.logits, torch.zeros_like(tree.nodes)
     else:
         logits, place = tree.run(prompts, choosing)
     rows = torch.arange(len(place), device=place.device).view(-1, 1, 1)
-    scores = logits[rows, place.unsqueeze(-1), tokens].float() + forced
-    return torch.where(choosing.unsqueeze(-1) & allowed, scores.log_softmax(dim=-1), forced)
+    return logits[rows, place.unsqueeze(-1), tokens]
 
 
 def _best(scores: Tensor, num_beams: int) -> tuple[Tensor, Tensor]:

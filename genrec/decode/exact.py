@@ -2,7 +2,7 @@
 
 Enters: prompts, a trie, filters, a Hugging Face causal LM. Leaves: the score of every leaf. Each
 leaf's path is a sequence of its own behind its prompt, with the model's ordinary causal mask: no
-tree, no pruning, no skipped step. The rule of scores is that of ``beam``.
+tree, no pruning, no skipped step. The rule of scores is ``scores``.
 
 It costs a forward pass for each leaf. Where an exact ranking is wanted for its own sake, ask
 ``tree_beam_search`` for as many beams as there are leaves: it shares prefixes, and gives the same.
@@ -16,6 +16,7 @@ from transformers import DynamicCache
 
 from genrec.decode.constraint import Constraint
 from genrec.decode.mask import DeviceTrie
+from genrec.decode.scores import child_logprobs
 
 
 @torch.inference_mode()
@@ -93,11 +94,11 @@ def _score_paths(
     total = torch.zeros(logits.shape[:2], device=logits.device)
     for level in range(trie.num_levels):
         states = lineage[:, level].expand(len(logits), -1)
-        _, tokens, allowed = trie.expand(states, constraint)
-        among = logits[:, :, level].gather(-1, tokens).float().masked_fill(~allowed, -torch.inf)
+        nodes, tokens, allowed = trie.expand(states, constraint)
+        among = logits[:, :, level].gather(-1, tokens)
+        logprobs = child_logprobs(among, allowed, trie.learned_at(nodes))
         taken = allowed & (tokens == paths[:, level, None])
-        # A row of -inf has a NaN softmax; there nothing is taken.
-        total += among.log_softmax(dim=-1).masked_fill(~taken, 0).sum(dim=-1)
+        total += logprobs.masked_fill(~taken, 0).sum(dim=-1)
         total.masked_fill_(~taken.any(dim=-1), -torch.inf)
     return total
 

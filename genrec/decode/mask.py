@@ -32,6 +32,7 @@ class DeviceTrie:
         leaf_at: As in ``Trie``. Shape: (num_leaves,), int32.
         place_of: Inverse of ``leaf_at``: where each leaf lies in the order of paths.
             Shape: (num_leaves,), int32.
+        learned: Whether training met a leaf below each node. Shape: (num_nodes,), bool.
         level_start: As in ``Trie``.
         most_children: Children of the widest node.
         largest_token: So that a table made for another vocabulary is noticed.
@@ -41,13 +42,27 @@ class DeviceTrie:
     first_child: Tensor
     leaf_at: Tensor
     place_of: Tensor
+    learned: Tensor
     level_start: tuple[int, ...]
     most_children: int
     largest_token: int
 
     @classmethod
-    def put(cls, trie: Trie, device: torch.device | str = "cpu") -> DeviceTrie:
-        """Copy a trie to a device."""
+    def put(
+        cls,
+        trie: Trie,
+        device: torch.device | str = "cpu",
+        learned: np.ndarray | None = None,
+    ) -> DeviceTrie:
+        """Copy a trie to a device.
+
+        Args:
+            trie: The prefix index.
+            device: Where to.
+            learned: Whether training met each leaf; None: all. Shape: (num_leaves,), bool.
+        """
+        if learned is None:
+            learned = np.ones(trie.num_leaves, dtype=bool)
         place_of = np.empty_like(trie.leaf_at)
         place_of[trie.leaf_at] = np.arange(trie.num_leaves, dtype=place_of.dtype)
         return cls(
@@ -55,6 +70,7 @@ class DeviceTrie:
             first_child=torch.tensor(trie.first_child, device=device),
             leaf_at=torch.tensor(trie.leaf_at, device=device),
             place_of=torch.tensor(place_of, device=device),
+            learned=torch.tensor(_learned_nodes(trie, learned), device=device),
             level_start=trie.level_start,
             most_children=int(np.diff(trie.first_child).max()),
             largest_token=int(trie.tokens.max()),
@@ -137,6 +153,10 @@ class DeviceTrie:
             edges = torch.where(levels <= level, self.first_child[inside], edges)
         return edges - self.level_start[-2]
 
+    def learned_at(self, nodes: Tensor) -> Tensor:
+        """Tell of each node whether training met a leaf below it. Shape: that of ``nodes``."""
+        return self.learned[nodes.clamp(max=len(self.learned) - 1)]
+
     def parents(self, states: Tensor) -> Tensor:
         """Return the parent of each node; -1 of the root. Shape: that of ``states``."""
         inner = self.first_child[:-2]
@@ -162,6 +182,16 @@ class DeviceTrie:
         """Return the leaf at each node of the last level; -1 for any other state."""
         places = states - self.level_start[-2]
         return torch.where(places < 0, NO_NODE, self.leaf_at[places.clamp(min=0)].long())
+
+
+def _learned_nodes(trie: Trie, learned: np.ndarray) -> np.ndarray:
+    """Tell of every node whether a leaf below it is learned. Shape: (num_nodes,), bool."""
+    met = learned[trie.leaf_at]
+    levels = []
+    for level in range(trie.num_levels + 1):
+        begins = np.concatenate([[0], trie.leaf_counts(level).cumsum()[:-1]])
+        levels.append(np.logical_or.reduceat(met, begins))
+    return np.concatenate(levels)
 
 
 def mask_logits(

@@ -12,7 +12,8 @@ from torch import Tensor
 from genrec.decode.beam import tree_beam_search
 from genrec.decode.constraint import Constraint
 from genrec.decode.mask import DeviceTrie
-from genrec.decode.trie import Trie
+from genrec.decode.scores import child_logprobs
+from genrec.decode.trie import ROOT, Trie
 from genrec.engines.adapters import AdapterSet
 from genrec.engines.base import SEPARATOR, FoundItems, ItemQuery
 from genrec.engines.phrases import PhraseList
@@ -68,10 +69,8 @@ class TorchEngine:
 
     def replace_table(self, table: SemanticIdTable) -> None:
         """See ``Engine.replace_table``."""
-        self._trie = DeviceTrie.put(Trie.build(self._vocabulary.paths(table.codes)), self._device)
-        first_codes = np.unique(table.codes[:, 0])
-        self._used = torch.zeros(table.codebook_size, dtype=torch.bool, device=self._device)
-        self._used[torch.as_tensor(first_codes, device=self._device)] = True
+        trie = Trie.build(self._vocabulary.paths(table.codes))
+        self._trie = DeviceTrie.put(trie, self._device, table.learned)
 
     @torch.inference_mode()
     def items(self, queries: Sequence[ItemQuery], k: int) -> list[FoundItems]:
@@ -136,8 +135,13 @@ class TorchEngine:
     @torch.inference_mode()
     def first_code_log_probs(self, prompts: Sequence[Sequence[int]]) -> np.ndarray:
         """See ``Engine.first_code_log_probs``."""
-        codes = torch.as_tensor(self._vocabulary.token_ids[0], device=self._device)
-        rows = np.empty((len(prompts), len(codes)), dtype=np.float32)
+        nodes, tokens, used = self._trie.expand(torch.tensor([ROOT], device=self._device))
+        first_level = self._vocabulary.token_ids[0]
+        by_token = first_level.argsort()
+        first_codes = by_token[
+            np.searchsorted(first_level, tokens[0].cpu().numpy(), sorter=by_token)
+        ]
+        rows = np.full((len(prompts), len(first_level)), -np.inf, dtype=np.float32)
         for numbers in self._batches(prompts):
             input_ids, attention_mask = self._pad([prompts[number] for number in numbers])
             output = self._adapters.model(
@@ -147,8 +151,10 @@ class TorchEngine:
                 logits_to_keep=1,
                 use_cache=False,
             )
-            logits = output.logits[:, -1].float()[:, codes].masked_fill(~self._used, -torch.inf)
-            rows[numbers] = logits.log_softmax(dim=-1).cpu().numpy()
+            logprobs = child_logprobs(
+                output.logits[:, -1, tokens[0]], used, self._trie.learned_at(nodes)
+            )
+            rows[np.ix_(numbers, first_codes)] = logprobs.cpu().numpy()
         return rows
 
     def _batches(self, prompts: Sequence[Sequence[int]]) -> Iterator[list[int]]:

@@ -78,7 +78,9 @@ def _make_table(
     with working("naming codes"):
         phrases = build_phrases(items, data.histories("train"))
         names = Namer(items, phrases, popularity).name_all(codes)
-    table = SemanticIdTable(item_ids, codes, codebook_size, centroids, names, encoder)
+    table = SemanticIdTable(
+        item_ids, codes, codebook_size, centroids, names, encoder, popularity > 0
+    )
     return table, vectors, popularity
 
 

@@ -91,14 +91,21 @@ def remove_items(table: SemanticIdTable, item_ids: Iterable[str]) -> SemanticIdT
     if len(gone) == len(table):
         raise DataError("all items would leave the table; keep at least one")
     kept = [row for row in range(len(table)) if row not in gone]
-    return replace(table, item_ids=[table.item_ids[row] for row in kept], codes=table.codes[kept])
+    return replace(
+        table,
+        item_ids=[table.item_ids[row] for row in kept],
+        codes=table.codes[kept],
+        learned=None if table.learned is None else table.learned[kept],
+    )
 
 
 def _append(table: SemanticIdTable, items: Sequence[Item], codes: np.ndarray) -> SemanticIdTable:
+    learned = np.ones(len(table), dtype=bool) if table.learned is None else table.learned
     return replace(
         table,
         item_ids=[*table.item_ids, *(item.item_id for item in items)],
         codes=np.concatenate([table.codes, codes]),
+        learned=np.concatenate([learned, np.zeros(len(items), dtype=bool)]),
     )
 
 

@@ -1,5 +1,7 @@
 """Tiny models with decided opinions, and oracles that share no code with the decoder."""
 
+import math
+
 import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, Qwen3Config, Qwen3ForCausalLM
@@ -69,7 +71,7 @@ def prompts():
     return ragged_prompts
 
 
-def score_by_hand(model, prompt, paths, allowed):
+def score_by_hand(model, prompt, paths, allowed, learned=None):
     """Score leaves one by one with whole sequences and a dict of prefixes.
 
     Args:
@@ -77,6 +79,7 @@ def score_by_hand(model, prompt, paths, allowed):
         prompt: Token IDs.
         paths: Tuples of token IDs.
         allowed: Leaves that may be produced.
+        learned: Leaves that training met; None: all.
 
     Returns:
         {leaf: score}
@@ -85,6 +88,8 @@ def score_by_hand(model, prompt, paths, allowed):
     for leaf in allowed:
         for level, token in enumerate(paths[leaf]):
             children.setdefault(paths[leaf][:level], set()).add(token)
+    met = range(len(paths)) if learned is None else learned
+    known = {paths[leaf][: level + 1] for leaf in met for level in range(len(paths[leaf]))}
     scores = {}
     for leaf in allowed:
         path = paths[leaf]
@@ -92,9 +97,14 @@ def score_by_hand(model, prompt, paths, allowed):
             logits = model(torch.tensor([[*prompt, *path[:-1]]])).logits[0].float()
         scores[leaf] = 0.0
         for level, token in enumerate(path):
-            among = sorted(children[path[:level]])
-            logprobs = logits[len(prompt) - 1 + level][among].log_softmax(-1)
-            scores[leaf] += logprobs[among.index(token)].item()
+            siblings = children[path[:level]]
+            among = sorted(child for child in siblings if (*path[:level], child) in known)
+            if token in among:
+                logprobs = logits[len(prompt) - 1 + level][among].log_softmax(-1)
+                share = len(among) / len(siblings)
+                scores[leaf] += logprobs[among.index(token)].item() + math.log(share)
+            else:
+                scores[leaf] -= math.log(len(siblings))
     return scores
 
 

@@ -63,6 +63,27 @@ def test_a_wide_beam_is_exact(model, prompts, num_levels):
 
 @FEW
 @given(st.integers(0, 10**6), st.data())
+def test_what_training_never_met_takes_an_equal_share(qwen3, prompts, oracle, seed, data):
+    paths = random_paths(seed, data.draw(st.integers(1, 20)), data.draw(st.integers(1, 4)))
+    rows = range(len(paths))
+    learned = np.array(data.draw(st.lists(st.booleans(), min_size=len(rows), max_size=len(rows))))
+    exclude = data.draw(st.sets(st.sampled_from(rows), max_size=len(rows) - 1))
+    trie = DeviceTrie.put(Trie.build(paths), learned=learned)
+    constraint = Constraint.build(trie, exclude=[sorted(exclude)])
+    input_ids, mask = prompts(seed, 1)
+    scores = exact_scores(qwen3, input_ids, mask, trie, constraint)
+    left = sorted({*rows} - exclude)
+    prompt, tuples = input_ids[0].tolist(), [tuple(path) for path in paths.tolist()]
+    by_hand = oracle(qwen3, prompt, tuples, left, np.flatnonzero(learned).tolist())
+    expected = torch.full((1, len(paths)), -torch.inf)
+    expected[0, left] = torch.tensor([by_hand[leaf] for leaf in left])
+    torch.testing.assert_close(scores, expected, **CLOSE)
+    torch.testing.assert_close(scores.exp().sum(), torch.tensor(1.0), **CLOSE)
+    check_best(tree_beam_search(qwen3, input_ids, mask, trie, len(paths), constraint), scores)
+
+
+@FEW
+@given(st.integers(0, 10**6), st.data())
 def test_a_wide_beam_is_exact_under_filters_and_fills_what_is_asked(qwen3, prompts, seed, data):
     paths = random_paths(seed, data.draw(st.integers(1, 40)), data.draw(st.integers(1, 4)))
     trie = DeviceTrie.put(Trie.build(paths))

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+from transformers import DynamicCache
 
 from genrec.decode.beam import tree_beam_search
 from genrec.decode.constraint import Constraint
@@ -112,25 +113,11 @@ class TorchEngine:
             self._encoder.tokenize([SEPARATOR + phrase for phrase in phrases]),
             end,
         )
-        texts = [""] * len(prompts)
-        for numbers in self._batches(prompts):
-            input_ids, attention_mask = self._pad([prompts[number] for number in numbers])
-            width = input_ids.shape[1]
-            generated = self._adapters.model.generate(
-                input_ids=input_ids,
-                attention_mask=attention_mask,
-                max_new_tokens=max_tokens,
-                do_sample=False,
-                num_beams=1,
-                prefix_allowed_tokens_fn=lambda _, ids, width=width: sayable.allowed(
-                    ids[width:].tolist()
-                ),
-                eos_token_id=end,
-                pad_token_id=self._pad_id,
-            )[:, width:]
-            for number, tokens in zip(numbers, generated, strict=True):
-                texts[number] = self._encoder.tokenizer.decode(tokens, skip_special_tokens=True)
-        return texts
+        decode = self._encoder.tokenizer.decode
+        return [
+            decode(self._write(prompt, sayable, end, max_tokens), skip_special_tokens=True)
+            for prompt in prompts
+        ]
 
     @torch.inference_mode()
     def first_code_log_probs(self, prompts: Sequence[Sequence[int]]) -> np.ndarray:
@@ -156,6 +143,30 @@ class TorchEngine:
             )
             rows[np.ix_(numbers, first_codes)] = logprobs.cpu().numpy()
         return rows
+
+    def _write(
+        self, prompt: Sequence[int], sayable: PhraseList, end: int, max_tokens: int
+    ) -> list[int]:
+        """Continue a prompt greedily; the model runs only where there is a choice.
+
+        Most tokens of a phrase are forced by its first ones, so a prompt of its own takes fewer
+        forward passes than a batch that runs each token.
+        """
+        cache, unread, written = DynamicCache(), list(prompt), list[int]()
+        while len(written) < max_tokens and (not written or written[-1] != end):
+            allowed = sayable.allowed(written)
+            if len(allowed) > 1:
+                logits = self._adapters.model(
+                    input_ids=torch.tensor([unread], device=self._device),
+                    past_key_values=cache,
+                    use_cache=True,
+                    logits_to_keep=1,
+                ).logits[0, -1]
+                allowed = [allowed[int(logits[allowed].argmax())]]
+                unread = []
+            written.append(allowed[0])
+            unread.append(allowed[0])
+        return written
 
     def _batches(self, prompts: Sequence[Sequence[int]]) -> Iterator[list[int]]:
         """Group prompts of like length, so that little padding is computed."""

@@ -50,7 +50,7 @@ def build_index(data: Dataset, out: Path, config: IndexConfig) -> IndexReport:
         table.write_files(directory)
         np.save(directory / VECTORS_FILE, vectors)
         (directory / REPORT_FILE).write_text(report.to_json() + "\n", encoding="utf-8")
-        settings = config.model_dump(mode="json")
+        settings = {**config.model_dump(mode="json"), "learned_from": "train"}
         write_manifest(directory, out, KIND, settings, CONTENT_FILES, {"data": data.path})
     return report
 

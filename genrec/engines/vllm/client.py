@@ -70,7 +70,7 @@ class VllmEngine:
         self._loaded: dict[str, _Adapter] = {}
         self._in_use: str | None = None
         self._changing = threading.Lock()
-        self._table, self._table_id = run.table, table_id(run.table.item_ids, run.table.codes)
+        self._table, self._table_id = run.table, _id_of(run.table)
         served = self._send("GET", "/genrec")
         if served["base"] != self._base:
             raise ConfigError(
@@ -114,7 +114,7 @@ class VllmEngine:
     def replace_table(self, table: SemanticIdTable) -> None:
         """See ``Engine.replace_table``."""
         self._give_table(table)
-        self._table, self._table_id = table, table_id(table.item_ids, table.codes)
+        self._table, self._table_id = table, _id_of(table)
 
     def items(self, queries: Sequence[ItemQuery], k: int) -> list[FoundItems]:
         """See ``Engine.items``."""
@@ -186,7 +186,13 @@ class VllmEngine:
         )
 
     def _give_table(self, table: SemanticIdTable) -> None:
-        body = {"base": self._base, "item_ids": table.item_ids, "codes": table.codes.tolist()}
+        learned = np.ones(len(table), dtype=bool) if table.learned is None else table.learned
+        body = {
+            "base": self._base,
+            "item_ids": table.item_ids,
+            "codes": table.codes.tolist(),
+            "learned": learned.tolist(),
+        }
         with self._changing:
             self._send("PUT", "/genrec/table", body)
 
@@ -251,6 +257,10 @@ class _Forgotten(Exception):
     def __init__(self, what: str) -> None:
         super().__init__(what)
         self.what = what
+
+
+def _id_of(table: SemanticIdTable) -> str:
+    return table_id(table.item_ids, table.codes, table.learned)
 
 
 def _error_of(answer: httpx.Response) -> dict[str, Any]:

@@ -101,6 +101,7 @@ class Table(BaseModel):
     base: str
     item_ids: list[str]
     codes: list[list[int]]
+    learned: list[bool]
 
 
 class Adapter(BaseModel):
@@ -172,8 +173,9 @@ class ItemServing:
             codes = np.array(table.codes, dtype=np.int32)
         except (ValueError, OverflowError):
             raise DataError("codes must be one row of whole numbers for each item") from None
-        check_codes(self.catalogue().base, table.item_ids, codes)
-        write_table(self._table_file, table.item_ids, codes)
+        learned = np.array(table.learned, dtype=bool)
+        check_codes(self.catalogue().base, table.item_ids, codes, learned)
+        write_table(self._table_file, table.item_ids, codes, learned)
 
 
 class ItemRoutes:
@@ -250,10 +252,11 @@ async def find_items(ask: ItemsAsk, raw_request: Request, serving: Serving) -> d
 async def first_codes(ask: Ask, raw_request: Request, serving: Serving) -> dict[str, Any]:
     """Return the first codes in use and their log-probabilities after each prompt."""
     catalogue, lora = serving.check(ask)
-    codes = np.unique(catalogue.codes[:, 0])
+    log_probs = await serving.search.first_log_probs(ask.prompts, catalogue.trie, lora)
+    code_of = {token: code for code, token in enumerate(catalogue.base.vocabulary.token_ids[0])}
+    codes = sorted(code_of[token] for token in log_probs[0]) if log_probs else []
     tokens = catalogue.base.vocabulary.token_ids[0][codes].tolist()
-    log_probs = await serving.search.first_log_probs(ask.prompts, tokens, lora)
-    return {"codes": codes.tolist(), "log_probs": log_probs}
+    return {"codes": codes, "log_probs": [[row[token] for token in tokens] for row in log_probs]}
 
 
 @router.post("/text", response_model=None)

@@ -1,8 +1,8 @@
 """Constrained beam search beside vLLM's engine: one answer for a client's one request.
 
 Enters: prompts that end where an item is written, filters, an engine client. Leaves: rows and
-scores. The rule of scores is that of ``genrec.decode.beam``: probabilities are renormalised over
-the children a node has left, so a beam with one child costs nothing.
+scores. The rule of scores is ``genrec.decode.scores``: probabilities are renormalised over the
+children a node has left, so a beam with one child costs nothing.
 
 Each live beam that has a choice is one request for one token, of which only the children are
 allowed and whose best log-probabilities come back. The prompt is computed once: the requests of a
@@ -18,12 +18,12 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from vllm.inputs import tokens_input
 from vllm.sampling_params import RequestOutputKind, SamplingParams
 
 from genrec.decode.constraint import Constraint
+from genrec.decode.mask import DeviceTrie
 from genrec.decode.trie import ROOT
 from genrec.engines.phrases import PhraseList
 from genrec.engines.vllm.masking import Writer
@@ -47,6 +47,18 @@ class _Beam(NamedTuple):
     score: float
     node: int
     path: tuple[int, ...]
+
+
+class _Choice(NamedTuple):
+    """What a beam may go on with.
+
+    Attributes:
+        nodes: Of each allowed token.
+        learned: Those of the tokens that training met.
+    """
+
+    nodes: dict[int, int]
+    learned: list[int]
 
 
 class Search:
@@ -89,13 +101,11 @@ class Search:
         )
 
     async def first_log_probs(
-        self, prompts: Sequence[list[int]], tokens: list[int], lora: Any
-    ) -> list[list[float]]:
-        """Return each prompt's log-probabilities of some tokens, normalised over them."""
-        answers = await _all(
-            self._ask_in_turn(prompt, tokens, len(tokens), lora) for prompt in prompts
-        )
-        return [[answer[token] for token in tokens] for answer in answers]
+        self, prompts: Sequence[list[int]], trie: DeviceTrie, lora: Any
+    ) -> list[dict[int, float]]:
+        """Return the log-probability of every first token of an item after each prompt."""
+        choice = _choices(trie, [ROOT])[0]
+        return await _all(self._first_of(prompt, choice, lora) for prompt in prompts)
 
     async def texts(
         self,
@@ -120,10 +130,8 @@ class Search:
                 constraint = Constraint.build(trie, [writer.exclude], [writer.only])
             beams = [_Beam(0.0, ROOT, ())]
             for _ in range(trie.num_levels):
-                nodes = torch.tensor([[beam.node for beam in beams]])
-                expanded = (part[0].numpy() for part in trie.expand(nodes, constraint))
-                children = list(zip(*expanded, strict=True))
-                beams = await self._grow(prompt, beams, children, num_beams, lora)
+                choices = _choices(trie, [beam.node for beam in beams], constraint)
+                beams = await self._grow(prompt, beams, choices, num_beams, lora)
             # Equal scores stand in the order of their paths, in which beams are kept.
             beams = sorted(beams, key=lambda beam: -beam.score)
             leaves = trie.leaves(torch.tensor([beam.node for beam in beams], dtype=torch.int64))
@@ -133,7 +141,7 @@ class Search:
         self,
         prompt: list[int],
         beams: list[_Beam],
-        children: list[tuple[np.ndarray, np.ndarray, np.ndarray]],
+        choices: list[_Choice],
         num_beams: int,
         lora: Any,
     ) -> list[_Beam]:
@@ -142,34 +150,44 @@ class Search:
         Args:
             prompt: Tokens.
             beams: In the order of their paths.
-            children: Of each beam the nodes, their tokens and whether each may be taken.
+            choices: What each may go on with.
             num_beams: How many to keep.
             lora: The adapter.
         """
-        options = [
-            dict(zip(tokens[allowed].tolist(), nodes[allowed].tolist(), strict=True))
-            for nodes, tokens, allowed in children
-        ]
-        asked = [number for number, option in enumerate(options) if len(option) > 1]
         answers = await _all(
-            self._ask(
-                [*prompt, *beams[number].path],
-                list(options[number]),
-                min(num_beams, len(options[number])),
-                lora,
-            )
-            for number in asked
+            self._weigh([*prompt, *beam.path], choice, num_beams, lora)
+            for beam, choice in zip(beams, choices, strict=True)
         )
-        log_probs: list[dict[int, float]] = [dict.fromkeys(option, 0.0) for option in options]
-        for number, answer in zip(asked, answers, strict=True):
-            log_probs[number] = answer
         grown = [
-            _Beam(beam.score + log_prob, option[token], (*beam.path, token))
-            for beam, option, answer in zip(beams, options, log_probs, strict=True)
+            _Beam(beam.score + log_prob, choice.nodes[token], (*beam.path, token))
+            for beam, choice, answer in zip(beams, choices, answers, strict=True)
             for token, log_prob in answer.items()
         ]
         best = sorted(grown, key=lambda beam: (-beam.score, beam.path))[:num_beams]
         return sorted(best, key=lambda beam: beam.path)
+
+    async def _first_of(self, prompt: list[int], choice: _Choice, lora: Any) -> dict[int, float]:
+        async with self._turns:
+            return await self._weigh(prompt, choice, len(choice.learned), lora)
+
+    async def _weigh(
+        self, tokens: list[int], choice: _Choice, num_best: int, lora: Any
+    ) -> dict[int, float]:
+        """Return log-probabilities of a choice's tokens by the rule of scores.
+
+        Returns:
+            At least the ``num_best`` likeliest of those that training met, and all others.
+        """
+        count, learned = len(choice.nodes), choice.learned
+        if not count:
+            return {}
+        weighed = dict.fromkeys(choice.nodes.keys() - learned, -math.log(count))
+        if len(learned) > 1:
+            answer = await self._ask(tokens, learned, min(num_best, len(learned)), lora)
+        else:
+            answer = dict.fromkeys(learned, 0.0)
+        share = math.log(len(learned) / count) if learned else 0.0
+        return weighed | {token: log_prob + share for token, log_prob in answer.items()}
 
     async def _text_of(
         self, prompt: list[int], phrases: PhraseList, end: int, max_tokens: int, lora: Any
@@ -184,12 +202,6 @@ class Search:
                     allowed = [max(answer, key=lambda token: answer[token])]
                 written.append(allowed[0])
             return written
-
-    async def _ask_in_turn(
-        self, tokens: list[int], allowed: list[int], num_best: int, lora: Any
-    ) -> dict[int, float]:
-        async with self._turns:
-            return await self._ask(tokens, allowed, num_best, lora)
 
     async def _ask(
         self, tokens: list[int], allowed: list[int], num_best: int, lora: Any
@@ -221,6 +233,20 @@ class Search:
         if not best:
             raise DecodeError("the model gave no finite log-probability; its weights are damaged")
         return best
+
+
+def _choices(
+    trie: DeviceTrie, nodes: list[int], constraint: Constraint | None = None
+) -> list[_Choice]:
+    children, tokens, allowed = trie.expand(torch.tensor([nodes]), constraint)
+    learned = allowed & trie.learned_at(children)
+    parts = (part[0].numpy() for part in (children, tokens, allowed, learned))
+    return [
+        _Choice(
+            dict(zip(token[may].tolist(), child[may].tolist(), strict=True)), token[met].tolist()
+        )
+        for child, token, may, met in zip(*parts, strict=True)
+    ]
 
 
 async def _all(coroutines: Any) -> list[Any]:

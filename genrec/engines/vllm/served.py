@@ -84,7 +84,7 @@ class Catalogue:
 
     Attributes:
         base: What it is served by.
-        table_id: Hash of items and codes.
+        table_id: Hash of the table.
         item_ids: Of each row.
         codes: Shape: (N, L), int32.
         trie: Of the rows' tokens.
@@ -98,11 +98,16 @@ class Catalogue:
 
     @classmethod
     def build(
-        cls, base: ServedBase, item_ids: list[str], codes: np.ndarray, device: torch.device | str
+        cls,
+        base: ServedBase,
+        item_ids: list[str],
+        codes: np.ndarray,
+        learned: np.ndarray | None,
+        device: torch.device | str,
     ) -> Catalogue:
         """Build the trie on a device."""
-        trie = DeviceTrie.put(Trie.build(base.vocabulary.paths(codes)), device)
-        return cls(base, table_id(item_ids, codes), item_ids, codes, trie)
+        trie = DeviceTrie.put(Trie.build(base.vocabulary.paths(codes)), device, learned)
+        return cls(base, table_id(item_ids, codes, learned), item_ids, codes, trie)
 
     @cached_property
     def row_of(self) -> dict[str, int]:
@@ -140,7 +145,9 @@ class Catalogue:
         return found
 
 
-def check_codes(base: ServedBase, item_ids: list[str], codes: np.ndarray) -> None:
+def check_codes(
+    base: ServedBase, item_ids: list[str], codes: np.ndarray, learned: np.ndarray
+) -> None:
     """Check that a table put while serving fits the base's codebook.
 
     Raises:
@@ -156,6 +163,8 @@ def check_codes(base: ServedBase, item_ids: list[str], codes: np.ndarray) -> Non
         raise DataError(f"codes must lie in 0..{codebook_size - 1}; this is another codebook")
     if len(set(item_ids)) < len(item_ids):
         raise DataError("an item is given twice; every item has one semantic ID")
+    if len(learned) != len(item_ids):
+        raise DataError(f"{len(item_ids)} items, but {len(learned)} of learned; give one for each")
     if len(np.unique(codes, axis=0)) < len(codes):
         raise DataError("two items share a semantic ID; give each its own")
 
@@ -167,7 +176,8 @@ class Served:
         """Start with the base's own table, or with the file's where there is one."""
         self._base, self._file, self._device = base, table_file, device
         self._stamp: tuple[int, int, int] | None = None
-        self._current = Catalogue.build(base, base.table.item_ids, base.table.codes, device)
+        table = base.table
+        self._current = Catalogue.build(base, table.item_ids, table.codes, table.learned, device)
 
     @classmethod
     def find(cls, path: str, device: torch.device | str = "cpu") -> Served | None:
@@ -191,13 +201,13 @@ class Served:
 
     def _read(self, path: Path) -> None:
         try:
-            item_ids, codes = read_table(path)
-            check_codes(self._base, item_ids, codes)
+            item_ids, codes, learned = read_table(path)
+            check_codes(self._base, item_ids, codes, learned)
         except (OSError, ValueError, KeyError, DataError) as error:
             # A worker that died of it would take every request with it.
             logger.error("%s is no table of this base (%s); the one before stays", path, error)
             return
-        self._current = Catalogue.build(self._base, item_ids, codes, self._device)
+        self._current = Catalogue.build(self._base, item_ids, codes, learned, self._device)
 
 
 @cache

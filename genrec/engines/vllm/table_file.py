@@ -16,30 +16,38 @@ from pathlib import Path
 import numpy as np
 
 
-def table_id(item_ids: Sequence[str], codes: np.ndarray) -> str:
+def table_id(item_ids: Sequence[str], codes: np.ndarray, learned: np.ndarray | None) -> str:
     """Return a hash by which client and server know that they mean the same rows."""
     digest = hashlib.sha256(json.dumps(list(item_ids)).encode())
     digest.update(np.ascontiguousarray(codes, dtype=np.int32).tobytes())
+    digest.update(_every_row(codes, learned).tobytes())
     return digest.hexdigest()[:16]
 
 
-def write_table(path: Path, item_ids: Sequence[str], codes: np.ndarray) -> None:
+def write_table(
+    path: Path, item_ids: Sequence[str], codes: np.ndarray, learned: np.ndarray | None = None
+) -> None:
     """Write a table so that readers see the old file or the new one, never a part."""
     handle, scratch = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             names = np.frombuffer(json.dumps(list(item_ids)).encode(), dtype=np.uint8)
-            np.savez(file, item_ids=names, codes=codes.astype(np.int32))
+            known = _every_row(codes, learned)
+            np.savez(file, item_ids=names, codes=codes.astype(np.int32), learned=known)
         os.replace(scratch, path)
     except BaseException:
         Path(scratch).unlink(missing_ok=True)
         raise
 
 
-def read_table(path: Path) -> tuple[list[str], np.ndarray]:
-    """Return item IDs and codes. Shape of the codes: (N, L)."""
+def read_table(path: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Return item IDs, codes and whether training met each item. Shapes: (N,), (N, L), (N,)."""
     with np.load(path, allow_pickle=False) as stored:
-        return json.loads(stored["item_ids"].tobytes()), stored["codes"]
+        return json.loads(stored["item_ids"].tobytes()), stored["codes"], stored["learned"]
+
+
+def _every_row(codes: np.ndarray, learned: np.ndarray | None) -> np.ndarray:
+    return np.ones(len(codes), dtype=bool) if learned is None else learned.astype(bool)
 
 
 def file_stamp(path: Path) -> tuple[int, int, int] | None:

@@ -51,8 +51,14 @@ def test_every_prefix_in_use_has_its_own_name(toy_index):
 
 def test_the_index_knows_its_data_and_its_config(toy_data, toy_index):
     manifest = read_manifest(toy_index, "index")
-    assert IndexConfig.model_validate(manifest.config) == IndexConfig()
+    assert manifest.config == {**IndexConfig().model_dump(mode="json"), "learned_from": "train"}
     assert manifest.parents["data"]["content_hash"] == toy_data.manifest.content_hash
+
+
+def test_the_index_knows_which_items_training_met(toy_data, toy_index):
+    met = {event.item_id for history in toy_data.histories("train") for event in history.events}
+    table = SemanticIdTable.load(toy_index)
+    assert [item_id in met for item_id in table.item_ids] == table.learned.tolist()
 
 
 def test_equal_seeds_give_equal_tables(toy_data, toy_index, tmp_path):

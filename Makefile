@@ -76,7 +76,8 @@ bench-beauty: $(READY)  ## Train on amazon14_beauty from scratch, default settin
 	$(BIN)/genrec index --data $(BEAUTY)/data --out $(BEAUTY)/index
 	$(BIN)/genrec base --data $(BEAUTY)/data --index $(BEAUTY)/index --out $(BEAUTY)/base
 	$(LAUNCH) train/accelerate/cpu.yaml --mixed_precision bf16 train/pretrain.py --config train/configs/pretrain.yaml data=$(BEAUTY)/data base=$(BEAUTY)/base out=$(BEAUTY)/pretrain
-	$(BIN)/genrec evaluate --run $(BEAUTY)/pretrain --split test --json
+	$(BIN)/genrec evaluate --run $(BEAUTY)/pretrain --split test --out $(BEAUTY)/evaluation
+	$(BIN)/genrec lint-report $(BEAUTY)/evaluation
 
 bench-loss: $(READY)  ## All-event loss against one prompt per prefix (after bench-beauty)
 	$(BIN)/python benchmarks/loss_speed.py --data $(BEAUTY)/data --base $(BEAUTY)/base

@@ -10,8 +10,8 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from genrec.interests.stream import interest_stream
-from genrec.interests.summary import Summary
 from genrec.schema import History, Trend
+from genrec.semantic_ids.profile import find_interests
 from serve.errors import describe_errors
 from serve.gateway import Gateway, Served
 from serve.messages import USER, Evidence, Subject, evidence
@@ -86,7 +86,7 @@ async def interests(body: InterestsBody, gateway: Served, response: Response) ->
         gateway.interests(history), gateway.next_interests(history, body.top)
     )
     answered = time.perf_counter()
-    stream = await gateway.in_thread(_to_stream, summary, history, gateway)
+    stream = await gateway.in_thread(_to_stream, history, gateway)
     response.headers["Server-Timing"] = f"engine;dur={(answered - asked) * 1000:.1f}"
     return InterestsAnswer(
         words=summary.words,
@@ -112,14 +112,15 @@ async def interests(body: InterestsBody, gateway: Served, response: Response) ->
     )
 
 
-def _to_stream(summary: Summary, history: History, gateway: Gateway) -> Stream:
-    found = interest_stream(
-        history, gateway.recommender, [interest.prefix for interest in summary.interests]
-    )
+def _to_stream(history: History, gateway: Gateway) -> Stream:
+    """Return the weights of every interest that events support, strongest today first."""
+    table = gateway.recommender.table
+    supported = find_interests(history, table, max_interests=max(1, len(history.events)))
+    found = interest_stream(history, table, [interest.prefix for interest in supported])
     return Stream(
         timestamps=list(found.timestamps),
         series=[
             Series(name=interest.name, weights=[round(float(weight), 6) for weight in weights])
-            for interest, weights in zip(summary.interests, found.weights, strict=True)
+            for interest, weights in zip(supported, found.weights, strict=True)
         ],
     )

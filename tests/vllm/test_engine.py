@@ -140,7 +140,7 @@ def test_questions_that_make_no_sense_are_refused_and_the_server_lives(
     answer = httpx.post(f"{vllm_server.url}/genrec/first_codes", json=about)
     assert answer.status_code == 400 and "this server runs base" in answer.text
     table = {"base": engine._base, "item_ids": ["a", "b"], "codes": [[0, 0, 0], [0, 0, 0]]}
-    table["learned"] = None
+    table["learned"] = [True, True]
     answer = httpx.put(f"{vllm_server.url}/genrec/table", json=table)
     assert answer.status_code == 400 and "share a semantic ID" in answer.text
     table["codes"] = [[0, 0, 0], [0, 0, 10**6]]

@@ -47,7 +47,7 @@ def paths(base, few):
 @pytest.fixture
 def table_file(tmp_path, monkeypatch, few):
     path = tmp_path / "table.npz"
-    write_table(path, *few)
+    write_table(path, *few, None)
     monkeypatch.setenv("GENREC_TABLE", str(path))
     return path
 

@@ -23,7 +23,7 @@ MAX_REQUESTS, VOCABULARY, TEXT = 6, 902, (3, 7, 11)
 @pytest.fixture(scope="module")
 def served(base, few, tmp_path_factory):
     path = tmp_path_factory.mktemp("table") / "table.npz"
-    write_table(path, *few)
+    write_table(path, *few, None)
     patch = pytest.MonkeyPatch()
     patch.setenv("GENREC_TABLE", str(path))
     yield base

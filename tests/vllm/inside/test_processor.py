@@ -78,7 +78,7 @@ def test_a_grown_table_is_seen_by_the_next_request(processor, base, few, table_f
     new[0, 0] = 9
     token = int(base.vocabulary.token_ids[0, 9])
     assert token not in allowed_after(processor, [base.opening])
-    write_table(table_file, [*item_ids, "new"], np.concatenate([codes, new]))
+    write_table(table_file, [*item_ids, "new"], np.concatenate([codes, new]), None)
     assert token in allowed_after(processor, [base.opening])
     assert allowed_after(processor, [base.opening], genrec_only=["new"]) == {token}
 
@@ -88,7 +88,7 @@ def test_a_request_keeps_the_table_it_began_with(processor, base, few, paths, ta
     added = [(0, params(), [base.opening], output)]
     processor.update_state(BatchUpdate(batch_size=1, removed=[], added=added, moved=[]))
     output.append(int(paths[0, 0]))
-    write_table(table_file, few[0][-1:], few[1][-1:])
+    write_table(table_file, few[0][-1:], few[1][-1:], None)
     processor.update_state(None)
     left = processor.apply(torch.zeros(1, VOCABULARY))[0].isfinite().nonzero()[:, 0].tolist()
     assert set(left) == may_follow([base.opening, *output], paths, base.opening, base.end)

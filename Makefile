@@ -58,10 +58,12 @@ bench-serve: $(READY) $(DEMO)/sft/manifest.json  ## Load on the gateway: 16 clie
 $(DEMO)/sft/manifest.json:
 	$(MAKE) demo
 
-test: $(READY)  ## Run the tests
+# Two workers, a file each at a time. One thread each: two processes of OpenMP on the same cores
+# would wait for one another.
+test: $(READY) $(VENV)-vllm/.ready  ## Run the tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 
 lint: $(READY)  ## Check style and types
 	$(BIN)/ruff check .

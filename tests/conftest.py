@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from tests.vllm_server import vllm_server  # noqa: F401  (a fixture)
 
@@ -55,10 +56,18 @@ def succeed(done: subprocess.CompletedProcess) -> subprocess.CompletedProcess:
 
 
 @pytest.fixture(scope="session")
-def chain(tmp_path_factory) -> Chain:
-    """A toy world through every stage, small enough for tests."""
-    root = tmp_path_factory.mktemp("chain")
-    paths = Chain(root)
+def chain(tmp_path_factory, worker_id) -> Chain:
+    """A toy world through every stage, small enough for tests; made once for all workers."""
+    temporary = tmp_path_factory.getbasetemp()
+    temporary = temporary if worker_id == "master" else temporary.parent
+    paths = Chain(temporary / "chain")
+    with FileLock(temporary / "chain.lock"):
+        if not (paths.sft / "manifest.json").exists():
+            _make_chain(paths)
+    return paths
+
+
+def _make_chain(paths: Chain) -> None:
     succeed(genrec("toy", "--out", paths.raw, "--set", "num_users=150"))
     events, items = paths.raw / "events.csv.gz", paths.raw / "items.jsonl.gz"
     succeed(genrec("prepare", "--events", events, "--items", items, "--out", paths.data))
@@ -85,4 +94,3 @@ def chain(tmp_path_factory) -> Chain:
             *("mixture.interests=1.0", *common),
         )
     )
-    return paths

@@ -100,6 +100,28 @@ def test_sentence_transformers_are_asked_for_by_name(tmp_path, monkeypatch):
         HubEncoder.fit(ITEMS, TextConfig(encoder=name))
 
 
+def test_a_sentence_transformer_keeps_its_own_pooling(tmp_path):
+    """The last token's state, not the mean that a plain language model gets."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+
+    plain = save_model(tmp_path / "plain", "bert")
+    parts = [Transformer(plain), Pooling(16, pooling_mode="lasttoken")]
+    parts[0].tokenizer.pad_token = "0"
+    SentenceTransformer(modules=parts, device="cpu").save(str(tmp_path / "whole"))
+    texts = [item.title for item in ITEMS]
+    expected = SentenceTransformer(str(tmp_path / "whole"), device="cpu").encode(
+        texts, normalize_embeddings=True
+    )
+    config = TextConfig(encoder=str(tmp_path / "whole"), dims=16)
+    _, vectors = HubEncoder.fit(ITEMS, config)
+    assert np.isfinite(vectors).all() and len(vectors) == len(ITEMS)
+    whole = encoders._load(str(tmp_path / "whole"), 64).encode(texts)
+    np.testing.assert_allclose(whole, expected, atol=1e-5)
+    mean = encoders._load(plain, 64).encode(texts)
+    assert np.abs(whole - mean).max() > 0.01
+
+
 def test_an_item_is_described_by_all_that_is_known():
     item = Item("a", "Fargo", "Coen", ("Crime", "Drama"), "one two three", "year: 1996")
     assert describe(item, max_words=2) == "Fargo\nCoen\nCrime > Drama\none two\nyear: 1996"

@@ -86,6 +86,7 @@ async def _serve(server: uvicorn.Server) -> None:
     await gateway.start()
     config = server.config
     socket = config.bind_socket()
+    socket.listen(config.backlog)  # or who connects right after the lines below is refused
     host, port = socket.getsockname()[:2]
     url = f"http://{host}:{port}/"
     log("listening", url=url)

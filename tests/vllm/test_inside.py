@@ -9,7 +9,7 @@ from tests.vllm_server import ENVIRONMENT, ROOT, VLLM_PYTHON, need_vllm
 def test_the_plugin_inside_vllm(chain):
     need_vllm()
     done = subprocess.run(
-        [str(VLLM_PYTHON), "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/vllm/inside"],
+        [str(VLLM_PYTHON), "-m", "pytest", "-v", "-p", "no:cacheprovider", "tests/vllm/inside"],
         capture_output=True,
         text=True,
         cwd=ROOT,

@@ -16,9 +16,12 @@ from tests.serve.page.browsing import DESKTOP, LONGEST_WAIT_MS
 _names = count(1)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium; in CI its absence is a failure."""
+    """Debian's Chromium; in CI its absence is a failure.
+
+    Of a module: while Playwright runs, nothing else in the process can run an event loop.
+    """
     chromium = os.environ.get("GENREC_CHROMIUM") or shutil.which("chromium")
     if chromium is None:
         message = "no Chromium here; on Debian: apt-get install chromium, or set GENREC_CHROMIUM"

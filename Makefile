@@ -10,7 +10,7 @@ DEMO := runs/demo
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-vllm demo test lint clean bench-beauty bench-loss bench-decode bench-prepare \
-	serve bench-serve
+	serve bench-serve bench-vllm bench-new-items
 
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -83,6 +83,9 @@ bench-beauty: $(READY)  ## Train on amazon14_beauty from scratch, default settin
 
 bench-loss: $(READY)  ## All-event loss against one prompt per prefix (after bench-beauty)
 	$(BIN)/python benchmarks/loss_speed.py --data $(BEAUTY)/data --base $(BEAUTY)/base
+
+bench-new-items: $(READY)  ## Can items be recommended that training never met?
+	$(BIN)/python benchmarks/new_items.py
 
 bench-decode: $(READY)  ## Tree beam search against generate(prefix_allowed_tokens_fn)
 	$(BIN)/python benchmarks/decode_speed.py --threads 2

@@ -21,6 +21,8 @@ DEFAULTS = {
     "--logprobs-mode": "processed_logprobs",
     "--max-logprobs": "-1",
     "--generation-config": "vllm",
+    # The logits of a model in half precision are rounded too coarsely to rank its items by them.
+    "--hf-overrides": '{"head_dtype": "float32"}',
     "--max-lora-rank": "64",
     "--max-loras": "2",
 }

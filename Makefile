@@ -97,4 +97,4 @@ bench-prepare: $(READY)  ## Memory and speed of preparing 50 million events
 	$(BIN)/python benchmarks/prepare_memory.py
 
 clean:  ## Remove what the commands made, but not your runs
-	rm -rf $(VENV) $(DEMO) .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-vllm $(DEMO) .pytest_cache .ruff_cache .mypy_cache .hypothesis

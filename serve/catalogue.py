@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from genrec.artifacts import find_parent, read_manifest
+from genrec.model.load import base_of
 from genrec.recommend import Recommender
 from genrec.schema import Item, SemanticId
 from serve.store import ItemStore, StoredItem
@@ -21,8 +22,7 @@ def index_hash(run: Path) -> str:
     Raises:
         ArtifactError: The run or one of its parents is missing or another one.
     """
-    base = run if "index" in read_manifest(run).parents else find_parent(run, "base")
-    return read_manifest(find_parent(base, "index")).content_hash
+    return read_manifest(find_parent(base_of(run), "index")).content_hash
 
 
 class Catalogue:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +43,7 @@ class AdapterSet:
 
     def load(self, name: str, path: Path) -> None:
         """See ``Engine.load_adapter``."""
-        check_name(name)
-        if name in self.names:
-            raise ConfigError(f"an adapter '{name}' is loaded already; choose another name")
+        check_new(name, self.names)
         check_adapter(path, self._base)
         options: dict[str, Any] = {"adapter_name": name, "torch_device": str(self.model.device)}
         try:
@@ -61,14 +60,13 @@ class AdapterSet:
 
     def use(self, name: str | None) -> None:
         """See ``Engine.use_adapter``."""
-        self._check_loaded(name)
+        if name is not None:
+            check_loaded(name, self.names)
         self._switch(name)
 
     def drop(self, name: str) -> None:
         """See ``Engine.drop_adapter``."""
-        self._check_loaded(name)
-        if name == self.in_use:
-            raise ConfigError(f"adapter '{name}' is in use; switch to another one or to none first")
+        check_idle(name, self.names, self.in_use)
         others = [other for other in self.names if other != name]
         if others:
             self.model.set_adapter(self.in_use or others[0])
@@ -87,11 +85,6 @@ class AdapterSet:
                 self.model.set_adapter(name)
         self.in_use = name
 
-    def _check_loaded(self, name: str | None) -> None:
-        if name is not None and name not in self.names:
-            loaded = ", ".join(self.names) or "none"
-            raise ConfigError(f"no adapter '{name}' is loaded (loaded: {loaded}); load it first")
-
 
 def check_name(name: str) -> None:
     """Check that a name can be an adapter's.
@@ -101,3 +94,36 @@ def check_name(name: str) -> None:
     """
     if not NAME.fullmatch(name):
         raise ConfigError(f"'{name}' is no adapter name; use 1 to 64 letters, digits, '-' and '_'")
+
+
+def check_new(name: str, loaded: Collection[str]) -> None:
+    """Check that an adapter can be loaded under a name.
+
+    Raises:
+        ConfigError: It is not a name, or is taken.
+    """
+    check_name(name)
+    if name in loaded:
+        raise ConfigError(f"an adapter '{name}' is loaded already; choose another name")
+
+
+def check_loaded(name: str, loaded: Collection[str]) -> None:
+    """Check that an adapter is there.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    if name not in loaded:
+        there = ", ".join(loaded) or "none"
+        raise ConfigError(f"no adapter '{name}' is loaded (loaded: {there}); load it first")
+
+
+def check_idle(name: str, loaded: Collection[str], in_use: str | None) -> None:
+    """Check that an adapter can be dropped.
+
+    Raises:
+        ConfigError: It is in use, or not there.
+    """
+    check_loaded(name, loaded)
+    if name == in_use:
+        raise ConfigError(f"adapter '{name}' is in use; switch to another one or to none first")

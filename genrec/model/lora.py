@@ -13,7 +13,14 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoTokenizer, BitsAndBytesConfig
 
-from genrec.artifacts import check_parent, find_parent, read_manifest, write_aside, write_manifest
+from genrec.artifacts import (
+    Manifest,
+    check_parent,
+    find_parent,
+    read_manifest,
+    write_aside,
+    write_manifest,
+)
 from genrec.errors import ConfigError
 from genrec.model.base import save_model
 from genrec.model.load import LoadedRun, base_settings, describe_run, load_model, load_run
@@ -64,14 +71,15 @@ def save_adapter(
     write_manifest(directory, out, "sft", settings, ADAPTER_FILES, {"base": base})
 
 
-def check_adapter(path: Path, base: Path) -> None:
-    """Check that a folder is an adapter for a base.
+def check_adapter(path: Path, base: Path) -> Manifest:
+    """Check that a folder is an adapter for a base, and return its manifest.
 
     Raises:
         ArtifactError: Missing, damaged, no adapter, or made for another base or ID table.
     """
-    read_manifest(path, "sft")
+    manifest = read_manifest(path, "sft")
     check_parent(path, "base", base)
+    return manifest
 
 
 def merge(run: Path, out: Path) -> None:

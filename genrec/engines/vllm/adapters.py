@@ -12,9 +12,9 @@ from typing import Any
 from vllm.entrypoints.serve.engine.protocol import ErrorResponse
 from vllm.entrypoints.serve.lora.protocol import LoadLoRAAdapterRequest, UnloadLoRAAdapterRequest
 
-from genrec.artifacts import check_parent, read_manifest
 from genrec.engines.adapters import check_name
 from genrec.errors import ArtifactError, ConfigError
+from genrec.model.lora import check_adapter
 
 
 class UnknownAdapter(ConfigError):
@@ -62,8 +62,7 @@ class ServerAdapters:
             ConfigError: The name is taken or not a name, or the server runs without LoRA.
         """
         check_name(name)
-        content = read_manifest(path, "sft").content_hash
-        check_parent(path, "base", self._base)
+        content = check_adapter(path, self._base).content_hash
         async with self._turn:
             if name in self.names:
                 if self._hashes.get(name) != content:

@@ -17,7 +17,7 @@ import httpx
 import numpy as np
 
 from genrec.artifacts import read_manifest
-from genrec.engines.adapters import check_name
+from genrec.engines.adapters import check_idle, check_loaded, check_new
 from genrec.engines.base import SEPARATOR, FoundItems, ItemQuery
 from genrec.engines.vllm.table_file import table_id
 from genrec.errors import (
@@ -90,24 +90,21 @@ class VllmEngine:
 
     def load_adapter(self, name: str, path: Path) -> None:
         """See ``Engine.load_adapter``; the path must be the same on the server's machine."""
-        check_name(name)
-        if name in self._loaded:
-            raise ConfigError(f"an adapter '{name}' is loaded already; choose another name")
-        check_adapter(path, self._base_path)
-        adapter = _Adapter.named(name, path)
+        check_new(name, self._loaded)
+        content_hash = check_adapter(path, self._base_path).content_hash
+        adapter = _Adapter(Path(path).resolve(), f"{name[:47]}-{content_hash}")
         self._give_adapter(adapter)
         self._loaded[name] = adapter
 
     def use_adapter(self, name: str | None) -> None:
         """See ``Engine.use_adapter``."""
-        self._check_loaded(name)
+        if name is not None:
+            check_loaded(name, self._loaded)
         self._in_use = name
 
     def drop_adapter(self, name: str) -> None:
         """See ``Engine.drop_adapter``."""
-        self._check_loaded(name)
-        if name == self._in_use:
-            raise ConfigError(f"adapter '{name}' is in use; switch to another one or to none first")
+        check_idle(name, self._loaded, self._in_use)
         served_name = self._loaded.pop(name).served_name
         self._send("DELETE", f"/genrec/adapters/{served_name}", missing_is_fine=True)
 
@@ -201,11 +198,6 @@ class VllmEngine:
         with self._changing:
             self._send("POST", "/genrec/adapters", body)
 
-    def _check_loaded(self, name: str | None) -> None:
-        if name is not None and name not in self._loaded:
-            loaded = ", ".join(self._loaded) or "none"
-            raise ConfigError(f"no adapter '{name}' is loaded (loaded: {loaded}); load it first")
-
     def _send(self, method: str, path: str, body: Any = None, missing_is_fine: bool = False) -> Any:
         try:
             answer = self._http.request(method, path, json=body)
@@ -244,11 +236,6 @@ class _Adapter:
 
     path: Path
     served_name: str
-
-    @classmethod
-    def named(cls, name: str, path: Path) -> _Adapter:
-        content_hash = read_manifest(path, "sft").content_hash
-        return cls(Path(path).resolve(), f"{name[:47]}-{content_hash}")
 
 
 class _Forgotten(Exception):

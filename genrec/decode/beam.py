@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from transformers import DynamicCache
 
 from genrec.decode.constraint import Constraint
+from genrec.decode.guide import Guide
 from genrec.decode.mask import DeviceTrie, check_vocabulary
 from genrec.decode.scores import child_logprobs
 from genrec.decode.trie import NO_NODE, ROOT
@@ -50,6 +51,7 @@ def tree_beam_search(
     trie: DeviceTrie,
     num_beams: int,
     constraint: Constraint | None = None,
+    guide: Guide | None = None,
 ) -> Beams:
     """Find the best leaves of each row.
 
@@ -63,6 +65,7 @@ def tree_beam_search(
         trie: On the model's device.
         num_beams: Beams kept at each level and leaves returned.
         constraint: Of B rows.
+        guide: A second opinion, built under the same constraint.
 
     Raises:
         DecodeError: The model cannot decode a tree of siblings.
@@ -74,6 +77,8 @@ def tree_beam_search(
     for _ in range(trie.num_levels):
         nodes, tokens, allowed = trie.expand(tree.nodes, constraint)
         logits = _child_logits(prompts, tree, tokens, allowed & trie.learned_at(nodes))
+        if guide is not None:
+            logits = guide.mix(logits, nodes)
         logprobs = child_logprobs(logits, allowed, trie.learned_at(nodes))
         tree.grow(nodes, tokens, tree.scores.unsqueeze(-1) + logprobs, num_beams)
     scores, order = tree.scores.sort(dim=1, descending=True, stable=True)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from transformers import DynamicCache
 
 from genrec.decode.constraint import Constraint
+from genrec.decode.guide import Guide
 from genrec.decode.mask import DeviceTrie
 from genrec.decode.scores import child_logprobs
 
@@ -27,6 +28,7 @@ def exact_scores(
     trie: DeviceTrie,
     constraint: Constraint | None = None,
     batch_size: int = 256,
+    guide: Guide | None = None,
 ) -> Tensor:
     """Score every leaf for every row.
 
@@ -37,6 +39,7 @@ def exact_scores(
         trie: On the model's device.
         constraint: Of B rows.
         batch_size: Sequences in a forward pass.
+        guide: A second opinion, built under the same constraint.
 
     Returns:
         Summed log-probabilities in nats, -inf for leaves a row's filters forbid.
@@ -68,7 +71,7 @@ def exact_scores(
                 past_key_values=_repeated(prompt.past_key_values, num_leaves),
             )
             logits = torch.cat([logits, output.logits.unflatten(0, (num_rows, -1))], dim=2)
-        scores.append(_score_paths(logits, lineage, paths, trie, constraint))
+        scores.append(_score_paths(logits, lineage, paths, trie, constraint, guide))
     return torch.cat(scores, dim=1)
 
 
@@ -78,6 +81,7 @@ def _score_paths(
     paths: Tensor,
     trie: DeviceTrie,
     constraint: Constraint | None,
+    guide: Guide | None,
 ) -> Tensor:
     """Sum the log-probability of each token among the allowed children of its node.
 
@@ -87,6 +91,7 @@ def _score_paths(
         paths: Tokens. Shape: (n, L).
         trie: The prefix index.
         constraint: Of B rows.
+        guide: Of B rows.
 
     Returns:
         Shape: (B, n).
@@ -96,6 +101,8 @@ def _score_paths(
         states = lineage[:, level].expand(len(logits), -1)
         nodes, tokens, allowed = trie.expand(states, constraint)
         among = logits[:, :, level].gather(-1, tokens)
+        if guide is not None:
+            among = guide.mix(among, nodes)
         logprobs = child_logprobs(among, allowed, trie.learned_at(nodes))
         taken = allowed & (tokens == paths[:, level, None])
         total += logprobs.masked_fill(~taken, 0).sum(dim=-1)

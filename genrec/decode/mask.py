@@ -9,8 +9,8 @@ A *state* is the node a row stands at; -1 stands nowhere, and leaves its row alo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -75,6 +75,12 @@ class DeviceTrie:
             most_children=int(np.diff(trie.first_child).max()),
             largest_token=int(trie.tokens.max()),
         )
+
+    def to(self, device: torch.device | str) -> DeviceTrie:
+        """Return the trie on another device."""
+        names = ("tokens", "first_child", "leaf_at", "place_of", "learned")
+        moved: dict[str, Any] = {name: getattr(self, name).to(device) for name in names}
+        return replace(self, **moved)
 
     @property
     def num_levels(self) -> int:
@@ -244,6 +250,33 @@ def trailing_states(input_ids: Tensor, trie: DeviceTrie, opening_token_id: int) 
     for tokens in input_ids[:, -(trie.num_levels + 1) :].unbind(1):
         states = torch.where(tokens == opening_token_id, ROOT, trie.step(states, tokens))
     return states
+
+
+def written_leaves(input_ids: Tensor, trie: DeviceTrie, opening_token_id: int) -> Tensor:
+    """Return the leaves that sequences already hold, in their order.
+
+    Args:
+        input_ids: Sequences. Shape: (B, T).
+        trie: On the same device.
+        opening_token_id: The token after which a path is written. Paths that are cut off or lead
+            nowhere are passed over.
+
+    Returns:
+        Leaves, padded at the end with -1. Shape: (B, most of a row, at least 1), int64.
+    """
+    opened = input_ids[:, : max(input_ids.shape[1] - trie.num_levels, 0)] == opening_token_id
+    rows, columns = opened.nonzero(as_tuple=True)
+    states = torch.full_like(rows, ROOT)
+    for level in range(1, trie.num_levels + 1):
+        states = trie.step(states, input_ids[rows, columns + level])
+    leaves = trie.leaves(states)
+    rows, leaves = rows[leaves != NO_NODE], leaves[leaves != NO_NODE]
+    counts = torch.bincount(rows, minlength=len(input_ids))
+    places = torch.arange(len(rows), device=rows.device) - (counts.cumsum(0) - counts)[rows]
+    widest = max(int(counts.max()) if len(counts) else 0, 1)
+    laid = torch.full((len(input_ids), widest), NO_NODE, device=rows.device)
+    laid[rows, places] = leaves
+    return laid
 
 
 def check_vocabulary(trie: DeviceTrie, vocabulary_size: int) -> None:

@@ -17,7 +17,9 @@ from genrec.decode.scores import child_logprobs
 from genrec.decode.trie import ROOT, Trie
 from genrec.engines.adapters import AdapterSet
 from genrec.engines.base import SEPARATOR, FoundItems, ItemQuery
+from genrec.engines.dense import DenseGuide
 from genrec.engines.phrases import PhraseList
+from genrec.model.half import float32_arithmetic
 from genrec.model.load import LoadedRun, base_of
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.stream.templates import END_MARKER
@@ -39,11 +41,14 @@ class TorchEngine:
             num_beams: Beams kept at every level; at least the ``k`` asked for is used.
         """
         self._adapters = AdapterSet(run.model, base_of(run.path))
+        self._arithmetic = float32_arithmetic(run.model)
         self._encoder = run.encoder
         self._vocabulary = run.vocabulary
         self._device = torch.device(device)
         self._num_beams = num_beams
         self._pad_id = int(run.encoder.tokenizer.pad_token_id)
+        self._view = None if run.dense is None else run.dense.to(self._device)
+        self._trained_ids = run.table.item_ids
         self.replace_table(run.table)
 
     @property
@@ -72,6 +77,15 @@ class TorchEngine:
         """See ``Engine.replace_table``."""
         trie = Trie.build(self._vocabulary.paths(table.codes))
         self._trie = DeviceTrie.put(trie, self._device, table.learned)
+        self._dense = DenseGuide.of(
+            self._view,
+            self._trained_ids,
+            table.item_ids,
+            table.codes,
+            table.learned,
+            self._trie,
+            self._encoder.opening,
+        )
 
     @torch.inference_mode()
     def items(self, queries: Sequence[ItemQuery], k: int) -> list[FoundItems]:
@@ -87,14 +101,19 @@ class TorchEngine:
                     exclude=[query.exclude for query in batch],
                     only=[query.only for query in batch],
                 )
-            leaves, scores = tree_beam_search(
-                self._adapters.model,
-                input_ids,
-                attention_mask,
-                self._trie,
-                num_beams=max(k, self._num_beams),
-                constraint=constraint,
-            )
+            guide = None
+            if self._dense is not None:
+                guide = self._dense.guide(input_ids, constraint)
+            with self._arithmetic():
+                leaves, scores = tree_beam_search(
+                    self._adapters.model,
+                    input_ids,
+                    attention_mask,
+                    self._trie,
+                    num_beams=max(k, self._num_beams),
+                    constraint=constraint,
+                    guide=guide,
+                )
             for number, rows, row_scores in zip(
                 numbers, leaves[:, :k].cpu().numpy(), scores[:, :k].cpu().numpy(), strict=True
             ):
@@ -131,16 +150,19 @@ class TorchEngine:
         rows = np.full((len(prompts), len(first_level)), -np.inf, dtype=np.float32)
         for numbers in self._batches(prompts):
             input_ids, attention_mask = self._pad([prompts[number] for number in numbers])
-            output = self._adapters.model(
-                input_ids=input_ids,
-                attention_mask=attention_mask,
-                position_ids=_positions(attention_mask),
-                logits_to_keep=1,
-                use_cache=False,
-            )
-            logprobs = child_logprobs(
-                output.logits[:, -1, tokens[0]], used, self._trie.learned_at(nodes)
-            )
+            with self._arithmetic():
+                output = self._adapters.model(
+                    input_ids=input_ids,
+                    attention_mask=attention_mask,
+                    position_ids=_positions(attention_mask),
+                    logits_to_keep=1,
+                    use_cache=False,
+                )
+            logits = output.logits[:, -1, tokens[0]]
+            if self._dense is not None:
+                guide = self._dense.guide(input_ids)
+                logits = guide.mix(logits, nodes.expand(len(logits), -1))
+            logprobs = child_logprobs(logits, used, self._trie.learned_at(nodes))
             rows[np.ix_(numbers, first_codes)] = logprobs.cpu().numpy()
         return rows
 
@@ -156,12 +178,13 @@ class TorchEngine:
         while len(written) < max_tokens and (not written or written[-1] != end):
             allowed = sayable.allowed(written)
             if len(allowed) > 1:
-                logits = self._adapters.model(
-                    input_ids=torch.tensor([unread], device=self._device),
-                    past_key_values=cache,
-                    use_cache=True,
-                    logits_to_keep=1,
-                ).logits[0, -1]
+                with self._arithmetic():
+                    logits = self._adapters.model(
+                        input_ids=torch.tensor([unread], device=self._device),
+                        past_key_values=cache,
+                        use_cache=True,
+                        logits_to_keep=1,
+                    ).logits[0, -1]
                 allowed = [allowed[int(logits[allowed].argmax())]]
                 unread = []
             written.append(allowed[0])

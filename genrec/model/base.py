@@ -23,6 +23,7 @@ from transformers import (
 from genrec.artifacts import check_parent, write_aside, write_manifest
 from genrec.data import Dataset
 from genrec.errors import ConfigError
+from genrec.model.dense import SETTINGS_FILE, WEIGHTS_FILE, DenseView, save_dense
 from genrec.model.scratch import ScratchConfig, make_model, train_tokenizer
 from genrec.model.vocabulary import SidVocabulary, add_vocabulary
 from genrec.progress import working
@@ -99,11 +100,16 @@ def save_model(
     tokenizer: Any,
     settings: dict[str, Any],
     parents: dict[str, Path],
+    dense: DenseView | None = None,
 ) -> None:
-    """Write a full model with its tokenizer and manifest into a scratch directory."""
+    """Write a full model with its tokenizer, dense view and manifest into a scratch directory."""
     model.save_pretrained(directory, max_shard_size="1TB")
     tokenizer.save_pretrained(directory)
-    write_manifest(directory, out, kind, settings, CONTENT_FILES, parents)
+    content = CONTENT_FILES
+    if dense is not None:
+        save_dense(dense, directory)
+        content = [*CONTENT_FILES, WEIGHTS_FILE, SETTINGS_FILE]
+    write_manifest(directory, out, kind, settings, content, parents)
 
 
 def _load_pretrained(config: BaseConfig) -> tuple[Any, Any]:

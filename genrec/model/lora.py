@@ -91,9 +91,10 @@ def merge(run: Path, out: Path) -> None:
     if read_manifest(run).kind != "sft":
         raise ConfigError(f"{run} has no adapter to merge; give a run of train/sft.py")
     base = find_parent(run, "base")
-    model = load_run(run).model.merge_and_unload()
+    loaded = load_run(run)
+    model = loaded.model.merge_and_unload()
     settings = {"run": str(run), "base_settings": base_settings(base)}
     parents = {"index": find_parent(base, "index"), "base": base}
     tokenizer = AutoTokenizer.from_pretrained(base)
     with write_aside(out) as directory:
-        save_model(directory, out, "merged", model, tokenizer, settings, parents)
+        save_model(directory, out, "merged", model, tokenizer, settings, parents, loaded.dense)

@@ -10,6 +10,7 @@ from peft import PeftModel
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from genrec.model.item_loss import ItemLoss
 from genrec.stream.samples import Target
 
 
@@ -21,10 +22,15 @@ class StreamLoss(nn.Module):
     """
 
     def __init__(
-        self, model: Any, weights: Mapping[Target, float], embedding_dropout: float = 0.0
+        self,
+        model: Any,
+        items: ItemLoss,
+        weights: Mapping[Target, float],
+        embedding_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.model = model
+        self.items = items
         self.dropout = nn.Dropout(embedding_dropout)
         self.weights: Tensor
         self.register_buffer("weights", torch.zeros(len(Target)), persistent=False)
@@ -60,8 +66,12 @@ class StreamLoss(nn.Module):
         ).last_hidden_state
         # A token is predicted at the position before it; position 0 of a sample is never a target.
         kinds = targets[:, 1:]
-        places = self.weights[kinds] > 0
-        logits = causal_lm.get_output_embeddings()(hidden[:, :-1][places]).float()
+        weighed = self.weights[kinds]
+        item_weight = self.weights[Target.ITEM]
+        output = causal_lm.get_output_embeddings()
+        is_item = (targets == Target.ITEM) & (item_weight > 0)
+        items = self.items(hidden, input_ids, is_item, output)
+        places = (weighed > 0) & (kinds != Target.ITEM)
+        logits = output(hidden[:, :-1][places]).float()
         losses = F.cross_entropy(logits, input_ids[:, 1:][places], reduction="none")
-        weights = self.weights[kinds[places]]
-        return (losses * weights).sum(), weights.sum()
+        return items * item_weight + (losses * weighed[places]).sum(), weighed.sum()

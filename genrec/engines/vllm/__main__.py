@@ -2,12 +2,13 @@
 
     python -m genrec.engines.vllm --model BASE [any argument of vLLM's API server]
 
-Arguments left out get defaults under which only items that exist can be named, and beam search
-finds its prompts in the prefix cache. ``docs/vllm.md`` lists them.
+Arguments left out get defaults under which only items that exist can be named and beam search finds
+its prompts in the prefix cache; --dtype is taken for the weights only. ``docs/vllm.md`` lists them.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import sys
@@ -15,18 +16,24 @@ import tempfile
 from pathlib import Path
 
 from genrec.engines.vllm.cpu_blocks import BLOCK, BLOCKS_VARIABLE
+from genrec.engines.vllm.half_weights import WEIGHTS_VARIABLE
 from genrec.errors import ConfigError, GenrecError
 
 DEFAULTS = {
     "--logprobs-mode": "processed_logprobs",
     "--max-logprobs": "-1",
     "--generation-config": "vllm",
-    # The logits of a model in half precision are rounded too coarsely to rank its items by them.
+    # Where a model is left to compute in half precision, its logits at least are not: they would be
+    # rounded too coarsely to rank its items by them.
     "--hf-overrides": '{"head_dtype": "float32"}',
     "--max-lora-rank": "64",
     "--max-loras": "2",
 }
 RUNNER_VARIABLE = "VLLM_USE_V2_MODEL_RUNNER"
+ARITHMETIC_VARIABLE = "GENREC_ARITHMETIC"
+DTYPES = {name: name for name in ("bfloat16", "float16", "float32")}
+DTYPES |= {"half": "float16", "float": "float32"}
+"""What vLLM calls them."""
 
 
 def with_defaults(arguments: list[str], cpu_block: int | None) -> list[str]:
@@ -61,6 +68,40 @@ def with_defaults(arguments: list[str], cpu_block: int | None) -> list[str]:
     return [*arguments, *added]
 
 
+def in_float32(arguments: list[str], cpu: bool) -> list[str]:
+    """Have the model computed in float32, with weights held as --dtype says or as they were saved.
+
+    Scores computed in half precision differ from those of the other engine by more than its items
+    do (``genrec.model.half``).
+
+    Args:
+        arguments: As typed.
+        cpu: Whether vLLM runs on a CPU.
+
+    Raises:
+        ConfigError: A kind of number or of arithmetic that there is not.
+    """
+    arithmetic = os.environ.get(ARITHMETIC_VARIABLE, "float32")
+    if arithmetic not in ("float32", "model"):
+        raise ConfigError(f"{ARITHMETIC_VARIABLE} is 'float32' or 'model', not '{arithmetic}'")
+    quantized = any(value_of(name, arguments) for name in ("--quantization", "-q"))
+    if arithmetic == "model" or quantized:
+        return arguments
+    asked = value_of("--dtype", arguments) or "auto"
+    if asked == "auto":
+        asked = _saved_dtype(Path(model_of(arguments)))
+    if asked not in DTYPES:
+        raise ConfigError(f"--dtype is one of {', '.join(DTYPES)} and auto, not '{asked}'")
+    weights = DTYPES[asked]
+    os.environ[WEIGHTS_VARIABLE] = weights
+    # The last of two is taken.
+    arguments = [*arguments, "--dtype", "float32"]
+    if not cpu and value_of("--lora-dtype", arguments) is None:
+        # GPUs have kernels for adapters in half precision only.
+        arguments += ["--lora-dtype", weights if weights != "float32" else "bfloat16"]
+    return arguments
+
+
 def set_environment(model: str, directory: Path) -> None:
     """Tell every process of the server what is served.
 
@@ -83,14 +124,28 @@ def model_of(arguments: list[str]) -> str:
     Raises:
         ConfigError: None is named.
     """
+    model = value_of("--model", arguments)
+    if model is None:
+        raise ConfigError("give the folder of a base: python -m genrec.engines.vllm --model BASE")
+    return model
+
+
+def value_of(name: str, arguments: list[str]) -> str | None:
+    """Return what was typed for an argument; None where it was left out."""
+    found = None
     for place, argument in enumerate(arguments):
-        name, equals, value = argument.partition("=")
-        if name == "--model":
+        typed, equals, value = argument.partition("=")
+        if typed.replace("_", "-") == name:
             if equals:
-                return value
-            if place + 1 < len(arguments):
-                return arguments[place + 1]
-    raise ConfigError("give the folder of a base: python -m genrec.engines.vllm --model BASE")
+                found = value
+            elif place + 1 < len(arguments):
+                found = arguments[place + 1]
+    return found
+
+
+def _saved_dtype(base: Path) -> str:
+    config = json.loads((base / "config.json").read_text(encoding="utf-8"))
+    return config.get("dtype") or config.get("torch_dtype") or "float32"
 
 
 def _cpu_block() -> int | None:
@@ -111,7 +166,9 @@ def main() -> None:
             from genrec.engines.vllm.served import served_here
 
             served_here()
-            sys.argv[1:] = with_defaults(arguments, _cpu_block())
+            cpu_block = _cpu_block()
+            arguments = in_float32(arguments, cpu=cpu_block is not None)
+            sys.argv[1:] = with_defaults(arguments, cpu_block)
         except GenrecError as error:
             sys.exit(f"error: {error}")
         from vllm.entrypoints.launchers.api_server import entry

@@ -4,7 +4,7 @@ vLLM 0.32 asks for multiples of 32 on CPUs since its main kernel loads keys 32 a
 another one of 16 and chooses it by block size. Half the block is half of what every beam computes
 anew of its prompt, which is most of a search's work.
 
-vLLM runs this in every process, as a general plugin; it does nothing unless our server asked.
+vLLM runs this in every process (``plugin``); it does nothing unless our server asked.
 """
 
 from __future__ import annotations

@@ -252,7 +252,7 @@ async def find_items(ask: ItemsAsk, raw_request: Request, serving: Serving) -> d
 async def first_codes(ask: Ask, raw_request: Request, serving: Serving) -> dict[str, Any]:
     """Return the first codes in use and their log-probabilities after each prompt."""
     catalogue, lora = serving.check(ask)
-    log_probs = await serving.search.first_log_probs(ask.prompts, catalogue.trie, lora)
+    log_probs = await serving.search.first_log_probs(ask.prompts, catalogue, lora)
     code_of = {token: code for code, token in enumerate(catalogue.base.vocabulary.token_ids[0])}
     codes = sorted(code_of[token] for token in log_probs[0]) if log_probs else []
     tokens = catalogue.base.vocabulary.token_ids[0][codes].tolist()

@@ -23,11 +23,13 @@ from vllm.inputs import tokens_input
 from vllm.sampling_params import RequestOutputKind, SamplingParams
 
 from genrec.decode.constraint import Constraint
+from genrec.decode.guide import Guide
 from genrec.decode.mask import DeviceTrie
 from genrec.decode.trie import ROOT
 from genrec.engines.phrases import PhraseList
 from genrec.engines.vllm.masking import Writer
 from genrec.engines.vllm.processor import SEARCH
+from genrec.engines.vllm.served import Catalogue
 from genrec.errors import DecodeError
 
 
@@ -101,11 +103,11 @@ class Search:
         )
 
     async def first_log_probs(
-        self, prompts: Sequence[list[int]], trie: DeviceTrie, lora: Any
+        self, prompts: Sequence[list[int]], catalogue: Catalogue, lora: Any
     ) -> list[dict[int, float]]:
         """Return the log-probability of every first token of an item after each prompt."""
-        choice = _choices(trie, [ROOT])[0]
-        return await _all(self._first_of(prompt, choice, lora) for prompt in prompts)
+        choice = _choices(catalogue.trie, [ROOT])[0]
+        return await _all(self._first_of(prompt, choice, catalogue, lora) for prompt in prompts)
 
     async def texts(
         self,
@@ -128,10 +130,11 @@ class Search:
             constraint = None
             if len(writer.exclude) or writer.only is not None:
                 constraint = Constraint.build(trie, [writer.exclude], [writer.only])
+            guide = _guide(writer.catalogue, prompt, constraint)
             beams = [_Beam(0.0, ROOT, ())]
             for _ in range(trie.num_levels):
                 choices = _choices(trie, [beam.node for beam in beams], constraint)
-                beams = await self._grow(prompt, beams, choices, num_beams, lora)
+                beams = await self._grow(prompt, beams, choices, num_beams, lora, guide)
             # Equal scores stand in the order of their paths, in which beams are kept.
             beams = sorted(beams, key=lambda beam: -beam.score)
             leaves = trie.leaves(torch.tensor([beam.node for beam in beams], dtype=torch.int64))
@@ -144,6 +147,7 @@ class Search:
         choices: list[_Choice],
         num_beams: int,
         lora: Any,
+        guide: Guide | None,
     ) -> list[_Beam]:
         """Return the best children of the beams, in the order of their paths.
 
@@ -153,9 +157,10 @@ class Search:
             choices: What each may go on with.
             num_beams: How many to keep.
             lora: The adapter.
+            guide: A second opinion.
         """
         answers = await _all(
-            self._weigh([*prompt, *beam.path], choice, num_beams, lora)
+            self._weigh([*prompt, *beam.path], choice, num_beams, lora, guide)
             for beam, choice in zip(beams, choices, strict=True)
         )
         grown = [
@@ -166,12 +171,20 @@ class Search:
         best = sorted(grown, key=lambda beam: (-beam.score, beam.path))[:num_beams]
         return sorted(best, key=lambda beam: beam.path)
 
-    async def _first_of(self, prompt: list[int], choice: _Choice, lora: Any) -> dict[int, float]:
+    async def _first_of(
+        self, prompt: list[int], choice: _Choice, catalogue: Catalogue, lora: Any
+    ) -> dict[int, float]:
         async with self._turns:
-            return await self._weigh(prompt, choice, len(choice.learned), lora)
+            guide = _guide(catalogue, prompt, None)
+            return await self._weigh(prompt, choice, len(choice.learned), lora, guide)
 
     async def _weigh(
-        self, tokens: list[int], choice: _Choice, num_best: int, lora: Any
+        self,
+        tokens: list[int],
+        choice: _Choice,
+        num_best: int,
+        lora: Any,
+        guide: Guide | None,
     ) -> dict[int, float]:
         """Return log-probabilities of a choice's tokens by the rule of scores.
 
@@ -183,7 +196,11 @@ class Search:
             return {}
         weighed = dict.fromkeys(choice.nodes.keys() - learned, -math.log(count))
         if len(learned) > 1:
-            answer = await self._ask(tokens, learned, min(num_best, len(learned)), lora)
+            # A second opinion may lift any of them, so all are asked for.
+            wanted = min(num_best, len(learned)) if guide is None else len(learned)
+            answer = await self._ask(tokens, learned, wanted, lora)
+            if guide is not None:
+                answer = _pool(answer, choice, guide)
         else:
             answer = dict.fromkeys(learned, 0.0)
         share = math.log(len(learned) / count) if learned else 0.0
@@ -233,6 +250,21 @@ class Search:
         if not best:
             raise DecodeError("the model gave no finite log-probability; its weights are damaged")
         return best
+
+
+def _guide(catalogue: Catalogue, prompt: list[int], constraint: Constraint | None) -> Guide | None:
+    if catalogue.guide is None:
+        return None
+    return catalogue.guide.guide(torch.tensor([prompt]), constraint)
+
+
+def _pool(answer: dict[int, float], choice: _Choice, guide: Guide) -> dict[int, float]:
+    """Pool the log-probabilities of a choice's learned tokens with a second opinion."""
+    tokens = choice.learned
+    log_probs = torch.tensor([[answer.get(token, -math.inf) for token in tokens]])
+    nodes = torch.tensor([[choice.nodes[token] for token in tokens]])
+    pooled = guide.mix(log_probs, nodes).log_softmax(dim=-1)[0].tolist()
+    return {token: value for token, value in zip(tokens, pooled, strict=True) if value > -math.inf}
 
 
 def _choices(

@@ -23,8 +23,10 @@ from transformers import AutoTokenizer
 from genrec.artifacts import MANIFEST, find_parent, read_manifest
 from genrec.decode.mask import DeviceTrie
 from genrec.decode.trie import Trie
+from genrec.engines.dense import DenseGuide
 from genrec.engines.vllm.table_file import file_stamp, read_table, table_id
 from genrec.errors import ArtifactError, DataError
+from genrec.model.dense import DenseView, load_dense
 from genrec.model.load import FULL_MODELS
 from genrec.model.vocabulary import SidVocabulary
 from genrec.semantic_ids.table import SemanticIdTable
@@ -47,6 +49,7 @@ class ServedBase:
         opening: Token after which an item is written.
         end: Token that ends a text.
         table: The table it was built on.
+        dense: The dense view that goes with it; None where it has none.
     """
 
     path: Path
@@ -55,6 +58,7 @@ class ServedBase:
     opening: int
     end: int
     table: SemanticIdTable
+    dense: DenseView | None = None
 
     @classmethod
     def load(cls, path: Path) -> ServedBase:
@@ -75,6 +79,7 @@ class ServedBase:
             token_ids[ITEM_MARKER],
             token_ids[END_MARKER],
             table,
+            load_dense(path),
         )
 
 
@@ -87,6 +92,7 @@ class Catalogue:
         table_id: Hash of the table.
         item_ids: Of each row.
         codes: Shape: (N, L), int32.
+        learned: Whether training met each; None: all. Shape: (N,), bool.
         trie: Of the rows' tokens.
     """
 
@@ -94,6 +100,7 @@ class Catalogue:
     table_id: str
     item_ids: list[str]
     codes: np.ndarray
+    learned: np.ndarray | None
     trie: DeviceTrie
 
     @classmethod
@@ -107,7 +114,20 @@ class Catalogue:
     ) -> Catalogue:
         """Build the trie on a device."""
         trie = DeviceTrie.put(Trie.build(base.vocabulary.paths(codes)), device, learned)
-        return cls(base, table_id(item_ids, codes, learned), item_ids, codes, trie)
+        return cls(base, table_id(item_ids, codes, learned), item_ids, codes, learned, trie)
+
+    @cached_property
+    def guide(self) -> DenseGuide | None:
+        """The second opinion on the table's items; None where the causal LM alone has a say."""
+        return DenseGuide.of(
+            self.base.dense,
+            self.base.table.item_ids,
+            self.item_ids,
+            self.codes,
+            self.learned,
+            self.trie,
+            self.base.opening,
+        )
 
     @cached_property
     def row_of(self) -> dict[str, int]:

@@ -1,0 +1,100 @@
+"""What half precision means here: how a base's weights are held, not how it is computed.
+
+Weights in bfloat16 or float16 take half the memory and are read in half the time. Computed in it
+as well, a model's scores would be coarse: each rounding of what goes into a layer alone moves the
+score of an item by up to 0.013 nats, and it falls out otherwise in every kernel. So all engines
+compute in float32 with the weights as they are, and agree.
+
+Training is another matter: Accelerate's ``--mixed_precision`` decides there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+HALF = (torch.bfloat16, torch.float16)
+
+
+def float32_linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Multiply by weights in half precision as float32 would.
+
+    On GPUs their tensor cores do it: ``x`` is the sum of two bfloat16 numbers to 16 bits, products
+    of bfloat16 are exact in float32, and both parts go through the weights in one pass. Elsewhere
+    the weights are widened for the moment.
+
+    Args:
+        x: Shape: (..., K).
+        weight: Shape: (N, K).
+        bias: Shape: (N,).
+
+    Returns:
+        Shape: (..., N), float32.
+    """
+    x = x.float()
+    if not (weight.is_cuda and weight.dtype == torch.bfloat16):
+        return F.linear(x, weight.float(), None if bias is None else bias.float())
+    rows = x.reshape(-1, x.shape[-1])
+    both = torch.mm(torch.cat(two_parts(rows)), weight.t(), out_dtype=torch.float32)
+    product = both[: len(rows)] + both[len(rows) :]
+    if bias is not None:
+        product = product + bias.float()
+    return product.view(*x.shape[:-1], -1)
+
+
+def two_parts(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Split float32 numbers into two of bfloat16 that add up to them, to 16 bits."""
+    high = x.to(torch.bfloat16)
+    return high, (x - high.float()).to(torch.bfloat16)
+
+
+def float32_arithmetic(model: nn.Module) -> Callable[[], AbstractContextManager[Any]]:
+    """Return what to run a model under, so that it computes in float32.
+
+    The weights stay as they are. A model in float32 runs under nothing at all, and so does one
+    under autocast, which is told by its caller what to compute in.
+
+    Args:
+        model: A causal LM, PEFT-wrapped or not.
+
+    Returns:
+        Makes a context manager; made anew for every run.
+    """
+    kinds = {(weight.dtype, weight.device.type) for weight in model.parameters()}
+    devices = {device for dtype, device in kinds if dtype in HALF}
+
+    def run_under() -> AbstractContextManager[Any]:
+        if not devices or any(torch.is_autocast_enabled(device) for device in devices):
+            return nullcontext()
+        return _Float32Arithmetic()
+
+    return run_under
+
+
+class _Float32Arithmetic(TorchFunctionMode):
+    """Widens what meets weights in half precision; what follows from it is float32 by itself."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func is F.linear and args[1].dtype in HALF:
+            return float32_linear(*args, **kwargs)
+        if func is F.embedding:
+            found = func(*args, **kwargs)
+            return found.float() if found.dtype in HALF else found
+        if func in (F.layer_norm, F.rms_norm):
+            # Unlike a product, they take no weights of another kind than what they norm.
+            args = tuple(map(_wide, args))
+            kwargs = {name: _wide(value) for name, value in kwargs.items()}
+        return func(*args, **kwargs)
+
+
+def _wide(value: Any) -> Any:
+    return value.float() if isinstance(value, Tensor) and value.dtype in HALF else value

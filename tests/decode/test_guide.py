@@ -1,0 +1,107 @@
+"""A search led by a second opinion: against pooling by hand, and against the exact oracle."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from genrec.decode.beam import tree_beam_search
+from genrec.decode.constraint import Constraint
+from genrec.decode.exact import exact_scores
+from genrec.decode.guide import Guide
+from genrec.decode.mask import DeviceTrie
+from genrec.decode.trie import Trie
+
+FEW = settings(max_examples=15, deadline=None)
+CLOSE = {"atol": 1e-4, "rtol": 0}
+
+
+def paths_of(seed, num_paths):
+    rng = np.random.default_rng(seed)
+    rows = np.unique(rng.integers(0, 5, (4 * num_paths, 3)), axis=0)
+    return rng.permutation(rows)[:num_paths] + np.array([0, 5, 10])
+
+
+def pooled_by_hand(model, prompt, paths, allowed, odds, weight):
+    """Pool leaf by leaf with whole sequences and dicts. Returns {leaf: score}."""
+    below = {}
+    for leaf in allowed:
+        for level in range(len(paths[leaf]) + 1):
+            prefix = paths[leaf][:level]
+            below[prefix] = below.get(prefix, 0.0) + odds[leaf]
+    scores = {}
+    for leaf in allowed:
+        path, total = paths[leaf], 0.0
+        with torch.inference_mode():
+            logits = model(torch.tensor([[*prompt, *path[:-1]]])).logits[0]
+        for level, token in enumerate(path):
+            at = logits[len(prompt) - 1 + level]
+            pooled = {
+                prefix[-1]: (1 - weight) * float(at[prefix[-1]]) + weight * math.log(mass)
+                for prefix, mass in below.items()
+                if prefix[:-1] == path[:level] and len(prefix) == level + 1
+            }
+            total += pooled[token] - math.log(sum(math.exp(value) for value in pooled.values()))
+        scores[leaf] = total
+    return scores
+
+
+@FEW
+@given(st.integers(0, 10**6), st.floats(0.05, 1.0), st.data())
+def test_the_search_pools_as_by_hand_and_is_exact(qwen3, prompts, seed, weight, data):
+    paths = paths_of(seed, data.draw(st.integers(1, 25)))
+    everything = range(len(paths))
+    exclude = data.draw(st.sets(st.sampled_from(everything), max_size=len(paths) - 1))
+    trie = DeviceTrie.put(Trie.build(paths))
+    constraint = Constraint.build(trie, exclude=[sorted(exclude)])
+    leaf_logits = 3 * torch.randn(1, len(paths), generator=torch.Generator().manual_seed(seed))
+    guide = Guide.build(trie, leaf_logits, weight, constraint)
+    input_ids, mask = prompts(seed, 1)
+    left = sorted({*everything} - exclude)
+    odds = leaf_logits[0].exp().tolist()
+    tuples = [tuple(path) for path in paths.tolist()]
+    by_hand = pooled_by_hand(qwen3, input_ids[0].tolist(), tuples, left, odds, weight)
+    scores = exact_scores(qwen3, input_ids, mask, trie, constraint, guide=guide)
+    expected = torch.full((1, len(paths)), -torch.inf)
+    expected[0, left] = torch.tensor([by_hand[leaf] for leaf in left])
+    torch.testing.assert_close(scores, expected, **CLOSE)
+    torch.testing.assert_close(scores.exp().sum(), torch.tensor(1.0), **CLOSE)
+    beams = tree_beam_search(qwen3, input_ids, mask, trie, len(paths), constraint, guide)
+    best = scores.topk(len(paths)).values
+    torch.testing.assert_close(beams.scores, best, **CLOSE)
+
+
+def test_alone_it_ranks_as_its_own_scores_do(qwen3, prompts):
+    """With the whole weight the LM has no say: the leaves come in the order of their odds."""
+    paths = paths_of(1, 30)
+    trie = DeviceTrie.put(Trie.build(paths))
+    leaf_logits = torch.randn(2, len(paths), generator=torch.Generator().manual_seed(4))
+    beams = tree_beam_search(
+        qwen3, *prompts(0, 2), trie, len(paths), guide=Guide.build(trie, leaf_logits, 1.0)
+    )
+    assert torch.equal(beams.leaves, leaf_logits.argsort(descending=True))
+    torch.testing.assert_close(
+        beams.scores, leaf_logits.log_softmax(-1).sort(descending=True).values, **CLOSE
+    )
+
+
+def test_odds_too_small_for_sums_still_count():
+    """A node whose leaves are all but impossible keeps the proportions among its children."""
+    trie = DeviceTrie.put(Trie.build([[0, 2], [0, 3], [1, 2], [1, 3]]))
+    logits = torch.tensor([[0.0, 0.0, -300.0, -301.0]])
+    masses = Guide.build(trie, logits, 0.5).masses[0]
+    assert masses.isfinite().all()
+    torch.testing.assert_close(masses[5] - masses[6], torch.tensor(1.0))
+    torch.testing.assert_close(masses[2], torch.tensor([-300.0, -301.0]).logsumexp(0))
+
+
+def test_bad_weights_and_shapes_are_refused():
+    trie = DeviceTrie.put(Trie.build([[0, 1], [0, 2]]))
+    for weight in (0.0, -1.0, 1.5, math.nan):
+        with pytest.raises(ValueError, match="weight"):
+            Guide.build(trie, torch.zeros(1, 2), weight)
+    with pytest.raises(ValueError, match="3 scores, 2 leaves"):
+        Guide.build(trie, torch.zeros(1, 3), 0.5)

@@ -1,0 +1,74 @@
+"""What our vLLM server makes of --dtype: how weights are held, never how is computed."""
+
+import json
+import os
+
+import pytest
+
+from genrec.engines.vllm.__main__ import in_float32, value_of
+from genrec.errors import ConfigError
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch):
+    for name in ("GENREC_WEIGHTS", "GENREC_ARITHMETIC"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def base(tmp_path):
+    def make(**config):
+        (tmp_path / "config.json").write_text(json.dumps(config))
+        return ["--model", str(tmp_path)]
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("config", "typed", "weights"),
+    [
+        ({"dtype": "bfloat16"}, [], "bfloat16"),
+        ({"torch_dtype": "float16"}, ["--dtype", "auto"], "float16"),
+        ({"dtype": "float32"}, [], "float32"),
+        ({}, [], "float32"),
+        ({"dtype": "float32"}, ["--dtype", "half"], "float16"),
+        ({"dtype": "bfloat16"}, ["--dtype=float"], "float32"),
+        ({"dtype": "float32"}, ["--dtype", "float32", "--dtype=bfloat16"], "bfloat16"),
+    ],
+)
+def test_weights_as_asked_or_saved_arithmetic_in_float32(base, config, typed, weights):
+    arguments = in_float32([*base(**config), *typed], cpu=True)
+    assert value_of("--dtype", arguments) == "float32"
+    assert os.environ["GENREC_WEIGHTS"] == weights
+    assert value_of("--lora-dtype", arguments) is None
+
+
+@pytest.mark.parametrize(
+    ("saved", "typed", "adapters"),
+    [
+        ("float32", [], "bfloat16"),
+        ("float16", [], "float16"),
+        ("bfloat16", ["--lora_dtype", "float16"], "float16"),
+    ],
+)
+def test_on_gpus_adapters_are_what_their_kernels_take(base, saved, typed, adapters):
+    arguments = in_float32([*base(dtype=saved), *typed], cpu=False)
+    assert value_of("--lora-dtype", arguments) == adapters
+
+
+@pytest.mark.parametrize("typed", [["--quantization", "fp8"], ["-q=fp8"], []])
+def test_a_model_may_be_left_to_compute_as_vllm_does(base, typed, monkeypatch):
+    if not typed:
+        monkeypatch.setenv("GENREC_ARITHMETIC", "model")
+    arguments = [*base(dtype="bfloat16"), *typed]
+    assert in_float32(arguments, cpu=True) == arguments
+    assert "GENREC_WEIGHTS" not in os.environ
+
+
+def test_what_there_is_not_is_refused(base, monkeypatch):
+    with pytest.raises(ConfigError, match="--dtype is one of"):
+        in_float32([*base(dtype="float32"), "--dtype", "int8"], cpu=True)
+    monkeypatch.setenv("GENREC_ARITHMETIC", "fast")
+    with pytest.raises(ConfigError, match="'float32' or 'model'"):
+        in_float32(base(dtype="float32"), cpu=True)

@@ -1,0 +1,124 @@
+"""The dense view: what it reads, what it learns, how it is kept."""
+
+import numpy as np
+import pytest
+import torch
+
+from genrec.errors import ArtifactError
+from genrec.model.dense import (
+    NO_ROW,
+    SETTINGS_FILE,
+    DenseConfig,
+    DenseView,
+    load_dense,
+    newest,
+    pad_histories,
+    save_dense,
+)
+from genrec.model.dense_training import dense_ndcg, fit_dense
+
+SMALL = DenseConfig(hidden_size=16, dropout=0.0, max_events=6)
+
+
+@pytest.fixture
+def view():
+    torch.manual_seed(0)
+    centroids = torch.randn(2, 4, 5)
+    return DenseView(9, centroids, SMALL).eval()
+
+
+def vectors_of(view, codes):
+    with torch.no_grad():
+        return view.vectors(torch.arange(len(codes)), torch.as_tensor(codes))
+
+
+CODES = np.array([[row % 4, row // 4 % 4] for row in range(9)])
+
+
+def test_a_score_depends_on_the_history_and_its_order_but_not_on_padding(view):
+    vectors = vectors_of(view, CODES)
+    with torch.no_grad():
+        alone = view(torch.tensor([[1, 2, 3]]), vectors)
+        padded = view(torch.tensor([[1, 2, 3, NO_ROW, NO_ROW], [4, 5, 6, 7, 8]]), vectors)
+        turned = view(torch.tensor([[3, 2, 1]]), vectors)
+    torch.testing.assert_close(padded[:1], alone)
+    assert (turned - alone).abs().max() > 1e-3
+
+
+def test_only_the_newest_events_are_read(view):
+    vectors = vectors_of(view, CODES)
+    long = torch.tensor([[8, 7, 0, 1, 2, 3, 4, 5], [1, 2, NO_ROW] + [NO_ROW] * 5])
+    with torch.no_grad():
+        torch.testing.assert_close(view(long, vectors)[0], view(long[:1, 2:], vectors)[0])
+        torch.testing.assert_close(view(long, vectors)[1], view(long[1:, :2], vectors)[0])
+    assert newest(long, 3).tolist() == [[3, 4, 5], [1, 2, NO_ROW]]
+
+
+def test_a_user_without_events_likes_everything_equally(view):
+    with torch.no_grad():
+        logits = view(pad_histories([[]]), vectors_of(view, CODES))
+    assert logits.shape == (1, 9) and (logits == 0).all()
+
+
+def test_a_new_item_stands_where_its_codes_are(view):
+    """An item that came later has no vector of its own, only those of its codes."""
+    rows, codes = torch.tensor([3, NO_ROW]), torch.tensor([CODES[3], CODES[3]])
+    with torch.no_grad():
+        known, new = view.vectors(rows, codes)
+        expected = sum(
+            view.projection(view.centroids[level, code]) for level, code in enumerate(CODES[3])
+        )
+        torch.testing.assert_close(new, expected)
+        torch.testing.assert_close(known - new, view.learned.weight[3])
+
+
+def test_it_learns_a_cycle_and_stops_at_its_best():
+    """Item n is always followed by n + 1: after training the next one ranks first."""
+    generator = np.random.default_rng(0)
+    starts = generator.integers(12, size=200)
+    histories = [[(start + step) % 12 for step in range(5)] for start in starts]
+    questions = [([(n + step) % 12 for step in range(3)], (n + 3) % 12) for n in range(12)]
+    codes = np.stack([np.arange(12) % 4, np.arange(12) // 4], axis=1)
+    centroids = generator.standard_normal((2, 4, 6))
+    config = DenseConfig(
+        hidden_size=32, dropout=0.0, learning_rate=0.01, epochs=20, batch_size=32, num_negatives=8
+    )
+    view, curve = fit_dense(histories, questions, codes, centroids, config, seed=0)
+    assert dense_ndcg(view, vectors_of(view, codes), questions) > 0.95
+    assert max(look["ndcg@10"] for look in curve) == pytest.approx(
+        dense_ndcg(view, vectors_of(view, codes), questions)
+    )
+    assert curve[-1]["loss"] < curve[0]["loss"]
+    again, _ = fit_dense(histories, questions, codes, centroids, config, seed=0)
+    assert all(
+        torch.equal(a, b) for a, b in zip(view.parameters(), again.parameters(), strict=True)
+    )
+
+
+def test_ndcg_is_that_of_ranks_by_hand(view):
+    vectors = vectors_of(view, CODES)
+    questions = [([1, 2], 5), ([4], 0), ([7, 8, 6], 3)]
+    gains = []
+    for history, target in questions:
+        with torch.no_grad():
+            scores = view(torch.tensor([history]), vectors)[0].tolist()
+        others = [row for row in range(9) if row not in history]
+        rank = sorted(others, key=lambda row: -scores[row]).index(target) + 1
+        gains.append(1 / np.log2(rank + 1) if rank <= 10 else 0)
+    assert dense_ndcg(view, vectors, questions) == pytest.approx(np.mean(gains))
+
+
+def test_it_comes_back_as_it_was_saved(view, tmp_path):
+    assert load_dense(tmp_path) is None
+    view.weight = 0.4
+    save_dense(view, tmp_path)
+    back = load_dense(tmp_path)
+    assert (back.weight, back.config, back.training) == (0.4, SMALL, False)
+    with torch.no_grad():
+        asked = torch.tensor([[1, 2]])
+        torch.testing.assert_close(
+            back(asked, vectors_of(back, CODES)), view(asked, vectors_of(view, CODES))
+        )
+    (tmp_path / SETTINGS_FILE).write_text("{}")
+    with pytest.raises(ArtifactError, match="damaged"):
+        load_dense(tmp_path)

@@ -1,0 +1,88 @@
+"""Half precision is how weights are held: scores are those of float32 with the same weights."""
+
+import numpy as np
+import pytest
+import torch
+
+from genrec.data import Dataset
+from genrec.engines.base import ItemQuery
+from genrec.engines.torch import TorchEngine
+from genrec.model.half import float32_arithmetic, float32_linear, two_parts
+from genrec.model.load import load_run
+from genrec.schema import Request
+from tests.half import make_half
+
+
+@pytest.fixture(scope="module")
+def half(chain, tmp_path_factory):
+    return make_half(chain, tmp_path_factory.mktemp("half"))
+
+
+def test_an_engine_on_half_precision_scores_as_float32_does(half):
+    """Adapter on and off, items, first codes and words; the weights stay as they were."""
+    narrow, wide = load_run(half), load_run(half)
+    wide.model.float()
+    histories = list(Dataset.load(narrow.data).histories("valid"))[:12]
+    prompts = narrow.encoder.prompts([Request(history) for history in histories])
+    phrases = sorted(set(narrow.table.names.values()))[:9]
+    mine, theirs = TorchEngine(narrow, num_beams=20), TorchEngine(wide, num_beams=20)
+    for adapter in ("default", None):
+        mine.use_adapter(adapter)
+        theirs.use_adapter(adapter)
+        queries = [ItemQuery(prompt) for prompt in prompts]
+        for one, other in zip(mine.items(queries, 10), theirs.items(queries, 10), strict=True):
+            assert one.rows.tolist() == other.rows.tolist()
+            np.testing.assert_allclose(one.scores, other.scores, atol=1e-5)
+        np.testing.assert_allclose(
+            mine.first_code_log_probs(prompts), theirs.first_code_log_probs(prompts), atol=1e-5
+        )
+        assert mine.text(prompts[:3], 12, phrases) == theirs.text(prompts[:3], 12, phrases)
+    assert narrow.model.get_base_model().dtype == torch.bfloat16
+
+
+def test_float32_and_autocast_run_under_nothing(half, chain):
+    """Where training validates, it decides what is computed in."""
+    linear = torch.nn.Linear(4, 4)
+    with float32_arithmetic(linear)():
+        assert linear(torch.ones(1, 4)).dtype == torch.float32
+    narrow = linear.bfloat16()
+    under = float32_arithmetic(narrow)
+    with under():
+        assert narrow(torch.ones(1, 4)).dtype == torch.float32
+    with torch.autocast("cpu", dtype=torch.bfloat16), under():
+        assert narrow(torch.ones(1, 4)).dtype == torch.bfloat16
+    assert narrow(torch.ones(1, 4).bfloat16()).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_norms_and_embeddings_in_half_precision_give_float32(dtype):
+    layers = torch.nn.Sequential(
+        torch.nn.Embedding(5, 8), torch.nn.LayerNorm(8), torch.nn.RMSNorm(8), torch.nn.Linear(8, 3)
+    ).to(dtype)
+    tokens = torch.arange(5)
+    with torch.inference_mode(), float32_arithmetic(layers)():
+        found = layers(tokens)
+    torch.testing.assert_close(found, layers.float()(tokens))
+
+
+def test_two_parts_are_the_number_to_sixteen_bits():
+    x = torch.randn(1000) * 10.0 ** torch.randint(-6, 6, (1000,))
+    high, low = two_parts(x)
+    assert high.dtype == low.dtype == torch.bfloat16
+    assert ((high.float() + low.float() - x).abs() <= x.abs() * 2.0**-16).all()
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_product_is_that_of_float32(device, bias):
+    if device == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no GPU")
+    x = torch.randn(3, 7, 64, device=device)
+    weight = torch.randn(32, 64, device=device).bfloat16()
+    added = torch.randn(32, device=device).bfloat16() if bias else None
+    exact = torch.nn.functional.linear(
+        x.double(), weight.double(), None if added is None else added.double()
+    )
+    found = float32_linear(x, weight, added)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found.double(), exact, atol=2e-3, rtol=0)

@@ -26,6 +26,7 @@ import numpy as np
 import torch
 
 from genrec.data import Dataset
+from genrec.model.item_loss import ItemLoss
 from genrec.model.load import LoadedRun, load_run
 from genrec.model.loss import StreamLoss
 from genrec.schema import History
@@ -114,7 +115,8 @@ def main() -> None:
         "prefix_padded": (padded_batches(prefixes, run), labels_step),
         "prefix_packed": (batches(prefixes, run), stream_step),
     }
-    module = StreamLoss(run.model.train(), {Target.ITEM: 1.0})
+    items = ItemLoss(run.vocabulary, run.table.codes, run.encoder.opening)
+    module = StreamLoss(run.model.train(), items, {Target.ITEM: 1.0})
     optimizer = torch.optim.AdamW(module.parameters(), lr=1e-4, foreach=True)
     targets = dict.fromkeys(forms, 0.0)
     seconds = dict.fromkeys(forms, 0.0)

@@ -7,6 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from genrec.model.dense import DenseConfig
+
 
 class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -82,6 +84,7 @@ class TrainConfig(_Settings):
         gradient_checkpointing: Trade time for memory.
         checkpoint_steps: Steps between two checkpoints to resume from; 0: every epoch.
         trackers: As Accelerate knows them.
+        dense: The dense view that goes with the base; null leaves it out; only read by pretrain.
         lora: The adapter; only read by sft.
     """
 
@@ -101,4 +104,5 @@ class TrainConfig(_Settings):
     mixture: Mixture = Mixture()
     optimizer: Optimizer = Optimizer()
     validation: Validation = Validation()
+    dense: DenseConfig | None = DenseConfig()
     lora: Lora = Lora()

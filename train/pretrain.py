@@ -10,8 +10,10 @@ import torch
 
 from genrec.artifacts import find_parent, write_aside
 from genrec.model.base import save_model
+from genrec.model.dense import DenseView
 from genrec.model.load import LoadedRun, base_settings, load_run
 from train.config import TrainConfig
+from train.dense import train_dense
 from train.loop import write_curve
 from train.session import Session, main, run_session
 
@@ -19,8 +21,10 @@ from train.session import Session, main, run_session
 def pretrain(config: TrainConfig) -> None:
     """Train and write a "pretrain" artifact: a full model, ready to serve or to adapt."""
     session = run_session(config, lambda run: _choose_parameters(run, config), load_run)
+    unwrapped = session.accelerator.unwrap_model(session.module)
+    dense = train_dense(session.accelerator, config, session.run, session.data, unwrapped)
     if session.accelerator.is_main_process:
-        _write(session)
+        _write(session, dense)
     session.accelerator.wait_for_everyone()
 
 
@@ -37,7 +41,7 @@ def _choose_parameters(run: LoadedRun, config: TrainConfig) -> torch.nn.Module:
     return model
 
 
-def _write(session: Session) -> None:
+def _write(session: Session, dense: DenseView | None) -> None:
     config, out = session.config, session.config.out
     settings = {**config.model_dump(mode="json"), "base_settings": base_settings(config.base)}
     with write_aside(out) as directory:
@@ -50,6 +54,7 @@ def _write(session: Session) -> None:
             session.run.encoder.tokenizer,
             settings,
             parents,
+            dense,
         )
         write_curve(directory, session.progress)
         session.workspace.keep_logs(directory)

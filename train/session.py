@@ -15,6 +15,7 @@ from genrec.cli.show import fault
 from genrec.config import dump_yaml, load_config
 from genrec.data import Dataset
 from genrec.errors import ConfigError, GenrecError
+from genrec.model.item_loss import ItemLoss
 from genrec.model.load import LoadedRun
 from genrec.model.loss import StreamLoss
 from genrec.progress import console
@@ -32,6 +33,7 @@ class Session:
     config: TrainConfig
     workspace: Workspace
     run: LoadedRun
+    data: Dataset
     module: StreamLoss
     progress: Progress
 
@@ -96,7 +98,8 @@ def run_session(
     model = prepare_model(run)
     if config.gradient_checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
-    module = StreamLoss(model, loss_weights(config.mixture), config.embedding_dropout)
+    items = ItemLoss(run.vocabulary, run.table.codes, run.encoder.opening)
+    module = StreamLoss(model, items, loss_weights(config.mixture), config.embedding_dropout)
     validate = make_validation(config, run, data, accelerator.device)
     progress = train(accelerator, module, corpus, config, workspace, validate)
-    return Session(accelerator, config, workspace, run, module, progress)
+    return Session(accelerator, config, workspace, run, data, module, progress)

@@ -21,15 +21,27 @@ CUTOFF = 10
 
 
 def make_validation(
-    config: TrainConfig, run: LoadedRun, data: Dataset, device: torch.device
+    config: TrainConfig,
+    run: LoadedRun,
+    data: Dataset,
+    device: torch.device,
+    num_users: int | None = None,
 ) -> Callable[[StreamLoss], float] | None:
     """Return the measure, or None where validation is off.
 
     Every process measures the same users, so that sharded models make the same forward calls.
+
+    Args:
+        config: Settings.
+        run: Its model is the one that is measured.
+        data: Where the users are from.
+        device: Of the model.
+        num_users: How many to sample; None: as the settings say.
     """
-    if config.validation.users == 0:
+    num_users = config.validation.users if num_users is None else num_users
+    if num_users == 0:
         return None
-    examples = _sample(list(data.examples("valid")), config.validation.users, config.seed)
+    examples = _sample(list(data.examples("valid")), num_users, config.seed)
     requests = [
         Request(example.history, at=target.timestamp, event_type=target.event_type)
         for example in examples

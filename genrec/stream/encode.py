@@ -48,6 +48,11 @@ class Encoder:
         """The tokens that open every stream."""
         return self.tokenize([self.renderer.header()])[0]
 
+    @cached_property
+    def opening(self) -> int:
+        """The token after which an item is written."""
+        return self.tokenize([ITEM_MARKER])[0][0]
+
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         """Tokenize each text by itself, without beginning or end tokens."""
         # The Rust tokenizer itself: Hugging Face's wrapper costs three times its work here.

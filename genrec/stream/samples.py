@@ -15,7 +15,7 @@ from itertools import chain, islice
 from genrec.schema import History, Item
 from genrec.semantic_ids.profile import find_interests
 from genrec.stream.encode import Encoder
-from genrec.stream.templates import END_MARKER, ITEM_MARKER, MARKERS
+from genrec.stream.templates import END_MARKER, MARKERS
 from genrec.stream.windows import split_windows, visible_start
 
 
@@ -50,7 +50,6 @@ def stream_samples(histories: Iterable[History], encoder: Encoder) -> Iterator[S
     """Yield the windows of each history; every event is a target exactly once."""
     header = encoder.header
     num_levels = encoder.renderer.table.num_levels
-    item_marker = encoder.tokenize([ITEM_MARKER])[0][0]
     for batch in _batched(histories, 1024):
         for segments in encoder.segments(batch):
             lengths = [len(segment) for segment in segments]
@@ -62,7 +61,7 @@ def stream_samples(histories: Iterable[History], encoder: Encoder) -> Iterator[S
                     if index < window.first_target:
                         targets += [Target.NONE] * len(segment)
                         continue
-                    before = segment.index(item_marker) + 1
+                    before = segment.index(encoder.opening) + 1
                     after = len(segment) - before - num_levels
                     targets += [Target.NONE] * before + [Target.ITEM] * num_levels
                     targets += [Target.REVIEW] * after

@@ -11,10 +11,12 @@ import importlib.metadata
 import json
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,8 @@ class Manifest:
         content_hash: Hash of the files that define it; children record it.
         parents: For each parent kind its content hash and its path relative to this artifact.
         versions: Library versions at the time.
+        commit: Short hash of the checkout that genrec ran from, with "+" when its files differ
+            from it; None where genrec was installed otherwise.
         format_version: Raised when the layout on disk changes.
     """
 
@@ -43,6 +47,7 @@ class Manifest:
     content_hash: str
     parents: dict[str, dict[str, str]] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
+    commit: str | None = None
     format_version: int = FORMAT_VERSION
 
 
@@ -57,10 +62,7 @@ def write_aside(path: Path) -> Iterator[Path]:
         ArtifactError: ``path`` exists and is not an artifact.
     """
     path = Path(path)
-    if path.exists() and not (path / MANIFEST).exists() and not _is_empty_directory(path):
-        raise ArtifactError(
-            f"{path} exists and is not a genrec artifact; choose another output or remove it"
-        )
+    check_output(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     # mkdtemp makes a private directory; an artifact is readable like any other output.
@@ -75,6 +77,19 @@ def write_aside(path: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
         raise
+
+
+def check_output(path: Path) -> None:
+    """Check that an artifact may be written to a path.
+
+    Raises:
+        ArtifactError: Something else is there.
+    """
+    path = Path(path)
+    if path.exists() and not (path / MANIFEST).exists() and not _is_empty_directory(path):
+        raise ArtifactError(
+            f"{path} exists and is not a genrec artifact; choose another output or remove it"
+        )
 
 
 def _is_empty_directory(path: Path) -> bool:
@@ -121,8 +136,10 @@ def write_manifest(
             for name, path in (parents or {}).items()
         },
         versions=_library_versions(),
+        commit=_checkout_commit(),
     )
-    text = json.dumps(asdict(manifest), indent=2, ensure_ascii=False)
+    content_of = {name: value for name, value in asdict(manifest).items() if value is not None}
+    text = json.dumps(content_of, indent=2, ensure_ascii=False)
     (directory / MANIFEST).write_text(text + "\n", encoding="utf-8")
     return manifest
 
@@ -195,3 +212,21 @@ def _library_versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return versions
+
+
+@cache
+def _checkout_commit() -> str | None:
+    root = Path(__file__).parents[1]
+    # Without a .git of its own the package lies in somebody else's checkout, or in none.
+    if not (root / ".git").exists():
+        return None
+    command = ("git", "-C", str(root), "describe", "--always", "--exclude=*", "--dirty=+")
+    # Looking must not write: several processes look at once.
+    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
+    try:
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import numpy as np
 
@@ -95,10 +95,9 @@ def evaluate(
         Seen items filtered, then unfiltered.
 
     Raises:
-        ConfigError: An unknown ``split`` or ``ask_at``, or ``k`` below 1.
-        DataError: The split holds no question.
+        ConfigError, DataError: See ``check_questions``.
     """
-    _check(split, k, ask_at)
+    check_questions(data, split, k, ask_at, max_users)
     ledgers = [_Ledger(data, k, filter_seen) for filter_seen in (True, False)]
     questions: Iterable[Example] = data.examples(split)
     if max_users is not None:
@@ -106,11 +105,6 @@ def evaluate(
     for batch in track(_batches(questions, batch_size), f"{ranker.name} on {split}"):
         for ledger in ledgers:
             ledger.ask(ranker, batch, ask_at)
-    if not ledgers[0].user_ids:
-        raise DataError(
-            f"{data.path} has no user with both a history and events in '{split}'; "
-            "prepare it with another split"
-        )
     filtered, unfiltered = (ledger.settle(ranker.name, seed) for ledger in ledgers)
     return filtered, unfiltered
 
@@ -188,19 +182,38 @@ class _Ledger:
         )
 
 
-def _check(split: str, k: int, ask_at: str) -> None:
+def check_questions(
+    data: Dataset,
+    split: str,
+    k: int = 1,
+    ask_at: str = "target",
+    max_users: int | None = None,
+) -> None:
+    """Check, before anything takes long, that ``evaluate`` can be asked this.
+
+    Raises:
+        ConfigError: An unknown ``split`` or ``ask_at``, or ``k`` or ``max_users`` below 1.
+        DataError: The split holds no question.
+    """
     if split not in ("valid", "test"):
         raise ConfigError(f"cannot evaluate on split '{split}'; choose valid or test")
     if ask_at not in get_args(AskAt):
         raise ConfigError(f"ask_at is '{ask_at}'; choose {' or '.join(get_args(AskAt))}")
     if k < 1:
         raise ConfigError(f"k is {k}; ask for at least 1 item")
+    if max_users is not None and max_users < 1:
+        raise ConfigError(
+            f"max_users is {max_users}; give at least 1, or leave it out for everybody"
+        )
+    if next(data.examples(cast(Split, split)), None) is None:
+        raise DataError(
+            f"{data.path} has no user with both a history and events in '{split}'; "
+            "prepare it with another split"
+        )
 
 
 def _sample(examples: Iterable[Example], size: int, seed: int) -> list[Example]:
     """Draw a uniform sample in one pass, holding no more than it; in the order of the file."""
-    if size < 1:
-        raise ConfigError(f"max_users is {size}; give at least 1, or leave it out for everybody")
     rng = np.random.default_rng(seed)
     drawn: list[tuple[int, Example]] = []
     for number, example in enumerate(examples):

@@ -1,8 +1,9 @@
 """What a ranker learned from, and how far the data settles its questions.
 
 A ranker that counts, samples or factorizes events says so in an attribute ``provenance``: a mapping
-from what it made ("item_counts", "negatives", "behaviour") to the last split it looked at ("upto")
-and, where there is one, a hash by which that claim is checked. Reports carry it on.
+from what it made ("item_counts", "negatives", "behaviour": weights or vectors, "selection": which
+of them were kept) to the last split it looked at ("upto") and, where there is one, a hash by which
+that claim is checked. Reports carry it on.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from genrec.evaluate.report import Report, ranks_name
 KIND = "evaluation"
 REPORT_FILE = "report.json"
 ARRAYS_FILE = "arrays.npz"
+TRAINING_FILE = "training.json"
 CONTENT_FILES = [REPORT_FILE, ARRAYS_FILE]
 
 
@@ -75,13 +76,22 @@ class SavedEvaluation:
         return hash_files(files) == self.manifest.content_hash
 
 
-def save_evaluation(report: Report, out: Path, parents: Mapping[str, Path]) -> None:
+def save_evaluation(
+    report: Report,
+    out: Path,
+    parents: Mapping[str, Path],
+    recipe: Mapping[str, Any] | None = None,
+    curve: Sequence[Mapping[str, float]] = (),
+) -> None:
     """Write a report and its arrays as an artifact.
 
     Args:
         report: What to save.
         out: Folder to make; an artifact there is replaced.
-        parents: The artifacts it rests on, by kind: "data", and the "run" where there is one.
+        parents: The artifacts it rests on, by kind: "data", and the "run" or "index" where there
+            is one.
+        recipe: How the ranker under test was fitted, as plain JSON, where no run says it.
+        curve: Its looks at validation while it was trained.
     """
     out = Path(out)
     with write_aside(out) as directory:
@@ -91,6 +101,12 @@ def save_evaluation(report: Report, out: Path, parents: Mapping[str, Path]) -> N
         np.savez_compressed(directory / ARRAYS_FILE, **arrays)
         rankers = list(dict.fromkeys(each.ranker for each in report.evaluations))
         config = {**report.setting, "filter_seen": [True, False], "rankers": rankers}
+        if recipe is not None:
+            config["recipe"] = dict(recipe)
+        if curve:
+            best = max((point["ndcg@10"] for point in curve if "ndcg@10" in point), default=None)
+            text = json.dumps({"best_ndcg@10": best, "curve": list(curve)}, indent=2)
+            (directory / TRAINING_FILE).write_text(text + "\n", encoding="utf-8")
         write_manifest(directory, out, KIND, config, CONTENT_FILES, parents)
 
 

@@ -1,31 +1,15 @@
 """evaluate --out, compare and lint-report as a user types them."""
 
 import json
-import sys
 
 import pytest
 
-from genrec.cli import main
 from genrec.evaluate import compare, fit_baselines, load_evaluation, save_evaluation
 from genrec.model.base import BaseConfig, make_base
 from genrec.semantic_ids.build import IndexConfig, build_index
 
 POSSIBLE = "model,R@10,N@10\nrepeat-last,0.0269,0.0269\nx,0.0605,0.0318\n"
 IMPOSSIBLE = POSSIBLE + "y,0.0605,0.0718\n"
-
-
-@pytest.fixture
-def type_in(monkeypatch, capsys):
-    """Run the command line; return its exit code and what it printed."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["genrec", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        printed = capsys.readouterr()
-        return int(ended.value.code or 0), printed.out, printed.err
-
-    return run
 
 
 @pytest.fixture

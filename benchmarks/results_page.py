@@ -1,0 +1,159 @@
+"""Write docs/results.md and its pictures from saved evaluations.
+
+    python -m benchmarks.results_page runs/results
+
+The folder holds DATA SET/RANKER/SEED/, each what `genrec evaluate --out` or `genrec baseline --out`
+saved. Every number comes from there; what others published comes from published.csv, as printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.results_plots import plot_accuracy, plot_curves
+from benchmarks.results_read import OURS, Origin, Results, Row, read_results
+from genrec.errors import GenrecError
+
+ROOT = Path(__file__).parents[1]
+PUBLISHED = Path(__file__).with_name("published.csv")
+METRICS = {"recall@5": "R@5", "ndcg@5": "N@5", "recall@10": "R@10", "ndcg@10": "N@10"}
+SHOWN = [(True, metric) for metric in METRICS] + [(False, "recall@10"), (False, "ndcg@10")]
+INTRODUCTION = """\
+# Results
+
+Written by `python -m benchmarks.results_page` from saved evaluations; nothing here is typed by
+hand. The whole catalogue is ranked, a hit is the held-out item itself, and all rows of a table were
+asked the same: [evaluation.md](evaluation.md) says how. ± is the standard deviation over seeds. The
+lead is genrec's in N@10 with seen items filtered, with its 95% paired bootstrap interval over
+users: one without 0 is more than the luck of who was asked.
+"""
+
+
+def write_page(root: Path, page: Path) -> None:
+    """Write the page, and its pictures into ``images`` beside it."""
+    published = _read_published()
+    parts = [INTRODUCTION]
+    for results in read_results(root):
+        parts.append(_section(results, published.get(results.name, []), page.parent / "images"))
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text("\n".join(parts), encoding="utf-8")
+
+
+def _section(results: Results, published: Sequence[dict[str, str]], images: Path) -> str:
+    setting = results.setting
+    lines = [
+        f"## {results.name}\n",
+        f"{setting['split']} split, {setting['protocol']}, {setting['num_users']:,} users, "
+        f"{setting['num_items']:,} items, asked at the {setting['ask_at']} event; "
+        f"data `{setting['data_hash']}`.\n",
+        _table(results),
+    ]
+    file = f"results_{results.name}.png"
+    plot_accuracy(results, images / file)
+    lines.append(f"![{results.name}: accuracy of each ranker with its interval](images/{file})\n")
+    file = f"results_{results.name}_training.png"
+    if plot_curves(results, images / file):
+        lines.append(f"![{results.name}: NDCG@10 on validation by epoch](images/{file})\n")
+    if published:
+        lines.append(_published_table(published))
+    lines.append(_origins(results.origins))
+    return "\n".join(lines)
+
+
+def _table(results: Results) -> str:
+    head = ["", "seeds", *METRICS.values(), "R@10, seen allowed", "N@10, seen allowed"]
+    rows = [_cells(row, results.setting["num_users"]) for row in results.rows]
+    return _markdown([*head, f"lead of {OURS} in N@10"], rows)
+
+
+def _cells(row: Row, num_users: int) -> list[str]:
+    name = f"**{row.name}**" if row.name == OURS else row.name
+    if row.num_users != num_users:
+        name += f" ({row.num_users:,} users)"
+    numbers = []
+    for key in SHOWN:
+        spread = row.spreads[key]
+        numbers.append(
+            f"{row.means[key].mean:.4f}" + ("" if spread is None else f" ± {spread:.4f}")
+        )
+    lead = ""
+    if row.lead is not None:
+        lead = f"{row.lead.mean:+.4f} ({row.lead.low:+.4f} to {row.lead.high:+.4f})"
+    return [name, str(len(row.seeds) or "–"), *numbers, lead]
+
+
+def _published_table(rows: Sequence[dict[str, str]]) -> str:
+    head = ["published by others", *METRICS.values(), "seen items", "source"]
+    cells = [
+        [row["method"], *(row[metric] or "–" for metric in METRICS), row["seen items"],
+         row["source"]]
+        for row in rows
+    ]  # fmt: skip
+    return (
+        "Numbers that others published for this data set, not measured here: their preprocessing, "
+        "order of ties and filters may differ.\n\n" + _markdown(head, cells)
+    )
+
+
+def _origins(origins: Sequence[Origin]) -> str:
+    head = ["", "seed", "commit", "ID table", "device", "libraries"]
+    cells = [
+        [
+            each.name,
+            each.seed,
+            f"`{each.manifest.commit}`" if each.manifest.commit else "not recorded",
+            f"`{each.index_hash}`" if each.index_hash else "–",
+            str(each.manifest.config.get("recipe", {}).get("device", "–")),
+            ", ".join(f"{name} {version}" for name, version in each.manifest.versions.items()),
+        ]
+        for each in origins
+    ]
+    settings: dict[str, list[str]] = {}
+    for each in origins:
+        if each.settings:
+            line = f"- **{each.name}**: `{_plain(each.settings)}`"
+            settings.setdefault(line, []).append(each.seed)
+    lines = [f"{line} (seed {', '.join(seeds)})" for line, seeds in settings.items()]
+    details = "\n".join([_markdown(head, cells), "Settings:\n", *lines])
+    return f"<details><summary>Where these numbers come from</summary>\n\n{details}\n\n</details>\n"
+
+
+def _plain(settings: Any) -> str:
+    """Return settings as one line; a seed stands in the table already."""
+    kept = {name: value for name, value in settings.items() if name != "seed"}
+    return json.dumps(kept, ensure_ascii=False)
+
+
+def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
+
+
+def _read_published() -> dict[str, list[dict[str, str]]]:
+    found: dict[str, list[dict[str, str]]] = {}
+    with PUBLISHED.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            found.setdefault(row["dataset"], []).append(row)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("root", type=Path, help="folder of DATA SET/RANKER/SEED/")
+    parser.add_argument("--page", type=Path, default=ROOT / "docs" / "results.md")
+    arguments = parser.parse_args()
+    try:
+        write_page(arguments.root, arguments.page)
+    except GenrecError as error:
+        sys.exit(f"error: {error}")
+    print(f"wrote {arguments.page}")
+
+
+if __name__ == "__main__":
+    main()

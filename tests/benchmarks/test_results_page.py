@@ -1,0 +1,121 @@
+"""The results page from two rankers, saved as a user would save them."""
+
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import results_page
+from benchmarks.results_read import read_results
+from genrec.data import Dataset
+from genrec.data.prepare import prepare
+from genrec.data.toy import ToyConfig, write_toy
+from genrec.evaluate import compare, compare_saved, fit_baselines, save_evaluation
+from genrec.schema import Recommendation
+
+NAME = "amazon14_beauty"
+"""A data set that others published numbers for; what lies in it here is the toy world."""
+
+
+class Shuffled:
+    """Gives allowed items in a random order."""
+
+    def __init__(self, name: str, data: Dataset, seed: int) -> None:
+        self.name, self._ids = name, list(data.item_index)
+        self._rng = np.random.default_rng(seed)
+        self.provenance = {"behaviour": {"upto": "train"}}
+
+    def recommend_many(self, requests, k):
+        return [self._answer(request, k) for request in requests]
+
+    def _answer(self, request, k):
+        seen = set() if request.repeats else {e.item_id for e in request.history.events}
+        allowed = [item_id for item_id in self._rng.permutation(self._ids) if item_id not in seen]
+        return [
+            Recommendation(str(each), rank, 1 / rank) for rank, each in enumerate(allowed[:k], 1)
+        ]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory) -> Path:
+    raw = tmp_path_factory.mktemp("page") / "raw"
+    write_toy(raw, ToyConfig(num_users=60))
+    prepare(raw / "events.csv.gz", raw / "items.jsonl.gz", raw.parent / "data")
+    data = Dataset.load(raw.parent / "data")
+    for name, seeds in (("genrec", 2), ("tiger", 1)):
+        for seed in range(seeds):
+            report = compare([Shuffled(name, data, seed), *fit_baselines(data)], data, "test")
+            recipe = {"seed": seed, "device": "cpu", "settings": {"width": 8}}
+            curve = [{"epoch": epoch, "loss": 1.0, "ndcg@10": epoch / 50} for epoch in (1, 2, 3)]
+            out = raw.parent / "results" / NAME / name / str(seed)
+            save_evaluation(report, out, {"data": data.path}, recipe, curve)
+    return raw.parent / "results"
+
+
+def run(monkeypatch, *arguments: object) -> None:
+    monkeypatch.setattr(sys, "argv", ["results_page", *map(str, arguments)])
+    results_page.main()
+
+
+def row_of(page: str, name: str) -> list[str]:
+    (line,) = [
+        line for line in page.splitlines() if re.match(rf"\| \**{name}\** \| [\d–]+ \| 0", line)
+    ]
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_the_page_says_what_the_files_say(root, tmp_path, monkeypatch):
+    run(monkeypatch, root, "--page", tmp_path / "docs" / "results.md")
+    page = (tmp_path / "docs" / "results.md").read_text()
+    place = root / NAME
+    for name, other in (("tiger", "tiger"), ("popularity", "genrec")):
+        comparison = compare_saved(place / "genrec", place / other, other=name)
+        found = {(line.metric, line.filter_seen): line for line in comparison.lines}
+        ours, theirs = row_of(page, "genrec"), row_of(page, name)
+        shown = [("recall@5", True), ("ndcg@5", True), ("recall@10", True), ("ndcg@10", True)]
+        for cell, key in enumerate([*shown, ("recall@10", False), ("ndcg@10", False)], start=2):
+            line = found[key]
+            assert ours[cell] == f"{line.first:.4f} ± {line.first_spread:.4f}"
+            assert theirs[cell] == f"{line.second:.4f}"
+        lead = found["ndcg@10", True].difference
+        assert theirs[-1] == f"{lead.mean:+.4f} ({lead.low:+.4f} to {lead.high:+.4f})"
+    assert row_of(page, "genrec")[1] == "2" and row_of(page, "item-knn")[1] == "–"
+    assert row_of(page, "genrec")[-1] == ""
+    scores = [float(row_of(page, each.name)[5].split()[0]) for each in read_results(root)[0].rows]
+    assert scores == sorted(scores, reverse=True)
+    (results,) = read_results(root)
+    for origin in results.origins:
+        assert origin.manifest.parents["data"]["content_hash"] in page
+        assert f"torch {origin.manifest.versions['torch']}" in page
+    assert "published by others" in page and '`{"width": 8}` (seed 0, 1)' in page
+    assert str(root.parent) not in page
+    for file in re.findall(r"\]\((images/[^)]+)\)", page):
+        assert (tmp_path / "docs" / file).read_bytes().startswith(b"\x89PNG")
+    assert page.count("](images/") == 2
+
+
+def test_the_same_files_give_the_same_page(root, tmp_path):
+    for each in ("one", "two"):
+        results_page.write_page(root, tmp_path / each / "results.md")
+    for file in [path for path in (tmp_path / "one").rglob("*") if path.is_file()]:
+        other = tmp_path / "two" / file.relative_to(tmp_path / "one")
+        assert file.read_bytes() == other.read_bytes()
+
+
+def test_without_a_run_of_ours_there_is_no_lead(root, tmp_path):
+    (tmp_path / NAME).mkdir()
+    (tmp_path / NAME / "tiger").symlink_to(root / NAME / "tiger")
+    (results,) = read_results(tmp_path)
+    assert {row.lead for row in results.rows} == {None}
+
+
+@pytest.mark.parametrize("make", [[], [NAME], [f"{NAME}/tiger"]])
+def test_nothing_there_is_told_in_a_line(tmp_path, monkeypatch, make):
+    for folder in make:
+        (tmp_path / folder).mkdir(parents=True)
+    with pytest.raises(SystemExit) as ended:
+        run(monkeypatch, tmp_path, "--page", tmp_path / "page.md")
+    assert str(ended.value).startswith("error: ")
+    assert not (tmp_path / "page.md").exists()

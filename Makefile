@@ -10,10 +10,11 @@ DEMO := runs/demo
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-vllm demo test lint clean bench-beauty bench-loss bench-decode bench-prepare \
-	serve bench-serve bench-vllm bench-new-items
+	serve bench-serve bench-sports bench-results bench-vllm bench-new-items bench-zero-shot \
+	bench-cross-domain
 
 help:  ## List the commands
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-16s %s\n", $$1, $$2}'
 
 # torch is installed first and pinned: left to the others' requirements, pip would take the newest
 # release and gigabytes of CUDA packages with it.
@@ -71,21 +72,49 @@ lint: $(READY)  ## Check style and types
 
 # The benchmarks read the public research data, which is not shipped: give its folder as DATA.
 DATA ?= ../shared/data
-BEAUTY := runs/beauty
+SEEDS ?= 0 1 2
+RESULTS := runs/results
+BEAUTY := runs/amazon14_beauty
 
-bench-beauty: $(READY)  ## Train on amazon14_beauty from scratch, default settings, and evaluate
-	$(BIN)/genrec prepare --events $(DATA)/amazon14_beauty/events.csv.gz --items $(DATA)/amazon14_beauty/items.jsonl.gz --out $(BEAUTY)/data
-	$(BIN)/genrec index --data $(BEAUTY)/data --out $(BEAUTY)/index
-	$(BIN)/genrec base --data $(BEAUTY)/data --index $(BEAUTY)/index --out $(BEAUTY)/base
-	$(LAUNCH) train/accelerate/cpu.yaml --mixed_precision bf16 train/pretrain.py --config train/configs/pretrain.yaml data=$(BEAUTY)/data base=$(BEAUTY)/base out=$(BEAUTY)/pretrain
-	$(BIN)/genrec evaluate --run $(BEAUTY)/pretrain --split test --out $(BEAUTY)/evaluation
-	$(BIN)/genrec lint-report $(BEAUTY)/evaluation
+bench-beauty: SET = amazon14_beauty
+bench-sports: SET = amazon14_sports
+bench-beauty: $(READY)  ## Train on amazon14_beauty from scratch, default settings, beside the baselines
+	$(MAKE) accuracy SET=$(SET)
+bench-sports: $(READY)  ## The same on amazon14_sports
+	$(MAKE) accuracy SET=$(SET)
+
+# Every evaluation under $(RESULTS) is one ranker with one seed; `make bench-results` lays them out.
+.PHONY: accuracy
+accuracy:
+	$(BIN)/genrec prepare --events $(DATA)/$(SET)/events.csv.gz --items $(DATA)/$(SET)/items.jsonl.gz --out runs/$(SET)/data
+	$(BIN)/genrec index --data runs/$(SET)/data --out runs/$(SET)/index
+	$(BIN)/genrec base --data runs/$(SET)/data --index runs/$(SET)/index --out runs/$(SET)/base
+	for seed in $(SEEDS); do set -e; \
+		$(LAUNCH) train/accelerate/cpu.yaml --mixed_precision bf16 train/pretrain.py --config train/configs/pretrain.yaml \
+			data=runs/$(SET)/data base=runs/$(SET)/base out=runs/$(SET)/pretrain-$$seed seed=$$seed; \
+		$(BIN)/genrec evaluate --run runs/$(SET)/pretrain-$$seed --out $(RESULTS)/$(SET)/genrec/$$seed; \
+		$(BIN)/genrec baseline sasrec --data runs/$(SET)/data --seed $$seed --out $(RESULTS)/$(SET)/sasrec/$$seed; \
+	done
+	$(BIN)/genrec evaluate --run runs/$(SET)/pretrain-0 --dense-weight 0 --out $(RESULTS)/$(SET)/lm-alone/0
+	$(BIN)/genrec baseline tiger --data runs/$(SET)/data --index runs/$(SET)/index --out $(RESULTS)/$(SET)/tiger/0
+	$(BIN)/genrec baseline text-similarity --data runs/$(SET)/data --index runs/$(SET)/index --out $(RESULTS)/$(SET)/text-similarity/0
+	$(BIN)/genrec lint-report $(RESULTS)/$(SET)/*/*
+
+bench-results: $(READY)  ## Write docs/results.md from what the two above left
+	$(BIN)/python -m benchmarks.results_page $(RESULTS)
 
 bench-loss: $(READY)  ## All-event loss against one prompt per prefix (after bench-beauty)
 	$(BIN)/python benchmarks/loss_speed.py --data $(BEAUTY)/data --base $(BEAUTY)/base
 
 bench-new-items: $(READY)  ## Can items be recommended that training never met?
 	$(BIN)/python benchmarks/new_items.py
+
+bench-zero-shot: $(READY) $(DEMO)/sft/manifest.json  ## Prompts: speed of scoring, real items only, orders in reviews
+	$(BIN)/python train/chat.py --data $(DEMO)/data --out $(DEMO)/chat --hidden 128 --seconds 600
+	$(BIN)/python benchmarks/zero_shot.py --data $(DEMO)/data --index $(DEMO)/index --model $(DEMO)/chat
+
+bench-cross-domain: $(READY)  ## A run of one catalogue on another, through text
+	$(BIN)/python benchmarks/cross_domain.py
 
 bench-decode: $(READY)  ## Tree beam search against generate(prefix_allowed_tokens_fn)
 	$(BIN)/python benchmarks/decode_speed.py --threads 2

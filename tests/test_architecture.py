@@ -13,11 +13,12 @@ STAGES = [
     "data",
     "semantic_ids",
     "stream",
-    "model",
     "decode",
+    "model",
     "engines",
     "interests",
     "evaluate",
+    "zero_shot",
     "recommend",
     "cli",
 ]

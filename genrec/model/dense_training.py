@@ -48,7 +48,7 @@ def fit_dense(
     code_table = torch.as_tensor(codes, dtype=torch.int64, device=device)
     rows = torch.arange(len(codes), device=device)
     samples = [part for history in histories for part in _cut(history, config.max_events)]
-    steps = math.ceil(len(samples) / config.batch_size) * config.epochs
+    steps = max(math.ceil(len(samples) / config.batch_size) * config.epochs, 1)
     optimizer = torch.optim.AdamW(
         view.parameters(),
         lr=config.learning_rate,
@@ -63,7 +63,7 @@ def fit_dense(
         task = bar.add_task("dense view", total=config.epochs, note="")
         for epoch in range(1, config.epochs + 1):
             view.train()
-            losses = []
+            total, count = 0.0, 0
             for batch in _batches(samples, config.batch_size, generator):
                 drawn = torch.as_tensor(generator.integers(len(codes), size=config.num_negatives))
                 loss = view.loss(batch.to(device), drawn.to(device), code_table)
@@ -71,7 +71,7 @@ def fit_dense(
                 loss.backward()
                 optimizer.step()
                 schedule.step()
-                losses.append(float(loss.detach()))
+                total, count = total + float(loss.detach()), count + 1
             bar.update(task, advance=1)
             last = epoch == config.epochs
             if not questions or not (last or epoch % config.every_epochs == 0):
@@ -79,7 +79,7 @@ def fit_dense(
             with torch.no_grad():
                 vectors = view.eval().vectors(rows, code_table)
             found = dense_ndcg(view, vectors, questions)
-            curve.append({"epoch": epoch, "loss": float(np.mean(losses)), "ndcg@10": found})
+            curve.append({"epoch": epoch, "loss": total / max(count, 1), "ndcg@10": found})
             stale += 1
             if found > best:
                 best, stale = found, 0

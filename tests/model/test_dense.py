@@ -95,6 +95,14 @@ def test_it_learns_a_cycle_and_stops_at_its_best():
     )
 
 
+def test_histories_of_one_event_teach_nothing_and_break_nothing():
+    codes = np.array([[0, 0], [0, 1], [1, 0]])
+    config = DenseConfig(hidden_size=8, epochs=2, every_epochs=1)
+    view, curve = fit_dense([[0], []], [([0], 1)], codes, np.ones((2, 2, 3)), config, seed=0)
+    assert [look["loss"] for look in curve] == [0, 0]
+    assert vectors_of(view, codes).isfinite().all()
+
+
 def test_ndcg_is_that_of_ranks_by_hand(view):
     vectors = vectors_of(view, CODES)
     questions = [([1, 2], 5), ([4], 0), ([7, 8, 6], 3)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,12 +17,16 @@ import torch
 from genrec.data import Dataset
 from genrec.engines.base import Engine, ItemQuery
 from genrec.engines.torch import TorchEngine
-from genrec.errors import DataError, DecodeError
+from genrec.errors import ConfigError, DataError, DecodeError
 from genrec.interests.summary import Summary, summarize
 from genrec.model.load import ADAPTER_NAME, LoadedRun, base_of, describe_run, load_run
 from genrec.schema import Event, History, Item, Recommendation, Request, SemanticId
-from genrec.semantic_ids.extend import add_items, place_items
+from genrec.semantic_ids.extend import add_items, place_catalogue, place_items
 from genrec.semantic_ids.table import SemanticIdTable
+
+if TYPE_CHECKING:
+    from genrec.zero_shot.config import ZeroShotConfig
+    from genrec.zero_shot.recommender import ZeroShotRecommender
 
 NEW_USER = "new user"
 
@@ -44,6 +49,7 @@ class Recommender:
         device: str | None = None,
         num_beams: int = 50,
         vllm: str | None = None,
+        dense_weight: float | None = None,
     ) -> Recommender:
         """Load a base, pretrained, fine-tuned or merged run with everything it was built on.
 
@@ -53,12 +59,17 @@ class Recommender:
             num_beams: Width of the search; results are exact when it covers the catalogue.
             vllm: URL of a ``python -m genrec.engines.vllm`` that serves the run's base; None runs
                 the model in this process.
+            dense_weight: Part of the dense view in the odds, 0 to 1: 0 asks the causal LM alone, 1
+                the dense view alone; None: as chosen in training. In this process only.
 
         Raises:
             ArtifactError: The run or one of its parents is missing, damaged or another one.
+            ConfigError: A weight for a run without a dense view, or for a model elsewhere.
             EngineUnavailable: Nothing answers at the URL.
         """
         if vllm is not None:
+            if dense_weight is not None:
+                raise ConfigError("a vLLM server weighs the dense view as its base says; leave it")
             from genrec.engines.vllm.client import VllmEngine
 
             run = describe_run(Path(path))
@@ -69,7 +80,59 @@ class Recommender:
             return cls(run, remote, Dataset.load(run.data))
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         run = load_run(Path(path), device)
+        if dense_weight is not None:
+            if run.dense is None or not 0 <= dense_weight <= 1:
+                raise ConfigError(
+                    f"dense_weight={dense_weight}: it lies in 0..1, and the run needs a dense view"
+                )
+            run.dense.weight = dense_weight
         return cls(run, TorchEngine(run, device, num_beams), Dataset.load(run.data))
+
+    @staticmethod
+    def zero_shot(
+        model: str,
+        data: Path | str,
+        config: ZeroShotConfig | None = None,
+        index: Path | str | None = None,
+        model_name: str | None = None,
+        api_key: str | None = None,
+        device: str | None = None,
+        raises: bool = False,
+    ) -> ZeroShotRecommender:
+        """Recommend by prompt with a stock chat model; see ``ZeroShotRecommender.load``.
+
+        Args:
+            model: URL of an OpenAI-compatible server, or a folder or Hugging Face name.
+            data: Prepared data.
+            config: How the model is asked.
+            index: Semantic-ID table of the data; None makes one in memory.
+            model_name: What the server calls the model; None: the first it serves.
+            api_key: Of the server; None: the variable OPENAI_API_KEY.
+            device: Of a local model.
+            raises: Whether a request without an answer is an error in ``recommend_many`` too.
+        """
+        from genrec.zero_shot.recommender import ZeroShotRecommender
+
+        return ZeroShotRecommender.load(
+            model, data, config, index, model_name, api_key, device, raises
+        )
+
+    def move_to(self, data: Dataset | Path | str) -> None:
+        """Answer from now on for another catalogue and its users, through text alone.
+
+        The other catalogue's items get the IDs that the frozen encoder and codebook give their
+        texts. What the model learned of prefixes carries over as far as texts are alike.
+
+        Args:
+            data: Prepared data of the other catalogue.
+
+        Raises:
+            DataError: The table has no encoder, or fewer IDs than there are items.
+        """
+        other = data if isinstance(data, Dataset) else Dataset.load(data)
+        table = place_catalogue(self.table, other.items)
+        self._data, self._new_items = other, {}
+        self._grow(table, ())
 
     @property
     def data(self) -> Dataset:

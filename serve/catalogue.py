@@ -4,31 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from genrec.artifacts import find_parent, read_manifest
-from genrec.model.load import base_of
-from genrec.recommend import Recommender
 from genrec.schema import Item, SemanticId
+from serve.recommenders import AnyRecommender
 from serve.store import ItemStore, StoredItem
-
-
-def index_hash(run: Path) -> str:
-    """Return the content hash of the ID table under a run.
-
-    Raises:
-        ArtifactError: The run or one of its parents is missing or another one.
-    """
-    return read_manifest(find_parent(base_of(run), "index")).content_hash
 
 
 class Catalogue:
     """Adds items and finds them; ``add`` and ``restore`` may only run alone (``Batcher.alone``)."""
 
-    def __init__(self, recommender: Recommender, store: ItemStore, table_hash: str) -> None:
+    def __init__(self, recommender: AnyRecommender, store: ItemStore, table_hash: str) -> None:
         self._recommender = recommender
         self._store = store
         self._table_hash = table_hash

@@ -12,16 +12,17 @@ from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 
 from genrec.errors import EngineUnavailable
-from genrec.recommend import Recommender
 from genrec.schema import History, Recommendation
 from genrec.schema import Request as ItemRequest
+from genrec.zero_shot.recommender import ZeroShotRecommender
 from serve.batching import Batcher, Kind, Limits
-from serve.catalogue import Catalogue, index_hash
+from serve.catalogue import Catalogue
 from serve.errors import ServeError, show
 from serve.histories import Histories
 from serve.logs import log
 from serve.metrics import Metrics
 from serve.prepared import PreparedUsers
+from serve.recommenders import AnyRecommender, load_recommender, table_hash
 from serve.settings import Settings
 from serve.store import EventStore, ItemStore, connect, migrate
 
@@ -37,9 +38,10 @@ class Gateway:
         self.metrics = Metrics()
         self.batcher = Batcher(
             Limits(
-                batch_size=settings.batch_size,
+                # A chat model that fails one of a batch would fail its neighbours.
+                batch_size=1 if settings.zero_shot else settings.batch_size,
                 wait_s=settings.batch_wait_ms / 1000,
-                parallel=settings.vllm_batches if settings.vllm else 1,
+                parallel=settings.vllm_batches if settings.vllm or settings.zero_shot else 1,
                 queue_size=settings.queue_size,
                 timeout_s=settings.timeout_s,
             ),
@@ -48,7 +50,7 @@ class Gateway:
         self._engine = connect(settings.store.get_secret_value())
         self.events = EventStore(self._engine)
         self._items = ItemStore(self._engine)
-        self._loaded: tuple[Recommender, Catalogue, Histories] | None = None
+        self._loaded: tuple[AnyRecommender, Catalogue, Histories] | None = None
         self._loading: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -75,10 +77,12 @@ class Gateway:
             self._loading.cancel()
             await asyncio.gather(self._loading, return_exceptions=True)
         await self.batcher.stop()
+        if self._loaded is not None and isinstance(self._loaded[0], ZeroShotRecommender):
+            await run_in_threadpool(self._loaded[0].close)
         await run_in_threadpool(self._engine.dispose)
 
     @property
-    def recommender(self) -> Recommender:
+    def recommender(self) -> AnyRecommender:
         """The recommender; its engine is only called through the batcher."""
         return self._parts()[0]
 
@@ -96,7 +100,9 @@ class Gateway:
         """Return ``k`` items, fewer where the filters leave fewer."""
         # A search is as wide as the largest k of its batch: one that exceeds the usual width
         # would change its neighbours' answers, and shares a batch with its like only.
-        variant = 0 if k <= self.settings.num_beams else k
+        # A chat model is asked about one request at a time, for just what it wants.
+        is_alone = self.settings.zero_shot is not None or k > self.settings.num_beams
+        variant = k if is_alone else 0
         shared = self.settings.num_beams if variant == 0 else k
 
         def answer(requests: Sequence[ItemRequest]) -> list[list[Recommendation]]:
@@ -104,6 +110,19 @@ class Gateway:
 
         found = await self.batcher.ask(Kind("items", variant), request, answer)
         return self._checked(found[:k], request)
+
+    async def check_engine(self) -> None:
+        """Ask the engine something small.
+
+        Raises:
+            EngineUnavailable: It does not answer.
+        """
+        recommender = self.recommender
+        if isinstance(recommender, ZeroShotRecommender):
+            # Whoever watches readiness should not pay for an answer each time.
+            await run_in_threadpool(recommender.ping)
+        else:
+            await self.recommend(ItemRequest(History("", ())), 1)
 
     async def interests(self, history: History) -> Any:
         """Return a history's ``Summary``."""
@@ -170,10 +189,11 @@ class Gateway:
         self.metrics.count_items(kept, len(found) - len(kept))
         return list(kept.values())
 
-    def _parts(self) -> tuple[Recommender, Catalogue, Histories]:
+    def _parts(self) -> tuple[AnyRecommender, Catalogue, Histories]:
         if self._loaded is None:
             raise EngineUnavailable(
-                f"{self.settings.vllm} has not answered since the gateway started"
+                f"{self.settings.zero_shot or self.settings.vllm} has not answered since the "
+                "gateway started"
             )
         return self._loaded
 
@@ -182,22 +202,23 @@ class Gateway:
 
     async def _load(self) -> None:
         self._loaded = await self.batcher.alone(self._read_run)
-        log("ready", run=str(self.settings.run), items=self._num_items())
+        log("ready", run=str(self.settings.zero_shot or self.settings.run), items=self._num_items())
 
-    def _read_run(self) -> tuple[Recommender, Catalogue, Histories]:
+    def _read_run(self) -> tuple[AnyRecommender, Catalogue, Histories]:
         settings = self.settings
         if settings.threads is not None:
             import torch
 
             torch.set_num_threads(settings.threads)
-        recommender = Recommender.load(
-            settings.run, settings.device, settings.num_beams, vllm=settings.vllm
-        )
-        catalogue = Catalogue(recommender, self._items, index_hash(settings.run))
+        recommender = load_recommender(settings)
+        catalogue = Catalogue(recommender, self._items, table_hash(settings))
         catalogue.restore()
         prepared = PreparedUsers(recommender.data)
         # The first pass through a model is slow: nobody should wait for it.
-        recommender.recommend_many([ItemRequest(History("", ()))], 1)
+        if isinstance(recommender, ZeroShotRecommender):
+            recommender.ping()
+        else:
+            recommender.recommend_many([ItemRequest(History("", ()))], 1)
         return recommender, catalogue, Histories(prepared, self.events, settings.max_history_events)
 
     async def _keep_loading(self) -> None:

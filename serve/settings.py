@@ -31,6 +31,21 @@ class Settings(BaseSettings):
     threads: int | None = Field(
         None, ge=1, description="Threads of the torch engine; unset: PyTorch's choice."
     )
+    zero_shot: str | None = Field(
+        None,
+        description="Ask a stock chat model instead of the run: URL (OpenAI-compatible), folder or "
+        "name; unset: the run.",
+    )
+    zero_shot_data: Path | None = Field(None, description="Of zero-shot: prepared data.")
+    zero_shot_index: Path | None = Field(
+        None, description="Of zero-shot: ID table of the data; unset: made at start."
+    )
+    zero_shot_model: str | None = Field(
+        None, description="What the zero-shot server calls the model; unset: the first it serves."
+    )
+    zero_shot_config: Path | None = Field(
+        None, description="YAML file of `ZeroShotConfig`; unset: its defaults."
+    )
     num_beams: int = Field(50, ge=1, le=10_000, description="Width of the search.")
     adapters_dir: Path | None = Field(
         None,
@@ -92,7 +107,11 @@ class Settings(BaseSettings):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
-    @field_validator("vllm", "device", "adapters_dir", "api_keys_file", "threads", mode="before")
+    @field_validator(
+        *("vllm", "device", "adapters_dir", "api_keys_file", "threads", "zero_shot"),
+        *("zero_shot_data", "zero_shot_index", "zero_shot_model", "zero_shot_config"),
+        mode="before",
+    )
     @classmethod
     def _empty_is_unset(cls, value: Any) -> Any:
         # A compose file passes an unset variable on as an empty one.

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from tests.chat_model import chat_model  # noqa: F401  (a fixture)
 from tests.vllm_server import vllm_server  # noqa: F401  (a fixture)
 
 ROOT = Path(__file__).parents[1]

@@ -19,7 +19,7 @@ app = typer.Typer(
 )
 COMMANDS: tuple[Callable[..., None], ...] = (
     *(build.toy, build.prepare, build.index, build.base, build.merge),
-    *(ask.recommend, ask.interests, ask.prompt, ask.evaluate, ask.demo),
+    *(ask.recommend, ask.interests, ask.prompt, ask.evaluate, ask.baseline, ask.demo),
     *(report.compare, report.lint_report),
 )
 for command in COMMANDS:

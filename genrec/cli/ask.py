@@ -1,4 +1,4 @@
-"""Commands that ask a finished run: recommend, interests, prompt, evaluate, demo."""
+"""Commands that ask a run: recommend, interests, prompt, evaluate, demo; and baseline."""
 
 from __future__ import annotations
 
@@ -9,26 +9,41 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genrec.cli import show
+from genrec.cli import show, zero_shot
+from genrec.errors import ConfigError
 from genrec.evaluate.harness import AskAt
 from genrec.progress import console
 from genrec.schema import Ranker, Split
 
 if TYPE_CHECKING:
     from genrec.recommend import Recommender
+    from genrec.zero_shot.recommender import ZeroShotRecommender
 
 Run = Annotated[Path, typer.Option(help="A run: base, pretrain, sft or merged.")]
+RunIfAny = Annotated[Path | None, typer.Option(help="A run: base, pretrain, sft or merged.")]
+Catalogue = Annotated[
+    Path | None,
+    typer.Option(help="Prepared data of another catalogue to use the run on, through text."),
+]
 User = Annotated[str, typer.Option(help="User ID in the prepared data.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON to standard output.")]
 At = Annotated[
     int | None, typer.Option(help="Moment of asking, seconds since 1970; default: the last event.")
 ]
 Device = Annotated[str | None, typer.Option(help="cpu or cuda; default: a GPU where there is one.")]
+EvaluatedSplit = Annotated[Split, typer.Option(help="valid or test.")]
+Moment = Annotated[
+    AskAt, typer.Option(help="Ask at the time of the 'target' event or of the 'last' one.")
+]
+MaxUsers = Annotated[int | None, typer.Option(help="A sample of users; default: all.")]
+SaveTo = Annotated[
+    Path | None, typer.Option(help="Also save it here, for `compare` and `lint-report`.")
+]
 
 
 def recommend(
-    run: Run,
     user: User,
+    run: RunIfAny = None,
     k: Annotated[int, typer.Option("-k", help="How many items.")] = 10,
     exclude: Annotated[list[str] | None, typer.Option(help="Item ID never to return.")] = None,
     only: Annotated[list[str] | None, typer.Option(help="Return nothing but these items.")] = None,
@@ -38,9 +53,19 @@ def recommend(
     num_beams: Annotated[int, typer.Option(help="Width of the search.")] = 50,
     device: Device = None,
     as_json: AsJson = False,
+    catalogue: Catalogue = None,
+    ask_zero_shot: zero_shot.ZeroShot = False,
+    model: zero_shot.Model = None,
+    served_model: zero_shot.ServedModel = None,
+    data: zero_shot.Data = None,
+    index: zero_shot.Index = None,
+    cache: zero_shot.Cache = None,
+    overrides: zero_shot.Overrides = None,
 ) -> None:
     """Recommend items to a user."""
-    found = _load(run, device, num_beams).recommend(
+    asked = zero_shot.Asked(model, served_model, data, index, cache, overrides, device)
+    recommender = _choose(run, ask_zero_shot, asked, num_beams, catalogue)
+    found = recommender.recommend(
         user,
         k=k,
         exclude=exclude or (),
@@ -53,11 +78,26 @@ def recommend(
         typer.echo(json.dumps([asdict(item) for item in found], ensure_ascii=False, indent=2))
     else:
         show.output.print(show.recommendations(found, user))
+    zero_shot.finish(recommender)
 
 
-def interests(run: Run, user: User, device: Device = None, as_json: AsJson = False) -> None:
+def interests(
+    user: User,
+    run: RunIfAny = None,
+    device: Device = None,
+    as_json: AsJson = False,
+    catalogue: Catalogue = None,
+    ask_zero_shot: zero_shot.ZeroShot = False,
+    model: zero_shot.Model = None,
+    served_model: zero_shot.ServedModel = None,
+    data: zero_shot.Data = None,
+    index: zero_shot.Index = None,
+    cache: zero_shot.Cache = None,
+    overrides: zero_shot.Overrides = None,
+) -> None:
     """Say what a user cares about, in words that their events support."""
-    recommender = _load(run, device)
+    asked = zero_shot.Asked(model, served_model, data, index, cache, overrides, device)
+    recommender = _choose(run, ask_zero_shot, asked, catalogue=catalogue)
     summary = recommender.interests(user)
     expected = recommender.next_interests(user)
     if as_json:
@@ -67,6 +107,7 @@ def interests(run: Run, user: User, device: Device = None, as_json: AsJson = Fal
         typer.echo(json.dumps(content, ensure_ascii=False, indent=2))
     else:
         show.output.print(show.interests(summary, expected, user))
+    zero_shot.finish(recommender)
 
 
 def prompt(
@@ -82,25 +123,39 @@ def prompt(
 
 
 def evaluate(
-    run: Run,
-    split: Annotated[Split, typer.Option(help="valid or test.")] = "test",
-    ask_at: Annotated[
-        AskAt, typer.Option(help="Ask at the time of the 'target' event or of the 'last' one.")
-    ] = "target",
-    max_users: Annotated[int | None, typer.Option(help="A sample of users; default: all.")] = None,
+    run: RunIfAny = None,
+    split: EvaluatedSplit = "test",
+    ask_at: Moment = "target",
+    max_users: MaxUsers = None,
     num_beams: Annotated[int, typer.Option(help="Width of the search.")] = 50,
-    baselines: Annotated[bool, typer.Option(help="Run the cheap baselines too.")] = True,
-    out: Annotated[
-        Path | None, typer.Option(help="Also save it here, for `compare` and `lint-report`.")
+    dense_weight: Annotated[
+        float | None,
+        typer.Option(help="Part of the dense view, 0 to 1; default: as chosen in training."),
     ] = None,
+    baselines: Annotated[bool, typer.Option(help="Run the cheap baselines too.")] = True,
+    out: SaveTo = None,
     device: Device = None,
     as_json: AsJson = False,
+    catalogue: Catalogue = None,
+    ask_zero_shot: zero_shot.ZeroShot = False,
+    model: zero_shot.Model = None,
+    served_model: zero_shot.ServedModel = None,
+    data: zero_shot.Data = None,
+    index: zero_shot.Index = None,
+    cache: zero_shot.Cache = None,
+    overrides: zero_shot.Overrides = None,
 ) -> None:
-    """Rank the whole catalogue for held-out events, beside the cheap baselines."""
+    """Rank the whole catalogue for held-out events, beside the cheap baselines.
+
+    With --zero-shot a chat model is asked by prompt, beside the run where one is given.
+    """
     from genrec.evaluate import compare, fit_baselines, save_evaluation
 
-    recommender = _load(run, device, num_beams)
+    asked = zero_shot.Asked(model, served_model, data, index, cache, overrides, device)
+    recommender = _choose(run, ask_zero_shot, asked, num_beams, catalogue, dense_weight)
     rankers: list[Ranker] = [recommender]
+    if ask_zero_shot and run is not None:
+        rankers.append(zero_shot.on_same_data(_load(run, device, num_beams), recommender))
     rankers += fit_baselines(recommender.data) if baselines else []
     report = compare(
         rankers,
@@ -108,10 +163,44 @@ def evaluate(
         split,
         ask_at=ask_at,
         max_users=max_users,
-        num_beams=num_beams,
+        num_beams=None if ask_zero_shot else num_beams,
     )
+    report = zero_shot.with_report(report, recommender)
     if out is not None:
-        save_evaluation(report, out, {"run": run, "data": recommender.data.path})
+        parents = {"data": recommender.data.path} | ({"run": run} if run is not None else {})
+        recipe = None if dense_weight is None else {"dense_weight": dense_weight}
+        save_evaluation(report, out, parents, recipe)
+    if as_json:
+        typer.echo(json.dumps(report.to_json(), indent=2))
+    else:
+        show.output.print(report.table())
+        zero_shot.show_report(recommender)
+
+
+def baseline(
+    name: Annotated[str, typer.Argument(help="Such as text-similarity or tiger.")],
+    data: Annotated[Path, typer.Option(help="Prepared data (`genrec prepare`).")],
+    index: Annotated[
+        Path | None,
+        typer.Option(help="Its ID table (`genrec index`), for those that read IDs."),
+    ] = None,
+    split: EvaluatedSplit = "test",
+    seed: Annotated[int, typer.Option(help="Of the training.")] = 0,
+    ask_at: Moment = "target",
+    max_users: MaxUsers = None,
+    out: SaveTo = None,
+    device: Device = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting as name=value; repeatable.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fit a baseline on the train split and rank with it as `evaluate` does with a run."""
+    from genrec.evaluate.trial import try_baseline
+
+    report = try_baseline(
+        name, data, index, split, seed, ask_at, max_users, out, device, overrides or ()
+    )
     if as_json:
         typer.echo(json.dumps(report.to_json(), indent=2))
     else:
@@ -133,7 +222,27 @@ def demo(run: Run, user: Annotated[str | None, typer.Option(help="Whom to show."
     show.output.print(report.table(["recall@10", "ndcg@10"]))
 
 
-def _load(run: Path, device: str | None, num_beams: int = 50) -> Recommender:
+def _choose(
+    run: Path | None,
+    ask_zero_shot: bool,
+    asked: zero_shot.Asked,
+    num_beams: int = 50,
+    catalogue: Path | None = None,
+    dense_weight: float | None = None,
+) -> Recommender | ZeroShotRecommender:
+    if ask_zero_shot:
+        return zero_shot.load(asked)
+    if run is None:
+        raise ConfigError("give a run (--run DIR), or ask a stock model with --zero-shot")
+    recommender = _load(run, asked.device, num_beams, dense_weight)
+    if catalogue is not None:
+        recommender.move_to(catalogue)
+    return recommender
+
+
+def _load(
+    run: Path, device: str | None, num_beams: int = 50, dense_weight: float | None = None
+) -> Recommender:
     from genrec.recommend import Recommender
 
-    return Recommender.load(run, device, num_beams)
+    return Recommender.load(run, device, num_beams, dense_weight=dense_weight)

@@ -48,14 +48,22 @@ def summarize(histories: Sequence[History], engine: Engine, encoder: Encoder) ->
     prompts = encoder.interests_prompts(histories)
     texts = engine.text(prompts, MAX_TOKENS, [*phrases, NO_INTERESTS])
     return [
-        _check(text, names, find_interests(history, table, max_interests=len(history.events)))
+        check_claims(
+            [name for name in _parse(text) if name in names],
+            find_interests(history, table, max_interests=len(history.events)),
+        )
         for text, history in zip(texts, histories, strict=True)
     ]
 
 
-def _check(text: str, names: list[str], supported: list[Interest]) -> Summary:
-    """Keep the claims that hold; ``supported`` is everything the events show, strongest first."""
-    claimed = dict.fromkeys(name for name in _parse(text) if name in names)
+def check_claims(names: Sequence[str], supported: list[Interest]) -> Summary:
+    """Keep the claims that hold.
+
+    Args:
+        names: Interests a model named.
+        supported: Everything the events show, strongest first.
+    """
+    claimed = dict.fromkeys(names)
     held = {interest.name for interest in supported}
     unsupported = tuple(name for name in claimed if name not in held)
     if not supported:

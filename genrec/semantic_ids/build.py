@@ -20,7 +20,14 @@ from genrec.semantic_ids.report import IndexReport, make_report
 from genrec.semantic_ids.table import CONTENT_FILES, KIND, VECTORS_FILE, SemanticIdTable
 from genrec.semantic_ids.vectors import ItemEncoder
 
-__all__ = ["BehaviourConfig", "ImageConfig", "IndexConfig", "TextConfig", "build_index"]
+__all__ = [
+    "BehaviourConfig",
+    "ImageConfig",
+    "IndexConfig",
+    "TextConfig",
+    "build_index",
+    "build_table",
+]
 
 REPORT_FILE = "report.json"
 
@@ -53,6 +60,16 @@ def build_index(data: Dataset, out: Path, config: IndexConfig) -> IndexReport:
         settings = {**config.model_dump(mode="json"), "learned_from": "train"}
         write_manifest(directory, out, KIND, settings, CONTENT_FILES, {"data": data.path})
     return report
+
+
+def build_table(data: Dataset, config: IndexConfig) -> SemanticIdTable:
+    """Return the table that ``build_index`` would write, without writing it.
+
+    Raises:
+        ConfigError: See ``build_index``.
+        DataError: See ``build_index``.
+    """
+    return _make_table(data, config)[0]
 
 
 def _make_table(

@@ -50,6 +50,30 @@ def add_items(
     return _append(table, items, codes)
 
 
+def place_catalogue(table: SemanticIdTable, items: Sequence[Item]) -> SemanticIdTable:
+    """Return a table with another catalogue in place of its own, by the frozen encoder.
+
+    Items of both catalogues are the other catalogue's here: each gets the nearest ID for its text.
+    Names of prefixes stay those of the table, whose words tell what the model learned there. No
+    item counts as new: the prefixes are what training met, and an equal share for all would
+    leave the model nothing to say.
+
+    Args:
+        table: Is not changed.
+        items: The other catalogue.
+
+    Raises:
+        DataError: The table has no encoder, or fewer IDs than there are items.
+    """
+    empty = replace(
+        table,
+        item_ids=[],
+        codes=np.empty((0, table.num_levels), dtype=table.codes.dtype),
+        learned=np.empty(0, dtype=bool),
+    )
+    return replace(add_items(empty, items), learned=None)
+
+
 def place_items(
     table: SemanticIdTable, items: Sequence[Item], codes: Sequence[SemanticId]
 ) -> SemanticIdTable:

@@ -81,3 +81,22 @@ def render(name: str, **values: object) -> str:
         return _template(name).render(**values)
     except jinja2.TemplateError as error:
         raise PromptError(f"template {name}.jinja: {error}") from None
+
+
+def render_blocks(name: str, **values: object) -> dict[str, str]:
+    """Render every block of a template by itself, such as the parts of a chat.
+
+    The parts come apart by the template's structure: no value can begin another part.
+
+    Returns:
+        Text by the block's name, in the template's order.
+
+    Raises:
+        PromptError: No such template, or a variable it needs is missing.
+    """
+    try:
+        template = _template(name)
+        context = template.new_context(values)
+        return {block: "".join(parts(context)) for block, parts in template.blocks.items()}
+    except jinja2.TemplateError as error:
+        raise PromptError(f"template {name}.jinja: {error}") from None

@@ -9,10 +9,10 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from genrec.recommend import Recommender
 from serve.errors import ServeError, describe_errors, show
 from serve.gateway import Gateway, Served
 from serve.messages import Body
+from serve.recommenders import AnyRecommender
 
 router = APIRouter(tags=["adapters"])
 
@@ -98,11 +98,11 @@ async def drop_adapter(name: Annotated[AdapterName, Path()], gateway: Served) ->
     return Response(status_code=204)
 
 
-def _state(recommender: Recommender) -> AdaptersAnswer:
+def _state(recommender: AnyRecommender) -> AdaptersAnswer:
     return AdaptersAnswer(adapters=sorted(recommender.adapters), adapter=recommender.adapter)
 
 
-def _check_loaded(recommender: Recommender, name: str) -> None:
+def _check_loaded(recommender: AnyRecommender, name: str) -> None:
     if name not in recommender.adapters:
         raise ServeError(
             404,

@@ -9,8 +9,6 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
 
-from genrec.schema import History
-from genrec.schema import Request as ItemRequest
 from serve.errors import describe_errors
 from serve.gateway import Served
 from serve.messages import INLINE_USER
@@ -44,7 +42,7 @@ async def ready(gateway: Served) -> ReadyAnswer:
     start = time.perf_counter()
     await gateway.in_thread(gateway.events.forgotten, [INLINE_USER])
     middle = time.perf_counter()
-    await gateway.recommend(ItemRequest(History(INLINE_USER, ())), 1)
+    await gateway.check_engine()
     end = time.perf_counter()
     return ReadyAnswer(
         engine_ms=round((end - middle) * 1000, 1), store_ms=round((middle - start) * 1000, 1)

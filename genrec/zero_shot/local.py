@@ -1,0 +1,240 @@
+"""A chat model in this process: any Hugging Face causal LM with a chat template.
+
+The chat is read once: its keys and values are kept, and the options that part later continue it as
+one batch.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
+
+from genrec.errors import ConfigError
+from genrec.zero_shot.chat import Chat, JsonForm
+from genrec.zero_shot.option_tree import OptionTree, Tokens
+from genrec.zero_shot.usage import Usage
+
+CONTINUATIONS_AT_ONCE = 64
+"""Options that continue the same chat in one batch: each holds a copy of its keys and values."""
+
+
+class LocalChat:
+    """Runs a causal LM on one device."""
+
+    can_score = True
+
+    def __init__(self, name: str, device: str | None = None, dtype: str = "auto") -> None:
+        """Load the model and its tokenizer.
+
+        Args:
+            name: Folder or Hugging Face name.
+            device: Such as "cpu" or "cuda"; None takes a GPU where there is one.
+            dtype: Of the weights.
+
+        Raises:
+            ConfigError: It cannot be loaded, or has no chat template.
+        """
+        self.name = name
+        self.usage = Usage()
+        self._device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        try:
+            self._tokenizer: Any = AutoTokenizer.from_pretrained(name)
+            model: Any = AutoModelForCausalLM.from_pretrained(name, dtype=dtype)
+        except (OSError, ValueError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise ConfigError(
+                f"cannot load a causal LM from '{name}': {reason} — give a folder, a Hugging Face "
+                "name (with network access), or the URL of an OpenAI-compatible server"
+            ) from None
+        if not self._tokenizer.chat_template:
+            raise ConfigError(
+                f"'{name}' has no chat template, so it is no chat model; choose an instruct model"
+            )
+        self._model = model.to(self._device).eval()
+        found = getattr(model.config, "max_position_embeddings", None)
+        self._context = int(found or self._tokenizer.model_max_length)
+        # Chats are measured before they are cut; that is nothing to warn of.
+        self._tokenizer.model_max_length = 1 << 60
+
+    async def context_tokens(self) -> int:
+        """See ``ChatModel``."""
+        return self._context
+
+    async def count_tokens(self, chat: Chat) -> int:
+        """See ``ChatModel``."""
+        return len(self._read(chat))
+
+    async def write(self, chat: Chat, max_tokens: int, form: JsonForm | None = None) -> str:
+        """See ``ChatModel``; a list of distinct strings is written under a trie of them."""
+        if form is not None and form.lists is not None:
+            return self._write_list(self._read(chat), *form.lists)
+        tokens, written = self._read(chat), list[int]()
+        cache = self._new_cache()
+        unread: list[int] = tokens
+        while len(written) < max_tokens:
+            token = int(self._next(unread, cache).argmax())
+            if token in self._ends:
+                break
+            written.append(token)
+            unread = [token]
+        self._count(len(tokens), len(written))
+        return self._tokenizer.decode(written, skip_special_tokens=True)
+
+    async def choose(self, chat: Chat, options: Sequence[str]) -> str:
+        """See ``ChatModel``."""
+        tree = self._tree(options)
+        tokens = self._read(chat)
+        written = self._follow(tokens, self._new_cache(), tree)[0]
+        self._count(len(tokens), len(written))
+        return options[tree.options.index(written)]
+
+    @torch.inference_mode()
+    async def score(self, chat: Chat, options: Sequence[str]) -> np.ndarray:
+        """See ``ChatModel``."""
+        tree = self._tree(options)
+        tokens = self._read(chat)
+        cache = self._new_cache()
+        first = self._next(tokens, cache).log_softmax(dim=-1)
+        log_probs: dict[Tokens, dict[int, float]] = {}
+        if () in tree.children:
+            log_probs[()] = _pick(first, tree.children[()])
+        deeper = [node for node in tree.children if node]
+        # What one path reads on its way to its last parting answers the earlier ones too.
+        paths = [
+            node
+            for node in deeper
+            if not any(len(other) > len(node) and other[: len(node)] == node for other in deeper)
+        ]
+        for start in range(0, len(paths), CONTINUATIONS_AT_ONCE):
+            batch = paths[start : start + CONTINUATIONS_AT_ONCE]
+            rows = self._continue(cache, len(tokens), batch)
+            for path, row in zip(batch, rows, strict=True):
+                for length in range(1, len(path) + 1):
+                    node = path[:length]
+                    if node in tree.children:
+                        log_probs[node] = _pick(row[length - 1], tree.children[node])
+        self._count(len(tokens), sum(map(len, paths)))
+        return tree.score(log_probs)
+
+    async def ping(self) -> None:
+        """See ``ChatModel``: it is in this process."""
+
+    def close(self) -> None:
+        """Let go of the weights."""
+        self._model = None
+
+    @cached_property
+    def _ends(self) -> set[int]:
+        """Tokens that end an answer."""
+        ends = self._model.generation_config.eos_token_id
+        found = set(ends if isinstance(ends, list) else [] if ends is None else [ends])
+        return found | {int(self._tokenizer.eos_token_id)} | {self._end_of_turn}
+
+    @cached_property
+    def _end_of_turn(self) -> int:
+        """The token that the template puts after an answer."""
+        mark = self._plain("x")
+        chat = [{"role": "user", "content": "x"}, {"role": "assistant", "content": "x"}]
+        told = self._template(chat, add_generation_prompt=False)
+        place = len(told) - 1 - told[::-1].index(mark[-1])
+        after = told[place + 1 : place + 2]
+        return after[0] if after else int(self._tokenizer.eos_token_id)
+
+    def _new_cache(self) -> DynamicCache:
+        """Return an empty cache with the kinds of layers that the model has."""
+        return DynamicCache(config=self._model.config)
+
+    def _read(self, chat: Chat) -> list[int]:
+        return self._template(list(chat), add_generation_prompt=True)
+
+    def _template(self, chat: Sequence[Any], add_generation_prompt: bool) -> list[int]:
+        found = self._tokenizer.apply_chat_template(
+            list(chat),
+            tokenize=True,
+            add_generation_prompt=add_generation_prompt,
+            return_dict=True,
+            # Templates of models that can think aloud know it; the others pass it over.
+            enable_thinking=False,
+        )
+        return list(found["input_ids"])
+
+    def _plain(self, text: str) -> list[int]:
+        return self._tokenizer(text, add_special_tokens=False)["input_ids"]
+
+    def _tree(self, options: Sequence[str]) -> OptionTree:
+        return OptionTree.build([[*self._plain(option), self._end_of_turn] for option in options])
+
+    @torch.inference_mode()
+    def _next(self, unread: Sequence[int], cache: DynamicCache) -> Tensor:
+        """Read tokens and return the scores of the one after them. Shape: (V,)."""
+        output = self._model(
+            input_ids=torch.tensor([unread], device=self._device),
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        return output.logits[0, -1].float()
+
+    def _continue(self, cache: DynamicCache, length: int, paths: Sequence[Tokens]) -> Tensor:
+        """Return log-probabilities after each token of each path. Shape: (paths, longest, V)."""
+        width = max(map(len, paths))
+        rows = torch.zeros((len(paths), width), dtype=torch.long, device=self._device)
+        for row, path in zip(rows, paths, strict=True):
+            row[: len(path)] = torch.tensor(path)
+        shared = copy.deepcopy(cache)
+        shared.batch_repeat_interleave(len(paths))
+        positions = torch.arange(length, length + width, device=self._device)
+        output = self._model(
+            input_ids=rows,
+            position_ids=positions.expand(len(paths), width),
+            past_key_values=shared,
+            use_cache=True,
+        )
+        return output.logits.float().log_softmax(dim=-1)
+
+    @torch.inference_mode()
+    def _follow(
+        self, unread: Sequence[int], cache: DynamicCache, tree: OptionTree
+    ) -> tuple[Tokens, list[int]]:
+        """Write an option greedily; return it and what of it the model has not read yet."""
+        written: Tokens = ()
+        waiting = list(unread)
+        while allowed := tree.following(written):
+            token = allowed[0]
+            if len(allowed) > 1:
+                scores = self._next(waiting, cache)
+                token = allowed[int(scores[list(allowed)].argmax())]
+                waiting = []
+            written = (*written, token)
+            waiting.append(token)
+        return written, waiting
+
+    def _write_list(self, tokens: list[int], key: str, options: Sequence[str], wanted: int) -> str:
+        """Write ``{"key": ["option", ...]}``, no option twice."""
+        opening = self._plain(f'{{"{key}": ["')
+        between = self._plain('", "')
+        sayable = {(*self._plain(option), *between): option for option in options}
+        cache, waiting, chosen = self._new_cache(), [*tokens, *opening], list[str]()
+        while sayable and len(chosen) < wanted:
+            written, waiting = self._follow(waiting, cache, OptionTree.build(list(sayable)))
+            chosen.append(sayable.pop(written))
+        self._count(len(tokens), len(self._plain(json.dumps(chosen))))
+        return json.dumps({key: chosen}, ensure_ascii=False)
+
+    def _count(self, prompt_tokens: int, answer_tokens: int) -> None:
+        self.usage.sent += 1
+        self.usage.prompt_tokens += prompt_tokens
+        self.usage.answer_tokens += answer_tokens
+
+
+def _pick(log_probs: Tensor, tokens: Sequence[int]) -> dict[int, float]:
+    found = log_probs[torch.tensor(tokens, device=log_probs.device)]
+    return dict(zip(tokens, found.tolist(), strict=True))

@@ -1,0 +1,407 @@
+"""Recommendations and interests from a stock chat model: a ``schema.Ranker`` that nobody tuned."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+from genrec.artifacts import check_parent
+from genrec.data import Dataset
+from genrec.errors import ConfigError, DecodeError, EngineUnavailable
+from genrec.interests.summary import Summary
+from genrec.schema import Event, History, Item, Recommendation, Request, SemanticId
+from genrec.semantic_ids.build import IndexConfig, build_table
+from genrec.semantic_ids.extend import add_items, place_items
+from genrec.semantic_ids.table import SemanticIdTable
+from genrec.zero_shot.bias import PositionBias
+from genrec.zero_shot.candidates import Retriever
+from genrec.zero_shot.chat import ChatModel, Failed
+from genrec.zero_shot.config import ZeroShotConfig
+from genrec.zero_shot.connect import connect
+from genrec.zero_shot.endpoint import EndpointChat
+from genrec.zero_shot.few_shot import Examples
+from genrec.zero_shot.loop import Loop, answer_all
+from genrec.zero_shot.open import OpenRecommender, TitleIndex
+from genrec.zero_shot.prompts import PromptWriter
+from genrec.zero_shot.ranking import CandidateRanker
+from genrec.zero_shot.ratings import RatingForecast, RatingForecaster, find_scale
+from genrec.zero_shot.shelf import Shelf
+from genrec.zero_shot.summary import Summarizer
+from genrec.zero_shot.usage import Usage
+
+
+class ZeroShotRecommender(Shelf):
+    """A chat model over a prepared data set; has the methods of ``genrec.Recommender``."""
+
+    name = "zero-shot"
+
+    def __init__(
+        self,
+        model: ChatModel,
+        data: Dataset,
+        table: SemanticIdTable,
+        config: ZeroShotConfig | None = None,
+        loop: Loop | None = None,
+        raises: bool = False,
+    ) -> None:
+        """Fit the retrieval on the train split.
+
+        Args:
+            model: Whom to ask.
+            data: Prepared data.
+            table: Names of interests, and the text encoder; built on ``data``.
+            config: See ``ZeroShotConfig``.
+            loop: That ``model`` belongs to; None: a new one.
+            raises: Whether a request without an answer is an ``EngineUnavailable``; else it gets
+                an empty list and is counted.
+
+        Raises:
+            ConfigError: ``method`` asks for what the model cannot do.
+        """
+        self.config = config or ZeroShotConfig()
+        self.bias = PositionBias()
+        super().__init__(data, table)
+        self._model = model
+        self._loop = loop or Loop()
+        self._raises = raises
+        self._retriever = Retriever(data, table, self.config.sources)
+        self._writer = PromptWriter(self._find, self.config.review_chars, self.config.title_chars)
+        self._examples = (
+            Examples.fit(data, self.config.seed) if self.config.examples else Examples(())
+        )
+        self._titles: TitleIndex | None = None
+        self._scale: list[float] | None = None
+        self.method = self.config.method
+        if self.method == "auto":
+            self.method = "logprob" if model.can_score else "generate"
+        if self.method == "logprob" and not model.can_score:
+            raise ConfigError(
+                f"'{model.name}' does not tell the log-probabilities of given tokens (vLLM and "
+                "local models do); set method=generate"
+            )
+        self.provenance = self._retriever.provenance
+
+    @classmethod
+    def load(
+        cls,
+        model: str,
+        data: Path | str,
+        config: ZeroShotConfig | None = None,
+        index: Path | str | None = None,
+        model_name: str | None = None,
+        api_key: str | None = None,
+        device: str | None = None,
+        raises: bool = False,
+    ) -> Self:
+        """Connect to a URL, or load a model by name or folder.
+
+        Args:
+            model: URL of an OpenAI-compatible server, or a folder or Hugging Face name.
+            data: Prepared data.
+            config: See ``ZeroShotConfig``.
+            index: Semantic-ID table built on ``data``, for the names of interests; None makes
+                one in memory.
+            model_name: What the server calls the model; None: the first it serves.
+            api_key: Of the server; None: the variable OPENAI_API_KEY.
+            device: Of a local model.
+            raises: See the class.
+
+        Raises:
+            ConfigError: The model cannot be loaded, or the server refuses.
+            EngineUnavailable: Nothing answers at the URL.
+            ArtifactError: Data or index are missing, damaged or do not fit.
+        """
+        config = config or ZeroShotConfig()
+        prepared = Dataset.load(data)
+        loop = Loop()
+        chat: ChatModel
+        if model.startswith(("http://", "https://")):
+            chat = connect(model, config, model_name, api_key, loop)
+        else:
+            from genrec.zero_shot.local import LocalChat
+
+            chat = LocalChat(model, device, config.dtype)
+            chat.usage.prompt_price = config.prompt_price
+            chat.usage.answer_price = config.answer_price
+        if index is None:
+            table = build_table(prepared, IndexConfig())
+        else:
+            check_parent(Path(index), "data", prepared.path)
+            table = SemanticIdTable.load(Path(index))
+        return cls(chat, prepared, table, config, loop, raises)
+
+    @property
+    def usage(self) -> Usage:
+        """What asking cost so far."""
+        return self._model.usage
+
+    @property
+    def model_name(self) -> str:
+        """What the chat model is called."""
+        return self._model.name
+
+    def recommend(
+        self,
+        user_id: str | None = None,
+        events: Iterable[Event] | None = None,
+        k: int = 10,
+        exclude: Collection[str] = (),
+        only: Collection[str] | None = None,
+        at: int | None = None,
+        event_type: str | None = None,
+        repeats: bool = False,
+    ) -> list[Recommendation]:
+        """Recommend items; see ``genrec.Recommender.recommend``.
+
+        Returns:
+            ``k`` items; with method "open" as many as the model named that exist.
+
+        Raises:
+            DataError: An unknown user or item.
+            DecodeError: The filters leave fewer than ``k`` items.
+            EngineUnavailable: The model gave no usable answer.
+        """
+        if k < 1:
+            raise DecodeError(f"k={k}: ask for at least one item")
+        for item_id in {*exclude, *(only or ())}:
+            self._table.index_of(item_id)
+        request = Request(
+            self.history(user_id, events),
+            at,
+            event_type,
+            frozenset(exclude),
+            None if only is None else frozenset(only),
+            repeats,
+        )
+        found = self._answer([request], k, raises=True)[0]
+        if len(found) < k and self.method != "open":
+            raise DecodeError(
+                f"asked for {k} items, but the filters leave {len(found)} of "
+                f"{len(self._table)}; ask for fewer or filter less"
+            )
+        return found
+
+    def recommend_many(self, requests: Sequence[Request], k: int) -> list[list[Recommendation]]:
+        """See ``schema.Ranker.recommend_many``.
+
+        The candidates come first, as the model ranks them; places beyond are filled as retrieval
+        ranks. A request that got no usable answer is counted, and has an empty list: what
+        retrieval says is not passed off as the model's word.
+        """
+        return self._answer(requests, k, self._raises)
+
+    def interests(
+        self, user_id: str | None = None, events: Iterable[Event] | None = None
+    ) -> Summary:
+        """Say what a user cares about, in words that the events support.
+
+        Raises:
+            DataError: An unknown user or item.
+            EngineUnavailable: The model gave no usable answer.
+        """
+        return self.interests_many([self.history(user_id, events)])[0]
+
+    def interests_many(self, histories: Sequence[History]) -> list[Summary]:
+        """Say what each history's user cares about.
+
+        Raises:
+            EngineUnavailable: The model gave no usable answer for one of them.
+        """
+        asker = Summarizer(self._model, self._writer, self._table, self.config.answer_tokens)
+
+        async def summarize(history: History) -> Summary:
+            with self._counted():
+                return await asker.summarize(history)
+
+        try:
+            return self._run(histories, summarize, "interests")
+        except Failed as failed:
+            raise self._away(failed) from None
+
+    def next_interests(
+        self, user_id: str | None = None, events: Iterable[Event] | None = None, top: int = 5
+    ) -> list[tuple[str, float]]:
+        """Return the coarse interests expected next, with their probabilities."""
+        return self.next_interests_many([self.history(user_id, events)], top)[0]
+
+    def next_interests_many(
+        self, histories: Sequence[History], top: int = 5
+    ) -> list[list[tuple[str, float]]]:
+        """Return the interests expected next: the candidates' probabilities, summed by interest.
+
+        Empty where the method tells no probabilities or the model gave no answer.
+        """
+        if self.method != "logprob":
+            return [[] for _ in histories]
+        requests = [Request(history) for history in histories]
+        expected = []
+        for answer in self._answer(requests, self.config.num_candidates, self._raises):
+            shares: dict[str, float] = {}
+            for found in answer:
+                name = self._table.name_of(found.semantic_id[:1])
+                shares[name] = shares.get(name, 0.0) + math.exp(found.score)
+            ranked = sorted(shares.items(), key=lambda pair: -pair[1])
+            expected.append(ranked[:top])
+        return expected
+
+    def foresee_ratings(
+        self, questions: Sequence[tuple[History, Item]]
+    ) -> list[RatingForecast | None]:
+        """Return how each history's user would rate an item; None where no answer came."""
+        if self._scale is None:
+            self._scale = find_scale(self._data)
+        forecaster = RatingForecaster(self._model, self._writer, self._scale)
+
+        async def foresee(question: tuple[History, Item]) -> RatingForecast | None:
+            try:
+                with self._counted():
+                    return await forecaster.foresee(*question)
+            except Failed:
+                return None
+
+        return self._run(questions, foresee, "ratings")
+
+    def add_items(self, items: Sequence[Item]) -> list[SemanticId]:
+        """Let new items be recommended from now on; see ``genrec.Recommender.add_items``."""
+        self._grow(add_items(self._table, items), items)
+        return [self.codes_of(item.item_id) for item in items]
+
+    def place_items(self, items: Sequence[Item], codes: Sequence[SemanticId]) -> None:
+        """Add new items at IDs that they were given before."""
+        self._grow(place_items(self._table, items, codes), items)
+
+    def prompt(
+        self,
+        user_id: str | None = None,
+        events: Iterable[Event] | None = None,
+        at: int | None = None,
+        event_type: str | None = None,
+    ) -> tuple[str, int]:
+        """Return a chat as the model is asked, before events are cut, and its tokens' number."""
+        request = Request(self.history(user_id, events), at, event_type)
+        items = self._candidates([request])[0]
+        shots = self._examples.draw(request, self.config.examples)
+        titles = self._writer.titles(items)
+        chat = self._writer.choose(request, titles, shots)(request.history.events)
+        text = "\n\n".join(f"[{turn['role']}]\n{turn['content']}" for turn in chat)
+        return text, self._loop.run(self._model.count_tokens(chat))
+
+    def report(self) -> dict[str, Any]:
+        """Return what asking cost, what failed, and the position bias, as plain JSON."""
+        return {
+            "model": self.model_name,
+            "method": self.method,
+            "num_candidates": self.config.num_candidates,
+            "orders": self.config.orders,
+            "examples": self.config.examples,
+            "usage": self.usage.to_json(),
+            "position_bias": self.bias.to_json(),
+        }
+
+    def ping(self) -> None:
+        """Ask the model's server whether it is there; costs no tokens.
+
+        Raises:
+            EngineUnavailable: It does not answer.
+        """
+        try:
+            self._loop.run(self._model.ping())
+        except Failed as failed:
+            raise self._away(failed) from None
+
+    def close(self) -> None:
+        """Close connections, cache and thread."""
+        if isinstance(self._model, EndpointChat):
+            self._loop.run(self._model.aclose())
+        self._model.close()
+        self._loop.stop()
+
+    def _answer(
+        self, requests: Sequence[Request], k: int, raises: bool
+    ) -> list[list[Recommendation]]:
+        questions = list(zip(requests, self._candidates(requests), strict=True))
+        ranker = CandidateRanker(
+            self._model,
+            self._writer,
+            self.bias,
+            "generate" if self.method == "generate" else "logprob",
+            self.config.orders,
+            self.config.seed,
+            self.config.answer_tokens,
+        )
+
+        async def answer(question: tuple[Request, list[Item]]) -> list[Recommendation]:
+            request, items = question
+            shots = self._examples.draw(request, self.config.examples)
+            try:
+                with self._counted():
+                    if self.method == "open":
+                        ranked = await self._open().recommend(request, items, max(k, 1), shots)
+                    else:
+                        ranked = await ranker.rank(request, items, shots)
+            except Failed as failed:
+                if raises:
+                    raise self._away(failed) from None
+                return []
+            return self._to_list(request, ranked, k)
+
+        return self._run(questions, answer, self.name)
+
+    def _to_list(
+        self, request: Request, ranked: Sequence[tuple[Item, float]], k: int
+    ) -> list[Recommendation]:
+        found = [(item.item_id, score) for item, score in ranked][:k]
+        if self.method != "open" and len(found) < k:
+            last = found[-1][1] if found else 0.0
+            rest = self._retriever.fill(request, [item_id for item_id, _ in found], k)
+            found += [(item_id, last - place) for place, item_id in enumerate(rest, start=1)]
+        return [
+            Recommendation(
+                item_id, rank, score, self.item(item_id).label, self._table.codes_of(item_id)
+            )
+            for rank, (item_id, score) in enumerate(found, start=1)
+        ]
+
+    def _candidates(self, requests: Sequence[Request]) -> list[list[Item]]:
+        lists = self._retriever.find(requests, self.config.num_candidates)
+        return [[self.item(item_id) for item_id in one] for one in lists]
+
+    def _open(self) -> OpenRecommender:
+        if self._titles is None:
+            known = [*self._data.items, *self._new_items.values()]
+            self._titles = TitleIndex([item for item in known if self.knows(item.item_id)])
+        return OpenRecommender(self._model, self._writer, self._titles, self.config.answer_tokens)
+
+    def _grow(self, table: SemanticIdTable, items: Sequence[Item]) -> None:
+        self._table = table
+        self._new_items.update({item.item_id: item for item in items})
+        self._retriever.add_items(items)
+        self._titles = None
+
+    def _run(self, questions: Sequence[Any], answer: Any, what: str) -> list[Any]:
+        at_once = 2 * self.config.concurrency
+        return self._loop.run(answer_all(questions, answer, at_once, what, self._note))
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Count one answer that is asked for, and whether it came."""
+        self.usage.lists += 1
+        try:
+            yield
+        except Failed:
+            self.usage.failed_lists += 1
+            raise
+
+    def _note(self) -> str:
+        usage = self.usage
+        tokens = usage.prompt_tokens + usage.answer_tokens
+        parts = [f"{tokens:,} tokens", f"{usage.cached:,} cached", f"{usage.failed:,} failed"]
+        return " · ".join(parts)
+
+    def _away(self, failed: Failed) -> EngineUnavailable:
+        return EngineUnavailable(
+            f"'{self.model_name}' gave no usable answer ({failed}); ask again later"
+        )

@@ -6,7 +6,7 @@ recommender.recommend(user_id="u17", k=10)
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,33 +14,31 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from genrec.base_recommender import BaseRecommender
 from genrec.data import Dataset
 from genrec.engines.base import Engine, ItemQuery
 from genrec.engines.torch import TorchEngine
-from genrec.errors import ConfigError, DataError, DecodeError
+from genrec.errors import ConfigError
 from genrec.interests.summary import Summary, summarize
 from genrec.model.load import ADAPTER_NAME, LoadedRun, base_of, describe_run, load_run
-from genrec.schema import Event, History, Item, Recommendation, Request, SemanticId
-from genrec.semantic_ids.extend import add_items, place_catalogue, place_items
+from genrec.schema import Event, History, Recommendation, Request
+from genrec.semantic_ids.extend import place_catalogue
 from genrec.semantic_ids.table import SemanticIdTable
 
 if TYPE_CHECKING:
     from genrec.zero_shot.config import ZeroShotConfig
     from genrec.zero_shot.recommender import ZeroShotRecommender
 
-NEW_USER = "new user"
 
-
-class Recommender:
+class Recommender(BaseRecommender):
     """A trained run behind an engine; a ``schema.Ranker``."""
 
     name = "genrec"
 
     def __init__(self, run: LoadedRun, engine: Engine, data: Dataset) -> None:
+        super().__init__(data)
         self._run = run
         self._engine = engine
-        self._data = data
-        self._new_items: dict[str, Item] = {}
 
     @classmethod
     def load(
@@ -132,92 +130,12 @@ class Recommender:
         other = data if isinstance(data, Dataset) else Dataset.load(data)
         table = place_catalogue(self.table, other.items)
         self._data, self._new_items = other, {}
-        self._grow(table, ())
-
-    @property
-    def data(self) -> Dataset:
-        """The prepared data the run was trained on."""
-        return self._data
+        self._take(table)
 
     @property
     def table(self) -> SemanticIdTable:
         """The semantic IDs of everything that can be recommended."""
         return self._run.table
-
-    def knows(self, item_id: str) -> bool:
-        """Tell whether an item can be recommended."""
-        return self.table.knows(item_id)
-
-    def item(self, item_id: str) -> Item:
-        """Return a catalogue entry.
-
-        Raises:
-            DataError: The item is not in the table.
-        """
-        self.table.index_of(item_id)
-        if item_id in self._new_items:
-            return self._new_items[item_id]
-        place = self._data.item_index.get(item_id)
-        return Item(item_id) if place is None else self._data.items[place]
-
-    def codes_of(self, item_id: str) -> SemanticId:
-        """Return the semantic ID of an item.
-
-        Raises:
-            DataError: The item is not in the table.
-        """
-        return self.table.codes_of(item_id)
-
-    def name_of(self, prefix: SemanticId) -> str:
-        """Return words for the interest that a semantic-ID prefix is."""
-        return self.table.name_of(prefix)
-
-    def recommend(
-        self,
-        user_id: str | None = None,
-        events: Iterable[Event] | None = None,
-        k: int = 10,
-        exclude: Collection[str] = (),
-        only: Collection[str] | None = None,
-        at: int | None = None,
-        event_type: str | None = None,
-        repeats: bool = False,
-    ) -> list[Recommendation]:
-        """Recommend ``k`` items to a known user or for a history never seen.
-
-        Args:
-            user_id: A user of the prepared data.
-            events: A history, oldest first; may be empty. Give this or ``user_id``.
-            k: How many.
-            exclude: Item IDs never to return.
-            only: Return nothing outside these item IDs.
-            at: Moment of asking, seconds; None: right after the last event.
-            event_type: Kind of act to foresee; None: that of the last event.
-            repeats: Whether items of the history may come again.
-
-        Raises:
-            DataError: An unknown user or item.
-            DecodeError: The filters leave fewer than ``k`` items.
-        """
-        if k < 1:
-            raise DecodeError(f"k={k}: ask for at least one item")
-        for item_id in {*exclude, *(only or ())}:
-            self.table.index_of(item_id)
-        request = Request(
-            self.history(user_id, events),
-            at,
-            event_type,
-            frozenset(exclude),
-            None if only is None else frozenset(only),
-            repeats,
-        )
-        found = self.recommend_many([request], k)[0]
-        if len(found) < k:
-            raise DecodeError(
-                f"asked for {k} items, but the filters leave {len(found)} of "
-                f"{len(self.table)}; ask for fewer or filter less"
-            )
-        return found
 
     def recommend_many(self, requests: Sequence[Request], k: int) -> list[list[Recommendation]]:
         """See ``schema.Ranker.recommend_many``; items a filter names in vain are passed over.
@@ -248,25 +166,9 @@ class Recommender:
             for found in self._engine.items(queries, k)
         ]
 
-    def interests(
-        self, user_id: str | None = None, events: Iterable[Event] | None = None
-    ) -> Summary:
-        """Say what a user cares about, in words that the events support.
-
-        Raises:
-            DataError: An unknown user or item.
-        """
-        return self.interests_many([self.history(user_id, events)])[0]
-
     def interests_many(self, histories: Sequence[History]) -> list[Summary]:
         """Say what each history's user cares about."""
         return summarize(histories, self._engine, self._run.encoder)
-
-    def next_interests(
-        self, user_id: str | None = None, events: Iterable[Event] | None = None, top: int = 5
-    ) -> list[tuple[str, float]]:
-        """Return the coarse interests the model expects next, with their probabilities."""
-        return self.next_interests_many([self.history(user_id, events)], top)[0]
 
     def next_interests_many(
         self, histories: Sequence[History], top: int = 5
@@ -281,26 +183,6 @@ class Recommender:
             ]
             for row in self._engine.first_code_log_probs(prompts)
         ]
-
-    def add_items(self, items: Sequence[Item]) -> list[SemanticId]:
-        """Give new items the free IDs nearest to them; they can be recommended from now on.
-
-        Returns:
-            The ID of each.
-
-        Raises:
-            DataError: An item is there already, or there is no room.
-        """
-        self._grow(add_items(self.table, items), items)
-        return [self.codes_of(item.item_id) for item in items]
-
-    def place_items(self, items: Sequence[Item], codes: Sequence[SemanticId]) -> None:
-        """Add new items at IDs that they were given before.
-
-        Raises:
-            DataError: An item is there already, or an ID is taken or none of the table's.
-        """
-        self._grow(place_items(self.table, items, codes), items)
 
     @property
     def adapters(self) -> list[str]:
@@ -336,21 +218,11 @@ class Recommender:
         tokens = self._run.encoder.prompts([request])[0]
         return self._run.encoder.tokenizer.decode(tokens), len(tokens)
 
-    def history(self, user_id: str | None, events: Iterable[Event] | None) -> History:
-        """Return a known user's whole history, or the events given."""
-        if (user_id is None) == (events is None):
-            raise DataError("give either a known user_id or the events of a history")
-        if user_id is not None:
-            return self._data.history(user_id)
-        assert events is not None
-        return History(NEW_USER, tuple(events))
-
-    def _grow(self, table: SemanticIdTable, items: Sequence[Item]) -> None:
+    def _take(self, table: SemanticIdTable) -> None:
         renderer = replace(self._run.encoder.renderer, table=table)
         encoder = replace(self._run.encoder, renderer=renderer)
         self._engine.replace_table(table)
         self._run = replace(self._run, encoder=encoder)
-        self._new_items.update({item.item_id: item for item in items})
 
     def _rows(self, item_ids: Iterable[str]) -> list[int]:
         table = self.table

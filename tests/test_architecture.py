@@ -18,6 +18,7 @@ STAGES = [
     "engines",
     "interests",
     "evaluate",
+    "base_recommender",
     "zero_shot",
     "recommend",
     "cli",

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 from genrec.artifacts import check_parent
+from genrec.base_recommender import BaseRecommender
 from genrec.data import Dataset
-from genrec.errors import ConfigError, DecodeError, EngineUnavailable
+from genrec.errors import ConfigError, EngineUnavailable
 from genrec.interests.summary import Summary
-from genrec.schema import Event, History, Item, Recommendation, Request, SemanticId
+from genrec.schema import Event, History, Item, Recommendation, Request
 from genrec.semantic_ids.build import IndexConfig, build_table
-from genrec.semantic_ids.extend import add_items, place_items
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.zero_shot.bias import PositionBias
 from genrec.zero_shot.candidates import Retriever
@@ -28,12 +28,11 @@ from genrec.zero_shot.open import OpenRecommender, TitleIndex
 from genrec.zero_shot.prompts import PromptWriter
 from genrec.zero_shot.ranking import CandidateRanker
 from genrec.zero_shot.ratings import RatingForecast, RatingForecaster, find_scale
-from genrec.zero_shot.shelf import Shelf
 from genrec.zero_shot.summary import Summarizer
 from genrec.zero_shot.usage import Usage
 
 
-class ZeroShotRecommender(Shelf):
+class ZeroShotRecommender(BaseRecommender):
     """A chat model over a prepared data set; has the methods of ``genrec.Recommender``."""
 
     name = "zero-shot"
@@ -63,12 +62,12 @@ class ZeroShotRecommender(Shelf):
         """
         self.config = config or ZeroShotConfig()
         self.bias = PositionBias()
-        super().__init__(data, table)
-        self._model = model
+        super().__init__(data)
+        self._model, self._table = model, table
         self._loop = loop or Loop()
         self._raises = raises
         self._retriever = Retriever(data, table, self.config.sources)
-        self._writer = PromptWriter(self._find, self.config.review_chars, self.config.title_chars)
+        self._writer = PromptWriter(self._entry, self.config.review_chars, self.config.title_chars)
         self._examples = (
             Examples.fit(data, self.config.seed) if self.config.examples else Examples(())
         )
@@ -143,47 +142,6 @@ class ZeroShotRecommender(Shelf):
         """What the chat model is called."""
         return self._model.name
 
-    def recommend(
-        self,
-        user_id: str | None = None,
-        events: Iterable[Event] | None = None,
-        k: int = 10,
-        exclude: Collection[str] = (),
-        only: Collection[str] | None = None,
-        at: int | None = None,
-        event_type: str | None = None,
-        repeats: bool = False,
-    ) -> list[Recommendation]:
-        """Recommend items; see ``genrec.Recommender.recommend``.
-
-        Returns:
-            ``k`` items; with method "open" as many as the model named that exist.
-
-        Raises:
-            DataError: An unknown user or item.
-            DecodeError: The filters leave fewer than ``k`` items.
-            EngineUnavailable: The model gave no usable answer.
-        """
-        if k < 1:
-            raise DecodeError(f"k={k}: ask for at least one item")
-        for item_id in {*exclude, *(only or ())}:
-            self._table.index_of(item_id)
-        request = Request(
-            self.history(user_id, events),
-            at,
-            event_type,
-            frozenset(exclude),
-            None if only is None else frozenset(only),
-            repeats,
-        )
-        found = self._answer([request], k, raises=True)[0]
-        if len(found) < k and self.method != "open":
-            raise DecodeError(
-                f"asked for {k} items, but the filters leave {len(found)} of "
-                f"{len(self._table)}; ask for fewer or filter less"
-            )
-        return found
-
     def recommend_many(self, requests: Sequence[Request], k: int) -> list[list[Recommendation]]:
         """See ``schema.Ranker.recommend_many``.
 
@@ -192,17 +150,6 @@ class ZeroShotRecommender(Shelf):
         retrieval says is not passed off as the model's word.
         """
         return self._answer(requests, k, self._raises)
-
-    def interests(
-        self, user_id: str | None = None, events: Iterable[Event] | None = None
-    ) -> Summary:
-        """Say what a user cares about, in words that the events support.
-
-        Raises:
-            DataError: An unknown user or item.
-            EngineUnavailable: The model gave no usable answer.
-        """
-        return self.interests_many([self.history(user_id, events)])[0]
 
     def interests_many(self, histories: Sequence[History]) -> list[Summary]:
         """Say what each history's user cares about.
@@ -220,12 +167,6 @@ class ZeroShotRecommender(Shelf):
             return self._run(histories, summarize, "interests")
         except Failed as failed:
             raise self._away(failed) from None
-
-    def next_interests(
-        self, user_id: str | None = None, events: Iterable[Event] | None = None, top: int = 5
-    ) -> list[tuple[str, float]]:
-        """Return the coarse interests expected next, with their probabilities."""
-        return self.next_interests_many([self.history(user_id, events)], top)[0]
 
     def next_interests_many(
         self, histories: Sequence[History], top: int = 5
@@ -264,15 +205,6 @@ class ZeroShotRecommender(Shelf):
 
         return self._run(questions, foresee, "ratings")
 
-    def add_items(self, items: Sequence[Item]) -> list[SemanticId]:
-        """Let new items be recommended from now on; see ``genrec.Recommender.add_items``."""
-        self._grow(add_items(self._table, items), items)
-        return [self.codes_of(item.item_id) for item in items]
-
-    def place_items(self, items: Sequence[Item], codes: Sequence[SemanticId]) -> None:
-        """Add new items at IDs that they were given before."""
-        self._grow(place_items(self._table, items, codes), items)
-
     def prompt(
         self,
         user_id: str | None = None,
@@ -288,6 +220,34 @@ class ZeroShotRecommender(Shelf):
         chat = self._writer.choose(request, titles, shots)(request.history.events)
         text = "\n\n".join(f"[{turn['role']}]\n{turn['content']}" for turn in chat)
         return text, self._loop.run(self._model.count_tokens(chat))
+
+    @property
+    def table(self) -> SemanticIdTable:
+        """The semantic IDs of everything that can be recommended."""
+        return self._table
+
+    @property
+    def adapters(self) -> list[str]:
+        """None: nothing was tuned."""
+        return []
+
+    @property
+    def adapter(self) -> str | None:
+        """None: nothing was tuned."""
+        return None
+
+    def load_adapter(self, name: str, path: Path | str) -> None:
+        """Refuse: a stock model has no adapters of ours."""
+        raise ConfigError(f"adapter '{name}' at {path}: a zero-shot model takes none; serve a run")
+
+    def use_adapter(self, name: str | None) -> None:
+        """Refuse any but none."""
+        if name is not None:
+            raise ConfigError(f"no adapter '{name}': a zero-shot model takes none; serve a run")
+
+    def drop_adapter(self, name: str) -> None:
+        """Refuse: there is none."""
+        raise ConfigError(f"no adapter '{name}': a zero-shot model takes none; serve a run")
 
     def report(self) -> dict[str, Any]:
         """Return what asking cost, what failed, and the position bias, as plain JSON."""
@@ -375,11 +335,17 @@ class ZeroShotRecommender(Shelf):
             self._titles = TitleIndex([item for item in known if self.knows(item.item_id)])
         return OpenRecommender(self._model, self._writer, self._titles, self.config.answer_tokens)
 
+    def _take(self, table: SemanticIdTable) -> None:
+        self._table, self._titles = table, None
+
     def _grow(self, table: SemanticIdTable, items: Sequence[Item]) -> None:
-        self._table = table
-        self._new_items.update({item.item_id: item for item in items})
+        super()._grow(table, items)
         self._retriever.add_items(items)
-        self._titles = None
+
+    def _recommend_one(self, request: Request, k: int) -> list[Recommendation]:
+        """Return ``k`` items; with method "open" as many as the model named that exist."""
+        found = self._answer([request], k, raises=True)[0]
+        return found if self.method == "open" else self._checked(found, k)
 
     def _run(self, questions: Sequence[Any], answer: Any, what: str) -> list[Any]:
         at_once = 2 * self.config.concurrency

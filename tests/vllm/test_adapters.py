@@ -1,16 +1,20 @@
 """Adapters come, are switched and go while clients ask; nobody's request fails."""
 
+import itertools
 import json
 import shutil
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import numpy as np
 import pytest
 
+from genrec.data import Dataset
 from genrec.engines.base import ItemQuery
 from genrec.engines.vllm.client import VllmEngine
+from genrec.schema import Request
 
 
 def test_no_request_fails_while_adapters_change(engine, vllm_server, run, chain, prompts, tmp_path):
@@ -52,6 +56,33 @@ def test_no_request_fails_while_adapters_change(engine, vllm_server, run, chain,
         thread.join()
     assert not failures, failures[:3]
     assert min(asked) >= 3 and other.adapters == []
+
+
+def test_answers_without_an_adapter_are_the_bases_own_among_requests_with_one(
+    vllm_server, run, chain, torch_engine
+):
+    """Prompts nobody asked before, so that what is computed among others is what is answered."""
+    histories = itertools.islice(Dataset.load(chain.data).histories("test"), 40, 64)
+    prompts = run.encoder.prompts([Request(history) for history in histories])
+    queries = [ItemQuery(prompt) for prompt in prompts]
+    engines = [VllmEngine(vllm_server.url, run, num_beams=20) for _ in range(3)]
+    for name, engine in zip(("one", "two"), engines[1:], strict=True):
+        engine.load_adapter(name, chain.sft)
+        engine.use_adapter(name)
+    with ThreadPoolExecutor(3) as threads:
+        bare, *tuned = threads.map(lambda engine: engine.items(queries, 5), engines)
+    try:
+        torch_engine.use_adapter(None)
+        expected = torch_engine.items(queries, 5)
+    finally:
+        torch_engine.use_adapter("default")
+    for answers, right in ((bare, expected), (tuned[0], torch_engine.items(queries, 5))):
+        for found, known in zip(answers, right, strict=True):
+            np.testing.assert_allclose(found.scores, known.scores, atol=1e-4)
+    for engine in engines[1:]:
+        name = engine.adapter
+        engine.use_adapter(None)
+        engine.drop_adapter(name)
 
 
 def test_an_adapter_trained_again_in_place_is_not_answered_from_the_old_cache(

@@ -1,12 +1,15 @@
 """A plain OpenAI client: whatever it asks, only IDs that exist come back."""
 
 import asyncio
+from dataclasses import replace
 
 import httpx
 import openai
 import pytest
 
 from genrec.engines.base import ItemQuery
+from genrec.engines.torch import TorchEngine
+from genrec.model.load import load_run
 from genrec.schema import Item
 from genrec.semantic_ids.extend import add_items
 from tests.vllm.conftest import codes_in
@@ -54,11 +57,12 @@ def test_samples_beams_and_streams_are_items(client, model, prompts, items):
     asyncio.run(talk())
 
 
-def test_vllms_own_beams_are_our_beams(client, model, engine, prompts, items):
-    engine.use_adapter(None)
+def test_vllms_own_beams_are_those_of_the_causal_lm_alone(client, model, chain, prompts, items):
+    """The dense view has its say in our own routes only."""
+    alone = TorchEngine(replace(load_run(chain.pretrain), dense=None), num_beams=20)
     beams = ask(client, model, prompts[-1], n=20, temperature=0, extra={"use_beam_search": True})
     assert asyncio.run(rows_of(beams, items)) == (
-        engine.items([ItemQuery(prompts[-1])], 20)[0].rows.tolist()
+        alone.items([ItemQuery(prompts[-1])], 20)[0].rows.tolist()
     )
 
 

@@ -21,22 +21,6 @@ from genrec.model.dense import NO_ROW, DenseView
 class DenseGuide:
     """A dense view and the vectors of one version of the table."""
 
-    @classmethod
-    def of(
-        cls,
-        view: DenseView | None,
-        trained_ids: Sequence[str],
-        item_ids: Sequence[str],
-        codes: np.ndarray,
-        learned: np.ndarray | None,
-        trie: DeviceTrie,
-        opening: int,
-    ) -> DenseGuide | None:
-        """Make a guide, or None where there is no view or it has no say; see ``__init__``."""
-        if view is None or view.weight == 0:
-            return None
-        return cls(view, trained_ids, item_ids, codes, learned, trie, opening)
-
     def __init__(
         self,
         view: DenseView,

@@ -77,15 +77,17 @@ class TorchEngine:
         """See ``Engine.replace_table``."""
         trie = Trie.build(self._vocabulary.paths(table.codes))
         self._trie = DeviceTrie.put(trie, self._device, table.learned)
-        self._dense = DenseGuide.of(
-            self._view,
-            self._trained_ids,
-            table.item_ids,
-            table.codes,
-            table.learned,
-            self._trie,
-            self._encoder.opening,
-        )
+        self._dense = None
+        if self._view is not None and self._view.weight > 0:
+            self._dense = DenseGuide(
+                self._view,
+                self._trained_ids,
+                table.item_ids,
+                table.codes,
+                table.learned,
+                self._trie,
+                self._encoder.opening,
+            )
 
     @torch.inference_mode()
     def items(self, queries: Sequence[ItemQuery], k: int) -> list[FoundItems]:

@@ -119,7 +119,9 @@ class Catalogue:
     @cached_property
     def guide(self) -> DenseGuide | None:
         """The second opinion on the table's items; None where the causal LM alone has a say."""
-        return DenseGuide.of(
+        if self.base.dense is None or self.base.dense.weight == 0:
+            return None
+        return DenseGuide(
             self.base.dense,
             self.base.table.item_ids,
             self.item_ids,

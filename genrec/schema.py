@@ -144,7 +144,7 @@ class Recommendation:
     semantic_id: SemanticId = ()
 
 
-Trend = Literal["emerging", "steady", "fading"]
+Trend = Literal["emerging", "steady", "fading", "returned"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +158,7 @@ class Interest:
         trend: How the weight moves.
         first_seen: Seconds.
         last_seen: Seconds.
+        peak: Moment its weight was highest, seconds.
         evidence: The events that support it, oldest first.
     """
 
@@ -167,6 +168,7 @@ class Interest:
     trend: Trend
     first_seen: int
     last_seen: int
+    peak: int
     evidence: tuple[Event, ...] = field(repr=False, default=())
 
 

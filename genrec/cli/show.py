@@ -25,6 +25,7 @@ TRENDS = {
     "emerging": Text("↗ emerging", "green"),
     "steady": Text("→ steady"),
     "fading": Text("↘ fading", "red"),
+    "returned": Text("↺ returned", "cyan"),
 }
 
 

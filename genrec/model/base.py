@@ -134,7 +134,7 @@ def _texts(data: Dataset, table: SemanticIdTable) -> Iterator[str]:
     yield from table.names.values()
     # The fixed words of the templates, often enough to be merged.
     yield from [
-        " · rated 1 2 3 4 5 view purchase emerging: steady: fading: not enough history"
+        " · rated 1 2 3 4 5 view purchase emerging: steady: fading: returned: not enough history"
     ] * 50
     for history in data.histories("train"):
         for event in history.events:

@@ -53,6 +53,7 @@ def find_interests(
             trend=_trend(places, border, len(events)),
             first_seen=events[places[0]].timestamp,
             last_seen=events[places[-1]].timestamp,
+            peak=events[_peak(places)].timestamp,
             evidence=tuple(events[place] for place in places),
         )
         for prefix, places in places_of.items()
@@ -60,6 +61,19 @@ def find_interests(
     ]
     interests.sort(key=lambda interest: (-interest.weight, interest.prefix))
     return interests[:max_interests]
+
+
+def _peak(places: list[int]) -> int:
+    """Return the event after which an interest weighed most: the first of equal ones."""
+    kept = 0.5 ** (1 / HALF_LIFE_EVENTS)
+    best, peak, support, last = 0.0, places[0], 0.0, places[0]
+    for place in places:
+        support = support * kept ** (place - last) + 1
+        total = (1 - kept ** (place + 1)) / (1 - kept)
+        if support / total > best:
+            best, peak = support / total, place
+        last = place
+    return peak
 
 
 def _trend(places: list[int], border: int, count: int) -> Trend:

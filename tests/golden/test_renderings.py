@@ -65,8 +65,8 @@ def test_titles(renderer):
 
 def test_interests(renderer):
     interests = [
-        Interest("lip care", (17,), 0.6, "emerging", 0, 1),
-        Interest("sun", (3,), 0.4, "fading", 0, 1),
+        Interest("lip care", (17,), 0.6, "emerging", 0, 1, 1),
+        Interest("sun", (3,), 0.4, "fading", 0, 1, 0),
     ]
     assert renderer.interests(interests) == "<|interests|>emerging: lip care; fading: sun<|end|>"
     assert renderer.interests([]) == "<|interests|>not enough history<|end|>"

@@ -36,6 +36,10 @@ def test_the_weights_after_each_event_are_those_of_the_profile_then(items):
         for row, prefix in enumerate(prefixes):
             assert stream.weights[row, place] == pytest.approx(profile.get(prefix, 0))
     np.testing.assert_allclose(stream.weights.sum(axis=0), 1)
+    for interest in find_interests(whole, TABLE, min_evidence=1):
+        weights = stream.weights[prefixes.index(interest.prefix)]
+        highest = stream.timestamps.index(interest.peak)
+        assert weights[highest] == pytest.approx(weights.max())
 
 
 def test_a_stream_of_no_interests_or_no_events_is_empty():

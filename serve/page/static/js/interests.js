@@ -7,7 +7,7 @@ import { state, watch } from "./state.js";
 import { StreamChart } from "./stream.js";
 
 const REST = "everything else";
-const TRENDS = { emerging: ["↗", "growing"], steady: ["→", "steady"], fading: ["↘", "fading"] };
+const TRENDS = { emerging: ["↗", "growing"], steady: ["→", "steady"], fading: ["↘", "fading"], returned: ["↺", "back again"] };
 const KINDS = { view: "viewed", purchase: "bought" };
 let chart = null;
 let shown = null; // the stream as drawn: at most SLOTS series and the rest

@@ -181,7 +181,7 @@ class Recommender(BaseRecommender):
                 for code in np.argsort(-row, kind="stable")[:top]
                 if np.isfinite(row[code])
             ]
-            for row in self._engine.first_code_log_probs(prompts)
+            for row in self._engine.code_log_probs(prompts)
         ]
 
     @property

@@ -9,6 +9,7 @@ A *state* is the node a row stands at; -1 stands nowhere, and leaves its row alo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor
 
 from genrec.decode.trie import NO_NODE, ROOT, Trie
+from genrec.errors import DecodeError
 
 if TYPE_CHECKING:
     from genrec.decode.constraint import Constraint
@@ -184,6 +186,13 @@ class DeviceTrie:
         found = (low < end) & (self.tokens[low.clamp(max=last)] == tokens)
         return torch.where(found, low.long(), NO_NODE)
 
+    def find(self, path: Sequence[int]) -> int:
+        """Return the node that tokens lead to from the root; -1 where there is none."""
+        state = torch.tensor([ROOT], device=self.tokens.device)
+        for token in path:
+            state = self.step(state, torch.full_like(state, token))
+        return int(state)
+
     def leaves(self, states: Tensor) -> Tensor:
         """Return the leaf at each node of the last level; -1 for any other state."""
         places = states - self.level_start[-2]
@@ -250,6 +259,21 @@ def trailing_states(input_ids: Tensor, trie: DeviceTrie, opening_token_id: int) 
     for tokens in input_ids[:, -(trie.num_levels + 1) :].unbind(1):
         states = torch.where(tokens == opening_token_id, ROOT, trie.step(states, tokens))
     return states
+
+
+def find_inner(trie: DeviceTrie, path: Sequence[int]) -> int:
+    """Return the node at a path that does not end there.
+
+    Raises:
+        DecodeError: Nothing begins so, or nothing goes on.
+    """
+    node = trie.find(path) if len(path) < trie.num_levels else NO_NODE
+    if node == NO_NODE:
+        raise DecodeError(
+            f"no item's semantic ID begins with these {len(path)} codes and goes on; give a prefix "
+            "of an item's ID"
+        )
+    return node
 
 
 def written_leaves(input_ids: Tensor, trie: DeviceTrie, opening_token_id: int) -> Tensor:

@@ -12,6 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
+from genrec.schema import SemanticId
 from genrec.semantic_ids.table import SemanticIdTable
 
 SEPARATOR = "; "
@@ -77,11 +78,23 @@ class Engine(Protocol):
         """
         ...
 
-    def first_code_log_probs(self, prompts: Sequence[Sequence[int]]) -> np.ndarray:
-        """Return the log-probability of every first code after each prompt.
+    def code_log_probs(
+        self, prompts: Sequence[Sequence[int]], prefix: SemanticId = ()
+    ) -> np.ndarray:
+        """Return the log-probability of every code that may follow after each prompt.
+
+        Prompts that begin one another, such as the moments of one history, are read once.
+
+        Args:
+            prompts: Each ends where an item is to be written.
+            prefix: First codes of that item, taken for granted; none: its first code is asked for.
 
         Returns:
-            Normalised over the first codes in use; -inf for others. Shape: (B, K), float32.
+            Normalised over the codes in use below the prefix; -inf for others. Shape: (B, K),
+            float32.
+
+        Raises:
+            DecodeError: No item has this prefix, or it is a whole semantic ID.
         """
         ...
 

@@ -12,19 +12,23 @@ from transformers import DynamicCache
 
 from genrec.decode.beam import tree_beam_search
 from genrec.decode.constraint import Constraint
-from genrec.decode.mask import DeviceTrie
+from genrec.decode.mask import DeviceTrie, find_inner
+from genrec.decode.moments import batches, gather_streams, next_logits
 from genrec.decode.scores import child_logprobs
-from genrec.decode.trie import ROOT, Trie
+from genrec.decode.trie import Trie
 from genrec.engines.adapters import AdapterSet
 from genrec.engines.base import SEPARATOR, FoundItems, ItemQuery
 from genrec.engines.dense import DenseGuide
 from genrec.engines.phrases import PhraseList
 from genrec.model.half import float32_arithmetic
 from genrec.model.load import LoadedRun, base_of
+from genrec.schema import SemanticId
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.stream.templates import END_MARKER
 
 BATCH_TOKENS = 16_384
+BATCH_LOGITS = 2**27
+"""Scores of one forward pass: half a gigabyte."""
 
 
 class TorchEngine:
@@ -141,32 +145,32 @@ class TorchEngine:
         ]
 
     @torch.inference_mode()
-    def first_code_log_probs(self, prompts: Sequence[Sequence[int]]) -> np.ndarray:
-        """See ``Engine.first_code_log_probs``."""
-        nodes, tokens, used = self._trie.expand(torch.tensor([ROOT], device=self._device))
-        first_level = self._vocabulary.token_ids[0]
-        by_token = first_level.argsort()
-        first_codes = by_token[
-            np.searchsorted(first_level, tokens[0].cpu().numpy(), sorter=by_token)
-        ]
-        rows = np.full((len(prompts), len(first_level)), -np.inf, dtype=np.float32)
-        for numbers in self._batches(prompts):
-            input_ids, attention_mask = self._pad([prompts[number] for number in numbers])
+    def code_log_probs(
+        self, prompts: Sequence[Sequence[int]], prefix: SemanticId = ()
+    ) -> np.ndarray:
+        """See ``Engine.code_log_probs``."""
+        granted = self._vocabulary.path_of(prefix)
+        node = find_inner(self._trie, granted)
+        nodes, tokens, used = self._trie.expand(torch.tensor([node], device=self._device))
+        codes: np.ndarray = self._vocabulary.codes_at(len(prefix), tokens[0].cpu().numpy())
+        log_probs = np.full(
+            (len(prompts), self._vocabulary.token_ids.shape[1]), -np.inf, dtype=np.float32
+        )
+        vocabulary = self._adapters.model.config.get_text_config().vocab_size
+        for batch in batches(
+            gather_streams(prompts), len(granted), BATCH_TOKENS, BATCH_LOGITS, vocabulary
+        ):
             with self._arithmetic():
-                output = self._adapters.model(
-                    input_ids=input_ids,
-                    attention_mask=attention_mask,
-                    position_ids=_positions(attention_mask),
-                    logits_to_keep=1,
-                    use_cache=False,
-                )
-            logits = output.logits[:, -1, tokens[0]]
+                logits = next_logits(self._adapters.model, batch, granted, self._pad_id)
+            numbers = np.array([number for stream in batch for number in stream.numbers])
+            logits = logits[:, tokens[0]]
             if self._dense is not None:
+                input_ids, _ = self._pad([prompts[number] for number in numbers])
                 guide = self._dense.guide(input_ids)
                 logits = guide.mix(logits, nodes.expand(len(logits), -1))
-            logprobs = child_logprobs(logits, used, self._trie.learned_at(nodes))
-            rows[np.ix_(numbers, first_codes)] = logprobs.cpu().numpy()
-        return rows
+            found = child_logprobs(logits, used, self._trie.learned_at(nodes))
+            log_probs[np.ix_(numbers, codes)] = found.cpu().numpy()
+        return log_probs
 
     def _write(
         self, prompt: Sequence[int], sayable: PhraseList, end: int, max_tokens: int
@@ -214,7 +218,3 @@ class TorchEngine:
             input_ids[row, width - len(prompt) :] = torch.as_tensor(prompt)
             attention_mask[row, width - len(prompt) :] = 1
         return input_ids.to(self._device), attention_mask.to(self._device)
-
-
-def _positions(attention_mask: Tensor) -> Tensor:
-    return (attention_mask.cumsum(dim=1) - 1).clamp(min=0)

@@ -80,7 +80,12 @@ def _parse(text: str) -> list[str]:
 
 def _write(interests: list[Interest]) -> str:
     """Say interests by trend; the trend is counted from the events, not taken from the model."""
-    openings = {"emerging": "Turning to", "steady": "Keeps to", "fading": "Moving away from", "returned": "Back to"}
+    openings = {
+        "emerging": "Turning to",
+        "steady": "Keeps to",
+        "fading": "Moving away from",
+        "returned": "Back to",
+    }
     sentences = []
     for trend, opening in openings.items():
         names = [interest.name for interest in interests if interest.trend == trend]

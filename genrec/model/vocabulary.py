@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from transformers import AddedToken, PreTrainedTokenizerFast
 
-from genrec.errors import ArtifactError
+from genrec.errors import ArtifactError, DecodeError
+from genrec.schema import SemanticId
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.stream.render import sid_token
 from genrec.stream.templates import MARKERS
@@ -63,3 +64,23 @@ class SidVocabulary:
     def paths(self, codes: np.ndarray) -> np.ndarray:
         """Return the token path of each row of codes. Shapes: (N, L) to (N, L)."""
         return self.token_ids[np.arange(codes.shape[1]), codes]
+
+    def path_of(self, prefix: SemanticId) -> list[int]:
+        """Return the tokens of a prefix of a semantic ID.
+
+        Raises:
+            DecodeError: It is no prefix: too long, or not of this codebook.
+        """
+        num_levels, codebook_size = self.token_ids.shape
+        if len(prefix) >= num_levels or not all(0 <= code < codebook_size for code in prefix):
+            raise DecodeError(
+                f"{tuple(prefix)} is no prefix of a semantic ID: give at most {num_levels - 1} "
+                f"codes of 0..{codebook_size - 1}"
+            )
+        return self.paths(np.array([prefix], dtype=int))[0].tolist()
+
+    def codes_at(self, level: int, tokens: np.ndarray) -> np.ndarray:
+        """Return the codes that tokens of a level stand for. Shape: that of ``tokens``."""
+        of_level = self.token_ids[level]
+        by_token = of_level.argsort()
+        return by_token[np.searchsorted(of_level, tokens, sorter=by_token)]

@@ -10,7 +10,7 @@ from genrec.data import Dataset
 from genrec.engines.base import ItemQuery
 from genrec.engines.torch import TorchEngine
 from genrec.engines.vllm.client import VllmEngine
-from genrec.errors import ArtifactError, ConfigError
+from genrec.errors import ArtifactError, ConfigError, DecodeError
 from genrec.model.load import ADAPTER_NAME, load_run
 from genrec.schema import History, Item, Request
 from genrec.semantic_ids.extend import add_items
@@ -91,13 +91,39 @@ def test_probabilities_of_all_items_sum_to_one(engine, prompts, run):
 
 
 def test_first_codes_are_the_first_level_of_the_items(engine, prompts, run):
-    log_probs = engine.first_code_log_probs(prompts)
+    log_probs = engine.code_log_probs(prompts)
     assert log_probs.shape == (len(prompts), run.table.codebook_size)
     np.testing.assert_allclose(np.exp(log_probs).sum(axis=1), 1, atol=1e-5)
     everything = engine.items([ItemQuery(prompts[-1])], k=len(run.table.item_ids))[0]
     summed = np.zeros(run.table.codebook_size)
     np.add.at(summed, run.table.codes[everything.rows, 0], np.exp(everything.scores))
     np.testing.assert_allclose(np.exp(log_probs[-1]), summed, atol=1e-4)
+
+
+def test_codes_below_a_prefix_are_shares_of_its_items(engine, prompts, run):
+    """Also where a prompt begins another, as the moments of a history do."""
+    moments = [
+        prompts[-1][: place + 1]
+        for place, token in enumerate(prompts[-1])
+        if token == run.encoder.opening
+    ]
+    everything = engine.items([ItemQuery(moments[2])], k=len(run.table.item_ids))[0]
+    codes, odds = run.table.codes[everything.rows], np.exp(everything.scores)
+    first = int(codes[0, 0])
+    for prefix in ((), (first,), (first, int(codes[0, 1]))):
+        below = (codes[:, : len(prefix)] == prefix).all(axis=1)
+        summed = np.zeros(run.table.codebook_size)
+        np.add.at(summed, codes[below, len(prefix)], odds[below] / odds[below].sum())
+        together = engine.code_log_probs(moments, prefix)
+        np.testing.assert_allclose(np.exp(together[2]), summed, atol=1e-4)
+        for moment, row in zip(moments, together, strict=True):
+            np.testing.assert_allclose(row, engine.code_log_probs([moment], prefix)[0], atol=1e-4)
+
+
+@pytest.mark.parametrize("prefix", [(10**6,), (0, 0, 0), (0, 0, 0, 0)])
+def test_codes_below_what_no_item_begins_with_are_refused(engine, prompts, prefix):
+    with pytest.raises(DecodeError):
+        engine.code_log_probs(prompts, prefix)
 
 
 def test_text_is_made_of_the_phrases(engine, run, chain):

@@ -67,7 +67,7 @@ def test_first_codes_are_pooled_too(run, histories):
     found = {}
     for weight in (0.0, 0.5, 1.0):
         run.dense.weight = weight
-        found[weight] = TorchEngine(run).first_code_log_probs(prompts)
+        found[weight] = TorchEngine(run).code_log_probs(prompts)
         np.testing.assert_allclose(np.exp(found[weight]).sum(axis=1), 1, atol=1e-4)
     used = np.isfinite(found[0.0])
     pooled = np.where(used, (found[0.0] + found[1.0]) / 2, -np.inf)

@@ -34,7 +34,7 @@ def test_an_engine_on_half_precision_scores_as_float32_does(half):
             assert one.rows.tolist() == other.rows.tolist()
             np.testing.assert_allclose(one.scores, other.scores, atol=1e-5)
         np.testing.assert_allclose(
-            mine.first_code_log_probs(prompts), theirs.first_code_log_probs(prompts), atol=1e-5
+            mine.code_log_probs(prompts), theirs.code_log_probs(prompts), atol=1e-5
         )
         assert mine.text(prompts[:3], 12, phrases) == theirs.text(prompts[:3], 12, phrases)
     assert narrow.model.get_base_model().dtype == torch.bfloat16

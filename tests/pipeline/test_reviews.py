@@ -47,7 +47,7 @@ def test_changing_one_review_moves_the_next_item(gift_cards):
     read = [run.encoder.tokenizer.decode(prompt) for prompt in prompts]
     assert last.review.split()[0] in read[0]
     assert "never worked" in read[1]
-    before, after = np.exp(TorchEngine(run).first_code_log_probs(prompts))
+    before, after = np.exp(TorchEngine(run).code_log_probs(prompts))
     assert np.abs(before - after).sum() > 1e-3
 
 

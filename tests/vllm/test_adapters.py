@@ -100,7 +100,7 @@ def test_an_adapter_trained_again_in_place_is_not_answered_from_the_old_cache(
         httpx.post(url, json={"name": "daily", "path": str(path)}).raise_for_status()
         body = {"base": engine._base, "table": engine._table_id, "prompts": [prompts[-1]]}
         body["adapter"] = "daily"
-        found = httpx.post(f"{vllm_server.url}/genrec/first_codes", json=body)
+        found = httpx.post(f"{vllm_server.url}/genrec/codes", json=body)
         return np.array(found.raise_for_status().json()["log_probs"][0])
 
     first = answer()
@@ -114,7 +114,7 @@ def test_an_adapter_trained_again_in_place_is_not_answered_from_the_old_cache(
     taken = httpx.post(url, json={"name": "daily", "path": str(path)})
     assert taken.status_code == 400 and "another adapter" in taken.text
     httpx.delete(f"{url}/daily").raise_for_status()
-    bare = engine.first_code_log_probs([prompts[-1]])[0]
+    bare = engine.code_log_probs([prompts[-1]])[0]
     np.testing.assert_allclose(answer(), bare[np.isfinite(bare)], atol=1e-5)
     assert np.abs(answer() - first).max() > 1e-3
     httpx.delete(f"{url}/daily").raise_for_status()

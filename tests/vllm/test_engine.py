@@ -53,7 +53,7 @@ def test_same_items_same_scores_with_and_without_adapter(engine, torch_engine, p
 
 
 def test_same_first_codes(engine, torch_engine, prompts):
-    mine, theirs = engine.first_code_log_probs(prompts), torch_engine.first_code_log_probs(prompts)
+    mine, theirs = engine.code_log_probs(prompts), torch_engine.code_log_probs(prompts)
     assert (np.isfinite(mine) == np.isfinite(theirs)).all()
     np.testing.assert_allclose(mine, theirs, atol=1e-4)
 
@@ -137,7 +137,7 @@ def test_questions_that_make_no_sense_are_refused_and_the_server_lives(
     with pytest.raises(ConfigError, match="outside|served table|vocabulary|not in"):
         engine.items([ItemQuery([10**6, prompts[0][-1]])], 3)
     about = {"base": "0" * 16, "table": "0" * 16, "prompts": [[1]]}
-    answer = httpx.post(f"{vllm_server.url}/genrec/first_codes", json=about)
+    answer = httpx.post(f"{vllm_server.url}/genrec/codes", json=about)
     assert answer.status_code == 400 and "this server runs base" in answer.text
     table = {"base": engine._base, "item_ids": ["a", "b"], "codes": [[0, 0, 0], [0, 0, 0]]}
     table["learned"] = [True, True]

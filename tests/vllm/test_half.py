@@ -47,7 +47,7 @@ def test_bfloat16_same_items_same_scores_with_and_without_adapter(server, half):
         found = there.items(queries, 10)
         same(found, here.items(queries, 10), TOLERANCE)
         np.testing.assert_allclose(
-            there.first_code_log_probs(prompts), here.first_code_log_probs(prompts), atol=TOLERANCE
+            there.code_log_probs(prompts), here.code_log_probs(prompts), atol=TOLERANCE
         )
         scores.append(np.array([one.scores for one in found]))
     assert np.abs(scores[0] - scores[1]).max() > 0.01

@@ -30,6 +30,7 @@ from genrec.errors import (
 )
 from genrec.model.load import LoadedRun, base_of
 from genrec.model.lora import check_adapter
+from genrec.schema import SemanticId
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.stream.templates import END_MARKER
 
@@ -153,12 +154,14 @@ class VllmEngine:
         decode = self._encoder.tokenizer.decode
         return [decode(tokens, skip_special_tokens=True) for tokens in answer["tokens"]]
 
-    def first_code_log_probs(self, prompts: Sequence[Sequence[int]]) -> np.ndarray:
-        """See ``Engine.first_code_log_probs``."""
+    def code_log_probs(
+        self, prompts: Sequence[Sequence[int]], prefix: SemanticId = ()
+    ) -> np.ndarray:
+        """See ``Engine.code_log_probs``; vLLM's prefix cache reads nested prompts once."""
         rows = np.full((len(prompts), self._table.codebook_size), -np.inf, dtype=np.float32)
         for start in range(0, len(prompts), PROMPTS_AT_ONCE):
             batch = prompts[start : start + PROMPTS_AT_ONCE]
-            answer = self._ask("/genrec/first_codes", batch)
+            answer = self._ask("/genrec/codes", batch, prefix=list(map(int, prefix)))
             rows[start : start + len(batch), answer["codes"]] = answer["log_probs"]
         return rows
 

@@ -2,7 +2,7 @@
 
     GET    /genrec                     what is served: hashes of base and table, adapters
     POST   /genrec/items               best items of prompts
-    POST   /genrec/first_codes         log-probabilities of the first code after prompts
+    POST   /genrec/codes               log-probabilities of the next code after prompts
     POST   /genrec/text                texts made of phrases
     PUT    /genrec/table               another table of the same codebook
     POST   /genrec/adapters            load an adapter
@@ -77,6 +77,16 @@ class ItemsAsk(Ask):
     exclude: list[list[int]]
     only: list[int | None]
     sets: list[list[int]] = []
+
+
+class CodesAsk(Ask):
+    """A question for the likeliest codes.
+
+    Attributes:
+        prefix: Codes taken for granted after each prompt.
+    """
+
+    prefix: list[int] = []
 
 
 class TextAsk(Ask):
@@ -247,16 +257,19 @@ async def find_items(ask: ItemsAsk, raw_request: Request, serving: Serving) -> d
     }
 
 
-@router.post("/first_codes", response_model=None)
+@router.post("/codes", response_model=None)
 @with_cancellation
-async def first_codes(ask: Ask, raw_request: Request, serving: Serving) -> dict[str, Any]:
-    """Return the first codes in use and their log-probabilities after each prompt."""
+async def find_codes(ask: CodesAsk, raw_request: Request, serving: Serving) -> dict[str, Any]:
+    """Return the codes in use below the prefix and their log-probabilities after each prompt."""
     catalogue, lora = serving.check(ask)
-    log_probs = await serving.search.first_log_probs(ask.prompts, catalogue, lora)
-    code_of = {token: code for code, token in enumerate(catalogue.base.vocabulary.token_ids[0])}
-    codes = sorted(code_of[token] for token in log_probs[0]) if log_probs else []
-    tokens = catalogue.base.vocabulary.token_ids[0][codes].tolist()
-    return {"codes": codes, "log_probs": [[row[token] for token in tokens] for row in log_probs]}
+    vocabulary = catalogue.base.vocabulary
+    granted = vocabulary.path_of(tuple(ask.prefix))
+    log_probs = await serving.search.log_probs(ask.prompts, granted, catalogue, lora)
+    tokens = sorted(log_probs[0]) if log_probs else []
+    return {
+        "codes": vocabulary.codes_at(len(granted), np.array(tokens, dtype=int)).tolist(),
+        "log_probs": [[row[token] for token in tokens] for row in log_probs],
+    }
 
 
 @router.post("/text", response_model=None)

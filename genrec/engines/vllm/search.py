@@ -24,7 +24,7 @@ from vllm.sampling_params import RequestOutputKind, SamplingParams
 
 from genrec.decode.constraint import Constraint
 from genrec.decode.guide import Guide
-from genrec.decode.mask import DeviceTrie
+from genrec.decode.mask import DeviceTrie, find_inner
 from genrec.decode.trie import ROOT
 from genrec.engines.phrases import PhraseList
 from genrec.engines.vllm.masking import Writer
@@ -102,12 +102,18 @@ class Search:
             for prompt, writer in zip(prompts, writers, strict=True)
         )
 
-    async def first_log_probs(
-        self, prompts: Sequence[list[int]], catalogue: Catalogue, lora: Any
+    async def log_probs(
+        self, prompts: Sequence[list[int]], granted: list[int], catalogue: Catalogue, lora: Any
     ) -> list[dict[int, float]]:
-        """Return the log-probability of every first token of an item after each prompt."""
-        choice = _choices(catalogue.trie, [ROOT])[0]
-        return await _all(self._first_of(prompt, choice, catalogue, lora) for prompt in prompts)
+        """Return the log-probability of every token that may follow prompt and granted tokens.
+
+        Raises:
+            DecodeError: No item begins with the granted tokens.
+        """
+        choice = _choices(catalogue.trie, [find_inner(catalogue.trie, granted)])[0]
+        return await _all(
+            self._log_probs_of(prompt, granted, choice, catalogue, lora) for prompt in prompts
+        )
 
     async def texts(
         self,
@@ -171,12 +177,18 @@ class Search:
         best = sorted(grown, key=lambda beam: (-beam.score, beam.path))[:num_beams]
         return sorted(best, key=lambda beam: beam.path)
 
-    async def _first_of(
-        self, prompt: list[int], choice: _Choice, catalogue: Catalogue, lora: Any
+    async def _log_probs_of(
+        self,
+        prompt: list[int],
+        granted: list[int],
+        choice: _Choice,
+        catalogue: Catalogue,
+        lora: Any,
     ) -> dict[int, float]:
         async with self._turns:
             guide = _guide(catalogue, prompt, None)
-            return await self._weigh(prompt, choice, len(choice.learned), lora, guide)
+            tokens = [*prompt, *granted]
+            return await self._weigh(tokens, choice, len(choice.learned), lora, guide)
 
     async def _weigh(
         self,

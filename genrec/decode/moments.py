@@ -1,0 +1,135 @@
+"""What a model expects at many moments of a stream, from one forward pass.
+
+Enters: prompts, some of which begin others, and tokens that are taken for granted after each.
+Leaves: the model's scores of the token that follows. Must not know what the tokens stand for.
+
+A prompt that begins another is read as a part of it. Tokens taken for granted after a prompt are
+fed behind the whole stream, at the positions they would have there; a mask lets them see that
+prompt and one another only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A prompt with those that begin it.
+
+    Attributes:
+        tokens: The longest prompt.
+        lengths: Of each prompt, ascending; the last is that of ``tokens``.
+        numbers: Which prompts they are.
+    """
+
+    tokens: Sequence[int]
+    lengths: tuple[int, ...]
+    numbers: tuple[int, ...]
+
+
+def gather_streams(prompts: Sequence[Sequence[int]]) -> list[Stream]:
+    """Put every prompt into one stream, shortest streams first.
+
+    Example:
+        >>> [stream.numbers for stream in gather_streams([[1, 2], [3], [1, 2, 4]])]
+        [(1,), (0, 2)]
+    """
+    written = [tuple(prompt) for prompt in prompts]
+    order = sorted(range(len(prompts)), key=lambda number: written[number])
+    groups: list[list[int]] = []
+    # A prompt stands right before what it begins.
+    for number in order:
+        if groups and written[number][: len(written[groups[-1][-1]])] == written[groups[-1][-1]]:
+            groups[-1].append(number)
+        else:
+            groups.append([number])
+    streams = [
+        Stream(prompts[group[-1]], tuple(len(written[number]) for number in group), tuple(group))
+        for group in groups
+    ]
+    return sorted(streams, key=lambda stream: len(stream.tokens))
+
+
+def batches(
+    streams: Sequence[Stream], granted: int, most_tokens: int, most_logits: int, vocabulary: int
+) -> Iterator[list[Stream]]:
+    """Group streams of like length into batches that fit.
+
+    Args:
+        streams: Shortest first.
+        granted: Tokens taken for granted after each prompt.
+        most_tokens: Tokens of a batch, padding included.
+        most_logits: Scores of a batch.
+        vocabulary: Scores of a prompt.
+    """
+    batch: list[Stream] = []
+    for stream in streams:
+        whole = [*batch, stream]
+        moments = max(len(one.lengths) for one in whole)
+        tokens = (len(stream.tokens) + moments * granted) * len(whole)
+        if batch and (tokens > most_tokens or moments * len(whole) * vocabulary > most_logits):
+            yield batch
+            whole = [stream]
+        batch = whole
+    if batch:
+        yield batch
+
+
+def next_logits(
+    model: nn.Module, streams: Sequence[Stream], granted: Sequence[int], pad_id: int
+) -> Tensor:
+    """Return the scores of what follows each prompt of each stream.
+
+    Args:
+        model: Causal LM in evaluation mode whose attention takes a mask of four dimensions.
+        streams: Read as one batch.
+        granted: Tokens taken for granted after every prompt.
+        pad_id: Fills rows.
+
+    Returns:
+        Of the prompts in the order of the streams. Shape: (number of prompts, V).
+    """
+    device = next(model.parameters()).device
+    length = max(len(stream.tokens) for stream in streams)
+    moments = max(len(stream.lengths) for stream in streams)
+    total = length + moments * len(granted)
+    input_ids = torch.full((len(streams), total), pad_id, dtype=torch.long)
+    positions = torch.zeros_like(input_ids)
+    visible = torch.eye(total, dtype=torch.bool).repeat(len(streams), 1, 1)
+    visible[:, :length, :length] = torch.ones(length, length, dtype=torch.bool).tril()
+    asked = torch.zeros(len(streams), moments, dtype=torch.long)
+    for row, stream in enumerate(streams):
+        input_ids[row, : len(stream.tokens)] = torch.as_tensor(stream.tokens)
+        positions[row, :length] = torch.arange(length)
+        for moment, read in enumerate(stream.lengths):
+            asked[row, moment] = read - 1
+            if granted:
+                start = length + moment * len(granted)
+                branch = slice(start, start + len(granted))
+                input_ids[row, branch] = torch.as_tensor(granted)
+                positions[row, branch] = torch.arange(read, read + len(granted))
+                visible[row, branch, :read] = True
+                visible[row, branch, branch] = visible[row, : len(granted), : len(granted)]
+                asked[row, moment] = start + len(granted) - 1
+    kept = asked.unique()
+    arguments: dict[str, Any] = {
+        "input_ids": input_ids.to(device),
+        "attention_mask": visible.unsqueeze(1).to(device),
+        "position_ids": positions.to(device),
+        "logits_to_keep": kept.to(device),
+        "use_cache": False,
+    }
+    logits = model(**arguments).logits
+    rows = [row for row, stream in enumerate(streams) for _ in stream.lengths]
+    places = [
+        int(torch.searchsorted(kept, asked[row, moment]))
+        for row, stream in enumerate(streams)
+        for moment in range(len(stream.lengths))
+    ]
+    return logits[rows, places]

@@ -16,7 +16,7 @@ from genrec.errors import DataError, PromptError
 from genrec.schema import Event, History, Request
 from genrec.stream.render import Renderer
 from genrec.stream.templates import INTERESTS_MARKER, ITEM_MARKER
-from genrec.stream.windows import visible_start
+from genrec.stream.windows import visible_start, visible_starts
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,22 @@ class Encoder:
             _check_order(request.history)
         asks = self.tokenize([self._ask_item(request) for request in requests])
         return self._append([request.history for request in requests], asks)
+
+    def moments(self, request: Request) -> list[list[int]]:
+        """Return the prompt before every event of a history, and the request's own at the end.
+
+        Each is what the model read of that event in training. They begin one another, but where
+        a history outgrew the context and events were dropped from its front.
+        """
+        _check_order(request.history)
+        segments = self.segments([request.history])[0]
+        starts = visible_starts([len(segment) for segment in segments], self.event_limit)
+        asks = [segment[: segment.index(self.opening) + 1] for segment in segments]
+        asks.append(self.tokenize([self._ask_item(request)])[0])
+        return [
+            [*self.header, *chain.from_iterable(segments[start:place]), *ask]
+            for place, (start, ask) in enumerate(zip(starts, asks, strict=True))
+        ]
 
     def interests_prompts(self, histories: Sequence[History]) -> list[list[int]]:
         """Return what the model reads before it says each history's interests in words."""

@@ -34,7 +34,7 @@ def visible_start(lengths: Sequence[int], limit: int) -> int:
         limit: Most tokens of events a prompt may hold. On passing it, events are dropped until
             half of it is left.
     """
-    return _starts(lengths, limit)[-1]
+    return visible_starts(lengths, limit)[-1]
 
 
 def split_windows(lengths: Sequence[int], limit: int) -> list[Window]:
@@ -44,7 +44,7 @@ def split_windows(lengths: Sequence[int], limit: int) -> list[Window]:
         >>> split_windows([4, 4, 4, 4], limit=8)
         [Window(start=0, first_target=0, end=3), Window(start=2, first_target=3, end=4)]
     """
-    starts = _starts(lengths, limit)[: len(lengths)]
+    starts = visible_starts(lengths, limit)[: len(lengths)]
     windows = []
     first = 0
     for index in range(1, len(starts) + 1):
@@ -54,7 +54,7 @@ def split_windows(lengths: Sequence[int], limit: int) -> list[Window]:
     return windows
 
 
-def _starts(lengths: Sequence[int], limit: int) -> list[int]:
+def visible_starts(lengths: Sequence[int], limit: int) -> list[int]:
     """Return, for every event and for the one to come, the first event visible to it."""
     starts = [0]
     start, total = 0, 0

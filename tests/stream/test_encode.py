@@ -42,6 +42,19 @@ def test_what_serving_reads_is_a_prefix_of_what_was_trained(encoder, histories):
             assert any(tokens[: len(prompt)] == prompt for tokens in trained)
 
 
+def test_the_moments_of_a_history_are_the_prompts_before_its_events(encoder, histories):
+    for history in sorted(histories, key=lambda history: -len(history.events))[:5]:
+        asked = [
+            Request(History("u", history.events[:place]), event.timestamp, event.event_type)
+            for place, event in enumerate(history.events)
+        ]
+        asked.append(Request(history))
+        assert encoder.moments(Request(history)) == encoder.prompts(asked)
+    assert encoder.moments(Request(History("u", ()))) == encoder.prompts(
+        [Request(History("u", ()))]
+    )
+
+
 def test_appending_an_event_changes_no_earlier_token(encoder, histories):
     history = max(histories, key=lambda history: len(history.events))
     kept = 0

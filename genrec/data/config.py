@@ -28,6 +28,8 @@ class PrepareConfig(BaseModel):
             error, since it may be a misspelt one of ours).
         split: "leave-one-out": each user's last event is test, the one before it valid.
             "global-time": everybody's events after a moment.
+        held_out: Events of a user in test, and again in valid: a window instead of one event;
+            leave-one-out only.
         valid_share: Share of all events in valid; global-time only.
         test_share: Share of all events in test; global-time only.
         min_user_events: Users with fewer events are dropped, together with ``min_item_events``
@@ -47,6 +49,7 @@ class PrepareConfig(BaseModel):
     format: FormatName = "plain"
     ignore_columns: tuple[str, ...] = ()
     split: Literal["leave-one-out", "global-time"] = "leave-one-out"
+    held_out: int = Field(default=1, ge=1)
     valid_share: float = Field(default=0.1, gt=0, lt=1)
     test_share: float = Field(default=0.1, gt=0, lt=1)
     min_user_events: int = Field(default=0, ge=0)

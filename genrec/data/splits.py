@@ -17,8 +17,9 @@ from genrec.schema import Split
 _LEAVE_ONE_OUT = """
 CREATE TABLE assigned AS
 SELECT seq, user_key, time, CASE
-    WHEN count(*) OVER (PARTITION BY user_key) < 3 THEN 'train'
-    WHEN back = 1 THEN 'test' WHEN back = 2 THEN 'valid' ELSE 'train' END AS split
+    WHEN count(*) OVER (PARTITION BY user_key) <= 2 * $held_out THEN 'train'
+    WHEN back <= $held_out THEN 'test' WHEN back <= 2 * $held_out THEN 'valid'
+    ELSE 'train' END AS split
 FROM (
     SELECT *, row_number() OVER (PARTITION BY user_key ORDER BY time DESC, seq DESC) AS back
     FROM kept
@@ -66,8 +67,8 @@ def assign_splits(
 ) -> dict[Split, int] | None:
     """Give every kept event its split.
 
-    Leave-one-out: a user's last event is test, the one before it valid; users with fewer than
-    three events train only. Global time: valid and test begin at moments that leave them their
+    Leave-one-out: a user's last event is test, the one before it valid (with ``held_out``, so
+    many of each); users who would have none left train only. Global time: valid and test begin at moments that leave them their
     shares of the events; events of one moment stay together.
 
     Returns:
@@ -77,7 +78,7 @@ def assign_splits(
         DataError: Global time leaves nothing to train on.
     """
     if config.split == "leave-one-out":
-        connection.execute(_LEAVE_ONE_OUT)
+        connection.execute(_LEAVE_ONE_OUT, {"held_out": config.held_out})
         return None
     valid = _moment(connection, config.valid_share + config.test_share)
     test = _moment(connection, config.test_share)

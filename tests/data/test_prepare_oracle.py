@@ -81,26 +81,26 @@ def test_core(new_desk, rows, min_user, min_item):
 
 
 @MANY
-@given(rows=st.lists(ROW, min_size=1, max_size=40))
-def test_leave_one_out(new_desk, rows):
-    data, report = prepared(new_desk(), rows)
+@given(rows=st.lists(ROW, min_size=1, max_size=40), n=st.integers(1, 4))
+def test_leave_one_out(new_desk, rows, n):
+    data, report = prepared(new_desk(), rows, held_out=n)
     assert sum(report.splits.values()) == report.events
     whole, upto_valid, upto_train = (
         {history.user_id: history.events for history in data.histories(split)}
         for split in ("test", "valid", "train")
     )
     for user_id, events in whole.items():
-        held_out = len(events) >= 3
-        assert upto_valid[user_id] == (events[:-1] if held_out else events)
-        assert upto_train[user_id] == (events[:-2] if held_out else events)
-    for split, back in (("valid", -2), ("test", -1)):
+        held_out = len(events) > 2 * n
+        assert upto_valid[user_id] == (events[:-n] if held_out else events)
+        assert upto_train[user_id] == (events[: -2 * n] if held_out else events)
+    for split, back in (("valid", 2 * n), ("test", n)):
         examples = list(data.examples(split))
-        several = [user_id for user_id, events in whole.items() if len(events) >= 3]
+        several = [user_id for user_id, events in whole.items() if len(events) > 2 * n]
         assert [example.history.user_id for example in examples] == several
         for example in examples:
             events = whole[example.history.user_id]
-            assert example.history.events == events[:back]
-            assert example.targets == (events[back],)
+            assert example.history.events == events[:-back]
+            assert example.targets == events[len(events) - back :][:n]
 
 
 @MANY

@@ -1,0 +1,199 @@
+"""The next window's interests, predicted from the present one.
+
+A conditional logit over the coarse codes: what the causal LM expects next, what the history holds
+at several half-lives, what usually follows that, and what everybody takes are so many opinions,
+pooled with weights that were fitted to windows the model never saw. A code's score is linear in the
+logarithms of its shares, so the forecast is a product of opinions, normalised over the codes.
+
+Enters: histories as codes, the LM's distribution. Leaves: a distribution for each. Knows neither
+users nor models.
+
+Source: McFadden 1974, "Conditional logit analysis of qualitative choice behavior"; logarithmic
+opinion pools as in Genest and Zidek 1986.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from genrec.errors import ArtifactError
+
+FORECAST_FILE = "forecast.npz"
+HALF_LIVES_EVENTS = (2.0, 8.0, 32.0)
+FLOOR = 1e-4
+"""Share of everybody's interests in each opinion, so that none is ruled out."""
+FOLLOWS_WITHIN = 5
+"""Events within which a code follows another."""
+PENALTY = 1e-3
+
+
+@dataclass(frozen=True)
+class Forecaster:
+    """Opinions and their weights.
+
+    Attributes:
+        popularity: Share of each code in the training events. Shape: (K,).
+        follows: Share of each code among those that come soon after each code. Shape: (K, K).
+        weights: Of the opinions, in the order of ``opinions``. Shape: (F,).
+    """
+
+    popularity: np.ndarray
+    follows: np.ndarray
+    weights: np.ndarray
+
+    def predict(self, histories: Sequence[np.ndarray], expected: np.ndarray) -> np.ndarray:
+        """Return what each history's next window will hold.
+
+        Args:
+            histories: Coarse codes of the events, oldest first.
+            expected: What the model expects next. Shape: (B, K).
+
+        Returns:
+            Shares that sum to 1; 0 for codes no item has. Shape: (B, K).
+        """
+        scores = opinions(histories, expected, self.popularity, self.follows) @ self.weights
+        return _softmax(scores, self.popularity > 0)
+
+    def save(self, directory: Path) -> None:
+        """Write into a run's folder."""
+        np.savez(
+            directory / FORECAST_FILE,
+            popularity=self.popularity,
+            follows=self.follows,
+            weights=self.weights,
+        )
+
+    @classmethod
+    def load(cls, directory: Path) -> Forecaster | None:
+        """Read what ``save`` wrote; None where there is nothing.
+
+        Raises:
+            ArtifactError: It is damaged.
+        """
+        path = Path(directory) / FORECAST_FILE
+        if not path.exists():
+            return None
+        try:
+            with np.load(path) as arrays:
+                return cls(arrays["popularity"], arrays["follows"], arrays["weights"])
+        except (OSError, ValueError, KeyError) as error:
+            raise ArtifactError(f"{path} is damaged ({error}); make the run again") from None
+
+
+def fit_forecaster(
+    trained: Sequence[np.ndarray],
+    histories: Sequence[np.ndarray],
+    windows: Sequence[np.ndarray],
+    expected: np.ndarray,
+    in_use: np.ndarray,
+) -> Forecaster:
+    """Fit the weights of the opinions to what happened.
+
+    Args:
+        trained: Coarse codes of every training history; popularity and succession are theirs.
+        histories: What was known when each window began.
+        windows: Coarse codes of the events that then happened; none of them trained on.
+        expected: What the model expected before each window. Shape: (B, K).
+        in_use: Whether any item has each code. Shape: (K,), bool.
+    """
+    from scipy.optimize import minimize
+
+    popularity, follows = succession(trained, in_use)
+    features = opinions(histories, expected, popularity, follows)
+    counts = np.stack([np.bincount(window, minlength=len(in_use)) for window in windows])
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    start = np.zeros(features.shape[-1])
+    start[0] = 1.0
+
+    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        predicted = _softmax(features @ weights, in_use)
+        logs = np.log(np.maximum(predicted, np.finfo(float).tiny))
+        value = -(shares * logs).sum(axis=1).mean() + PENALTY * ((weights - start) ** 2).sum()
+        slope = np.einsum("bk,bkf->f", predicted - shares, features) / len(shares)
+        return value, slope + 2 * PENALTY * (weights - start)
+
+    found = minimize(loss, start, jac=True, method="L-BFGS-B")
+    return Forecaster(popularity, follows, found.x)
+
+
+def succession(
+    trained: Sequence[np.ndarray], in_use: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return how popular each code is, and what comes soon after each.
+
+    Args:
+        trained: Coarse codes of every training history, oldest first.
+        in_use: Whether any item has each code; each is counted once beforehand. Shape: (K,), bool.
+
+    Returns:
+        Shares. Shapes: (K,), (K, K).
+    """
+    counts = in_use.astype(float)
+    pairs = np.zeros((len(in_use), len(in_use)))
+    for codes in trained:
+        np.add.at(counts, codes, 1)
+        for distance in range(1, FOLLOWS_WITHIN + 1):
+            np.add.at(pairs, (codes[:-distance], codes[distance:]), 1 / distance)
+    popularity = counts / counts.sum()
+    # As if each code had been followed once more by what everybody takes.
+    pairs += popularity
+    return popularity, pairs / pairs.sum(axis=1, keepdims=True)
+
+
+def opinions(
+    histories: Sequence[np.ndarray],
+    expected: np.ndarray,
+    popularity: np.ndarray,
+    follows: np.ndarray,
+) -> np.ndarray:
+    """Return the logarithm of every code's share in each opinion.
+
+    Returns:
+        The model; the history at each half-life, and as a whole; what follows the newest events;
+        everybody; whether the code was met; how many events ago. Shape: (B, K, F).
+    """
+    columns = [[] for _ in range(len(HALF_LIVES_EVENTS) + 4)]
+    for codes in histories:
+        ages = np.arange(len(codes))[::-1]
+        last = np.full(len(popularity), np.inf)
+        np.minimum.at(last, codes, ages)
+        shares = [decayed(codes, half_life, popularity) for half_life in HALF_LIVES_EVENTS]
+        shares += [decayed(codes, np.inf, popularity), shares[1] @ follows]
+        shares += [np.isfinite(last) * (np.e - 1) + 1, 1 / (1 + np.where(np.isinf(last), 0, last))]
+        for column, share in zip(columns, shares, strict=True):
+            column.append(share)
+    values = [expected + FLOOR * popularity, *map(np.stack, columns)]
+    values.append(np.broadcast_to(popularity, expected.shape))
+    return np.log(np.maximum(np.stack(values, axis=-1), np.finfo(float).tiny))
+
+
+def decayed(
+    codes: np.ndarray, half_life: float, popularity: np.ndarray, floor: float = FLOOR
+) -> np.ndarray:
+    """Return the shares of codes in a history whose events fade with those after them.
+
+    Args:
+        codes: Oldest first; may be empty.
+        half_life: Events; infinite: all weigh the same.
+        popularity: Has the rest of the say, all of it where there is no event. Shape: (K,).
+        floor: That rest.
+
+    Returns:
+        Sums to 1. Shape: (K,).
+    """
+    if not len(codes):
+        return popularity
+    weights = 0.5 ** (np.arange(len(codes))[::-1] / half_life)
+    shares = np.bincount(codes, weights, minlength=len(popularity)) / weights.sum()
+    return (1 - floor) * shares + floor * popularity
+
+
+def _softmax(scores: np.ndarray, in_use: np.ndarray) -> np.ndarray:
+    scores = np.where(in_use, scores, -np.inf)
+    odds = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    shares: np.ndarray = odds / odds.sum(axis=-1, keepdims=True)
+    return shares

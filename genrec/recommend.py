@@ -19,9 +19,11 @@ from genrec.data import Dataset
 from genrec.engines.base import Engine, ItemQuery
 from genrec.engines.torch import TorchEngine
 from genrec.errors import ConfigError
+from genrec.interests.evolution import Evolution, evolve
+from genrec.interests.forecast import Forecaster
 from genrec.interests.summary import Summary, summarize
 from genrec.model.load import ADAPTER_NAME, LoadedRun, base_of, describe_run, load_run
-from genrec.schema import Event, History, Recommendation, Request
+from genrec.schema import Event, History, Recommendation, Request, SemanticId
 from genrec.semantic_ids.extend import place_catalogue
 from genrec.semantic_ids.table import SemanticIdTable
 
@@ -39,6 +41,7 @@ class Recommender(BaseRecommender):
         super().__init__(data)
         self._run = run
         self._engine = engine
+        self._forecaster = Forecaster.of_run(run.path)
 
     @classmethod
     def load(
@@ -130,6 +133,7 @@ class Recommender(BaseRecommender):
         other = data if isinstance(data, Dataset) else Dataset.load(data)
         table = place_catalogue(self.table, other.items)
         self._data, self._new_items = other, {}
+        self._forecaster = None
         self._take(table)
 
     @property
@@ -169,6 +173,35 @@ class Recommender(BaseRecommender):
     def interests_many(self, histories: Sequence[History]) -> list[Summary]:
         """Say what each history's user cares about."""
         return summarize(histories, self._engine, self._run.encoder)
+
+    def evolution(
+        self,
+        user_id: str | None = None,
+        events: Iterable[Event] | None = None,
+        at: int | None = None,
+        prefix: SemanticId = (),
+    ) -> Evolution:
+        """Follow a user's interests over time, and foresee the next window's.
+
+        Args:
+            user_id: A user of the prepared data.
+            events: A history, oldest first. Give this or ``user_id``.
+            at: Moment of asking, seconds: later events are left out; None: right after the last.
+            prefix: Look at the finer interests below this one; none: at the coarse ones.
+
+        Raises:
+            DataError: An unknown user or item.
+            DecodeError: No item has the prefix, or it is a whole semantic ID.
+        """
+        history = self.history(user_id, events)
+        if at is not None:
+            seen = tuple(event for event in history.events if event.timestamp <= at)
+            history = History(history.user_id, seen)
+        return self.evolutions([Request(history, at)], prefix)[0]
+
+    def evolutions(self, requests: Sequence[Request], prefix: SemanticId = ()) -> list[Evolution]:
+        """Follow the interests of many histories; see ``evolution``."""
+        return evolve(requests, self._engine, self._run.encoder, self._forecaster, prefix)
 
     def next_interests_many(
         self, histories: Sequence[History], top: int = 5

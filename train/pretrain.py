@@ -6,14 +6,18 @@ accelerate launch train/pretrain.py --config train/configs/pretrain.yaml \
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from genrec.artifacts import find_parent, write_aside
+from genrec.interests.forecast import Forecaster
 from genrec.model.base import save_model
 from genrec.model.dense import DenseView
 from genrec.model.load import LoadedRun, base_settings, load_run
 from train.config import TrainConfig
 from train.dense import train_dense
+from train.forecast import train_forecaster
 from train.loop import write_curve
 from train.session import Session, main, run_session
 
@@ -23,8 +27,10 @@ def pretrain(config: TrainConfig) -> None:
     session = run_session(config, lambda run: _choose_parameters(run, config), load_run)
     unwrapped = session.accelerator.unwrap_model(session.module)
     dense = train_dense(session.accelerator, config, session.run, session.data, unwrapped)
+    run = replace(session.run, dense=dense)
+    forecaster = train_forecaster(session.accelerator, config, run, session.data, unwrapped)
     if session.accelerator.is_main_process:
-        _write(session, dense)
+        _write(session, dense, forecaster)
     session.accelerator.wait_for_everyone()
 
 
@@ -41,7 +47,7 @@ def _choose_parameters(run: LoadedRun, config: TrainConfig) -> torch.nn.Module:
     return model
 
 
-def _write(session: Session, dense: DenseView | None) -> None:
+def _write(session: Session, dense: DenseView | None, forecaster: Forecaster | None) -> None:
     config, out = session.config, session.config.out
     settings = {**config.model_dump(mode="json"), "base_settings": base_settings(config.base)}
     with write_aside(out) as directory:
@@ -56,6 +62,8 @@ def _write(session: Session, dense: DenseView | None) -> None:
             parents,
             dense,
         )
+        if forecaster is not None:
+            forecaster.save(directory)
         write_curve(directory, session.progress)
         session.workspace.keep_logs(directory)
     session.workspace.close()

@@ -7,9 +7,11 @@ accelerate launch train/sft.py --config train/configs/sft.yaml \
 from __future__ import annotations
 
 from genrec.artifacts import write_aside
+from genrec.interests.forecast import Forecaster
 from genrec.model.load import load_run
 from genrec.model.lora import add_adapter, load_quantized, save_adapter
 from train.config import TrainConfig
+from train.forecast import train_forecaster
 from train.loop import write_curve
 from train.session import Session, main, run_session
 
@@ -22,16 +24,20 @@ def sft(config: TrainConfig) -> None:
         lambda run: add_adapter(run.model, lora.rank, lora.alpha, lora.dropout),
         load_quantized if lora.qlora else load_run,
     )
+    unwrapped = session.accelerator.unwrap_model(session.module)
+    forecaster = train_forecaster(session.accelerator, config, session.run, session.data, unwrapped)
     if session.accelerator.is_main_process:
-        _write(session)
+        _write(session, forecaster)
     session.accelerator.wait_for_everyone()
 
 
-def _write(session: Session) -> None:
+def _write(session: Session, forecaster: Forecaster | None) -> None:
     config, out = session.config, session.config.out
     with write_aside(out) as directory:
         settings = config.model_dump(mode="json")
         save_adapter(directory, out, session.module.model, settings, config.base)
+        if forecaster is not None:
+            forecaster.save(directory)
         write_curve(directory, session.progress)
         session.workspace.keep_logs(directory)
     session.workspace.close()

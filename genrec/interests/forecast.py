@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from genrec.errors import ArtifactError
+from genrec.model.load import base_of
 
 FORECAST_FILE = "forecast.npz"
 HALF_LIVES_EVENTS = (2.0, 8.0, 32.0)
@@ -68,15 +69,19 @@ class Forecaster:
         )
 
     @classmethod
-    def load(cls, directory: Path) -> Forecaster | None:
-        """Read what ``save`` wrote; None where there is nothing.
+    def of_run(cls, run: Path) -> Forecaster | None:
+        """Read what was saved in a run, or in the base of an adapter without its own.
+
+        Returns:
+            None where there is none.
 
         Raises:
             ArtifactError: It is damaged.
         """
-        path = Path(directory) / FORECAST_FILE
+        path = Path(run) / FORECAST_FILE
         if not path.exists():
-            return None
+            base = base_of(Path(run))
+            return None if base == Path(run) else cls.of_run(base)
         try:
             with np.load(path) as arrays:
                 return cls(arrays["popularity"], arrays["follows"], arrays["weights"])
@@ -120,9 +125,7 @@ def fit_forecaster(
     return Forecaster(popularity, follows, found.x)
 
 
-def succession(
-    trained: Sequence[np.ndarray], in_use: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def succession(trained: Sequence[np.ndarray], in_use: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return how popular each code is, and what comes soon after each.
 
     Args:
@@ -156,7 +159,7 @@ def opinions(
         The model; the history at each half-life, and as a whole; what follows the newest events;
         everybody; whether the code was met; how many events ago. Shape: (B, K, F).
     """
-    columns = [[] for _ in range(len(HALF_LIVES_EVENTS) + 4)]
+    columns: list[list[np.ndarray]] = [[] for _ in range(len(HALF_LIVES_EVENTS) + 4)]
     for codes in histories:
         ages = np.arange(len(codes))[::-1]
         last = np.full(len(popularity), np.inf)

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from genrec.schema import History, Interest, SemanticId, Trend
+from genrec.schema import History, Interest, SemanticId
 from genrec.semantic_ids.table import SemanticIdTable
+from genrec.semantic_ids.trend import Timeline
 
 MIN_EVIDENCE = 2
 MAX_INTERESTS = 5
 HALF_LIFE_EVENTS = 8
-RECENT_SHARE = 1 / 3
-RISE = 2.0
 
 
 def find_interests(
@@ -26,8 +25,7 @@ def find_interests(
     """Return the coarse codes that a history supports, strongest first.
 
     An event's weight halves with every ``HALF_LIFE_EVENTS`` events after it. Half-lives count
-    events, not days, since some logs have no real dates. The trend compares the share of
-    the last third of the events with the share of those before.
+    events, not days, since some logs have no real dates. ``trend`` says how they move.
 
     Args:
         history: Events, oldest first; events of items the table does not know are passed over.
@@ -44,13 +42,13 @@ def find_interests(
         places_of[table.codes_of(event.item_id)[:1]].append(place)
     last = len(events) - 1
     decay = [0.5 ** ((last - place) / HALF_LIFE_EVENTS) for place in range(len(events))]
-    border = len(events) - max(1, round(len(events) * RECENT_SHARE))
+    timeline = Timeline([event.timestamp for event in events])
     interests = [
         Interest(
             name=table.name_of(prefix),
             prefix=prefix,
             weight=sum(decay[place] for place in places) / sum(decay),
-            trend=_trend(places, border, len(events)),
+            trend=timeline.trend(places),
             first_seen=events[places[0]].timestamp,
             last_seen=events[places[-1]].timestamp,
             peak=events[_peak(places)].timestamp,
@@ -74,13 +72,3 @@ def _peak(places: list[int]) -> int:
             best, peak = support / total, place
         last = place
     return peak
-
-
-def _trend(places: list[int], border: int, count: int) -> Trend:
-    earlier = sum(place < border for place in places) / max(border, 1)
-    recent = sum(place >= border for place in places) / (count - border)
-    if recent >= RISE * earlier:
-        return "emerging"
-    if earlier >= RISE * recent:
-        return "fading"
-    return "steady"

@@ -145,16 +145,16 @@ class Shopper:
         return mass
 
     def _with_repeats(self, mass: np.ndarray, at: int) -> np.ndarray:
-        """Mix in buying again what runs out, of the themes the user now cares about."""
-        consumables = np.zeros(len(mass), dtype=bool)
+        """Mix in buying again what runs out, the more of a theme the more the user cares."""
+        again = np.zeros(len(mass))
         for interest in self.interests:
-            if interest.strength(at) > 0:
-                theme = slice(interest.theme * THEME_ITEMS, (interest.theme + 1) * THEME_ITEMS)
-                consumables[theme][CHAIN - 1 :: CHAIN] = True
-        consumables &= ~self._is_new
-        if not consumables.any():
+            theme = slice(interest.theme * THEME_ITEMS, (interest.theme + 1) * THEME_ITEMS)
+            consumable = ~self._is_new[theme]
+            consumable[np.arange(THEME_ITEMS) % CHAIN != CHAIN - 1] = False
+            again[theme] += interest.strength(at) * _spread(consumable)
+        if not again.any():
             return mass
-        return (1 - self.repeat_rate) * mass + self.repeat_rate * _spread(consumables)
+        return (1 - self.repeat_rate) * mass + self.repeat_rate * _spread(again)
 
 
 def _spread(mass: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from genrec.engines.base import Engine
+from genrec.errors import DecodeError
 from genrec.interests.forecast import Forecaster
 from genrec.interests.windows import Window, cut_windows
 from genrec.schema import Event, History, Interest, Request, SemanticId
@@ -126,8 +127,10 @@ def evolve(
     """
     table = encoder.renderer.table
     depth = len(prefix) + 1
+    if depth > table.num_levels:
+        raise DecodeError(f"{tuple(prefix)} is a whole semantic ID; give a prefix of one")
     below = (table.codes[:, : depth - 1] == np.array(prefix, dtype=int)).all(axis=1)
-    codes: np.ndarray = np.unique(table.codes[below, min(depth, table.num_levels) - 1])
+    codes: np.ndarray = np.unique(table.codes[below, depth - 1])
     prefixes = tuple((*prefix, int(code)) for code in codes)
     column_of = {one: column for column, one in enumerate(prefixes)}
     known = [_known(request, table) for request in requests]

@@ -1,7 +1,8 @@
 """The strongest way from one node to another: what links a user to an item, in names.
 
 An edge's strength lies between 0 and 1, and a path's is the product of its edges', so that the
-strongest path is the shortest one in negative logarithms (Dijkstra's algorithm, from scipy).
+strongest path is the shortest one in negative logarithms (Dijkstra's algorithm, from scipy). Every
+step has a cost of its own beside.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ from genrec.interests.graph.nodes import (
 from genrec.schema import History
 
 MAX_STEPS = 4
-# One step more must pay; and an edge of strength 1 must not read as no edge.
-_STEP_COST = 1e-3
+STEP_COST = 1.0
+"""One step more must make a path e times stronger: a long way explains little."""
 _KIND_BITS = 40
 _Place = tuple[Kind, int]
 _Edges = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -60,9 +61,10 @@ def find_path(
     relations: Collection[str] | None = None,
     through_users: bool = False,
 ) -> GraphPath | None:
-    """Return the strongest path between two nodes.
+    """Return the strongest short path between two nodes.
 
-    No path of up to ``MAX_STEPS`` edges is stronger than the one returned.
+    Of all paths of up to ``MAX_STEPS`` edges none has a higher strength times e to the power of
+    minus ``STEP_COST`` times its edges; a longer path is returned only where it has.
 
     Args:
         graph: Where to look.
@@ -75,7 +77,7 @@ def find_path(
             acts, and make the search as slow as items are popular.
 
     Returns:
-        None where no path of ``MAX_STEPS`` edges leads there.
+        None where no path of up to ``MAX_STEPS`` edges leads there.
 
     Raises:
         ConfigError: An unknown relation.
@@ -139,7 +141,7 @@ class _Search:
         low, high = np.minimum(rows, columns)[order], np.maximum(rows, columns)[order]
         best = np.ones(len(order), bool)
         best[1:] = (low[1:] != low[:-1]) | (high[1:] != high[:-1])
-        costs = _STEP_COST - np.log(strengths[order][best])
+        costs = STEP_COST - np.log(strengths[order][best])
         network = csr_array((costs, (low[best], high[best])), shape=(len(places), len(places)))
         source, target = np.searchsorted(places, [_code(start), _code(end)])
         lengths, before = dijkstra(
@@ -152,7 +154,7 @@ class _Search:
             way.append(int(before[way[-1]]))
         stops = [_place(int(places[n])) for n in reversed(way)]
         edges = [self._edge(a, b) for a, b in zip(stops, stops[1:], strict=False)]
-        strength = exp(_STEP_COST * len(edges) - lengths[target])
+        strength = exp(STEP_COST * len(edges) - lengths[target])
         return GraphPath(tuple(map(self._node, stops)), tuple(edges), min(1.0, strength))
 
     def _around(self, place: _Place, ends: set[_Place]) -> Iterator[_Edges]:
@@ -187,7 +189,8 @@ class _Search:
         if not forward:
             near_sums, far_sums = far_sums, near_sums
         total = sum(self._guest[name].values()) if number < 0 else near_sums[number]
-        far = np.maximum(np.array([far_sums[n] for n in others.tolist()]), weights)
+        far = np.frombuffer(far_sums)[others] if len(others) else np.empty(0)
+        far = np.maximum(far, weights)
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             strengths = weights / (np.sqrt(total) * np.sqrt(far))
         # What has faded to nothing links nothing.

@@ -21,19 +21,18 @@ COMMUNITY_COLOURS = (
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999",
 )  # fmt: skip
 MAX_NODES = 300
-MAX_LABELS = 60
-MAX_LINES = 600
+MAX_LABELS = 70
+LINES_PER_NODE = 1.5
 _LABEL_CHARS = 26
 _FONTS = ("DejaVu Sans", "Noto Sans", "Noto Sans CJK JP", "Noto Sans Arabic", "Unifont")
 
 
-def draw(network: DiGraph, path: Path | str, seed: int = 0) -> None:
+def draw(network: DiGraph, path: Path | str) -> None:
     """Write a picture; the ending of the name tells its format.
 
     Args:
         network: From ``around`` or ``overview``; at most ``MAX_NODES`` nodes.
         path: Such as "graph.png" or "graph.svg".
-        seed: Of the places of the nodes.
 
     Raises:
         DataError: Nothing to draw, or too much to be read.
@@ -50,35 +49,51 @@ def draw(network: DiGraph, path: Path | str, seed: int = 0) -> None:
         # Not through pyplot, which needs a display and keeps figures alive.
         figure = Figure(figsize=(13, 9.5), layout="constrained")
         axes = figure.add_subplot()
-        places = _layout(network, seed)
-        _draw_lines(axes, network, places)
-        _draw_nodes(axes, network, places)
-        _label(axes, network, places)
-        axes.set_title(network.graph.get("title", ""), loc="left", fontsize=13)
-        axes.legend(loc="upper right", frameon=False, fontsize=10)
-        axes.margins(0.09)
+        lines = _strongest(network)
+        places = _layout(network, lines)
         axes.set_axis_off()
+        axes.margins(0.08)
+        _draw_lines(axes, lines, places)
+        _draw_nodes(axes, network, places)
+        axes.set_title(network.graph.get("title", ""), loc="left", fontsize=14)
+        legend = axes.legend(loc="upper left", ncols=8, frameon=False, bbox_to_anchor=(0, 0))
+        for handle in legend.legend_handles:
+            handle.set_sizes([70])
+        _label(axes, network, places)
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=150)
 
 
-def _layout(network: DiGraph, seed: int) -> dict[str, np.ndarray]:
+def _strongest(network: DiGraph) -> list[tuple[str, str, float]]:
+    """Return the links worth drawing: what holds all together, and the strongest of the others.
+
+    Where all is linked to all, lines between all would show nothing.
+    """
+    import networkx as nx
+
+    flat = nx.Graph()
+    for source, target, strength in network.edges(data="strength"):
+        known = flat.get_edge_data(source, target, {"strength": 0.0})["strength"]
+        flat.add_edge(source, target, strength=max(known, strength))
+    kept = nx.maximum_spanning_tree(flat, weight="strength")
+    by_strength = sorted(flat.edges(data="strength"), key=lambda edge: -edge[2])
+    kept.add_weighted_edges_from(by_strength[: int(LINES_PER_NODE * len(flat))], weight="strength")
+    return list(kept.edges(data="strength"))
+
+
+def _layout(network: DiGraph, lines: list[tuple[str, str, float]]) -> dict[str, np.ndarray]:
     import networkx as nx
 
     flat = nx.Graph()
     flat.add_nodes_from(network)
-    for source, target, strength in network.edges(data="strength"):
-        known = flat.get_edge_data(source, target, {"near": 0.0})["near"]
-        flat.add_edge(source, target, near=max(known, strength) ** 0.5)
-    # Where all is linked to all, only the strong links tell where something belongs.
-    if flat.number_of_edges() > 4 * len(flat):
-        kept = nx.maximum_spanning_tree(flat, weight="near")
-        strongest = sorted(flat.edges(data="near"), key=lambda edge: -edge[2])[: 2 * len(flat)]
-        kept.add_weighted_edges_from(strongest, weight="near")
-        flat = kept
-    return nx.forceatlas2_layout(
-        flat, seed=seed, max_iter=600, scaling_ratio=3.0, strong_gravity=False, weight="near"
-    )
+    most = max((strength for *_, strength in lines), default=1.0) or 1.0
+    for source, target, strength in lines:
+        flat.add_edge(source, target, length=1.6 - (strength / most) ** 0.5)
+    parts = sorted(nx.connected_components(flat), key=len, reverse=True)
+    # A part of its own would be laid over the others, or pushed out of sight.
+    for part in parts[1:]:
+        flat.add_edge(next(iter(parts[0])), next(iter(part)), length=4.0)
+    return nx.kamada_kawai_layout(flat, weight="length")
 
 
 def _sizes(network: DiGraph) -> dict[str, float]:
@@ -87,23 +102,27 @@ def _sizes(network: DiGraph) -> dict[str, float]:
     for _, values in network.nodes(data=True):
         most[values["kind"]] = max(most.get(values["kind"], 0.0), values["weight"])
     return {
-        node: 70 + 330 * (values["weight"] / (most[values["kind"]] or 1.0)) ** 0.5
+        node: 18
+        if values["kind"] == "word"
+        else 50 + 250 * (values["weight"] / (most[values["kind"]] or 1.0)) ** 0.5
         for node, values in network.nodes(data=True)
     }
 
 
-def _draw_lines(axes: Any, network: DiGraph, places: dict[str, np.ndarray]) -> None:
+def _draw_lines(
+    axes: Any, lines: list[tuple[str, str, float]], places: dict[str, np.ndarray]
+) -> None:
     from matplotlib.collections import LineCollection
 
-    strongest = sorted(network.edges(data="strength"), key=lambda edge: edge[2])[-MAX_LINES:]
-    most = max((strength for *_, strength in strongest), default=1.0) or 1.0
-    lines = LineCollection(
-        [np.stack([places[source], places[target]]) for source, target, _ in strongest],
-        linewidths=[0.4 + 2.6 * strength / most for *_, strength in strongest],
-        colors=[(0.35, 0.35, 0.35, 0.08 + 0.5 * strength / most) for *_, strength in strongest],
+    most = max((strength for *_, strength in lines), default=1.0) or 1.0
+    shares = [(strength / most) ** 0.5 for *_, strength in lines]
+    drawn = LineCollection(
+        [np.stack([places[source], places[target]]) for source, target, _ in lines],
+        linewidths=[0.6 + 2.2 * share for share in shares],
+        colors=[(0.4, 0.4, 0.4, 0.2 + 0.5 * share) for share in shares],
         zorder=1,
     )
-    axes.add_collection(lines)
+    axes.add_collection(drawn)
 
 
 def _draw_nodes(axes: Any, network: DiGraph, places: dict[str, np.ndarray]) -> None:
@@ -128,27 +147,44 @@ def _draw_nodes(axes: Any, network: DiGraph, places: dict[str, np.ndarray]) -> N
 
 
 def _label(axes: Any, network: DiGraph, places: dict[str, np.ndarray]) -> None:
+    from adjustText import adjust_text
     from matplotlib.patheffects import withStroke
 
     order = sorted(
         network.nodes(data=True),
         key=lambda one: (not one[1]["focus"], one[1]["kind"] == "word", -one[1]["weight"]),
     )
+    texts = []
+    x, y = np.stack([places[node] for node in network]).T
+    # Off its mark, so that a label that need not move does not cover it.
+    shift = 0.008 * np.array([np.ptp(x), 1.5 * np.ptp(y)])
     for node, values in order[:MAX_LABELS]:
-        name = values["label"]
+        name, word = values["label"], values["kind"] == "word"
         name = name if len(name) <= _LABEL_CHARS else name[: _LABEL_CHARS - 1] + "…"
-        axes.annotate(
-            # A dollar sign would begin a formula.
-            name.replace("$", r"\$"),
-            places[node],
-            xytext=(0, 9),
-            textcoords="offset points",
-            ha="center",
-            fontsize=8 if values["kind"] == "word" else 9,
-            weight="bold" if values["focus"] else "normal",
-            path_effects=[withStroke(linewidth=2.5, foreground="white")],
-            zorder=3,
+        texts.append(
+            axes.text(
+                *(places[node] + shift),
+                # A dollar sign would begin a formula.
+                name.replace("$", r"\$"),
+                fontsize=8 if word else 9.5,
+                style="italic" if word else "normal",
+                color="#555555" if word else "black",
+                weight="bold" if values["focus"] else "normal",
+                path_effects=[withStroke(linewidth=2.5, foreground="white")],
+                zorder=3,
+            )
         )
+    adjust_text(
+        texts,
+        x=x,
+        y=y,
+        ax=axes,
+        ensure_inside_axes=True,
+        expand=(1.05, 1.25),
+        iter_lim=400,
+        min_arrow_len=12,
+        arrowprops={"arrowstyle": "-", "color": "#999999", "lw": 0.5},
+    )
 
 
 def _installed_fonts() -> list[str]:

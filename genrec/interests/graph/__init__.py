@@ -6,7 +6,15 @@ Imports without torch; networkx and matplotlib load when something is exported o
 from genrec.interests.graph.build import build_graph, graph_histories
 from genrec.interests.graph.communities import Community, find_communities
 from genrec.interests.graph.config import GraphConfig
-from genrec.interests.graph.export import around, overview, read_graphml, write_graphml, write_json
+from genrec.interests.graph.export import (
+    around,
+    overview,
+    read_graphml,
+    to_json,
+    whole,
+    write_graphml,
+    write_json,
+)
 from genrec.interests.graph.graph import InterestGraph
 from genrec.interests.graph.nodes import Edge, Neighbour, Node
 from genrec.interests.graph.paths import GraphPath, find_path
@@ -28,6 +36,8 @@ __all__ = [
     "graph_histories",
     "overview",
     "read_graphml",
+    "to_json",
+    "whole",
     "write_graphml",
     "write_json",
 ]

@@ -33,6 +33,7 @@ from genrec.schema import Event, SemanticId
 DAY_S = 86_400
 # Far below what float64 holds, 1023 doublings.
 _MAX_HALF_LIVES = 500.0
+_MOST_DOUBLINGS = 1000.0
 
 
 class InterestGraph:
@@ -219,14 +220,14 @@ class InterestGraph:
         moment = self.now if at is None else at
         if moment is None or self._reference is None:
             return 1.0
-        return 2.0 ** max(-1e3, min(1e3, (self._reference - moment) / self._half_life_s))
+        return 2.0 ** min(_MOST_DOUBLINGS, (self._reference - moment) / self._half_life_s)
 
     def growth(self, timestamp: float) -> float:
         """Return the stored weight of an event of weight 1."""
         if self._reference is None:
             return 1.0
         half_lives = (timestamp - self._reference) / self._half_life_s
-        return 2.0 ** max(-2e3, min(1e3, half_lives))
+        return 2.0 ** min(_MOST_DOUBLINGS, half_lives)
 
     def weigh(self, event: Event) -> float:
         """Return the stored weight of an event, for events that are not in the graph."""
@@ -245,7 +246,7 @@ class InterestGraph:
         if self._reference is None:
             self._reference = timestamp
         if timestamp - self._reference > _MAX_HALF_LIVES * self._half_life_s:
-            factor = 1 / self.growth(timestamp)
+            factor = self.fade(timestamp)
             for name in FADING:
                 self.relations[name].scale(factor)
             self._reference = timestamp

@@ -5,12 +5,13 @@ Source of the colours: Okabe and Ito 2008, "Color universal design".
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from genrec.errors import DataError
+from genrec.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from networkx import DiGraph
@@ -35,6 +36,7 @@ def draw(network: DiGraph, path: Path | str) -> None:
         path: Such as "graph.png" or "graph.svg".
 
     Raises:
+        ConfigError: The libraries that draw are not installed.
         DataError: Nothing to draw, or too much to be read.
     """
     if not 0 < len(network) <= MAX_NODES:
@@ -42,10 +44,16 @@ def draw(network: DiGraph, path: Path | str) -> None:
             f"a picture of {len(network)} nodes: give from 1 to {MAX_NODES}, such as what lies "
             "around one user or interest"
         )
-    import matplotlib
-    from matplotlib.figure import Figure
+    try:
+        import adjustText  # noqa: F401
+        import matplotlib
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ConfigError(f"pictures need {error.name}: pip install 'genrec[interests]'") from None
 
-    with matplotlib.rc_context({"font.family": _installed_fonts()}):
+    with matplotlib.rc_context({"font.family": _installed_fonts()}), warnings.catch_warnings():
+        # A character that no installed font has is drawn as a box, and told of once a label.
+        warnings.filterwarnings("ignore", "Glyph .* missing")
         # Not through pyplot, which needs a display and keeps figures alive.
         figure = Figure(figsize=(13, 9.5), layout="constrained")
         axes = figure.add_subplot()

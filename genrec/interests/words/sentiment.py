@@ -16,12 +16,17 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from genrec.errors import ConfigError
 from genrec.interests.words.corpus import review_of
 from genrec.schema import Event
 
 RATING_RANGE = (1.0, 5.0)
 MAX_SENTENCES = 20
 
+_MISSING = (
+    "the sentiment of reviews needs py3langid and vaderSentiment: pip install 'genrec[interests]', "
+    "or leave opinions to the ratings"
+)
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 _MAX_SENTENCE_CHARS = 300
 
@@ -45,6 +50,9 @@ class Sentiment:
         """Return a text's score; None where it is empty, not English or says nothing VADER knows.
 
         Only the first ``MAX_SENTENCES`` sentences are read.
+
+        Raises:
+            ConfigError: The libraries that read are not installed.
         """
         if not text or not text.strip() or not self._is_english(text):
             return None
@@ -63,12 +71,16 @@ class Sentiment:
         return min(1.0, max(-1.0, 2 * (rating - low) / (high - low) - 1))
 
     def _is_english(self, text: str) -> bool:
-        import py3langid
-
+        try:
+            import py3langid
+        except ImportError:
+            raise ConfigError(_MISSING) from None
         return py3langid.classify(text[: MAX_SENTENCES * _MAX_SENTENCE_CHARS])[0] == "en"
 
     @cached_property
     def _vader(self) -> Any:
-        from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
-
+        try:
+            from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
+        except ImportError:
+            raise ConfigError(_MISSING) from None
         return SentimentIntensityAnalyzer()

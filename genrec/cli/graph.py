@@ -62,8 +62,10 @@ def graph(
     with working("linking"):
         made = build_graph(Dataset.load(data), table, upto, settings)
     node = None
-    if user is not None or interest is not None:
-        node = made.node("user", user) if user is not None else made.node("interest", interest)
+    if user is not None:
+        node = made.node("user", user)
+    elif interest is not None:
+        node = made.node("interest", interest)
     found = find_communities(made, depth) if communities else []
     path = find_path(made, node, to) if node and to else None
     if out is not None:

@@ -219,11 +219,13 @@ def _link_words(
     number_of: dict[SemanticId, int],
 ) -> tuple[list[str], csr_array, csr_array]:
     """Return the best words of all interests, and what links items and interests to them."""
-    links = []
-    for prefix in keywords.prefixes if keywords else ():
-        if prefix in number_of:
-            best = keywords.of(prefix, config.words_per_interest)
-            links += [(number_of[prefix], word, weight) for word, weight in best]
+    keywords = keywords or Keywords.none()
+    links = [
+        (number_of[prefix], word, weight)
+        for prefix in keywords.prefixes
+        if prefix in number_of
+        for word, weight in keywords.of(prefix, config.words_per_interest)
+    ]
     words = {word: n for n, word in enumerate(sorted({word for _, word, _ in links}))}
     interest_word = _sum(
         np.array([weight for *_, weight in links], np.float64),
@@ -232,7 +234,7 @@ def _link_words(
         (len(number_of), len(words)),
     )
     shape = (len(events.items), len(words))
-    if not words or keywords is None:
+    if not words:
         return [], _sum(np.empty(0), np.empty(0), np.empty(0), shape), interest_word
     places = {item_id: n for n, item_id in enumerate(events.items)}
     kept = np.flatnonzero([word in words for word in keywords.words])

@@ -66,7 +66,7 @@ def draw(network: DiGraph, path: Path | str) -> None:
         axes.set_title(network.graph.get("title", ""), loc="left", fontsize=14)
         legend = axes.legend(loc="upper left", ncols=8, frameon=False, bbox_to_anchor=(0, 0))
         for handle in legend.legend_handles:
-            handle.set_sizes([70])
+            handle.set(sizes=[70])  # type: ignore[union-attr]
         _label(axes, network, places)
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=150)

@@ -46,6 +46,13 @@ class Keywords:
     item_ids: list[str] = field(repr=False)
     item_texts: csr_array = field(repr=False)
 
+    @classmethod
+    def none(cls) -> Keywords:
+        """Return the keywords of nothing."""
+        from scipy.sparse import csr_array
+
+        return cls([], [], csr_array((0, 0)), [], csr_array((0, 0)))
+
     @cached_property
     def _rows(self) -> dict[SemanticId, int]:
         return {prefix: row for row, prefix in enumerate(self.prefixes)}

@@ -70,7 +70,10 @@ def test_without_events_nothing_goes_together():
 
 
 @settings(max_examples=30, deadline=None)
-@given(histories=some_histories(), name=st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
+@given(
+    histories=some_histories(),
+    name=st.text(st.characters(exclude_categories=["Cs"]), min_size=1),
+)
 def test_graphml_reads_back_as_written_whatever_the_names(histories, name, tmp_path_factory):
     path = tmp_path_factory.mktemp("graph") / "graph.graphml"
     histories = [*histories, History(name, (Event(name, "a", 0),))]

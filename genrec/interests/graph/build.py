@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from genrec.data import Dataset
+from genrec.errors import ConfigError
 from genrec.interests.graph.config import GraphConfig
 from genrec.interests.graph.graph import DAY_S, InterestGraph
 from genrec.interests.graph.nodes import (
@@ -44,6 +45,9 @@ def build_graph(
         table: Its semantic IDs.
         upto: The last split whose events count. Later ones would leak into what is evaluated.
         config: See ``GraphConfig``.
+
+    Raises:
+        ConfigError: Interests deeper than the IDs.
     """
     config = config or GraphConfig()
     keywords = None
@@ -67,8 +71,16 @@ def graph_histories(
         config: See ``GraphConfig``.
         items: Their titles name the items.
         keywords: Words to link; None: the graph has no words.
+
+    Raises:
+        ConfigError: Interests deeper than the IDs.
     """
     config = config or GraphConfig()
+    if max(config.depths) > table.num_levels:
+        raise ConfigError(
+            f"no interests of depth {max(config.depths)} in IDs of {table.num_levels} codes; "
+            "choose other depths"
+        )
     events = _Events.read(histories, table, config)
     interests = sorted({c[:d] for d in config.depths for c in map(tuple, table.codes.tolist())})
     number_of = {prefix: n for n, prefix in enumerate(interests)}

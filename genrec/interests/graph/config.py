@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class GraphConfig(BaseModel):
@@ -32,3 +32,11 @@ class GraphConfig(BaseModel):
     window: int = Field(default=3, ge=1, le=100)
     depths: tuple[int, ...] = Field(default=(1, 2), min_length=1)
     words_per_interest: int = Field(default=10, ge=0)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> GraphConfig:
+        if min(self.depths) < 1 or len(set(self.depths)) < len(self.depths):
+            raise ValueError("depths must be different and at least 1")
+        if not self.rating_range[0] < self.rating_range[1]:
+            raise ValueError("rating_range must be the worst rating, then the best")
+        return self

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genrec.errors import DataError
+from genrec.errors import ConfigError, DataError
 from genrec.interests.graph import GraphConfig, graph_histories
 from genrec.interests.graph.nodes import FADING, RELATIONS
 from genrec.interests.graph.opinions import Opinions
@@ -181,3 +181,11 @@ def test_a_table_without_items_makes_a_graph_without_interests():
 def test_an_unknown_node_is_named(kind):
     with pytest.raises(DataError, match=f"no {kind} 'nobody'"):
         graph_histories([], TABLE).node(kind, "nobody")
+
+
+def test_settings_that_make_no_graph_are_refused():
+    with pytest.raises(ConfigError, match="no interests of depth 4"):
+        graph_histories([], TABLE, GraphConfig(depths=(1, 4)))
+    for wrong in ({"depths": (1, 1)}, {"depths": (0,)}, {"rating_range": (5, 1)}, {"window": 0}):
+        with pytest.raises(ValueError):
+            GraphConfig(**wrong)

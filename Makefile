@@ -11,7 +11,7 @@ DEMO := runs/demo
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-vllm demo test lint clean bench-beauty bench-loss bench-decode bench-prepare \
 	serve bench-serve bench-sports bench-results bench-vllm bench-new-items bench-zero-shot \
-	bench-cross-domain
+	bench-cross-domain bench-graph bench-propagation
 
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-16s %s\n", $$1, $$2}'
@@ -124,6 +124,12 @@ bench-vllm: $(VENV)-vllm/.ready  ## Our beam loop on vLLM against vLLM's own bea
 
 bench-prepare: $(READY)  ## Memory and speed of preparing 50 million events
 	$(BIN)/python benchmarks/prepare_memory.py
+
+bench-graph: $(READY)  ## The interest graph of 10 million events: memory, build, live updates
+	$(BIN)/python benchmarks/graph_scale.py
+
+bench-propagation: $(READY)  ## Behaviour vectors: truncated SVD against graph convolution
+	$(BIN)/python benchmarks/behaviour_vectors.py --data $(DATA)/amazon18_scientific $(DATA)/amazon14_beauty
 
 clean:  ## Remove what the commands made, but not your runs
 	rm -rf $(VENV) $(VENV)-vllm $(DEMO) .pytest_cache .ruff_cache .mypy_cache .hypothesis

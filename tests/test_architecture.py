@@ -73,6 +73,8 @@ LIGHT = [
     "genrec.stream.samples",
     "genrec.decode.trie",
     "genrec.evaluate.metrics",
+    "genrec.interests.graph",
+    "genrec.interests.words",
     "genrec.cli",
 ]
 

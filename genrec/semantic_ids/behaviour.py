@@ -5,6 +5,9 @@ than chance they occur (PPMI), and the leading directions of that matrix are the
 
 Source: Levy and Goldberg 2014, "Neural word embedding as implicit matrix factorization".
 Differs: pairs fade with their distance in events and in time.
+
+Source of the propagation: He et al. 2020, "LightGCN", arXiv 2002.02126, section 3.1. Differs: the
+first layer is that factorization instead of learned vectors, the graph one of items alone.
 """
 
 from __future__ import annotations
@@ -35,7 +38,11 @@ def behaviour_vectors(interactions: Interactions, config: BehaviourConfig, seed:
     Returns:
         Shape: (num_items, at most dims), float32.
     """
-    return factorize(ppmi(cooccurrences(interactions, config), config), config.dims, seed)
+    pairs = cooccurrences(interactions, config)
+    vectors = factorize(ppmi(pairs, config), config.dims, seed)
+    if config.method == "propagation":
+        vectors = propagate(pairs, vectors, config.layers)
+    return vectors
 
 
 def cooccurrences(interactions: Interactions, config: BehaviourConfig) -> csr_array:
@@ -83,3 +90,26 @@ def factorize(matrix: csr_array, dims: int, seed: int) -> np.ndarray:
     vectors = left * np.sqrt(values)
     vectors[np.diff(matrix.indptr) == 0] = 0
     return normalize_rows(vectors)
+
+
+def propagate(pairs: csr_array, vectors: np.ndarray, layers: int) -> np.ndarray:
+    """Return unit rows of the mean over layers; each is the one before, averaged over neighbours.
+
+    An item without a vector of its own gets its neighbours'.
+
+    Args:
+        pairs: Symmetric weights of items met together. Shape: (num_items, num_items).
+        vectors: The first layer. Shape: (num_items, D).
+        layers: Layers after the first.
+    """
+    from scipy.sparse import diags_array
+
+    degrees = pairs.sum(axis=1)
+    roots = np.divide(1, np.sqrt(degrees), out=np.zeros_like(degrees), where=degrees > 0)
+    scale = diags_array(roots)
+    neighbours = scale @ pairs @ scale
+    layer = total = vectors.astype(np.float64)
+    for _ in range(layers):
+        layer = neighbours @ layer
+        total = total + layer
+    return normalize_rows(total)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -47,6 +48,9 @@ class BehaviourConfig(BaseModel):
         half_life_days: Time between two events that halves their weight.
         shift: Subtracted from the pointwise mutual information; higher keeps surer pairs only.
         smoothing: Power of the context counts; below 1 it tames rare items.
+        method: "svd": the leading directions of the pairs' mutual information. "propagation":
+            these, then averaged over the graph of co-occurrences layer by layer.
+        layers: Steps of the propagation.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -57,6 +61,8 @@ class BehaviourConfig(BaseModel):
     half_life_days: float = Field(default=365.0, gt=0, allow_inf_nan=False)
     shift: float = Field(default=1.0, ge=0, allow_inf_nan=False)
     smoothing: float = Field(default=0.75, gt=0, le=1)
+    method: Literal["svd", "propagation"] = "svd"
+    layers: int = Field(default=3, ge=1, le=32)
 
 
 class ImageConfig(BaseModel):

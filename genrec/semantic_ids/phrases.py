@@ -26,7 +26,7 @@ FINE_CATEGORY, COARSE_CATEGORY, BRAND, TITLE_PAIR, TITLE_WORD, DECADE, REVIEW_WO
 MAX_REVIEWS = 200_000
 """Reviews read for words; more tell little more about a group."""
 
-_STOP_WORDS = frozenset(
+STOP_WORDS = frozenset(
     """
     a about after again all almost also always am an and another any anyone anything are around as
     at away back be because been before being below best better between big both but by can cannot
@@ -127,7 +127,7 @@ def short_title(item: Item) -> tuple[str, bool]:
     label = _MARKUP.sub(" ", item.title or item.brand or "")
     start = re.split(r"\s[-–]\s|[(\[,:;]", label.strip())[0].lower().split()
     title = [word for word in start if not any(map(str.isdigit, word))][:_MAX_PHRASE_WORDS]
-    while title and title[-1] in _STOP_WORDS:
+    while title and title[-1] in STOP_WORDS:
         title.pop()
     return " ".join(title), title == start
 
@@ -159,7 +159,7 @@ def _as_phrase(text: str) -> str | None:
 def _is_telling(word: str) -> bool:
     """Tell whether a word can stand in a name: no number, unit, model number or stop word."""
     long = sum(map(str.isalpha, word)) > 2 or not word.isascii()
-    return long and word not in _STOP_WORDS and not any(map(str.isdigit, word))
+    return long and word not in STOP_WORDS and not any(map(str.isdigit, word))
 
 
 def _review_words(histories: Iterable[History]) -> dict[str, list[str]]:

@@ -52,7 +52,7 @@ class TorchEngine:
         self._num_beams = num_beams
         self._pad_id = int(run.encoder.tokenizer.pad_token_id)
         self._view = None if run.dense is None else run.dense.to(self._device)
-        self._trained_ids = run.table.item_ids
+        self._trained = run.table
         self.replace_table(run.table)
 
     @property
@@ -85,7 +85,7 @@ class TorchEngine:
         if self._view is not None and self._view.weight > 0:
             self._dense = DenseGuide(
                 self._view,
-                self._trained_ids,
+                self._trained,
                 table.item_ids,
                 table.codes,
                 table.learned,

@@ -178,9 +178,7 @@ class Gateway:
         self, found: Sequence[Recommendation], request: ItemRequest
     ) -> list[Recommendation]:
         """Count, and keep out, what the engine must never return."""
-        banned = set(request.exclude)
-        if not request.repeats:
-            banned.update(event.item_id for event in request.history.events)
+        banned = request.forbidden
         kept: dict[str, Recommendation] = {}
         for item in found:
             allowed = request.only is None or item.item_id in request.only

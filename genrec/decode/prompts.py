@@ -114,8 +114,10 @@ class Prompts:
 
     def forget(self) -> None:
         """Drop the sibling tokens; the prompts stay read."""
-        self.num_cached = self.mask.shape[1]
-        self.cache.crop(self.num_cached)
+        siblings = self.num_cached - self.mask.shape[1]
+        if siblings:
+            self.cache.crop(-siblings)
+        self.num_cached -= siblings
 
 
 def _pad_left(input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:

@@ -361,7 +361,7 @@ def _pool(answer: dict[int, float], choice: _Choice, guide: Guide) -> dict[int, 
 def _choices(
     trie: DeviceTrie, nodes: list[int], constraint: Constraint | None = None
 ) -> list[_Choice]:
-    children, tokens, allowed = trie.expand(torch.tensor([nodes]), constraint)
+    children, tokens, allowed = trie.expand(torch.tensor([nodes], dtype=torch.int64), constraint)
     learned = allowed & trie.learned_at(children)
     parts = (part[0].numpy() for part in (children, tokens, allowed, learned))
     return [

@@ -22,6 +22,7 @@ from genrec.errors import ConfigError
 from genrec.interests.evolution import Evolution, evolve
 from genrec.interests.forecast import Forecaster
 from genrec.interests.explain import Explanation, explain_items
+from genrec.interests.explain import Explanation, Question, explain_items
 from genrec.interests.summary import Summary, summarize
 from genrec.model.load import ADAPTER_NAME, LoadedRun, base_of, describe_run, load_run
 from genrec.schema import Event, History, Recommendation, Request, SemanticId
@@ -158,8 +159,18 @@ class Recommender(BaseRecommender):
             for found in self._engine.items(self._queries(requests), k)
         ]
 
-    def score_many(self, requests: Sequence[Request], item_ids: Sequence[str]) -> list[float]:
+    def score_many(
+        self,
+        requests: Sequence[Request],
+        item_ids: Sequence[str],
+        starts: Sequence[int] | None = None,
+    ) -> list[float]:
         """Return the score that ``recommend_many`` would give an item for each request.
+
+        Args:
+            requests: As for ``recommend_many``.
+            item_ids: One for each.
+            starts: See ``Encoder.prompts``.
 
         Returns:
             Log-probabilities in nats, -inf for items that the request's filters forbid.
@@ -168,7 +179,7 @@ class Recommender(BaseRecommender):
             DataError: An item, or one of a history, is not in the table.
         """
         rows = [[self.table.index_of(item_id)] for item_id in item_ids]
-        found = self._engine.item_scores(self._queries(requests), rows)
+        found = self._engine.item_scores(self._queries(requests, starts), rows)
         return [float(scores[0]) for scores in found]
 
     def explain_many(self, questions: Sequence[tuple[Request, str]]) -> list[Explanation]:
@@ -177,8 +188,13 @@ class Recommender(BaseRecommender):
         Raises:
             DataError: An item is not in the table, or its request's filters forbid it.
         """
+        starts = self._run.encoder.starts([request.history for request, _ in questions])
+        asked = [
+            Question(request, item_id, start)
+            for (request, item_id), start in zip(questions, starts, strict=True)
+        ]
         return explain_items(
-            questions, self.score_many, self.table, lambda item_id: self.item(item_id).label
+            asked, self.score_many, self.table, lambda item_id: self.item(item_id).label
         )
 
     def interests_many(self, histories: Sequence[History]) -> list[Summary]:
@@ -268,10 +284,12 @@ class Recommender(BaseRecommender):
         self._engine.replace_table(table)
         self._run = replace(self._run, encoder=encoder)
 
-    def _queries(self, requests: Sequence[Request]) -> list[ItemQuery]:
+    def _queries(
+        self, requests: Sequence[Request], starts: Sequence[int] | None = None
+    ) -> list[ItemQuery]:
         only_rows: dict[frozenset[str], np.ndarray] = {}
         queries = []
-        prompts = self._run.encoder.prompts(requests)
+        prompts = self._run.encoder.prompts(requests, starts)
         for request, prompt in zip(requests, prompts, strict=True):
             only = None
             if request.only is not None:

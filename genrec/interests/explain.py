@@ -4,9 +4,9 @@ Enters: requests, items, whoever can score an item under a request. Leaves: what
 the item's log-probability, and the few events that raise it most. Nothing is guessed: every number
 is a difference of two answers of one model to one question, with and without some events.
 
-The question stays the same while events are deleted: its moment, its kind of act and its filters
-are those of the whole history. The event after a deleted one is read with the time since the one
-before.
+The question stays the same while events are deleted: its moment, its kind of act, its filters and
+the first event that is read are those of the whole history. The event after a deleted one is read
+with the time since the one before.
 
 Effects of single events do not add up to that of the whole history (two events may say the same,
 and either suffices); what is left over is reported as the residual.
@@ -28,14 +28,13 @@ from genrec.interests.reasons import NamedCodes, Reason, find_reason
 from genrec.schema import Event, Request, SemanticId
 
 MAX_EVIDENCE = 3
-MAX_EVENTS = 100
 MIN_EFFECT = 0.05
 """Nats; what moves the odds by less than a twentieth is not named."""
 
 NOTHING: frozenset[int] = frozenset()
 
-Score = Callable[[Sequence[Request], Sequence[str]], Sequence[float]]
-"""Log-probabilities of items, one for each request."""
+Score = Callable[[Sequence[Request], Sequence[str], Sequence[int]], Sequence[float]]
+"""Log-probabilities of items, one for each request, whose history is read from an event on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +64,8 @@ class Explanation:
         title: For people.
         score: Its log-probability, nats.
         empty_score: The same for somebody without a history.
-        effects: Of each of the newest ``MAX_EVENTS`` events, oldest first.
-        num_older: Events before those; none was deleted by itself.
+        effects: Of each event that the model reads, oldest first.
+        num_unread: Events before those, for which the model has no room.
         evidence: At most ``MAX_EVIDENCE`` events that raised it, most first; their nats are what
             it loses when each is deleted after those before, at least ``MIN_EFFECT``.
         interest: Name of the longest named prefix it shares with the evidence, else with any event.
@@ -80,7 +79,7 @@ class Explanation:
     score: float
     empty_score: float
     effects: tuple[Effect, ...] = field(repr=False)
-    num_older: int
+    num_unread: int
     evidence: tuple[Effect, ...]
     interest: str | None
     prefix: SemanticId
@@ -123,78 +122,56 @@ class Explanation:
             "joint": self.joint,
             "evidence": [_to_json(effect) for effect in self.evidence],
             "effects": [_to_json(effect) for effect in self.effects],
-            "num_older": self.num_older,
+            "num_unread": self.num_unread,
             "path": list(self.path),
         }
 
 
-def explain_items(
-    questions: Sequence[tuple[Request, str]],
-    score: Score,
-    table: NamedCodes,
-    label: Callable[[str], str],
-) -> list[Explanation]:
-    """Explain items.
+class Question:
+    """One item of one request, and its scores under every deletion asked about so far.
 
-    The evidence is chosen greedily: the event whose deletion costs the item most, then the one that
-    costs most once that is gone, so that two events that say the same are both found.
-
-    Args:
-        questions: Requests with an item each.
-        score: Asked ``MAX_EVIDENCE`` times, for all questions at once.
-        table: Semantic IDs and the names of prefixes.
-        label: An item's title.
-
-    Raises:
-        DataError: A request's filters forbid its item.
+    Attributes:
+        request: Says moment, kind of act and filters outright, so that they outlive deleted
+            events. An item that was met already is explained as one that may come again.
+        item_id: External ID.
+        places: Of the events that are read, in the whole history.
+        scores: Log-probability of the item by deleted places.
+        chosen: Places of the evidence, and what each cost when deleted after those before.
+        is_done: Whether no further event raises the item.
     """
-    asked = [_Question(request, item_id) for request, item_id in questions]
-    _score_all(
-        asked, score, [[NOTHING, question.everything, *question.next()] for question in asked]
-    )
-    for question in asked:
-        if question.scores[NOTHING] == -math.inf:
-            raise DataError(
-                f"the filters forbid item '{question.item_id}', so nothing speaks for it; explain "
-                "an item that can be recommended"
-            )
-    for number in range(MAX_EVIDENCE):
-        if number:
-            _score_all(asked, score, [question.next() for question in asked])
-        for question in asked:
-            if not question.is_done:
-                question.choose()
-    return [question.conclude(table, label) for question in asked]
 
-
-def fix_question(request: Request, item_id: str) -> Request:
-    """Say moment, kind of act and filters outright, so that they outlive deleted events.
-
-    An item that was met already is explained as one that may come again.
-    """
-    events = request.history.events
-    at, event_type, exclude = request.at, request.event_type, request.exclude
-    if events and at is None:
-        at = events[-1].timestamp
-    if events and not event_type:
-        event_type = events[-1].event_type
-    if not request.repeats:
-        exclude = exclude.union({event.item_id for event in events} - {item_id})
-    return replace(request, at=at, event_type=event_type, exclude=exclude, repeats=True)
-
-
-class _Question:
-    """One item of one request, and its scores under every deletion asked about so far."""
-
-    def __init__(self, request: Request, item_id: str) -> None:
+    def __init__(self, request: Request, item_id: str, start: int) -> None:
+        """Take a request, an item and the first event of the history that is read."""
         events = request.history.events
-        self.request = fix_question(request, item_id)
+        at, event_type, exclude = request.at, request.event_type, request.exclude
+        if events and at is None:
+            at = events[-1].timestamp
+        if events and not event_type:
+            event_type = events[-1].event_type
+        if not request.repeats:
+            exclude = exclude.union({event.item_id for event in events} - {item_id})
+        self.request = replace(request, at=at, event_type=event_type, exclude=exclude, repeats=True)
         self.item_id = item_id
-        self.everything = frozenset(range(len(events)))
-        self.places = range(max(len(events) - MAX_EVENTS, 0), len(events))
+        self.places = range(start, len(events))
         self.scores: dict[frozenset[int], float] = {}
         self.chosen: dict[int, float] = {}
         self.is_done = False
+        # One that is not read tells the first that is how much time passed before it.
+        self._unread = max(start - 1, 0)
+        self._start = start - self._unread
+
+    @property
+    def everything(self) -> frozenset[int]:
+        """All places that are read."""
+        return frozenset(self.places)
+
+    def without(self, deleted: frozenset[int]) -> tuple[Request, int]:
+        """Return the request with events deleted, and the first event that is then read."""
+        history = self.request.history
+        if deleted == self.everything:
+            return replace(self.request, history=replace(history, events=())), 0
+        kept = history.without({*range(self._unread), *deleted})
+        return replace(self.request, history=kept), self._start
 
     def next(self) -> list[frozenset[int]]:
         """Return the deletions among which to choose the next event of the evidence."""
@@ -205,6 +182,8 @@ class _Question:
 
     def choose(self) -> None:
         """Take the event whose deletion costs the item most, if any costs it enough."""
+        if self.is_done:
+            return
         now = self.scores[frozenset(self.chosen)]
         rest = [place for place in self.places if place not in self.chosen]
         drops = {place: now - self.scores[frozenset([*self.chosen, place])] for place in rest}
@@ -249,12 +228,48 @@ class _Question:
             score=score,
             empty_score=empty_score,
             effects=tuple(effects.values()),
-            num_older=len(events) - len(effects),
+            num_unread=self.places.start,
             evidence=tuple(chosen),
             interest=None if shared is None else shared.interest,
             prefix=() if shared is None else shared.prefix,
             sentence=sentence,
         )
+
+
+def explain_items(
+    questions: Sequence[Question],
+    score: Score,
+    table: NamedCodes,
+    label: Callable[[str], str],
+) -> list[Explanation]:
+    """Explain items.
+
+    The evidence is chosen greedily: the event whose deletion costs the item most, then the one
+    that costs most once that is gone, so that two events that say the same are both found.
+
+    Args:
+        questions: New ones.
+        score: Asked ``MAX_EVIDENCE`` times, for all questions at once.
+        table: Semantic IDs and the names of prefixes.
+        label: An item's title.
+
+    Raises:
+        DataError: A request's filters forbid its item.
+    """
+    ends = [[NOTHING, question.everything] for question in questions]
+    for number in range(MAX_EVIDENCE):
+        deletions = [question.next() for question in questions]
+        if number == 0:
+            deletions = [[*both, *one] for both, one in zip(ends, deletions, strict=True)]
+        score_deletions(questions, score, deletions)
+        for question in questions:
+            if question.scores[NOTHING] == -math.inf:
+                raise DataError(
+                    f"the filters forbid item '{question.item_id}', so nothing speaks for it; "
+                    "explain an item that can be recommended"
+                )
+            question.choose()
+    return [question.conclude(table, label) for question in questions]
 
 
 def _shares(effect: Effect, reason: Reason | None, table: NamedCodes) -> bool:
@@ -263,21 +278,22 @@ def _shares(effect: Effect, reason: Reason | None, table: NamedCodes) -> bool:
     return table.codes_of(effect.event.item_id)[: len(reason.prefix)] == reason.prefix
 
 
-def _score_all(
-    asked: Sequence[_Question], score: Score, deletions: Sequence[Sequence[frozenset[int]]]
+def score_deletions(
+    questions: Sequence[Question], score: Score, deletions: Sequence[Sequence[frozenset[int]]]
 ) -> None:
-    """Score every question's item under its deletions, in one call."""
+    """Score each question's item under some deletions, in one call."""
     wanted = [
         (question, deleted)
-        for question, of_question in zip(asked, deletions, strict=True)
+        for question, of_question in zip(questions, deletions, strict=True)
         for deleted in dict.fromkeys(of_question)
         if deleted not in question.scores
     ]
-    requests = [
-        replace(question.request, history=question.request.history.without(deleted))
-        for question, deleted in wanted
-    ]
-    found = score(requests, [question.item_id for question, _ in wanted])
+    asked = [question.without(deleted) for question, deleted in wanted]
+    found = score(
+        [request for request, _ in asked],
+        [question.item_id for question, _ in wanted],
+        [start for _, start in asked],
+    )
     for (question, deleted), one in zip(wanted, found, strict=True):
         question.scores[deleted] = one
 

@@ -7,8 +7,8 @@ recommended first, and the one that in truth came next. Where the prompt has roo
 events, those named (at most three) are deleted together, and so are three drawn at random from what
 is read, twenty times; a draw that is exactly what was named is drawn again. The share of draws that
 cost the item less than what was named is reported with a 95% bootstrap interval over users. A case
-in which nothing is named makes no claim; it is counted apart, and once more as a failure. Beside it,
-with `single`: the three events with the largest effects of their own, instead of the greedy choice.
+in which nothing is named makes no claim; it is counted apart, and once more as a failure. Beside it
+as `single`: the three events with the largest effects of their own, instead of those searched for.
 
 Also: how far the sum of single effects is from the effect of the whole history (the residual), and
 how much faster scores are where prompts of a call share their beginnings. Prints JSON; ends with an

@@ -30,6 +30,7 @@ from genrec.schema import Event, Request, SemanticId
 MAX_EVIDENCE = 3
 MIN_EFFECT = 0.05
 """Nats; what moves the odds by less than a twentieth is not named."""
+WIDTH = 3
 
 NOTHING: frozenset[int] = frozenset()
 
@@ -66,8 +67,9 @@ class Explanation:
         empty_score: The same for somebody without a history.
         effects: Of each event that the model reads, oldest first.
         num_unread: Events before those, for which the model has no room.
-        evidence: At most ``MAX_EVIDENCE`` events that raised it, most first; their nats are what
-            it loses when each is deleted after those before, at least ``MIN_EFFECT``.
+        evidence: The at most ``MAX_EVIDENCE`` events that together raised it most, by their own
+            effects; empty where none did by ``MIN_EFFECT``.
+        joint: What its log-probability loses when all of the evidence is deleted, nats.
         interest: Name of the longest named prefix it shares with the evidence, else with any event.
         prefix: That prefix; empty where its first code is shared with no event.
         sentence: One true sentence.
@@ -81,6 +83,7 @@ class Explanation:
     effects: tuple[Effect, ...] = field(repr=False)
     num_unread: int
     evidence: tuple[Effect, ...]
+    joint: float
     interest: str | None
     prefix: SemanticId
     sentence: str
@@ -95,11 +98,6 @@ class Explanation:
     def parts(self) -> float:
         """The sum of all events' effects, nats."""
         return sum(effect.nats for effect in self.effects)
-
-    @property
-    def joint(self) -> float:
-        """What the item's log-probability loses when all of the evidence is deleted, nats."""
-        return sum(effect.nats for effect in self.evidence)
 
     @property
     def residual(self) -> float:
@@ -136,8 +134,8 @@ class Question:
         item_id: External ID.
         places: Of the events that are read, in the whole history.
         scores: Log-probability of the item by deleted places.
-        chosen: Places of the evidence, and what each cost when deleted after those before.
-        is_done: Whether no further event raises the item.
+        best: The deletions that cost the item most so far, most first; all of one size.
+        chosen: That of the evidence.
     """
 
     def __init__(self, request: Request, item_id: str, start: int) -> None:
@@ -154,8 +152,8 @@ class Question:
         self.item_id = item_id
         self.places = range(start, len(events))
         self.scores: dict[frozenset[int], float] = {}
-        self.chosen: dict[int, float] = {}
-        self.is_done = False
+        self.best = [NOTHING]
+        self.chosen = NOTHING
         # One that is not read tells the first that is how much time passed before it.
         self._unread = max(start - 1, 0)
         self._start = start - self._unread
@@ -173,25 +171,25 @@ class Question:
         kept = history.without({*range(self._unread), *deleted})
         return replace(self.request, history=kept), self._start
 
+    def drop(self, deleted: frozenset[int]) -> float:
+        """Return what the item's log-probability loses by a deletion, nats."""
+        return self.scores[NOTHING] - self.scores[deleted]
+
     def next(self) -> list[frozenset[int]]:
-        """Return the deletions among which to choose the next event of the evidence."""
-        if self.is_done:
-            return []
-        rest = (place for place in self.places if place not in self.chosen)
-        return [frozenset([*self.chosen, place]) for place in rest]
+        """Return the best deletions with one more event each."""
+        return [
+            deleted | {place}
+            for deleted in self.best
+            for place in self.places
+            if place not in deleted
+        ]
 
     def choose(self) -> None:
-        """Take the event whose deletion costs the item most, if any costs it enough."""
-        if self.is_done:
-            return
-        now = self.scores[frozenset(self.chosen)]
-        rest = [place for place in self.places if place not in self.chosen]
-        drops = {place: now - self.scores[frozenset([*self.chosen, place])] for place in rest}
-        best = max(drops, key=drops.__getitem__, default=None)
-        if best is None or drops[best] < MIN_EFFECT:
-            self.is_done = True
-        else:
-            self.chosen[best] = drops[best]
+        """Keep the best of ``next``; one more event joins the evidence only if it adds to it."""
+        ranked = sorted(dict.fromkeys(self.next()), key=self.scores.__getitem__)
+        self.best = ranked[:WIDTH]
+        if ranked and self.drop(ranked[0]) >= self.drop(self.chosen) + MIN_EFFECT:
+            self.chosen = ranked[0]
 
     def conclude(self, table: NamedCodes, label: Callable[[str], str]) -> Explanation:
         """Put the scores into words."""
@@ -201,11 +199,11 @@ class Question:
                 place,
                 events[place],
                 label(events[place].item_id),
-                score - self.scores[frozenset([place])],
+                self.drop(frozenset([place])),
             )
             for place in self.places
         }
-        chosen = [replace(effects[place], nats=nats) for place, nats in self.chosen.items()]
+        chosen = sorted((effects[place] for place in self.chosen), key=lambda one: -one.nats)
         codes, history = table.codes_of(self.item_id), self.request.history
         evidence = replace(history, events=tuple(effect.event for effect in chosen))
         reason = find_reason(codes, evidence, table)
@@ -218,7 +216,7 @@ class Question:
         sentence = write_sentence(
             named,
             reason.interest if reason else None,
-            sum(self.chosen.values()),
+            self.drop(self.chosen),
             score - empty_score,
             len(events),
         )
@@ -230,6 +228,7 @@ class Question:
             effects=tuple(effects.values()),
             num_unread=self.places.start,
             evidence=tuple(chosen),
+            joint=self.drop(self.chosen),
             interest=None if shared is None else shared.interest,
             prefix=() if shared is None else shared.prefix,
             sentence=sentence,
@@ -244,8 +243,9 @@ def explain_items(
 ) -> list[Explanation]:
     """Explain items.
 
-    The evidence is chosen greedily: the event whose deletion costs the item most, then the one
-    that costs most once that is gone, so that two events that say the same are both found.
+    The evidence is searched for: deletions of one event, of two and of three, each size from the
+    ``WIDTH`` best of the size before, so that two events that say the same are both found though
+    neither costs anything alone.
 
     Args:
         questions: New ones.

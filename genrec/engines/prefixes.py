@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 MIN_SHARED = 16
 """A shorter common beginning costs more to look after than to read again."""
-MAX_PADDING = 0.25
+CALL_TOKENS = 256
+"""About as many tokens as a call of a small model takes the time of, whatever it reads."""
 
 
 class Branch(NamedTuple):
@@ -23,7 +24,7 @@ class Branch(NamedTuple):
 
 
 class Family(NamedTuple):
-    """Prompts that share at least ``MIN_SHARED`` first tokens with one of them.
+    """Prompts that begin as one of them does.
 
     Attributes:
         trunk: Number of that one, the longest.
@@ -38,7 +39,7 @@ def find_families(prompts: Sequence[Sequence[int]]) -> tuple[list[Family], list[
     """Group prompts by their beginnings.
 
     Returns:
-        Families of two or more, and the numbers of the prompts that are in none.
+        Families that are worth it, and the numbers of the prompts that are in none.
     """
     order = sorted(range(len(prompts)), key=lambda number: list(prompts[number]))
     groups: list[list[int]] = []
@@ -47,19 +48,32 @@ def find_families(prompts: Sequence[Sequence[int]]) -> tuple[list[Family], list[
             groups[-1].append(number)
         else:
             groups.append([number])
-    families = []
+    families: list[Family] = []
+    alone: list[int] = []
     for group in groups:
-        if len(group) > 1:
-            trunk = max(group, key=lambda number: len(prompts[number]))
-            branches = [
-                Branch(
-                    number,
-                    min(count_shared(prompts[trunk], prompts[number]), len(prompts[number]) - 1),
-                )
-                for number in group
-            ]
-            families.append(Family(trunk, branches))
-    return families, [group[0] for group in groups if len(group) == 1]
+        trunk = max(group, key=lambda number: len(prompts[number]))
+        branches = [
+            Branch(
+                number, min(count_shared(prompts[trunk], prompts[number]), len(prompts[number]) - 1)
+            )
+            for number in group
+        ]
+        family = Family(trunk, branches)
+        if _saved(family, prompts) > 0:
+            families.append(family)
+        else:
+            alone += group
+    return families, alone
+
+
+def _saved(family: Family, prompts: Sequence[Sequence[int]]) -> int:
+    """Return how many tokens' time a family saves; below 0 where its calls cost more."""
+    apart = len(family.branches) * len(prompts[family.trunk])
+    batches = list(batch_branches(family, prompts, max_tokens=max(apart, 1)))
+    rests = sum(
+        len(batch) * (len(prompts[batch[-1].number]) - batch[-1].shared) for batch in batches
+    )
+    return apart - len(prompts[family.trunk]) - rests - CALL_TOKENS * len(batches)
 
 
 def count_shared(one: Sequence[int], other: Sequence[int]) -> int:
@@ -76,7 +90,7 @@ def count_shared(one: Sequence[int], other: Sequence[int]) -> int:
 def batch_branches(
     family: Family, prompts: Sequence[Sequence[int]], max_tokens: int
 ) -> Iterator[list[Branch]]:
-    """Group branches with rests of like length, so that little padding is computed.
+    """Group branches with rests of like length, so that padding costs less than more calls would.
 
     Args:
         family: Of these prompts.
@@ -88,11 +102,14 @@ def batch_branches(
         return len(prompts[branch.number]) - branch.shared
 
     batch: list[Branch] = []
+    padding = 0
     for branch in sorted(family.branches, key=rest):
-        is_full = (len(batch) + 1) * len(prompts[family.trunk]) > max_tokens
-        if batch and (is_full or rest(batch[0]) < (1 - MAX_PADDING) * rest(branch) - MIN_SHARED):
-            yield batch
-            batch = []
+        if batch:
+            padding += len(batch) * (rest(branch) - rest(batch[-1]))
+            is_full = (len(batch) + 1) * len(prompts[family.trunk]) > max_tokens
+            if is_full or padding > CALL_TOKENS:
+                yield batch
+                batch, padding = [], 0
         batch.append(branch)
     if batch:
         yield batch

@@ -81,7 +81,7 @@ def test_why_says_what_the_gateway_measured(page, gateway, people):
     strongest.sort(key=lambda one: one["place"])
     numbers = [float(re.search(r"[+−]?\d+\.\d+", one)[0].replace("−", "-")) for one in shown]
     assert numbers == [round(one["nats"], 2) + 0.0 for one in strongest]
-    assert row.locator(".effect.named").count() <= len(found["evidence"])
+    assert row.locator(".effect.key").count() <= len(found["evidence"])
     button.click()
     expect(row.locator(".why")).to_be_hidden()
 

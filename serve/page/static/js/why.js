@@ -50,7 +50,7 @@ function show({ sentence, effects, evidence, whole, parts, residual, num_unread:
 
 function row({ place, title, timestamp, nats }, most, named) {
   const bar = measure(make("span", { class: nats < 0 ? "effect-fill against" : "effect-fill" }), "--share", Math.abs(nats) / most);
-  return make("li", { class: named.has(place) ? "effect named" : "effect" },
+  return make("li", { class: named.has(place) ? "effect key" : "effect" },
     make("span", { class: "name" }, title, named.has(place) && unseen(" (named)")),
     make("time", { class: "note" }, day(timestamp)),
     make("span", { class: "effect-track", "aria-hidden": "true" }, bar),

@@ -11,7 +11,7 @@ DEMO := runs/demo
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-vllm demo test lint clean bench-beauty bench-loss bench-decode bench-prepare \
 	serve bench-serve bench-sports bench-results bench-vllm bench-new-items bench-zero-shot \
-	bench-cross-domain bench-graph bench-propagation
+	bench-cross-domain bench-graph bench-propagation bench-explanations bench-interests bench-summaries
 
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-16s %s\n", $$1, $$2}'
@@ -115,6 +115,11 @@ bench-zero-shot: $(READY) $(DEMO)/sft/manifest.json  ## Prompts: speed of scorin
 
 bench-cross-domain: $(READY)  ## A run of one catalogue on another, through text
 	$(BIN)/python benchmarks/cross_domain.py
+
+# Add runs of real data: make bench-explanations RUNS="runs/demo/sft runs/amazon14_beauty/pretrain-0"
+RUNS ?= $(DEMO)/sft
+bench-explanations: $(READY) $(DEMO)/sft/manifest.json  ## Do the events an explanation names matter more than others?
+	$(BIN)/python benchmarks/explanations.py $(foreach run,$(RUNS),--run $(run))
 
 bench-decode: $(READY)  ## Tree beam search against generate(prefix_allowed_tokens_fn)
 	$(BIN)/python benchmarks/decode_speed.py --threads 2

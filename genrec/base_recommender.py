@@ -7,11 +7,14 @@ items up and letting new ones in is written here, once.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from genrec.data import Dataset
 from genrec.errors import DataError, DecodeError
+from genrec.interests.explain import Explanation
 from genrec.interests.summary import Summary
+from genrec.interests.what_if import find_places, read_tilt
 from genrec.schema import Event, History, Item, Recommendation, Request, SemanticId
 from genrec.semantic_ids.extend import add_items, place_items
 from genrec.semantic_ids.table import SemanticIdTable
@@ -37,6 +40,10 @@ class BaseRecommender(ABC):
     @abstractmethod
     def recommend_many(self, requests: Sequence[Request], k: int) -> list[list[Recommendation]]:
         """See ``schema.Ranker.recommend_many``."""
+
+    @abstractmethod
+    def explain_many(self, questions: Sequence[tuple[Request, str]]) -> list[Explanation]:
+        """Say why an item (its ID) would be recommended to each request."""
 
     @abstractmethod
     def interests_many(self, histories: Sequence[History]) -> list[Summary]:
@@ -92,8 +99,14 @@ class BaseRecommender(ABC):
         at: int | None = None,
         event_type: str | None = None,
         repeats: bool = False,
+        as_of: int | None = None,
+        without: Collection[int | str] = (),
+        tilt: Mapping[str | SemanticId, float] | None = None,
     ) -> list[Recommendation]:
         """Recommend ``k`` items to a known user or for a history never seen.
+
+        What-if: at a past moment (``as_of``), without an event, or with an interest turned up or
+        down.
 
         Args:
             user_id: A user of the prepared data.
@@ -101,28 +114,64 @@ class BaseRecommender(ABC):
             k: How many.
             exclude: Item IDs never to return.
             only: Return nothing outside these item IDs.
-            at: Moment of asking, seconds; None: right after the last event.
+            at: Moment of asking, seconds; None: ``as_of``, else right after the last event.
             event_type: Kind of act to foresee; None: that of the last event.
             repeats: Whether items of the history may come again.
+            as_of: Ask as right before this moment, seconds: later events are not known.
+            without: Events left out, as if they had never been: by place in the whole history
+                (0 the oldest, -1 the newest), or all events of an item by its ID.
+            tilt: Nats by which interests are turned up or, below 0, down: by name or by
+                semantic-ID prefix. With 1 the odds of an interest rise to 2.7 times.
 
         Raises:
-            DataError: An unknown user or item.
+            ConfigError: A tilt, of a model that cannot be tilted.
+            DataError: An unknown user, item, interest or place.
             DecodeError: The filters leave fewer than ``k`` items.
             EngineUnavailable: A model elsewhere gave no answer.
         """
         if k < 1:
             raise DecodeError(f"k={k}: ask for at least one item")
-        for item_id in {*exclude, *(only or ())}:
-            self.table.index_of(item_id)
-        request = Request(
-            self.history(user_id, events),
-            at,
-            event_type,
-            frozenset(exclude),
-            None if only is None else frozenset(only),
-            repeats,
-        )
-        return self._recommend_one(request, k)
+        history = self.history(user_id, events)
+        request = self._request(history, at, event_type, exclude, only, repeats)
+        return self._recommend_one(self._what_if(request, as_of, without, tilt), k)
+
+    def explain(
+        self,
+        item_id: str,
+        user_id: str | None = None,
+        events: Iterable[Event] | None = None,
+        exclude: Collection[str] = (),
+        only: Collection[str] | None = None,
+        at: int | None = None,
+        event_type: str | None = None,
+        repeats: bool = False,
+        as_of: int | None = None,
+        without: Collection[int | str] = (),
+        tilt: Mapping[str | SemanticId, float] | None = None,
+    ) -> Explanation:
+        """Say why an item would be recommended: what each event of the history does to its odds.
+
+        Args:
+            item_id: Any item of the catalogue, recommended or not.
+            user_id: As for ``recommend``, and so are all others.
+            events: See ``recommend``.
+            exclude: See ``recommend``.
+            only: See ``recommend``.
+            at: See ``recommend``.
+            event_type: See ``recommend``.
+            repeats: See ``recommend``.
+            as_of: See ``recommend``.
+            without: See ``recommend``.
+            tilt: See ``recommend``.
+
+        Raises:
+            ConfigError: A model that tells no odds of an item.
+            DataError: An unknown user, item, interest or place, or an item that the filters forbid.
+            EngineUnavailable: A model elsewhere gave no answer.
+        """
+        history = self.history(user_id, events)
+        request = self._request(history, at, event_type, exclude, only, repeats)
+        return self.explain_many([(self._what_if(request, as_of, without, tilt), item_id)])[0]
 
     def interests(
         self, user_id: str | None = None, events: Iterable[Event] | None = None
@@ -173,6 +222,34 @@ class BaseRecommender(ABC):
             return self._data.history(user_id)
         assert events is not None
         return History(NEW_USER, tuple(events))
+
+    def _request(
+        self,
+        history: History,
+        at: int | None,
+        event_type: str | None,
+        exclude: Collection[str],
+        only: Collection[str] | None,
+        repeats: bool,
+    ) -> Request:
+        for item_id in {*exclude, *(only or ())}:
+            self.table.index_of(item_id)
+        wanted = None if only is None else frozenset(only)
+        return Request(history, at, event_type, frozenset(exclude), wanted, repeats)
+
+    def _what_if(
+        self,
+        request: Request,
+        as_of: int | None,
+        without: Collection[int | str],
+        tilt: Mapping[str | SemanticId, float] | None,
+    ) -> Request:
+        history = request.history.without(find_places(request.history, without))
+        at = request.at
+        if as_of is not None:
+            history = history.before(as_of)
+            at = as_of if at is None else at
+        return replace(request, history=history, at=at, tilt=read_tilt(self.table, tilt or {}))
 
     def _recommend_one(self, request: Request, k: int) -> list[Recommendation]:
         return self._checked(self.recommend_many([request], k)[0], k)

@@ -21,6 +21,8 @@ from genrec.engines.torch import TorchEngine
 from genrec.errors import ConfigError
 from genrec.interests.evolution import Evolution, evolve
 from genrec.interests.forecast import Forecaster
+from genrec.interests.explain import Explanation, explain_items
+from genrec.interests.explain import Explanation, Question, explain_items
 from genrec.interests.summary import Summary, summarize
 from genrec.model.load import ADAPTER_NAME, LoadedRun, base_of, describe_run, load_run
 from genrec.schema import Event, History, Recommendation, Request, SemanticId
@@ -147,19 +149,6 @@ class Recommender(BaseRecommender):
         Raises:
             DataError: A history names an item that is not in the table.
         """
-        prompts = self._run.encoder.prompts(requests)
-        only_rows: dict[frozenset[str], np.ndarray] = {}
-        queries = []
-        for request, prompt in zip(requests, prompts, strict=True):
-            excluded = set(request.exclude)
-            if not request.repeats:
-                excluded.update(event.item_id for event in request.history.events)
-            only = None
-            if request.only is not None:
-                if request.only not in only_rows:
-                    only_rows[request.only] = np.array(self._rows(request.only), dtype=np.int64)
-                only = only_rows[request.only]
-            queries.append(ItemQuery(prompt, self._rows(excluded), only))
         return [
             [
                 self._recommendation(int(row), rank, float(score))
@@ -167,8 +156,46 @@ class Recommender(BaseRecommender):
                     zip(found.rows, found.scores, strict=True), start=1
                 )
             ]
-            for found in self._engine.items(queries, k)
+            for found in self._engine.items(self._queries(requests), k)
         ]
+
+    def score_many(
+        self,
+        requests: Sequence[Request],
+        item_ids: Sequence[str],
+        starts: Sequence[int] | None = None,
+    ) -> list[float]:
+        """Return the score that ``recommend_many`` would give an item for each request.
+
+        Args:
+            requests: As for ``recommend_many``.
+            item_ids: One for each.
+            starts: See ``Encoder.prompts``.
+
+        Returns:
+            Log-probabilities in nats, -inf for items that the request's filters forbid.
+
+        Raises:
+            DataError: An item, or one of a history, is not in the table.
+        """
+        rows = [[self.table.index_of(item_id)] for item_id in item_ids]
+        found = self._engine.item_scores(self._queries(requests, starts), rows)
+        return [float(scores[0]) for scores in found]
+
+    def explain_many(self, questions: Sequence[tuple[Request, str]]) -> list[Explanation]:
+        """See ``genrec.interests.explain``; scores are asked for in few large batches.
+
+        Raises:
+            DataError: An item is not in the table, or its request's filters forbid it.
+        """
+        starts = self._run.encoder.starts([request.history for request, _ in questions])
+        asked = [
+            Question(request, item_id, start)
+            for (request, item_id), start in zip(questions, starts, strict=True)
+        ]
+        return explain_items(
+            asked, self.score_many, self.table, lambda item_id: self.item(item_id).label
+        )
 
     def interests_many(self, histories: Sequence[History]) -> list[Summary]:
         """Say what each history's user cares about."""
@@ -256,6 +283,22 @@ class Recommender(BaseRecommender):
         encoder = replace(self._run.encoder, renderer=renderer)
         self._engine.replace_table(table)
         self._run = replace(self._run, encoder=encoder)
+
+    def _queries(
+        self, requests: Sequence[Request], starts: Sequence[int] | None = None
+    ) -> list[ItemQuery]:
+        only_rows: dict[frozenset[str], np.ndarray] = {}
+        queries = []
+        prompts = self._run.encoder.prompts(requests, starts)
+        for request, prompt in zip(requests, prompts, strict=True):
+            only = None
+            if request.only is not None:
+                if request.only not in only_rows:
+                    only_rows[request.only] = np.array(self._rows(request.only), dtype=np.int64)
+                only = only_rows[request.only]
+            forbidden = self._rows(request.forbidden)
+            queries.append(ItemQuery(prompt, forbidden, only, request.tilt))
+        return queries
 
     def _rows(self, item_ids: Iterable[str]) -> list[int]:
         table = self.table

@@ -5,7 +5,7 @@ Imports nothing of ours.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -90,6 +90,20 @@ class History:
     user_id: str
     events: tuple[Event, ...]
 
+    def before(self, moment: int) -> History:
+        """Return what was known right before a moment, in seconds; its own events are not."""
+        return History(
+            self.user_id, tuple(event for event in self.events if event.timestamp < moment)
+        )
+
+    def without(self, places: Collection[int]) -> History:
+        """Return the history as if some events had never been; 0 is the oldest event."""
+        left_out = frozenset(places)
+        return History(
+            self.user_id,
+            tuple(event for place, event in enumerate(self.events) if place not in left_out),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Example:
@@ -115,6 +129,9 @@ class Request:
         exclude: Item IDs never to return.
         only: Return nothing outside these item IDs; None: the whole catalogue.
         repeats: Whether items of the history may be returned.
+        tilt: Nats by which interests (semantic-ID prefixes) are turned up or, below 0, down: the
+            odds of each among its siblings are multiplied by e to that power. Heeded by the
+            language model; baselines know no interests.
     """
 
     history: History
@@ -123,6 +140,13 @@ class Request:
     exclude: frozenset[str] = frozenset()
     only: frozenset[str] | None = None
     repeats: bool = False
+    tilt: Mapping[SemanticId, float] = field(default_factory=dict, hash=False)
+
+    @property
+    def forbidden(self) -> frozenset[str]:
+        """Item IDs never to return, those of the history among them unless they may come again."""
+        seen = () if self.repeats else (event.item_id for event in self.history.events)
+        return self.exclude.union(seen)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from fastapi.security import HTTPBearer
 from serve import page
 from serve.errors import install_handlers
 from serve.gateway import Gateway
-from serve.routes import adapters, events, health, interests, items, recommend, users
+from serve.routes import adapters, events, explain, health, interests, items, recommend, users
 from serve.security.guard import Guard
 from serve.security.keys import read_keys
 from serve.security.rate import RateLimiter
@@ -68,7 +68,7 @@ def create_app(settings: Settings) -> FastAPI:
         )
     # The guard reads the key; this only tells the OpenAPI document about it.
     documented = [Security(HTTPBearer(auto_error=False))] if keys else []
-    for part in (events, users, recommend, interests, items, adapters):
+    for part in (events, users, recommend, explain, interests, items, adapters):
         app.include_router(
             part.router, dependencies=documented, max_body_size=settings.max_body_bytes
         )

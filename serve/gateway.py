@@ -6,12 +6,14 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import count
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 
 from genrec.errors import EngineUnavailable
+from genrec.interests.explain import Explanation
 from genrec.schema import History, Recommendation
 from genrec.schema import Request as ItemRequest
 from genrec.zero_shot.recommender import ZeroShotRecommender
@@ -52,6 +54,7 @@ class Gateway:
         self._items = ItemStore(self._engine)
         self._loaded: tuple[AnyRecommender, Catalogue, Histories] | None = None
         self._loading: asyncio.Task[None] | None = None
+        self._explanations = count()
 
     async def start(self) -> None:
         """Bring the store up to date and load the run.
@@ -110,6 +113,19 @@ class Gateway:
 
         found = await self.batcher.ask(Kind("items", variant), request, answer)
         return self._checked(found[:k], request)
+
+    async def explain(self, request: ItemRequest, item_id: str) -> Explanation:
+        """Return why an item would be recommended.
+
+        Raises:
+            GenrecError: The model tells no odds, or the filters forbid the item.
+        """
+        # One may hold hundreds of prompts: several at a time would keep all others waiting.
+        return await self.batcher.ask(
+            Kind("explain", next(self._explanations)),
+            (request, item_id),
+            lambda asked: self.recommender.explain_many(asked),
+        )
 
     async def check_engine(self) -> None:
         """Ask the engine something small.
@@ -178,9 +194,7 @@ class Gateway:
         self, found: Sequence[Recommendation], request: ItemRequest
     ) -> list[Recommendation]:
         """Count, and keep out, what the engine must never return."""
-        banned = set(request.exclude)
-        if not request.repeats:
-            banned.update(event.item_id for event in request.history.events)
+        banned = request.forbidden
         kept: dict[str, Recommendation] = {}
         for item in found:
             allowed = request.only is None or item.item_id in request.only

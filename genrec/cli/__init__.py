@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import typer
 
-from genrec.cli import ask, build, graph, report, show
+from genrec.cli import ask, build, graph, report, show, what_if
 from genrec.errors import GenrecError
 from genrec.progress import console
 
@@ -19,8 +19,8 @@ app = typer.Typer(
 )
 COMMANDS: tuple[Callable[..., None], ...] = (
     *(build.toy, build.prepare, build.index, build.base, build.merge),
-    *(ask.recommend, ask.interests, ask.prompt, ask.evaluate, ask.baseline, ask.demo),
-    *(graph.graph, report.compare, report.lint_report),
+    *(ask.recommend, what_if.explain, ask.interests, ask.prompt, ask.evaluate, ask.baseline),
+    *(ask.demo, graph.graph, report.compare, report.lint_report),
 )
 for command in COMMANDS:
     app.command()(command)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genrec.cli import show, zero_shot
+from genrec.cli import show, what_if, zero_shot
 from genrec.errors import ConfigError
 from genrec.evaluate.harness import AskAt
 from genrec.progress import console
@@ -50,6 +50,10 @@ def recommend(
     repeats: Annotated[bool, typer.Option(help="Items already seen may come again.")] = False,
     at: At = None,
     event_type: Annotated[str | None, typer.Option(help="Kind of act to foresee.")] = None,
+    as_of: what_if.AsOf = None,
+    without: what_if.Without = None,
+    turn_up: what_if.TurnUp = None,
+    turn_down: what_if.TurnDown = None,
     num_beams: Annotated[int, typer.Option(help="Width of the search.")] = 50,
     device: Device = None,
     as_json: AsJson = False,
@@ -62,7 +66,8 @@ def recommend(
     cache: zero_shot.Cache = None,
     overrides: zero_shot.Overrides = None,
 ) -> None:
-    """Recommend items to a user."""
+    """Recommend items to a user, as things are or as they might be."""
+    supposed = what_if.read(as_of, without, turn_up, turn_down)
     asked = zero_shot.Asked(model, served_model, data, index, cache, overrides, device)
     recommender = _choose(run, ask_zero_shot, asked, num_beams, catalogue)
     found = recommender.recommend(
@@ -73,6 +78,7 @@ def recommend(
         at=at,
         event_type=event_type,
         repeats=repeats,
+        **supposed,
     )
     if as_json:
         typer.echo(json.dumps([asdict(item) for item in found], ensure_ascii=False, indent=2))

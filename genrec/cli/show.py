@@ -18,9 +18,11 @@ from genrec.stream.templates import quote
 
 if TYPE_CHECKING:
     from genrec.data.prepare import Report
+    from genrec.interests.explain import Explanation
     from genrec.interests.summary import Summary
 
 output = Console()
+BAR_CHARS = 10
 TRENDS = {
     "emerging": Text("↗ emerging", "green"),
     "steady": Text("→ steady"),
@@ -43,6 +45,51 @@ def recommendations(found: Sequence[Recommendation], user: str) -> Table:
             str(item.rank), item.item_id, Text(item.title or ""), codes, f"{item.score:.2f}"
         )
     return table
+
+
+def explanation(found: Explanation, user: str) -> Group:
+    """Lay out why an item: a bar for each event, to the right where it raised the item."""
+    table = Table()
+    table.add_column("#", justify="right")
+    table.add_column("day")
+    table.add_column("event")
+    table.add_column("item", overflow="fold")
+    table.add_column("effect (nats)", no_wrap=True)
+    most = max((abs(effect.nats) for effect in found.effects), default=0.0)
+    named = {effect.place for effect in found.evidence}
+    for effect in found.effects:
+        table.add_row(
+            str(effect.place),
+            day(effect.event.timestamp),
+            Text(effect.event.event_type or ""),
+            Text(effect.title),
+            _bar(effect.nats, most),
+            style="bold" if effect.place in named else None,
+        )
+    title = f"Why {found.title} for {user}"
+    parts: list[RenderableType] = [
+        Panel(Text(found.sentence), title=Text(title), title_align="left")
+    ]
+    parts += [table] if found.effects else []
+    parts.append(
+        Text(
+            f"log-probability {found.score:.2f}, without any history {found.empty_score:.2f}: "
+            f"whole {found.whole:+.2f} = parts {found.parts:+.2f}, residual {found.residual:+.2f}"
+        )
+    )
+    if found.num_unread:
+        parts.append(Text(f"the model has no room for the {found.num_unread} events before", "dim"))
+    if found.path:
+        parts.append(Text("path: " + " → ".join(found.path)))
+    return Group(*parts)
+
+
+def _bar(nats: float, most: float) -> Text:
+    """Return a bar from the middle, and the number."""
+    length = round(BAR_CHARS * abs(nats) / most) if most else 0
+    left = ("█" * length if nats < 0 else "").rjust(BAR_CHARS)
+    right = ("█" * length if nats > 0 else "").ljust(BAR_CHARS)
+    return Text.assemble((left, "red"), "│", (right, "green"), f" {nats:+.2f}")
 
 
 def interests(summary: Summary, expected: Sequence[tuple[str, float]], user: str) -> Group:

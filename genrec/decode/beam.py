@@ -14,20 +14,18 @@ choose from. Elsewhere it is not run at all; the token waits until a descendant 
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from transformers import DynamicCache
 
 from genrec.decode.constraint import Constraint
 from genrec.decode.guide import Guide
 from genrec.decode.mask import DeviceTrie, check_vocabulary
+from genrec.decode.prompts import NOT_CACHED, Prompts
 from genrec.decode.scores import child_logprobs
+from genrec.decode.tilt import Tilt
 from genrec.decode.trie import NO_NODE, ROOT
-from genrec.errors import DecodeError
-
-NOT_CACHED = -1
 
 
 class Beams(NamedTuple):
@@ -52,6 +50,7 @@ def tree_beam_search(
     num_beams: int,
     constraint: Constraint | None = None,
     guide: Guide | None = None,
+    tilt: Tilt | None = None,
 ) -> Beams:
     """Find the best leaves of each row.
 
@@ -66,12 +65,13 @@ def tree_beam_search(
         num_beams: Beams kept at each level and leaves returned.
         constraint: Of B rows.
         guide: A second opinion, built under the same constraint.
+        tilt: What is added to the odds of some nodes, of B rows.
 
     Raises:
         DecodeError: The model cannot decode a tree of siblings.
         ValueError: The trie is of a larger vocabulary.
     """
-    prompts = _Prompts(model, input_ids, attention_mask, trie.num_levels)
+    prompts = Prompts.read(model, input_ids, attention_mask, trie.num_levels)
     check_vocabulary(trie, prompts.logits.shape[-1])
     tree = _Tree.planted(len(input_ids), input_ids.device)
     for _ in range(trie.num_levels):
@@ -79,7 +79,8 @@ def tree_beam_search(
         logits = _child_logits(prompts, tree, tokens, allowed & trie.learned_at(nodes))
         if guide is not None:
             logits = guide.mix(logits, nodes)
-        logprobs = child_logprobs(logits, allowed, trie.learned_at(nodes))
+        nats = None if tilt is None else tilt.at(nodes)
+        logprobs = child_logprobs(logits, allowed, trie.learned_at(nodes), nats)
         tree.grow(nodes, tokens, tree.scores.unsqueeze(-1) + logprobs, num_beams)
     scores, order = tree.scores.sort(dim=1, descending=True, stable=True)
     leaves = trie.leaves(tree.nodes.gather(1, order))
@@ -88,61 +89,6 @@ def tree_beam_search(
         nn.functional.pad(leaves, missing, value=NO_NODE),
         nn.functional.pad(scores, missing, value=-torch.inf),
     )
-
-
-class _Prompts:
-    """A batch of prompts, read once, to which sibling tokens are appended.
-
-    Attributes:
-        logits: Scores of the token after each prompt. Shape: (B, 1, V).
-        lengths: Tokens of each prompt. Shape: (B,).
-        mask: Which columns of the cache hold a prompt's tokens. Shape: (B, T), bool.
-        num_cached: Columns of the cache, the same for all rows.
-    """
-
-    def __init__(
-        self, model: nn.Module, input_ids: Tensor, attention_mask: Tensor, num_levels: int
-    ) -> None:
-        input_ids, self.mask = _pad_left(input_ids, attention_mask)
-        _check_model(model, input_ids.shape[1] + num_levels)
-        self.model, self.cache = model, DynamicCache()
-        self.lengths = self.mask.sum(dim=1)
-        self.num_cached = input_ids.shape[1]
-        self.logits = model(
-            input_ids=input_ids,
-            attention_mask=self.mask.long(),
-            position_ids=(self.mask.cumsum(dim=1) - 1).clamp(min=0),
-            past_key_values=self.cache,
-            use_cache=True,
-            logits_to_keep=1,
-        ).logits
-
-    def append(self, tokens: Tensor, depths: Tensor, family: Tensor) -> Tensor:
-        """Append sibling tokens to every row and return the scores of what follows each.
-
-        Args:
-            tokens: Shape: (B, Q).
-            depths: Tokens of the path before each. Shape: (B, Q).
-            family: Cache columns of each token's ancestors and its own; -1 stands for none.
-                Shape: (B, Q, D).
-
-        Returns:
-            Logits. Shape: (B, Q, V).
-        """
-        num_rows, num_new = tokens.shape
-        total = self.num_cached + num_new
-        # The last column takes what stands for none and is cut off.
-        visible = torch.zeros(num_rows, num_new, total + 1, dtype=torch.bool, device=tokens.device)
-        visible[..., : self.mask.shape[1]] = self.mask.unsqueeze(1)
-        visible.scatter_(2, torch.where(family < 0, total, family), True)
-        self.num_cached = total
-        return self.model(
-            input_ids=tokens,
-            attention_mask=visible[..., :total].unsqueeze(1),
-            position_ids=self.lengths.unsqueeze(1) + depths,
-            past_key_values=self.cache,
-            use_cache=True,
-        ).logits
 
 
 class _Tree:
@@ -184,7 +130,7 @@ class _Tree:
         columns = self.columns.gather(1, parents)
         self.columns = torch.cat([columns, torch.full_like(token, NOT_CACHED)], dim=-1)
 
-    def run(self, prompts: _Prompts, beams: Tensor) -> tuple[Tensor, Tensor]:
+    def run(self, prompts: Prompts, beams: Tensor) -> tuple[Tensor, Tensor]:
         """Run what some beams have not yet run through the model.
 
         A token that waited has one descendant, so nothing is ever run twice.
@@ -215,7 +161,7 @@ class _Tree:
         return logits, (self.columns[..., -1] - before).clamp(min=0)
 
 
-def _child_logits(prompts: _Prompts, tree: _Tree, tokens: Tensor, told: Tensor) -> Tensor:
+def _child_logits(prompts: Prompts, tree: _Tree, tokens: Tensor, told: Tensor) -> Tensor:
     """Return the model's scores of the children, of nodes where it has a say.
 
     Args:
@@ -255,39 +201,3 @@ def _best(scores: Tensor, num_beams: int) -> tuple[Tensor, Tensor]:
     kept = better | (equal & (equal.cumsum(dim=1) <= room))
     best = kept.nonzero()[:, 1].view(len(scores), width)
     return best, scores.gather(1, best)
-
-
-def _pad_left(input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Move the padding of every row to its front and drop columns that hold nothing else."""
-    mask = attention_mask.bool()
-    if not mask.any(dim=1).all():
-        raise ValueError("every row needs at least one token")
-    width = int(mask.sum(dim=1).max())
-    order = mask.int().sort(dim=1, stable=True).indices[:, -width:]
-    return input_ids.gather(1, order), mask.gather(1, order)
-
-
-def _check_model(model: nn.Module, num_tokens: int) -> None:
-    """Refuse models in which siblings would not see what their own sequence would.
-
-    Raises:
-        DecodeError: Naming what stands in the way.
-    """
-    config: Any = model.config
-    config = config.get_text_config()
-    if model.training:
-        raise DecodeError("the model is in training mode and would drop units; call model.eval()")
-    if config._attn_implementation != "sdpa":
-        raise DecodeError(
-            f"attention '{config._attn_implementation}' takes no tree mask; load the model with "
-            "attn_implementation='sdpa'"
-        )
-    kinds = set(getattr(config, "layer_types", None) or ())
-    if strange := kinds - {"full_attention", "sliding_attention"}:
-        raise DecodeError(f"layers of kind {sorted(strange)} cannot hold sibling tokens")
-    window = getattr(config, "sliding_window", None)
-    if window is not None and kinds != {"full_attention"} and num_tokens > window:
-        raise DecodeError(
-            f"prompt and path take {num_tokens} tokens, the model's window is {window}; "
-            "shorten the prompt"
-        )

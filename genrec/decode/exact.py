@@ -18,6 +18,7 @@ from genrec.decode.constraint import Constraint
 from genrec.decode.guide import Guide
 from genrec.decode.mask import DeviceTrie
 from genrec.decode.scores import child_logprobs
+from genrec.decode.tilt import Tilt
 
 
 @torch.inference_mode()
@@ -29,6 +30,7 @@ def exact_scores(
     constraint: Constraint | None = None,
     batch_size: int = 256,
     guide: Guide | None = None,
+    tilt: Tilt | None = None,
 ) -> Tensor:
     """Score every leaf for every row.
 
@@ -40,6 +42,7 @@ def exact_scores(
         constraint: Of B rows.
         batch_size: Sequences in a forward pass.
         guide: A second opinion, built under the same constraint.
+        tilt: What is added to the odds of some nodes, of B rows.
 
     Returns:
         Summed log-probabilities in nats, -inf for leaves a row's filters forbid.
@@ -56,7 +59,8 @@ def exact_scores(
         logits_to_keep=1,
     )
     scores = []
-    for lineage in _lineages(trie).split(max(batch_size // num_rows, 1)):
+    leaves = torch.arange(trie.num_leaves, device=trie.leaf_at.device)
+    for lineage in trie.lineage(leaves).split(max(batch_size // num_rows, 1)):
         num_leaves = len(lineage)
         paths = trie.tokens[lineage[:, 1:]].long()
         logits = prompt.logits.unsqueeze(1).expand(-1, num_leaves, -1, -1)
@@ -71,7 +75,7 @@ def exact_scores(
                 past_key_values=_repeated(prompt.past_key_values, num_leaves),
             )
             logits = torch.cat([logits, output.logits.unflatten(0, (num_rows, -1))], dim=2)
-        scores.append(_score_paths(logits, lineage, paths, trie, constraint, guide))
+        scores.append(_score_paths(logits, lineage, paths, trie, constraint, guide, tilt))
     return torch.cat(scores, dim=1)
 
 
@@ -82,6 +86,7 @@ def _score_paths(
     trie: DeviceTrie,
     constraint: Constraint | None,
     guide: Guide | None,
+    tilt: Tilt | None,
 ) -> Tensor:
     """Sum the log-probability of each token among the allowed children of its node.
 
@@ -92,6 +97,7 @@ def _score_paths(
         trie: The prefix index.
         constraint: Of B rows.
         guide: Of B rows.
+        tilt: Of B rows.
 
     Returns:
         Shape: (B, n).
@@ -103,19 +109,12 @@ def _score_paths(
         among = logits[:, :, level].gather(-1, tokens)
         if guide is not None:
             among = guide.mix(among, nodes)
-        logprobs = child_logprobs(among, allowed, trie.learned_at(nodes))
+        nats = None if tilt is None else tilt.at(nodes)
+        logprobs = child_logprobs(among, allowed, trie.learned_at(nodes), nats)
         taken = allowed & (tokens == paths[:, level, None])
         total += logprobs.masked_fill(~taken, 0).sum(dim=-1)
         total.masked_fill_(~taken.any(dim=-1), -torch.inf)
     return total
-
-
-def _lineages(trie: DeviceTrie) -> Tensor:
-    """Return the nodes from the root to each leaf. Shape: (num_leaves, L + 1)."""
-    nodes = [trie.place_of.long() + trie.level_start[-2]]
-    for _ in range(trie.num_levels):
-        nodes.append(trie.parents(nodes[-1]))
-    return torch.stack(nodes[::-1], dim=1)
 
 
 def _repeated(cache: DynamicCache, times: int) -> DynamicCache:

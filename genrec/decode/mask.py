@@ -170,6 +170,13 @@ class DeviceTrie:
         inner = self.first_child[:-2]
         return torch.searchsorted(inner, states.to(inner.dtype), right=True) - 1
 
+    def lineage(self, leaves: Tensor) -> Tensor:
+        """Return the nodes from the root to each leaf. Shapes: (...), (..., L + 1)."""
+        nodes = [self.place_of[leaves].long() + self.level_start[-2]]
+        for _ in range(self.num_levels):
+            nodes.append(self.parents(nodes[-1]))
+        return torch.stack(nodes[::-1], dim=-1)
+
     def step(self, states: Tensor, tokens: Tensor) -> Tensor:
         """Return the child of each state that a token leads to; -1 where there is none.
 

@@ -7,6 +7,9 @@ A child that training never met (every leaf below it is new) has no probability 
 model would all but rule it out, and a new item could not be found until the next training. It takes
 an equal share instead: among n allowed children each such child has 1 / n, and what is left is
 divided among the others as the model says. A new item thus stands with the average of its siblings.
+
+Where a row's odds are tilted (``tilt``), each child's probability is multiplied by the exponential
+of its nats, and the children are normalised again. A lone child still adds 0.
 """
 
 from __future__ import annotations
@@ -15,7 +18,9 @@ import torch
 from torch import Tensor
 
 
-def child_logprobs(logits: Tensor, allowed: Tensor, learned: Tensor) -> Tensor:
+def child_logprobs(
+    logits: Tensor, allowed: Tensor, learned: Tensor, nats: Tensor | None = None
+) -> Tensor:
     """Return the log-probability of each child of each node.
 
     Args:
@@ -23,6 +28,7 @@ def child_logprobs(logits: Tensor, allowed: Tensor, learned: Tensor) -> Tensor:
             learned ones. Shape: (..., C).
         allowed: Whether each may be taken. Shape: (..., C), bool.
         learned: Whether training met each. Shape: (..., C), bool.
+        nats: What a row's tilt adds to each child's log-odds. Shape: (..., C).
 
     Returns:
         -inf for children that may not be taken; the others sum to 1. Shape: (..., C), float32.
@@ -39,4 +45,8 @@ def child_logprobs(logits: Tensor, allowed: Tensor, learned: Tensor) -> Tensor:
     count = allowed.sum(dim=-1, keepdim=True)
     share = (told.sum(dim=-1, keepdim=True) / count).log()
     equal = -count.float().log()
-    return torch.where(told, among + share, torch.where(allowed, equal, -torch.inf))
+    logprobs = torch.where(told, among + share, torch.where(allowed, equal, -torch.inf))
+    if nats is None:
+        return logprobs
+    # Nodes without an allowed child have a NaN softmax here too.
+    return torch.where(allowed, (logprobs + nats).log_softmax(dim=-1), -torch.inf)

@@ -5,8 +5,8 @@ An engine knows tokens and rows of the ID table. Users, events and titles stay o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -28,11 +28,13 @@ class ItemQuery:
         exclude: Rows of the ID table never to return.
         only: Return nothing outside these rows; None: the whole table. Queries that share the
             same array object share its cost.
+        tilt: Nats added to the log-odds of semantic-ID prefixes among their siblings.
     """
 
     prompt: Sequence[int]
     exclude: Sequence[int] = ()
     only: np.ndarray | None = None
+    tilt: Mapping[SemanticId, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,23 @@ class Engine(Protocol):
 
     def items(self, queries: Sequence[ItemQuery], k: int) -> list[FoundItems]:
         """Return the ``k`` best items of each query."""
+        ...
+
+    def item_scores(
+        self, queries: Sequence[ItemQuery], rows: Sequence[Sequence[int]]
+    ) -> list[np.ndarray]:
+        """Return the scores of given items, those that ``items`` gives to what it finds.
+
+        Prompts that begin alike share what that costs.
+
+        Args:
+            queries: As for ``items``.
+            rows: For each query rows of the ID table.
+
+        Returns:
+            For each query the log-probabilities of its rows in nats, -inf for items that its
+            filters forbid. Shape of each: (its number of rows,), float32.
+        """
         ...
 
     def text(

@@ -16,6 +16,7 @@ from genrec.decode.constraint import Constraint
 from genrec.decode.guide import Guide
 from genrec.decode.mask import DeviceTrie, written_leaves
 from genrec.model.dense import NO_ROW, DenseView
+from genrec.semantic_ids.table import SemanticIdTable
 
 
 class DenseGuide:
@@ -24,7 +25,7 @@ class DenseGuide:
     def __init__(
         self,
         view: DenseView,
-        trained_ids: Sequence[str],
+        trained: SemanticIdTable,
         item_ids: Sequence[str],
         codes: np.ndarray,
         learned: np.ndarray | None,
@@ -35,15 +36,16 @@ class DenseGuide:
 
         Args:
             view: Trained, on the device of ``trie``.
-            trained_ids: Items of the table it was trained on.
+            trained: The table it was trained on. An item has the vector learned for it where it has
+                the same item ID and the same codes there: another catalogue may use an ID of ours
+                for something else.
             item_ids: Items of this table.
             codes: Of this table. Shape: (N, L).
             learned: Whether training met each; None: all. Shape: (N,).
             trie: Of this table.
             opening: Token after which an item is written.
         """
-        place = {item_id: row for row, item_id in enumerate(trained_ids)}
-        known = np.array([place.get(item_id, NO_ROW) for item_id in item_ids], dtype=np.int64)
+        known = _trained_rows(trained, item_ids, codes)
         if learned is not None:
             known[~learned] = NO_ROW
         device = trie.tokens.device
@@ -64,3 +66,15 @@ class DenseGuide:
         """
         logits = self._view(written_leaves(input_ids, self._trie, self._opening), self._vectors)
         return Guide.build(self._trie, logits, self._view.weight, constraint)
+
+
+def _trained_rows(
+    trained: SemanticIdTable, item_ids: Sequence[str], codes: np.ndarray
+) -> np.ndarray:
+    """Return the row each item had in training, ``NO_ROW`` for others. Shape: (N,), int64."""
+    known = np.array(
+        [trained.index_of(item_id) if trained.knows(item_id) else NO_ROW for item_id in item_ids],
+        dtype=np.int64,
+    )
+    known[(trained.codes[known] != codes).any(axis=1)] = NO_ROW
+    return known

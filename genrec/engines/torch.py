@@ -12,14 +12,20 @@ from transformers import DynamicCache
 
 from genrec.decode.beam import tree_beam_search
 from genrec.decode.constraint import Constraint
+from genrec.decode.guide import Guide
 from genrec.decode.mask import DeviceTrie, find_inner
 from genrec.decode.moments import batches, gather_streams, next_logits
+from genrec.decode.paths import score_leaves
+from genrec.decode.prompts import Prompts
 from genrec.decode.scores import child_logprobs
+from genrec.decode.tilt import Tilt
 from genrec.decode.trie import Trie
 from genrec.engines.adapters import AdapterSet
 from genrec.engines.base import SEPARATOR, FoundItems, ItemQuery
 from genrec.engines.dense import DenseGuide
 from genrec.engines.phrases import PhraseList
+from genrec.engines.prefixes import batch_branches, find_families
+from genrec.engines.tilts import make_tilt
 from genrec.model.half import float32_arithmetic
 from genrec.model.load import LoadedRun, base_of
 from genrec.schema import SemanticId
@@ -52,7 +58,7 @@ class TorchEngine:
         self._num_beams = num_beams
         self._pad_id = int(run.encoder.tokenizer.pad_token_id)
         self._view = None if run.dense is None else run.dense.to(self._device)
-        self._trained_ids = run.table.item_ids
+        self._trained = run.table
         self.replace_table(run.table)
 
     @property
@@ -85,7 +91,7 @@ class TorchEngine:
         if self._view is not None and self._view.weight > 0:
             self._dense = DenseGuide(
                 self._view,
-                self._trained_ids,
+                self._trained,
                 table.item_ids,
                 table.codes,
                 table.learned,
@@ -100,16 +106,7 @@ class TorchEngine:
         for numbers in self._batches([query.prompt for query in queries]):
             batch = [queries[number] for number in numbers]
             input_ids, attention_mask = self._pad([query.prompt for query in batch])
-            constraint = None
-            if any(len(query.exclude) or query.only is not None for query in batch):
-                constraint = Constraint.build(
-                    self._trie,
-                    exclude=[query.exclude for query in batch],
-                    only=[query.only for query in batch],
-                )
-            guide = None
-            if self._dense is not None:
-                guide = self._dense.guide(input_ids, constraint)
+            constraint, guide, tilt = self._steer(batch, input_ids)
             with self._arithmetic():
                 leaves, scores = tree_beam_search(
                     self._adapters.model,
@@ -119,6 +116,7 @@ class TorchEngine:
                     num_beams=max(k, self._num_beams),
                     constraint=constraint,
                     guide=guide,
+                    tilt=tilt,
                 )
             for number, rows, row_scores in zip(
                 numbers, leaves[:, :k].cpu().numpy(), scores[:, :k].cpu().numpy(), strict=True
@@ -126,6 +124,30 @@ class TorchEngine:
                 kept = rows >= 0
                 found[number] = FoundItems(rows[kept], row_scores[kept])
         return [result for result in found if result is not None]
+
+    @torch.inference_mode()
+    def item_scores(
+        self, queries: Sequence[ItemQuery], rows: Sequence[Sequence[int]]
+    ) -> list[np.ndarray]:
+        """See ``Engine.item_scores``."""
+        scores = [np.empty(0, dtype=np.float32)] * len(queries)
+        for numbers, prompts in self._read([query.prompt for query in queries]):
+            batch = [queries[number] for number in numbers]
+            input_ids, _ = self._pad([query.prompt for query in batch])
+            constraint, guide, tilt = self._steer(batch, input_ids)
+            asked = [list(rows[number]) for number in numbers]
+            # Shorter lists are filled up with a leaf that nobody looks at.
+            width = max(map(len, asked))
+            leaves = torch.tensor(
+                [row + [0] * (width - len(row)) for row in asked],
+                dtype=torch.int64,
+                device=self._device,
+            )
+            with self._arithmetic():
+                found = score_leaves(prompts, self._trie, leaves, constraint, guide, tilt)
+            for number, row, row_scores in zip(numbers, asked, found.cpu().numpy(), strict=True):
+                scores[number] = row_scores[: len(row)]
+        return scores
 
     @torch.inference_mode()
     def text(
@@ -196,6 +218,42 @@ class TorchEngine:
             written.append(allowed[0])
             unread.append(allowed[0])
         return written
+
+    def _read(self, prompts: Sequence[Sequence[int]]) -> Iterator[tuple[list[int], Prompts]]:
+        """Read prompts in batches; a beginning that several share is read once."""
+        model, num_levels = self._adapters.model, self._trie.num_levels
+        families, alone = find_families(prompts)
+        for places in self._batches([prompts[number] for number in alone]):
+            numbers = [alone[place] for place in places]
+            with self._arithmetic():
+                read = Prompts.read(
+                    model, *self._pad([prompts[number] for number in numbers]), num_levels
+                )
+            yield numbers, read
+        for family in families:
+            with self._arithmetic():
+                trunk = Prompts.read(model, *self._pad([prompts[family.trunk]]), num_levels)
+            for branches in batch_branches(family, prompts, BATCH_TOKENS):
+                shared = torch.tensor([branch.shared for branch in branches], device=self._device)
+                rest = [prompts[branch.number][branch.shared :] for branch in branches]
+                with self._arithmetic():
+                    read = trunk.branch(shared, *self._pad(rest), num_levels)
+                yield [branch.number for branch in branches], read
+
+    def _steer(
+        self, batch: Sequence[ItemQuery], input_ids: Tensor
+    ) -> tuple[Constraint | None, Guide | None, Tilt | None]:
+        """Return filters, second opinion and tilt of a batch. Shape of the prompts: (B, T)."""
+        constraint = None
+        if any(len(query.exclude) or query.only is not None for query in batch):
+            constraint = Constraint.build(
+                self._trie,
+                exclude=[query.exclude for query in batch],
+                only=[query.only for query in batch],
+            )
+        guide = None if self._dense is None else self._dense.guide(input_ids, constraint)
+        tilt = make_tilt(self._trie, self._vocabulary, [query.tilt for query in batch])
+        return constraint, guide, tilt
 
     def _batches(self, prompts: Sequence[Sequence[int]]) -> Iterator[list[int]]:
         """Group prompts of like length, so that little padding is computed."""

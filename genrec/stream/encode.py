@@ -98,12 +98,26 @@ class Encoder:
         added = self.tokenizer.added_tokens_decoder
         return frozenset(index for index, token in added.items() if token.special)
 
-    def prompts(self, requests: Sequence[Request]) -> list[list[int]]:
-        """Return what the model reads before it writes each request's item."""
+    def prompts(
+        self, requests: Sequence[Request], starts: Sequence[int] | None = None
+    ) -> list[list[int]]:
+        """Return what the model reads before it writes each request's item.
+
+        Args:
+            requests: With histories in the order of time.
+            starts: First event of each history that is read; None: by the rule of windows.
+        """
         for request in requests:
             _check_order(request.history)
         asks = self.tokenize([self._ask_item(request) for request in requests])
-        return self._append([request.history for request in requests], asks)
+        return self._append([request.history for request in requests], asks, starts)
+
+    def starts(self, histories: Sequence[History]) -> list[int]:
+        """Return the first event of each history that a prompt holds; 0 where all are read."""
+        return [
+            visible_start([len(segment) for segment in segments], self.event_limit)
+            for segments in self.segments(histories)
+        ]
 
     def moments(self, request: Request) -> list[list[int]]:
         """Return the prompt before every event of a history, and the request's own at the end.
@@ -126,10 +140,18 @@ class Encoder:
         ask = self.tokenize([INTERESTS_MARKER])[0]
         return self._append(histories, [ask] * len(histories))
 
-    def _append(self, histories: Sequence[History], asks: Sequence[list[int]]) -> list[list[int]]:
+    def _append(
+        self,
+        histories: Sequence[History],
+        asks: Sequence[list[int]],
+        starts: Sequence[int] | None = None,
+    ) -> list[list[int]]:
         prompts = []
-        for segments, ask in zip(self.segments(histories), asks, strict=True):
-            start = visible_start([len(segment) for segment in segments], self.event_limit)
+        for number, (segments, ask) in enumerate(zip(self.segments(histories), asks, strict=True)):
+            if starts is None:
+                start = visible_start([len(segment) for segment in segments], self.event_limit)
+            else:
+                start = starts[number]
             prompts.append([*self.header, *chain.from_iterable(segments[start:]), *ask])
         return prompts
 

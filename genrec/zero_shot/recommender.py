@@ -12,6 +12,7 @@ from genrec.artifacts import check_parent
 from genrec.base_recommender import BaseRecommender
 from genrec.data import Dataset
 from genrec.errors import ConfigError, EngineUnavailable
+from genrec.interests.explain import Explanation
 from genrec.interests.summary import Summary
 from genrec.schema import Event, History, Item, Recommendation, Request
 from genrec.semantic_ids.build import IndexConfig, build_table
@@ -151,6 +152,13 @@ class ZeroShotRecommender(BaseRecommender):
         """
         return self._answer(requests, k, self._raises)
 
+    def explain_many(self, questions: Sequence[tuple[Request, str]]) -> list[Explanation]:
+        """Refuse: a chat model tells no odds of an item that can be compared between prompts."""
+        raise ConfigError(
+            "a zero-shot model tells no odds of an item, so there is nothing to explain by; give a "
+            "run (--run)"
+        )
+
     def interests_many(self, histories: Sequence[History]) -> list[Summary]:
         """Say what each history's user cares about.
 
@@ -282,6 +290,11 @@ class ZeroShotRecommender(BaseRecommender):
     def _answer(
         self, requests: Sequence[Request], k: int, raises: bool
     ) -> list[list[Recommendation]]:
+        if any(request.tilt for request in requests):
+            raise ConfigError(
+                "a zero-shot model's odds cannot be tilted; give a run (--run), or ask as of a "
+                "moment or without an event, which works here too"
+            )
         questions = list(zip(requests, self._candidates(requests), strict=True))
         ranker = CandidateRanker(
             self._model,

@@ -11,17 +11,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from genrec.interests.reasons import Reason as FoundReason
 from genrec.interests.reasons import find_reason
 from genrec.schema import Recommendation
-from genrec.schema import Request as ItemRequest
 from serve.errors import ServeError, describe_errors
 from serve.gateway import Gateway, Served
 from serve.histories import LiveHistory
-from serve.messages import USER, Evidence, Identifier, ShortText, Subject, Timestamp, evidence
-from serve.subjects import read_subject
+from serve.messages import USER, Evidence, evidence
+from serve.questions import Question, read_question
 
 router = APIRouter(tags=["recommend"])
 
 
-class RecommendBody(Subject):
+class RecommendBody(Question):
     """A wish for items."""
 
     model_config = ConfigDict(
@@ -29,12 +28,9 @@ class RecommendBody(Subject):
     )
 
     k: Annotated[int, Field(ge=1, strict=True, description="How many.")] = 10
-    exclude: list[Identifier] = Field([], description="Items never to return.")
-    only: list[Identifier] | None = Field(None, description="Return nothing but these.")
-    at: Timestamp | None = Field(None, description="Moment of asking; null: the last event's.")
-    event_type: ShortText | None = Field(None, description="Act to foresee; null: the last one's.")
-    repeats: bool = Field(False, description="Whether items of the history may come again.")
-    explain: bool = Field(False, description="Whether to say why.")
+    explain: bool = Field(
+        False, description="Whether to say which events share an interest with each item."
+    )
 
 
 class Reason(BaseModel):
@@ -70,18 +66,7 @@ async def recommend(body: RecommendBody, gateway: Served, response: Response) ->
     """Recommend `k` items that exist, are distinct and pass the filters."""
     start = time.perf_counter()
     _check(body, gateway)
-    live = await read_subject(gateway, body)
-    exclude = frozenset(body.exclude)
-    if not body.repeats:
-        exclude |= live.older_items
-    request = ItemRequest(
-        live.history,
-        _moment(body, live, gateway),
-        body.event_type,
-        exclude,
-        None if body.only is None else frozenset(body.only),
-        body.repeats,
-    )
+    live, request = await read_question(body, gateway)
     asked = time.perf_counter()
     found = await gateway.recommend(request, body.k)
     answered = time.perf_counter()
@@ -107,24 +92,6 @@ def _check(body: RecommendBody, gateway: Gateway) -> None:
         raise ServeError(
             422, "k_too_large", f"k={body.k}; at most {settings.max_k} items are returned at once"
         )
-    for name, item_ids in (("exclude", body.exclude), ("only", body.only or [])):
-        gateway.check_count(len(item_ids), settings.max_filter_items, f"items in `{name}`")
-        gateway.check_items(item_ids, name)
-
-
-def _moment(body: RecommendBody, live: LiveHistory, gateway: Gateway) -> int | None:
-    """Return the moment of asking, which cannot lie before the last event."""
-    if body.at is None or not live.stored:
-        return body.at
-    last = live.stored[-1].event.timestamp
-    if body.at < last - gateway.settings.clock_skew_s:
-        raise ServeError(
-            422,
-            "asked_in_the_past",
-            f"at={body.at} lies before the last event ({last}); leave it out to ask right after "
-            "that",
-        )
-    return max(body.at, last)
 
 
 def _to_item(

@@ -91,6 +91,28 @@ def test_new_items_join_and_the_old_keep_their_vectors(run, histories):
     np.testing.assert_allclose(after.scores, before.scores, atol=1e-5)
 
 
+def test_an_item_of_another_catalogue_does_not_get_our_items_vector(run, histories):
+    """It has an item ID of ours by chance; what tells it apart is its semantic ID."""
+    run.dense.weight = 1.0
+    place = int(np.flatnonzero(run.table.learned)[0])
+    spare = next(
+        code for code in range(run.table.codebook_size)
+        if run.table.item_at((*run.table.codes[place, :-1].tolist(), code)) is None
+    )  # fmt: skip
+    codes = run.table.codes.copy()
+    codes[place, -1] = spare
+    queries = [ItemQuery(prompt) for prompt in run.encoder.prompts([Request(histories[-1])])]
+    engine = TorchEngine(run, num_beams=len(run.table))
+    answers = []
+    for item_id in (run.table.item_ids[place], "an ID of nobody"):
+        item_ids = list(run.table.item_ids)
+        item_ids[place] = item_id
+        engine.replace_table(replace(run.table, item_ids=item_ids, codes=codes))
+        found = engine.items(queries, len(run.table))[0]
+        answers.append(dict(zip(found.rows.tolist(), found.scores.tolist(), strict=True)))
+    assert answers[0] == pytest.approx(answers[1], abs=1e-5)
+
+
 def test_an_adapter_and_a_merged_run_keep_the_view_of_their_base(chain, run):
     tuned = load_run(chain.sft)
     assert tuned.dense.weight == run.dense.weight

@@ -54,6 +54,48 @@ def test_filters_hold(chain, user):
     assert {item["item_id"] for item in json.loads(done.stdout)} == set(ids[1:6])
 
 
+def test_explain_says_what_each_event_does(chain, user):
+    item = json.loads(
+        succeed(genrec("recommend", "--run", chain.sft, "--user", user, "-k", 1, "--json")).stdout
+    )[0]
+    ask = ("explain", "--run", chain.sft, "--user", user, "--item", item["item_id"])
+    found = json.loads(succeed(genrec(*ask, "--json")).stdout)
+    assert found["score"] == pytest.approx(item["score"], abs=1e-4)
+    assert found["whole"] == pytest.approx(found["parts"] + found["residual"])
+    printed = succeed(genrec(*ask)).stdout
+    assert "residual" in printed and printed.count("│") >= len(found["effects"])
+    for effect in found["effects"]:
+        assert f"{effect['nats']:+.2f}" in printed
+    seen = Dataset.load(chain.data).history(user).events[0].item_id
+    assert "not in the table" in refused(*ask[:-1], "nothing")
+    assert json.loads(succeed(genrec(*ask[:-1], seen, "--json")).stdout)["item_id"] == seen
+
+
+def test_what_if_questions_change_the_answer_and_keep_k(chain, user):
+    ask = ("recommend", "--run", chain.sft, "--user", user, "-k", 5, "--json")
+
+    def items(*options):
+        return [one["item_id"] for one in json.loads(succeed(genrec(*ask, *options)).stdout)]
+
+    history = Dataset.load(chain.data).history(user)
+    names = json.loads((chain.index / "names.json").read_text())
+    name = next(name for prefix, name in names.items() if "." not in prefix)
+    plain = items()
+    supposed = {
+        "up": items("--turn-up", f"{name}=20"),
+        "down": items("--turn-up", f"{name}=20", "--turn-down", f"{name}=20"),
+        "earlier": items("--as-of", history.events[1].timestamp),
+        "without": items("--without", -1),
+    }
+    assert all(len(set(found)) == 5 for found in supposed.values())
+    assert supposed["down"] == plain
+    assert supposed["up"] != plain or supposed["earlier"] != plain
+    assert "no time" in refused(*ask, "--as-of", "tomorrow")
+    assert "no interest is called 'qqqq'" in refused(*ask, "--turn-up", "qqqq")
+    assert "no event 999" in refused(*ask, "--without", 999)
+    assert "--turn-down" in refused(*ask, "--turn-up", f"{name}=-1")
+
+
 def test_interests_rest_on_events(chain, user):
     done = succeed(genrec("interests", "--run", chain.sft, "--user", user, "--json"))
     summary = json.loads(done.stdout)

@@ -52,6 +52,34 @@ def test_same_items_same_scores_with_and_without_adapter(engine, torch_engine, p
     assert max(differences) > 0.01
 
 
+def test_same_scores_of_given_items_under_filters_and_tilts(engine, torch_engine, prompts, run):
+    tilt = {(int(run.table.codes[5, 0]),): 2.0, tuple(run.table.codes[9, :2].tolist()): -1.0}
+    long = prompts[-1]
+    asked = [*prompts, *(long[:cut] + long[cut + 11 :] for cut in (30, 50, 70))]
+    queries = [
+        ItemQuery(prompt, range(number), np.arange(0, 120, 2) if number % 3 == 0 else None, tilt)
+        for number, prompt in enumerate(asked)
+    ]
+    rows = [range(number, 120, 7 + number) for number in range(len(asked))]
+    mine, theirs = engine.item_scores(queries, rows), torch_engine.item_scores(queries, rows)
+    for one, other in zip(mine, theirs, strict=True):
+        assert (np.isneginf(one) == np.isneginf(other)).all()
+        np.testing.assert_allclose(one, other, atol=1e-4)
+    assert any(np.isneginf(one).any() for one in mine)
+    same(engine.items(queries, 8), torch_engine.items(queries, 8))
+
+
+def test_an_explanation_is_the_same_from_both(vllm_server, chain):
+    here = Recommender.load(chain.sft, "cpu", num_beams=20)
+    there = Recommender.load(chain.sft, num_beams=20, vllm=vllm_server.url)
+    past = list(here.data.histories("test"))[1]
+    item = here.recommend(past.user_id, k=1)[0].item_id
+    mine, other = there.explain(item, past.user_id), here.explain(item, past.user_id)
+    assert mine.score == pytest.approx(other.score, abs=1e-4)
+    nats = [effect.nats for effect in other.effects]
+    assert [effect.nats for effect in mine.effects] == pytest.approx(nats, abs=2e-4)
+
+
 def test_same_first_codes(engine, torch_engine, prompts):
     mine, theirs = engine.code_log_probs(prompts), torch_engine.code_log_probs(prompts)
     assert (np.isfinite(mine) == np.isfinite(theirs)).all()
@@ -139,6 +167,10 @@ def test_questions_that_make_no_sense_are_refused_and_the_server_lives(
     about = {"base": "0" * 16, "table": "0" * 16, "prompts": [[1]]}
     answer = httpx.post(f"{vllm_server.url}/genrec/codes", json=about)
     assert answer.status_code == 400 and "this server runs base" in answer.text
+    about |= {"base": engine._base, "table": engine._table_id, "prompts": [prompts[0]]}
+    for wrong in ({"rows": [[10**6]]}, {"rows": []}, {"rows": [[1]], "tilt": []}):
+        body = about | {"exclude": [[]], "only": [None]} | wrong
+        assert httpx.post(f"{vllm_server.url}/genrec/scores", json=body).status_code == 400
     table = {"base": engine._base, "item_ids": ["a", "b"], "codes": [[0, 0, 0], [0, 0, 0]]}
     table["learned"] = [True, True]
     answer = httpx.put(f"{vllm_server.url}/genrec/table", json=table)

@@ -119,22 +119,37 @@ class VllmEngine:
         found = []
         for start in range(0, len(queries), PROMPTS_AT_ONCE):
             batch = queries[start : start + PROMPTS_AT_ONCE]
-            sets = {id(query.only): query.only for query in batch if query.only is not None}
-            places = {identity: place for place, identity in enumerate(sets)}
             answer = self._ask(
                 "/genrec/items",
                 [query.prompt for query in batch],
                 k=k,
                 num_beams=self._num_beams,
-                exclude=[np.asarray(query.exclude, dtype=int).tolist() for query in batch],
-                only=[places.get(id(query.only)) for query in batch],
-                sets=[np.asarray(rows).tolist() for rows in sets.values()],
+                **_steering(batch),
             )
             found += [
                 FoundItems(np.array(rows, dtype=np.int64), np.array(scores, dtype=np.float32))
                 for rows, scores in zip(answer["rows"], answer["scores"], strict=True)
             ]
         return found
+
+    def item_scores(
+        self, queries: Sequence[ItemQuery], rows: Sequence[Sequence[int]]
+    ) -> list[np.ndarray]:
+        """See ``Engine.item_scores``; the server's prefix cache shares what prompts begin with."""
+        scores: list[np.ndarray] = []
+        for start in range(0, len(queries), PROMPTS_AT_ONCE):
+            batch = queries[start : start + PROMPTS_AT_ONCE]
+            answer = self._ask(
+                "/genrec/scores",
+                [query.prompt for query in batch],
+                rows=[list(map(int, one)) for one in rows[start : start + len(batch)]],
+                **_steering(batch),
+            )
+            scores += [
+                np.array([-np.inf if one is None else one for one in found], dtype=np.float32)
+                for found in answer["scores"]
+            ]
+        return scores
 
     def text(
         self, prompts: Sequence[Sequence[int]], max_tokens: int, phrases: Sequence[str]
@@ -247,6 +262,24 @@ class _Forgotten(Exception):
     def __init__(self, what: str) -> None:
         super().__init__(what)
         self.what = what
+
+
+def _steering(batch: Sequence[ItemQuery]) -> dict[str, Any]:
+    """Return the filters and tilts of queries as the server takes them."""
+    sets = {id(query.only): query.only for query in batch if query.only is not None}
+    places = {identity: place for place, identity in enumerate(sets)}
+    return {
+        "exclude": [np.asarray(query.exclude, dtype=int).tolist() for query in batch],
+        "only": [places.get(id(query.only)) for query in batch],
+        "sets": [np.asarray(rows).tolist() for rows in sets.values()],
+        "tilt": [
+            [
+                {"prefix": list(map(int, prefix)), "nats": float(nats)}
+                for prefix, nats in query.tilt.items()
+            ]
+            for query in batch
+        ],
+    }
 
 
 def _id_of(table: SemanticIdTable) -> str:

@@ -8,7 +8,7 @@ only end: nothing that does not exist is ever written. Every other sequence is l
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -17,6 +17,7 @@ from torch import Tensor
 from genrec.decode.constraint import Constraint
 from genrec.decode.mask import trailing_states
 from genrec.engines.vllm.served import Catalogue
+from genrec.schema import SemanticId
 
 EXCLUDE, ONLY = "genrec_exclude", "genrec_only"
 
@@ -29,11 +30,13 @@ class Writer:
         catalogue: The table.
         exclude: Rows never to name.
         only: Rows to stay within; None: all.
+        tilt: Nats added to the log-odds of semantic-ID prefixes; our own search alone heeds it.
     """
 
     catalogue: Catalogue
     exclude: Sequence[int] = ()
     only: Sequence[int] | None = None
+    tilt: Mapping[SemanticId, float] = field(default_factory=dict)
 
 
 def read_filters(extra_args: Mapping[str, Any] | None) -> dict[str, list[str | int]]:

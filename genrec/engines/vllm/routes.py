@@ -2,6 +2,7 @@
 
     GET    /genrec                     what is served: hashes of base and table, adapters
     POST   /genrec/items               best items of prompts
+    POST   /genrec/scores              scores of given rows after prompts
     POST   /genrec/codes               log-probabilities of the next code after prompts
     POST   /genrec/text                texts made of phrases
     PUT    /genrec/table               another table of the same codebook
@@ -13,6 +14,7 @@ They speak in tokens and rows. vLLM loads them as an endpoint plugin where ``VLL
 "genrec", which ``python -m genrec.engines.vllm`` does.
 """
 
+import math
 import os
 from argparse import Namespace
 from collections.abc import Sequence
@@ -22,7 +24,7 @@ from typing import Annotated, Any
 import numpy as np
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, FiniteFloat
 from vllm.entrypoints.openai.completion.api_router import create_completion
 from vllm.entrypoints.openai.completion.protocol import CompletionRequest
 from vllm.entrypoints.serve.utils.api_utils import validate_json_request, with_cancellation
@@ -61,22 +63,49 @@ class Ask(BaseModel):
     prompts: list[Tokens]
 
 
-class ItemsAsk(Ask):
+class Turn(BaseModel):
+    """A semantic-ID prefix and what is added to its log-odds, in nats."""
+
+    prefix: list[int]
+    nats: FiniteFloat
+
+
+class SteeredAsk(Ask):
+    """A question about what may be written after prompts.
+
+    Attributes:
+        exclude: Of each prompt the rows never to return.
+        only: Of each prompt the set to stay within, a place in ``sets``; None: the whole table.
+        sets: Rows.
+        tilt: Of each prompt the prefixes that are turned up or down; absent: none.
+    """
+
+    exclude: list[list[int]]
+    only: list[int | None]
+    sets: list[list[int]] = []
+    tilt: list[list[Turn]] | None = None
+
+
+class ItemsAsk(SteeredAsk):
     """A question for items.
 
     Attributes:
         k: Items of each prompt.
         num_beams: Beams kept; at least ``k`` is used.
-        exclude: Of each prompt the rows never to return.
-        only: Of each prompt the set to stay within, a place in ``sets``; None: the whole table.
-        sets: Rows.
     """
 
     k: int = Field(ge=1)
     num_beams: int = Field(default=50, ge=1)
-    exclude: list[list[int]]
-    only: list[int | None]
-    sets: list[list[int]] = []
+
+
+class ScoresAsk(SteeredAsk):
+    """A question for scores.
+
+    Attributes:
+        rows: Of each prompt the rows to score.
+    """
+
+    rows: list[list[int]]
 
 
 class CodesAsk(Ask):
@@ -257,6 +286,24 @@ async def find_items(ask: ItemsAsk, raw_request: Request, serving: Serving) -> d
     }
 
 
+@router.post("/scores", response_model=None)
+@with_cancellation
+async def score_items(ask: ScoresAsk, raw_request: Request, serving: Serving) -> dict[str, Any]:
+    """Return the scores of each prompt's rows; null stands for -inf, which JSON does not have."""
+    catalogue, lora = serving.check(ask)
+    writers = _writers(ask, catalogue)
+    if len(ask.rows) != len(ask.prompts):
+        raise DataError(f"{len(ask.prompts)} prompts and {len(ask.rows)} rows; give rows for each")
+    for rows in ask.rows:
+        catalogue.rows(rows, strict=True)
+    found = await serving.search.scores(ask.prompts, writers, ask.rows, lora)
+    return {
+        "scores": [
+            [score if math.isfinite(score) else None for score in scores] for scores in found
+        ]
+    }
+
+
 @router.post("/codes", response_model=None)
 @with_cancellation
 async def find_codes(ask: CodesAsk, raw_request: Request, serving: Serving) -> dict[str, Any]:
@@ -303,7 +350,7 @@ async def drop_adapter(name: str, serving: Serving) -> dict[str, Any]:
     return {"adapters": serving.adapters.names}
 
 
-def _writers(ask: ItemsAsk, catalogue: Catalogue) -> Sequence[Writer]:
+def _writers(ask: SteeredAsk, catalogue: Catalogue) -> Sequence[Writer]:
     """Return each prompt's filters.
 
     Raises:
@@ -318,9 +365,17 @@ def _writers(ask: ItemsAsk, catalogue: Catalogue) -> Sequence[Writer]:
         catalogue.rows(rows, strict=True)
     if any(place is not None and not 0 <= place < len(ask.sets) for place in ask.only):
         raise DataError(f"only names places in sets, of which there are {len(ask.sets)}")
+    tilts = ask.tilt if ask.tilt is not None else [[] for _ in ask.prompts]
+    if len(tilts) != len(ask.prompts):
+        raise DataError(f"{len(ask.prompts)} prompts and {len(tilts)} tilt; give one for each")
     return [
-        Writer(catalogue, exclude, None if place is None else ask.sets[place])
-        for exclude, place in zip(ask.exclude, ask.only, strict=True)
+        Writer(
+            catalogue,
+            exclude,
+            None if place is None else ask.sets[place],
+            {tuple(turn.prefix): turn.nats for turn in turns},
+        )
+        for exclude, place, turns in zip(ask.exclude, ask.only, tilts, strict=True)
     ]
 
 

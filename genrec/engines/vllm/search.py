@@ -25,8 +25,10 @@ from vllm.sampling_params import RequestOutputKind, SamplingParams
 from genrec.decode.constraint import Constraint
 from genrec.decode.guide import Guide
 from genrec.decode.mask import DeviceTrie, find_inner
+from genrec.decode.tilt import Tilt
 from genrec.decode.trie import ROOT
 from genrec.engines.phrases import PhraseList
+from genrec.engines.tilts import make_tilt
 from genrec.engines.vllm.masking import Writer
 from genrec.engines.vllm.processor import SEARCH
 from genrec.engines.vllm.served import Catalogue
@@ -63,6 +65,14 @@ class _Choice(NamedTuple):
     learned: list[int]
 
 
+class _Steer(NamedTuple):
+    """What besides the causal LM has a say: filters, second opinion, tilt; each may be absent."""
+
+    constraint: Constraint | None = None
+    guide: Guide | None = None
+    tilt: Tilt | None = None
+
+
 class Search:
     """Searches and writes on one engine client."""
 
@@ -89,17 +99,28 @@ class Search:
         Raises:
             DecodeError: A prompt does not end where an item is written, or is too long.
         """
-        for prompt, writer in zip(prompts, writers, strict=True):
-            if not prompt or prompt[-1] != writer.catalogue.base.opening:
-                raise DecodeError("a prompt must end with the token that opens an item")
-            if len(prompt) + writer.catalogue.trie.num_levels > self._max_tokens:
-                raise DecodeError(
-                    f"a prompt of {len(prompt)} tokens leaves no room for an item in the model's "
-                    f"{self._max_tokens}; shorten the history"
-                )
+        self._check(prompts, writers)
         return await _all(
             self._items_of(prompt, writer, num_beams, lora)
             for prompt, writer in zip(prompts, writers, strict=True)
+        )
+
+    async def scores(
+        self,
+        prompts: Sequence[list[int]],
+        writers: Sequence[Writer],
+        rows: Sequence[list[int]],
+        lora: Any,
+    ) -> list[list[float]]:
+        """Return the scores of given rows after each prompt; -inf for those its filters forbid.
+
+        Raises:
+            DecodeError: A prompt does not end where an item is written, or is too long.
+        """
+        self._check(prompts, writers)
+        return await _all(
+            self._scores_of(prompt, writer, wanted, lora)
+            for prompt, writer, wanted in zip(prompts, writers, rows, strict=True)
         )
 
     async def log_probs(
@@ -128,23 +149,58 @@ class Search:
             self._text_of(prompt, phrases, end, max_tokens, lora) for prompt in prompts
         )
 
+    def _check(self, prompts: Sequence[list[int]], writers: Sequence[Writer]) -> None:
+        for prompt, writer in zip(prompts, writers, strict=True):
+            if not prompt or prompt[-1] != writer.catalogue.base.opening:
+                raise DecodeError("a prompt must end with the token that opens an item")
+            if len(prompt) + writer.catalogue.trie.num_levels > self._max_tokens:
+                raise DecodeError(
+                    f"a prompt of {len(prompt)} tokens leaves no room for an item in the model's "
+                    f"{self._max_tokens}; shorten the history"
+                )
+
     async def _items_of(
         self, prompt: list[int], writer: Writer, num_beams: int, lora: Any
     ) -> Found:
         async with self._turns:
             trie = writer.catalogue.trie
-            constraint = None
-            if len(writer.exclude) or writer.only is not None:
-                constraint = Constraint.build(trie, [writer.exclude], [writer.only])
-            guide = _guide(writer.catalogue, prompt, constraint)
+            steer = _steer(writer, prompt)
             beams = [_Beam(0.0, ROOT, ())]
             for _ in range(trie.num_levels):
-                choices = _choices(trie, [beam.node for beam in beams], constraint)
-                beams = await self._grow(prompt, beams, choices, num_beams, lora, guide)
+                choices = _choices(trie, [beam.node for beam in beams], steer.constraint)
+                beams = await self._grow(prompt, beams, choices, num_beams, lora, steer)
             # Equal scores stand in the order of their paths, in which beams are kept.
             beams = sorted(beams, key=lambda beam: -beam.score)
             leaves = trie.leaves(torch.tensor([beam.node for beam in beams], dtype=torch.int64))
             return Found(leaves.tolist(), [beam.score for beam in beams])
+
+    async def _scores_of(
+        self, prompt: list[int], writer: Writer, rows: list[int], lora: Any
+    ) -> list[float]:
+        async with self._turns:
+            trie = writer.catalogue.trie
+            steer = _steer(writer, prompt)
+            lineages = trie.lineage(torch.tensor(rows, dtype=torch.int64)).tolist()
+            paths = writer.catalogue.base.vocabulary.paths(writer.catalogue.codes[rows]).tolist()
+            # Rows that share a part of their paths share its questions.
+            before = {
+                node: path[:level]
+                for lineage, path in zip(lineages, paths, strict=True)
+                for level, node in enumerate(lineage[:-1])
+            }
+            choices = dict(zip(before, _choices(trie, list(before), steer.constraint), strict=True))
+            answers = await _all(
+                self._weigh([*prompt, *before[node]], choice, len(choice.learned), lora, steer)
+                for node, choice in choices.items()
+            )
+            weighed = dict(zip(before, answers, strict=True))
+            return [
+                sum(
+                    weighed[node].get(token, -math.inf)
+                    for node, token in zip(lineage[:-1], path, strict=True)
+                )
+                for lineage, path in zip(lineages, paths, strict=True)
+            ]
 
     async def _grow(
         self,
@@ -153,7 +209,7 @@ class Search:
         choices: list[_Choice],
         num_beams: int,
         lora: Any,
-        guide: Guide | None,
+        steer: _Steer,
     ) -> list[_Beam]:
         """Return the best children of the beams, in the order of their paths.
 
@@ -163,10 +219,10 @@ class Search:
             choices: What each may go on with.
             num_beams: How many to keep.
             lora: The adapter.
-            guide: A second opinion.
+            steer: What else has a say.
         """
         answers = await _all(
-            self._weigh([*prompt, *beam.path], choice, num_beams, lora, guide)
+            self._weigh([*prompt, *beam.path], choice, num_beams, lora, steer)
             for beam, choice in zip(beams, choices, strict=True)
         )
         grown = [
@@ -186,9 +242,9 @@ class Search:
         lora: Any,
     ) -> dict[int, float]:
         async with self._turns:
-            guide = _guide(catalogue, prompt, None)
+            steer = _steer(Writer(catalogue), prompt)
             tokens = [*prompt, *granted]
-            return await self._weigh(tokens, choice, len(choice.learned), lora, guide)
+            return await self._weigh(tokens, choice, len(choice.learned), lora, steer)
 
     async def _weigh(
         self,
@@ -196,27 +252,30 @@ class Search:
         choice: _Choice,
         num_best: int,
         lora: Any,
-        guide: Guide | None,
+        steer: _Steer,
     ) -> dict[int, float]:
         """Return log-probabilities of a choice's tokens by the rule of scores.
 
         Returns:
             At least the ``num_best`` likeliest of those that training met, and all others.
         """
-        count, learned = len(choice.nodes), choice.learned
+        count, learned, guide = len(choice.nodes), choice.learned, steer.guide
+        nats = _nats(choice, steer.tilt)
         if not count:
             return {}
         weighed = dict.fromkeys(choice.nodes.keys() - learned, -math.log(count))
         if len(learned) > 1:
-            # A second opinion may lift any of them, so all are asked for.
-            wanted = min(num_best, len(learned)) if guide is None else len(learned)
+            # A second opinion or a tilt may lift any of them, so all are asked for.
+            is_led = guide is not None or nats
+            wanted = len(learned) if is_led else min(num_best, len(learned))
             answer = await self._ask(tokens, learned, wanted, lora)
             if guide is not None:
                 answer = _pool(answer, choice, guide)
         else:
             answer = dict.fromkeys(learned, 0.0)
         share = math.log(len(learned) / count) if learned else 0.0
-        return weighed | {token: log_prob + share for token, log_prob in answer.items()}
+        weighed |= {token: log_prob + share for token, log_prob in answer.items()}
+        return _tilted(weighed, nats) if nats else weighed
 
     async def _text_of(
         self, prompt: list[int], phrases: PhraseList, end: int, max_tokens: int, lora: Any
@@ -264,10 +323,30 @@ class Search:
         return best
 
 
-def _guide(catalogue: Catalogue, prompt: list[int], constraint: Constraint | None) -> Guide | None:
-    if catalogue.guide is None:
-        return None
-    return catalogue.guide.guide(torch.tensor([prompt]), constraint)
+def _steer(writer: Writer, prompt: list[int]) -> _Steer:
+    catalogue = writer.catalogue
+    constraint = None
+    if len(writer.exclude) or writer.only is not None:
+        constraint = Constraint.build(catalogue.trie, [writer.exclude], [writer.only])
+    guide = None
+    if catalogue.guide is not None:
+        guide = catalogue.guide.guide(torch.tensor([prompt]), constraint)
+    tilt = make_tilt(catalogue.trie, catalogue.base.vocabulary, [writer.tilt])
+    return _Steer(constraint, guide, tilt)
+
+
+def _nats(choice: _Choice, tilt: Tilt | None) -> dict[int, float]:
+    """Return what is added to the log-odds of a choice's tokens; empty where nothing is."""
+    if tilt is None:
+        return {}
+    added = tilt.at(torch.tensor([list(choice.nodes.values())]))[0].tolist()
+    return {token: nats for token, nats in zip(choice.nodes, added, strict=True) if nats}
+
+
+def _tilted(weighed: dict[int, float], nats: dict[int, float]) -> dict[int, float]:
+    """Add nats to log-probabilities and normalise them again."""
+    odds = torch.tensor([value + nats.get(token, 0.0) for token, value in weighed.items()])
+    return dict(zip(weighed, odds.log_softmax(dim=0).tolist(), strict=True))
 
 
 def _pool(answer: dict[int, float], choice: _Choice, guide: Guide) -> dict[int, float]:
@@ -282,7 +361,7 @@ def _pool(answer: dict[int, float], choice: _Choice, guide: Guide) -> dict[int, 
 def _choices(
     trie: DeviceTrie, nodes: list[int], constraint: Constraint | None = None
 ) -> list[_Choice]:
-    children, tokens, allowed = trie.expand(torch.tensor([nodes]), constraint)
+    children, tokens, allowed = trie.expand(torch.tensor([nodes], dtype=torch.int64), constraint)
     learned = allowed & trie.learned_at(children)
     parts = (part[0].numpy() for part in (children, tokens, allowed, learned))
     return [

@@ -123,7 +123,7 @@ class Catalogue:
             return None
         return DenseGuide(
             self.base.dense,
-            self.base.table.item_ids,
+            self.base.table,
             self.item_ids,
             self.codes,
             self.learned,

@@ -4,7 +4,8 @@ import { byId, make, unseen } from "./dom.js";
 import { interestOfItems } from "./evidence.js";
 import { day, gap, machineTime, plural, time } from "./format.js";
 import { hueOf } from "./palette.js";
-import { watch } from "./state.js";
+import { suppose } from "./session.js";
+import { state, watch } from "./state.js";
 
 const SHOWN = 14;
 const KINDS = { view: "Viewed", purchase: "Bought" };
@@ -14,7 +15,7 @@ export function startHistory() {
   watch(["person"], () => {
     whole = false;
   });
-  watch(["history", "interests"], show);
+  watch(["history", "interests", "whatIf"], show);
   watch(["busy"], (fields) => {
     byId("history-panel").setAttribute("aria-busy", String(fields.busy));
     if (!fields.history.length) show(fields); // "Reading…" or what to do
@@ -28,12 +29,15 @@ function show({ history, interests, busy }) {
     const hint = "No events yet. View or buy something from the catalogue, and the model starts to read.";
     return box.replaceChildren(make("p", { class: "empty" }, busy ? "Reading…" : hint));
   }
+  const focused = box.contains(document.activeElement) ? document.activeElement.dataset.place : undefined;
   const names = interestOfItems(history, interests);
   const newest = history.toReversed();
+  // The gateway counts only events whose item is in the catalogue; others have no title.
+  const places = new Map(history.filter(({ title }) => title !== null).map((event, place) => [event, place]));
   const days = byDay(whole ? newest : newest.slice(0, SHOWN));
   const parts = days.map((events, place) => [
     make("h3", { class: "day" }, make("time", { datetime: machineTime(events[0].timestamp).slice(0, 10) }, day(events[0].timestamp))),
-    make("ul", { class: "events" }, ...events.map((event) => row(event, names))),
+    make("ul", { class: "events" }, ...events.map((event) => row(event, names, places.get(event)))),
     passed(events, days[place + 1]),
   ]);
   const rest = history.length - SHOWN;
@@ -44,6 +48,7 @@ function show({ history, interests, busy }) {
   };
   box.replaceChildren(...parts.flat().filter(Boolean));
   if (!whole && rest > 0) box.append(make("button", { type: "button", class: "button small more", onclick: more }, `Show ${rest} earlier`));
+  if (focused !== undefined) box.querySelector(`[data-place="${focused}"]`)?.focus({ preventScroll: true });
 }
 
 function byDay(events) {
@@ -61,17 +66,27 @@ function passed(events, earlier) {
   return words ? make("p", { class: "gap" }, words) : null;
 }
 
-function row(event, names) {
+function row(event, names, place) {
+  const { asOf, without } = state.whatIf;
+  const isOut = without.includes(place) || (asOf !== null && event.timestamp >= asOf);
   const kind = KINDS[event.event_type] ?? event.event_type ?? "Event";
-  return make("li", { class: `event ${hueOf(names.get(event.item_id))}`, "data-kind": event.event_type },
+  return make("li", { class: `event ${hueOf(names.get(event.item_id))}${isOut ? " out" : ""}`, "data-kind": event.event_type },
     make("i", { class: "dot", "aria-hidden": "true" }),
     make("div", { class: "event-text" },
       make("p", { class: "event-title" }, event.title ?? event.item_id),
       make("p", { class: "event-facts" },
         make("span", {}, kind),
         make("time", { datetime: machineTime(event.timestamp) }, time(event.timestamp)),
-        event.rating !== null && stars(event.rating)),
+        event.rating !== null && stars(event.rating),
+        place !== undefined && leaveOut(event, place, without)),
       event.review && make("blockquote", {}, event.review)));
+}
+
+function leaveOut(event, place, without) {
+  const isOut = without.includes(place);
+  const toggle = () => suppose({ without: isOut ? without.filter((one) => one !== place) : [...without, place] });
+  const spoken = `Leave out: ${event.title}`;
+  return make("button", { type: "button", class: "leave-out", "aria-pressed": String(isOut), "aria-label": spoken, "data-place": place, onclick: toggle }, isOut ? "left out" : "leave out");
 }
 
 function stars(rating) {

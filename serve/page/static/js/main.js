@@ -10,6 +10,7 @@ import { showFaces, startPeople } from "./people.js";
 import { startRecommendations } from "./recommendations.js";
 import { choose, personInAddress } from "./session.js";
 import { state } from "./state.js";
+import { startWhatIf } from "./what_if.js";
 
 startCalls();
 startKey();
@@ -17,6 +18,7 @@ startComposer();
 startPeople();
 startInterests();
 startRecommendations();
+startWhatIf();
 startCatalogue();
 startHistory();
 

@@ -6,6 +6,7 @@ import { interestOfItems } from "./evidence.js";
 import { day, logProbability, percent } from "./format.js";
 import { hueOf } from "./palette.js";
 import { state, watch } from "./state.js";
+import { why } from "./why.js";
 
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const NOT_NEAR = { sentence: "Near to no event in the history.", events: [] };
@@ -45,7 +46,8 @@ function row(item, best, before) {
         make("strong", {}, unseen("Chance "), percent(Math.exp(item.score))),
         make("span", { class: "log" }, unseen("log-probability "), logProbability(item.score)))),
     itemActions(item),
-    state.history.length > 0 && reason(item.reason ?? NOT_NEAR));
+    state.history.length > 0 && reason(item.reason ?? NOT_NEAR),
+    state.history.length > 0 && why(item));
 }
 
 function reason({ sentence, events }) {

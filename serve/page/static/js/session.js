@@ -3,18 +3,19 @@
 import * as api from "./api.js";
 import { announce, clearProblem, showProblem } from "./notices.js";
 import { clearColours } from "./palette.js";
-import { state, update } from "./state.js";
+import { AS_IT_IS, isSupposed, state, update } from "./state.js";
 
 const K = 10;
 const IN_ADDRESS = "person";
 let latest = 0; // answers to older questions are thrown away
+let latestItems = 0;
 
 /** Show a person; one who is `fresh` is known to have no events yet. */
 export async function choose(person, fresh = false) {
   clearColours();
   clearProblem();
   history.replaceState(null, "", `#${new URLSearchParams({ [IN_ADDRESS]: person })}`);
-  update({ person, history: [], recommendations: null, before: null, interests: null });
+  update({ person, history: [], recommendations: null, before: null, interests: null, whatIf: AS_IT_IS });
   await refresh({ fresh });
 }
 
@@ -41,13 +42,13 @@ export async function forget() {
   const { person } = state;
   if (!(await attempt(() => api.forget(person), forget))) return false;
   history.replaceState(null, "", location.pathname);
-  update({ person: null, history: [], recommendations: null, before: null, interests: null });
+  update({ person: null, history: [], recommendations: null, before: null, interests: null, whatIf: AS_IT_IS });
   announce(`${person} is forgotten.`);
   return true;
 }
 
 async function refresh({ posted = null, fresh = false } = {}) {
-  const { person, recommendations } = state;
+  const { person } = state;
   const turn = ++latest;
   update({ busy: true });
   await attempt(async () => {
@@ -58,12 +59,7 @@ async function refresh({ posted = null, fresh = false } = {}) {
     const reading = events.then((history) => turn === latest && update({ history }));
     await Promise.all([
       reading,
-      api.recommend(who, K).then(async (answer) => {
-        await reading;
-        if (turn !== latest) return;
-        const before = recommendations && new Map(recommendations.items.map((item) => [item.item_id, item.rank]));
-        update({ recommendations: answer, before });
-      }),
+      askItems(who, reading),
       api.interests(who).then(async (answer) => {
         await reading;
         if (turn === latest) update({ interests: answer });
@@ -72,6 +68,45 @@ async function refresh({ posted = null, fresh = false } = {}) {
     if (turn === latest) announce(news(posted));
   }, () => refresh());
   if (turn === latest) update({ busy: false });
+}
+
+/** Ask for items as things are supposed to be; `reading` is waited for before they are shown. */
+async function askItems(who, reading) {
+  const turn = ++latestItems;
+  const { person, recommendations } = state;
+  const [answer] = await Promise.all([api.recommend({ ...who, ...supposed() }, K), reading]);
+  if (turn !== latestItems || state.person !== person) return;
+  const before = recommendations && new Map(recommendations.items.map((item) => [item.item_id, item.rank]));
+  update({ recommendations: answer, before });
+}
+
+/** Suppose something else, and ask for items again; unless `asks` it is only shown. */
+export async function suppose(changes, asks = true) {
+  update({ whatIf: { ...state.whatIf, ...changes } });
+  if (!asks) return;
+  update({ busy: true });
+  await attempt(() => askItems(subject()), () => suppose({}));
+  update({ busy: false });
+  const first = state.recommendations?.items[0];
+  if (first) announce(`${isSupposed(state.whatIf) ? "If it were so" : "As it is"}: first ${first.title ?? first.item_id}.`);
+}
+
+/** Why an item, as things are supposed to be; null where the gateway cannot say. */
+export async function explain(item) {
+  let found = null;
+  await attempt(async () => {
+    found = await api.explain({ ...subject(), ...supposed() }, item);
+  });
+  return found;
+}
+
+const subject = () => (state.history.length ? { user_id: state.person } : { events: [] });
+
+/** What is supposed, as the gateway takes it. */
+function supposed() {
+  const { asOf, without, tilt } = state.whatIf;
+  const turns = Object.entries(tilt).map(([interest, nats]) => ({ interest, nats }));
+  return { ...(asOf !== null && { as_of: asOf }), ...(without.length && { without }), ...(turns.length && { tilt: turns }) };
 }
 
 async function eventsOf(person) {

@@ -1,11 +1,17 @@
 // What the page knows, once. Parts subscribe to the fields they show.
 
+/** Nothing supposed: now, with every event, every interest as strong as it is. */
+export const AS_IT_IS = Object.freeze({ asOf: null, without: [], tilt: {} });
+
+export const isSupposed = ({ asOf, without, tilt }) => asOf !== null || without.length > 0 || Object.keys(tilt).length > 0;
+
 const fields = {
   person: null, // user ID, or null before one is chosen
   history: [], // events, oldest first
   recommendations: null, // answer of /v1/recommend
   before: null, // Map of item ID to rank, of the same person's last answer
   interests: null, // answer of /v1/interests
+  whatIf: AS_IT_IS, // seconds or null; places of events, 0 the oldest; nats by interest
   busy: false,
 };
 const listeners = new Map();

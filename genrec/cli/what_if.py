@@ -1,0 +1,125 @@
+"""Options of what-if questions, and the command that explains an item."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from genrec.cli import show
+from genrec.errors import ConfigError
+
+TURN_NATS = 2.0
+"""How far an interest is turned where nobody says: its odds are multiplied or divided by 7.4."""
+
+AsOf = Annotated[
+    str | None,
+    typer.Option(
+        help="What if it were then: ISO date or time (UTC), or seconds; later events are unknown."
+    ),
+]
+Without = Annotated[
+    list[int] | None,
+    typer.Option(
+        help="What if an event had never been: its number in `genrec explain`, 0 the oldest, -1 "
+        "the newest; repeatable."
+    ),
+]
+TurnUp = Annotated[
+    list[str] | None,
+    typer.Option(
+        help='What if an interest were stronger: "NAME" or "NAME=NATS" (2 unless given); '
+        "repeatable."
+    ),
+]
+TurnDown = Annotated[
+    list[str] | None, typer.Option(help="What if it were weaker: as --turn-up; repeatable.")
+]
+
+
+def read(
+    as_of: str | None,
+    without: Sequence[int] | None,
+    turn_up: Sequence[str] | None,
+    turn_down: Sequence[str] | None,
+) -> dict[str, Any]:
+    """Return the arguments of ``Recommender.recommend`` that the options stand for.
+
+    Raises:
+        ConfigError: A time or a number of nats that cannot be read.
+    """
+    tilt: dict[str, float] = {}
+    for options, sign in ((turn_up, 1.0), (turn_down, -1.0)):
+        for option in options or ():
+            name, nats = _read_turn(option)
+            tilt[name] = tilt.get(name, 0.0) + sign * nats
+    return {
+        "as_of": None if as_of is None else read_time(as_of),
+        "without": list(without or ()),
+        "tilt": tilt,
+    }
+
+
+def read_time(text: str) -> int:
+    """Return a moment in seconds.
+
+    Raises:
+        ConfigError: Neither seconds nor an ISO date or time.
+    """
+    if text.isdigit():
+        return int(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(
+            f"'{text}' is no time; write 2014-03-01, 2014-03-01T18:30 or seconds since 1970"
+        ) from None
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+
+
+def _read_turn(option: str) -> tuple[str, float]:
+    """Return the name of an interest and how far it is turned, nats above 0."""
+    name, equals, number = option.rpartition("=")
+    if not equals:
+        return option, TURN_NATS
+    try:
+        nats = float(number)
+    except ValueError:
+        return option, TURN_NATS
+    if not nats > 0:
+        raise ConfigError(f"'{option}': give nats above 0, and turn down with --turn-down")
+    return name, nats
+
+
+def explain(
+    run: Annotated[Path, typer.Option(help="A run: base, pretrain, sft or merged.")],
+    user: Annotated[str, typer.Option(help="User ID in the prepared data.")],
+    item: Annotated[str, typer.Option(help="Item ID: a recommended one, or any other.")],
+    at: Annotated[int | None, typer.Option(help="Moment of asking, seconds since 1970.")] = None,
+    event_type: Annotated[str | None, typer.Option(help="Kind of act to foresee.")] = None,
+    as_of: AsOf = None,
+    without: Without = None,
+    turn_up: TurnUp = None,
+    turn_down: TurnDown = None,
+    catalogue: Annotated[
+        Path | None, typer.Option(help="Prepared data of another catalogue to use the run on.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say why an item is recommended to a user: what each event does to its odds."""
+    from genrec.recommend import Recommender
+
+    what_if = read(as_of, without, turn_up, turn_down)
+    recommender = Recommender.load(run, device)
+    if catalogue is not None:
+        recommender.move_to(catalogue)
+    found = recommender.explain(item, user, at=at, event_type=event_type, **what_if)
+    if as_json:
+        typer.echo(json.dumps(found.to_json(), ensure_ascii=False, indent=2))
+    else:
+        show.output.print(show.explanation(found, user))

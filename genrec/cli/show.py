@@ -18,7 +18,7 @@ from genrec.stream.templates import quote
 
 if TYPE_CHECKING:
     from genrec.data.prepare import Report
-    from genrec.interests.summary import Summary
+    from genrec.interests.check import Summary
 
 output = Console()
 TRENDS = {
@@ -49,14 +49,17 @@ def interests(summary: Summary, expected: Sequence[tuple[str, float]], user: str
     """Lay out a summary with its evidence, and what the model expects next."""
     table = Table()
     table.add_column("interest", overflow="fold")
+    table.add_column("named as")
     table.add_column("share", justify="right")
     table.add_column("trend")
     table.add_column("events", justify="right")
     table.add_column("first")
     table.add_column("last")
+    lists = {claim.interest: name.replace("_", "-") for name, claim in summary.form.claims()}
     for interest in summary.interests:
         table.add_row(
             Text(interest.name),
+            lists[interest.name],
             f"{interest.weight:.0%}",
             TRENDS[interest.trend],
             str(len(interest.evidence)),
@@ -74,6 +77,9 @@ def interests(summary: Summary, expected: Sequence[tuple[str, float]], user: str
     if summary.unsupported:
         dropped = ", ".join(summary.unsupported)
         parts.append(Text(f"dropped for want of evidence: {dropped}", "dim"))
+    if summary.moved:
+        moved = ", ".join(summary.moved)
+        parts.append(Text(f"named in another list than the events show: {moved}", "dim"))
     return Group(*parts)
 
 

@@ -11,7 +11,7 @@ DEMO := runs/demo
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-vllm demo test lint clean bench-beauty bench-loss bench-decode bench-prepare \
 	serve bench-serve bench-sports bench-results bench-vllm bench-new-items bench-zero-shot \
-	bench-cross-domain
+	bench-cross-domain bench-summaries
 
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-16s %s\n", $$1, $$2}'
@@ -115,6 +115,9 @@ bench-zero-shot: $(READY) $(DEMO)/sft/manifest.json  ## Prompts: speed of scorin
 
 bench-cross-domain: $(READY)  ## A run of one catalogue on another, through text
 	$(BIN)/python benchmarks/cross_domain.py
+
+bench-summaries: $(READY)  ## Do the interests that summaries name have their evidence, and do they come true?
+	$(BIN)/python benchmarks/summaries.py --data $(DATA)
 
 bench-decode: $(READY)  ## Tree beam search against generate(prefix_allowed_tokens_fn)
 	$(BIN)/python benchmarks/decode_speed.py --threads 2

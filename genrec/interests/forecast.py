@@ -125,9 +125,7 @@ def fit_forecaster(
     return Forecaster(popularity, follows, found.x)
 
 
-def succession(
-    trained: Sequence[np.ndarray], in_use: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def succession(trained: Sequence[np.ndarray], in_use: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return how popular each code is, and what comes soon after each.
 
     Args:

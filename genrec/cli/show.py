@@ -14,6 +14,7 @@ from rich.text import Text
 from genrec.data import Dataset
 from genrec.errors import GenrecError
 from genrec.schema import Recommendation
+from genrec.semantic_ids.standing import SUMMARY_LISTS
 from genrec.stream.templates import quote
 
 if TYPE_CHECKING:
@@ -49,17 +50,14 @@ def interests(summary: Summary, expected: Sequence[tuple[str, float]], user: str
     """Lay out a summary with its evidence, and what the model expects next."""
     table = Table()
     table.add_column("interest", overflow="fold")
-    table.add_column("named as")
     table.add_column("share", justify="right")
     table.add_column("trend")
     table.add_column("events", justify="right")
     table.add_column("first")
     table.add_column("last")
-    lists = {claim.interest: name.replace("_", "-") for name, claim in summary.form.claims()}
     for interest in summary.interests:
         table.add_row(
             Text(interest.name),
-            lists[interest.name],
             f"{interest.weight:.0%}",
             TRENDS[interest.trend],
             str(len(interest.evidence)),
@@ -70,6 +68,10 @@ def interests(summary: Summary, expected: Sequence[tuple[str, float]], user: str
     parts: list[RenderableType] = [
         Panel(Text(summary.words), title=f"Interests of {user}", title_align="left")
     ]
+    for name in SUMMARY_LISTS:
+        if named := summary.names(name):
+            label = name.replace("_", "-").capitalize()
+            parts.append(Text.assemble((f"{label}: ", "bold"), ", ".join(named)))
     parts += [table] if summary.interests else []
     parts.append(Text.assemble(("Expected next: ", "bold"), following))
     if not summary.by_model:

@@ -1,4 +1,4 @@
-"""Summaries by a chat model: asked with numbered events, read strictly, checked like a tuned one's."""
+"""Summaries by a chat model: asked with numbered events, read strictly, checked as any other."""
 
 import asyncio
 import json
@@ -16,9 +16,7 @@ from genrec.zero_shot.summary import Summarizer
 from tests.zero_shot.test_answers import Scripted
 
 NAMES = ["tea", 'the "good" garden [roses]', "cakes"]
-ITEMS = [
-    Item(f"{letter}{number}", title=f"{letter} {number}") for letter in "abc" for number in (0, 1)
-]
+ITEMS = [Item(f"{one}{n}", title=f"{one} {n}") for one in "abc" for n in (0, 1)]
 TABLE = SemanticIdTable(
     item_ids=[item.item_id for item in ITEMS],
     codes=np.array([["abc".index(i.item_id[0]), int(i.item_id[1]), 0] for i in ITEMS]),

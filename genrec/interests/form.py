@@ -13,8 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from genrec.semantic_ids.standing import SUMMARY_LISTS, SummaryList
 from genrec.stream.summaries import MAX_NAMED
 
-MAX_CLAIMS = max(MAX_NAMED.values())
-MAX_SUMMARY_CHARS = 600
+MAX_SUMMARY_CHARS = 400
 
 
 class Claim(BaseModel):
@@ -70,6 +69,6 @@ def json_schema(names: Sequence[str], numbers: Sequence[int]) -> dict[str, Any]:
     if numbers:
         claim["events"]["items"]["enum"] = list(numbers)
     for name in SUMMARY_LISTS:
-        schema["properties"][name]["maxItems"] = MAX_CLAIMS
+        schema["properties"][name]["maxItems"] = MAX_NAMED[name]
     schema["properties"]["summary"]["maxLength"] = MAX_SUMMARY_CHARS
     return schema

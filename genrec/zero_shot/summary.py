@@ -9,11 +9,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from genrec.interests.check import Summary, check_summary, coarse_names
-from genrec.interests.form import MAX_CLAIMS, MAX_SUMMARY_CHARS, SummaryForm, json_schema
+from genrec.interests.form import MAX_SUMMARY_CHARS, SummaryForm, json_schema
 from genrec.schema import History, Request
 from genrec.semantic_ids.profile import MIN_EVIDENCE
 from genrec.semantic_ids.standing import SUMMARY_LISTS
 from genrec.semantic_ids.table import SemanticIdTable
+from genrec.stream.summaries import MAX_NAMED
 from genrec.zero_shot.chat import ChatModel, JsonForm
 from genrec.zero_shot.prompts import PromptWriter, fit
 from genrec.zero_shot.quoting import quote_text
@@ -21,7 +22,7 @@ from genrec.zero_shot.repair import any_of, ask_json, literal
 
 MAX_NAMES = 60
 """Interests a prompt lists: those the history shows, then others in the table's order."""
-MAX_CITED = 8
+MAX_CITED = 4
 """Most events of an interest in an answer."""
 
 
@@ -107,7 +108,7 @@ def _form(names: Sequence[str], numbers: Sequence[int]) -> JsonForm:
     lists = []
     for place, name in enumerate(SUMMARY_LISTS):
         opening = literal(("], " if place else "{") + f'"{name}": [')
-        lists.append(f'{opening} (claim (", " claim){{0,{MAX_CLAIMS - 1}}})?')
+        lists.append(f'{opening} (claim (", " claim){{0,{MAX_NAMED[name] - 1}}})?')
     any_number = " | ".join(literal(str(number)) for number in numbers) or literal("0")
     many = f'(number (", " number){{0,{MAX_CITED - 1}}})?'
     text = f'"\\"" [^"\\\\\\r\\n\\t]{{1,{MAX_SUMMARY_CHARS}}} "\\""'

@@ -120,6 +120,8 @@ bench-cross-domain: $(READY)  ## A run of one catalogue on another, through text
 RUNS ?= $(DEMO)/sft
 bench-explanations: $(READY) $(DEMO)/sft/manifest.json  ## Do the events an explanation names matter more than others?
 	$(BIN)/python benchmarks/explanations.py $(foreach run,$(RUNS),--run $(run))
+bench-summaries: $(READY)  ## Do the interests that summaries name have their evidence, and do they come true?
+	$(BIN)/python benchmarks/summaries.py --data $(DATA)
 
 bench-decode: $(READY)  ## Tree beam search against generate(prefix_allowed_tokens_fn)
 	$(BIN)/python benchmarks/decode_speed.py --threads 2

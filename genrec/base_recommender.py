@@ -12,11 +12,12 @@ from dataclasses import replace
 
 from genrec.data import Dataset
 from genrec.errors import DataError, DecodeError
+from genrec.interests.check import Summary
 from genrec.interests.explain import Explanation
-from genrec.interests.summary import Summary
 from genrec.interests.what_if import find_places, read_tilt
 from genrec.schema import Event, History, Item, Recommendation, Request, SemanticId
 from genrec.semantic_ids.extend import add_items, place_items
+from genrec.semantic_ids.profile import MIN_EVIDENCE
 from genrec.semantic_ids.table import SemanticIdTable
 
 NEW_USER = "new user"
@@ -46,8 +47,10 @@ class BaseRecommender(ABC):
         """Say why an item (its ID) would be recommended to each request."""
 
     @abstractmethod
-    def interests_many(self, histories: Sequence[History]) -> list[Summary]:
-        """Say what each history's user cares about."""
+    def interests_many(
+        self, histories: Sequence[History], min_evidence: int = MIN_EVIDENCE
+    ) -> list[Summary]:
+        """Say what each history's user cares about; an interest rests on so many events."""
 
     @abstractmethod
     def next_interests_many(
@@ -174,15 +177,23 @@ class BaseRecommender(ABC):
         return self.explain_many([(self._what_if(request, as_of, without, tilt), item_id)])[0]
 
     def interests(
-        self, user_id: str | None = None, events: Iterable[Event] | None = None
+        self,
+        user_id: str | None = None,
+        events: Iterable[Event] | None = None,
+        min_evidence: int = MIN_EVIDENCE,
     ) -> Summary:
         """Say what a user cares about, in words that the events support.
+
+        Args:
+            user_id: A user of the prepared data.
+            events: A history, oldest first. Give this or ``user_id``.
+            min_evidence: Fewest events that an interest rests on.
 
         Raises:
             DataError: An unknown user or item.
             EngineUnavailable: A model elsewhere gave no usable answer.
         """
-        return self.interests_many([self.history(user_id, events)])[0]
+        return self.interests_many([self.history(user_id, events)], min_evidence)[0]
 
     def next_interests(
         self, user_id: str | None = None, events: Iterable[Event] | None = None, top: int = 5

@@ -19,14 +19,15 @@ from genrec.data import Dataset
 from genrec.engines.base import Engine, ItemQuery
 from genrec.engines.torch import TorchEngine
 from genrec.errors import ConfigError
+from genrec.interests.check import Summary
 from genrec.interests.evolution import Evolution, evolve
-from genrec.interests.forecast import Forecaster
-from genrec.interests.explain import Explanation, explain_items
 from genrec.interests.explain import Explanation, Question, explain_items
-from genrec.interests.summary import Summary, summarize
+from genrec.interests.forecast import Forecaster
+from genrec.interests.summary import summarize
 from genrec.model.load import ADAPTER_NAME, LoadedRun, base_of, describe_run, load_run
 from genrec.schema import Event, History, Recommendation, Request, SemanticId
 from genrec.semantic_ids.extend import place_catalogue
+from genrec.semantic_ids.profile import MIN_EVIDENCE
 from genrec.semantic_ids.table import SemanticIdTable
 
 if TYPE_CHECKING:
@@ -197,9 +198,11 @@ class Recommender(BaseRecommender):
             asked, self.score_many, self.table, lambda item_id: self.item(item_id).label
         )
 
-    def interests_many(self, histories: Sequence[History]) -> list[Summary]:
-        """Say what each history's user cares about."""
-        return summarize(histories, self._engine, self._run.encoder)
+    def interests_many(
+        self, histories: Sequence[History], min_evidence: int = MIN_EVIDENCE
+    ) -> list[Summary]:
+        """See ``BaseRecommender.interests_many``."""
+        return summarize(histories, self._engine, self._run.encoder, min_evidence)
 
     def evolution(
         self,

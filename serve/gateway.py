@@ -143,7 +143,9 @@ class Gateway:
     async def interests(self, history: History) -> Any:
         """Return a history's ``Summary``."""
         return await self.batcher.ask(
-            Kind("interests"), history, lambda asked: self.recommender.interests_many(asked)
+            Kind("interests"),
+            history,
+            lambda asked: self.recommender.interests_many(asked, self.settings.min_evidence),
         )
 
     async def next_interests(self, history: History, top: int) -> list[tuple[str, float]]:

@@ -46,6 +46,9 @@ class Settings(BaseSettings):
     zero_shot_config: Path | None = Field(
         None, description="YAML file of `ZeroShotConfig`; unset: its defaults."
     )
+    min_evidence: int = Field(
+        2, ge=1, description="Fewest events that an interest of a summary rests on."
+    )
     num_beams: int = Field(50, ge=1, le=10_000, description="Width of the search.")
     adapters_dir: Path | None = Field(
         None,

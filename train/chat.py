@@ -28,9 +28,12 @@ from transformers import GenerationConfig, PreTrainedTokenizerFast
 from genrec.cli.show import fault
 from genrec.data import Dataset
 from genrec.errors import GenrecError
+from genrec.interests.form import Claim, SummaryForm
 from genrec.model.scratch import PAD_TOKEN, ScratchConfig, make_model, train_tokenizer
 from genrec.progress import console
 from genrec.schema import History, Item, Request
+from genrec.semantic_ids.standing import SUMMARY_LISTS, SummaryList
+from genrec.stream.statements import NOT_ENOUGH, write_statement
 from genrec.zero_shot.chat import Chat
 from genrec.zero_shot.prompts import PromptWriter
 
@@ -122,18 +125,32 @@ class Teacher:
         return [shown[n] for n in rng.permutation(len(shown))]
 
     def _interests(self, request: Request) -> Lesson:
-        counted: dict[str, int] = {}
-        for event in request.history.events:
+        """Return a question for a summary, answered by where the events of each interest lie."""
+        events = request.history.events
+        numbers: dict[str, list[int]] = {}
+        for number, event in enumerate(events, start=1):
             name = _interest_of(self._items[self._index[event.item_id]])
-            counted[name] = counted.get(name, 0) + 1
-        held = [name for name in sorted(counted, key=lambda n: -counted[n]) if counted[name] > 1]
+            numbers.setdefault(name, []).append(number)
+        held = {name: found for name, found in numbers.items() if len(found) > 1}
         others = {
             _interest_of(self._items[n]) for n in self._rng.integers(len(self._items), size=8)
         }
-        names = sorted({*held, *others})
-        named = [{"name": name, "trend": "steady"} for name in held]
-        answer = json.dumps({"interests": named}, ensure_ascii=False)
-        return Lesson(self._writer.interests(request, names)(request.history.events), answer)
+        lists: dict[SummaryList, dict[str, list[int]]] = {name: {} for name in SUMMARY_LISTS}
+        for name, found in held.items():
+            half = len(events) / 2
+            own: SummaryList = "emerging" if found[0] > half else "long_term"
+            lists["fading" if found[-1] <= half else own][name] = found[::-1]
+        said = [write_statement(kind, list(named)) for kind, named in lists.items() if named]
+        form = SummaryForm(
+            **{
+                kind: [Claim(interest=name, events=found[:3]) for name, found in named.items()]
+                for kind, named in lists.items()
+            },
+            summary=" ".join(said) or NOT_ENOUGH,
+        )
+        answer = json.dumps(form.model_dump(), ensure_ascii=False)
+        build = self._writer.interests(request, sorted({*held, *others}))
+        return Lesson(build(events), answer)
 
     def _find(self, item_id: str) -> Item | None:
         place = self._index.get(item_id)

@@ -14,6 +14,7 @@ from genrec.errors import ConfigError
 from genrec.evaluate.harness import AskAt
 from genrec.progress import console
 from genrec.schema import Ranker, Split
+from genrec.semantic_ids.profile import MIN_EVIDENCE
 
 if TYPE_CHECKING:
     from genrec.recommend import Recommender
@@ -90,6 +91,9 @@ def recommend(
 def interests(
     user: User,
     run: RunIfAny = None,
+    min_evidence: Annotated[
+        int, typer.Option(min=1, help="Fewest events that an interest rests on.")
+    ] = MIN_EVIDENCE,
     device: Device = None,
     as_json: AsJson = False,
     catalogue: Catalogue = None,
@@ -104,11 +108,12 @@ def interests(
     """Say what a user cares about, in words that their events support."""
     asked = zero_shot.Asked(model, served_model, data, index, cache, overrides, device)
     recommender = _choose(run, ask_zero_shot, asked, catalogue=catalogue)
-    summary = recommender.interests(user)
+    summary = recommender.interests(user, min_evidence=min_evidence)
     expected = recommender.next_interests(user)
     if as_json:
         content = asdict(summary) | {
-            "next": [{"name": name, "probability": share} for name, share in expected]
+            "form": summary.form.model_dump(),
+            "next": [{"name": name, "probability": share} for name, share in expected],
         }
         typer.echo(json.dumps(content, ensure_ascii=False, indent=2))
     else:

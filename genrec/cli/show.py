@@ -14,12 +14,13 @@ from rich.text import Text
 from genrec.data import Dataset
 from genrec.errors import GenrecError
 from genrec.schema import Recommendation
+from genrec.semantic_ids.standing import SUMMARY_LISTS
 from genrec.stream.templates import quote
 
 if TYPE_CHECKING:
     from genrec.data.prepare import Report
+    from genrec.interests.check import Summary
     from genrec.interests.explain import Explanation
-    from genrec.interests.summary import Summary
 
 output = Console()
 BAR_CHARS = 10
@@ -114,6 +115,10 @@ def interests(summary: Summary, expected: Sequence[tuple[str, float]], user: str
     parts: list[RenderableType] = [
         Panel(Text(summary.words), title=f"Interests of {user}", title_align="left")
     ]
+    for name in SUMMARY_LISTS:
+        if named := summary.names(name):
+            label = name.replace("_", "-").capitalize()
+            parts.append(Text.assemble((f"{label}: ", "bold"), ", ".join(named)))
     parts += [table] if summary.interests else []
     parts.append(Text.assemble(("Expected next: ", "bold"), following))
     if not summary.by_model:
@@ -121,6 +126,9 @@ def interests(summary: Summary, expected: Sequence[tuple[str, float]], user: str
     if summary.unsupported:
         dropped = ", ".join(summary.unsupported)
         parts.append(Text(f"dropped for want of evidence: {dropped}", "dim"))
+    if summary.moved:
+        moved = ", ".join(summary.moved)
+        parts.append(Text(f"named in another list than the events show: {moved}", "dim"))
     return Group(*parts)
 
 

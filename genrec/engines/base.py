@@ -12,11 +12,9 @@ from typing import Protocol
 
 import numpy as np
 
+from genrec.engines.grammar import Grammar
 from genrec.schema import SemanticId
 from genrec.semantic_ids.table import SemanticIdTable
-
-SEPARATOR = "; "
-"""Between the phrases of a text."""
 
 
 @dataclass(frozen=True)
@@ -86,14 +84,21 @@ class Engine(Protocol):
         ...
 
     def text(
-        self, prompts: Sequence[Sequence[int]], max_tokens: int, phrases: Sequence[str]
-    ) -> list[str]:
-        """Continue each prompt with some of the phrases, joined by ``SEPARATOR``, greedily.
+        self, prompts: Sequence[Sequence[int]], grammars: Sequence[Grammar], max_tokens: int
+    ) -> list[list[int]]:
+        """Continue each prompt greedily with a text of its grammar.
+
+        Where a grammar leaves one token, nothing is computed. It may end where no token is left,
+        or at an end token that it names.
 
         Args:
             prompts: Token IDs.
-            max_tokens: Longest text; one that is cut may end inside a phrase.
-            phrases: What may be said.
+            grammars: One for each prompt; what they share is best the same object.
+            max_tokens: Longest text; with its prompt it must fit the model. One that is cut is
+                the beginning of a text of the grammar.
+
+        Returns:
+            Tokens of each text.
         """
         ...
 

@@ -21,16 +21,15 @@ from genrec.decode.scores import child_logprobs
 from genrec.decode.tilt import Tilt
 from genrec.decode.trie import Trie
 from genrec.engines.adapters import AdapterSet
-from genrec.engines.base import SEPARATOR, FoundItems, ItemQuery
+from genrec.engines.base import FoundItems, ItemQuery
 from genrec.engines.dense import DenseGuide
-from genrec.engines.phrases import PhraseList
+from genrec.engines.grammar import Grammar, Walk
 from genrec.engines.prefixes import batch_branches, find_families
 from genrec.engines.tilts import make_tilt
 from genrec.model.half import float32_arithmetic
 from genrec.model.load import LoadedRun, base_of
 from genrec.schema import SemanticId
 from genrec.semantic_ids.table import SemanticIdTable
-from genrec.stream.templates import END_MARKER
 
 BATCH_TOKENS = 16_384
 BATCH_LOGITS = 2**27
@@ -151,19 +150,12 @@ class TorchEngine:
 
     @torch.inference_mode()
     def text(
-        self, prompts: Sequence[Sequence[int]], max_tokens: int, phrases: Sequence[str]
-    ) -> list[str]:
+        self, prompts: Sequence[Sequence[int]], grammars: Sequence[Grammar], max_tokens: int
+    ) -> list[list[int]]:
         """See ``Engine.text``."""
-        end = self._encoder.tokenize([END_MARKER])[0][0]
-        sayable = PhraseList(
-            self._encoder.tokenize(phrases),
-            self._encoder.tokenize([SEPARATOR + phrase for phrase in phrases]),
-            end,
-        )
-        decode = self._encoder.tokenizer.decode
         return [
-            decode(self._write(prompt, sayable, end, max_tokens), skip_special_tokens=True)
-            for prompt in prompts
+            self._write(prompt, grammar, max_tokens)
+            for prompt, grammar in zip(prompts, grammars, strict=True)
         ]
 
     @torch.inference_mode()
@@ -194,17 +186,15 @@ class TorchEngine:
             log_probs[np.ix_(numbers, codes)] = found.cpu().numpy()
         return log_probs
 
-    def _write(
-        self, prompt: Sequence[int], sayable: PhraseList, end: int, max_tokens: int
-    ) -> list[int]:
+    def _write(self, prompt: Sequence[int], grammar: Grammar, max_tokens: int) -> list[int]:
         """Continue a prompt greedily; the model runs only where there is a choice.
 
-        Most tokens of a phrase are forced by its first ones, so a prompt of its own takes fewer
-        forward passes than a batch that runs each token.
+        Most tokens are forced by those before, so a prompt of its own takes fewer forward passes
+        than a batch that runs each token.
         """
         cache, unread, written = DynamicCache(), list(prompt), list[int]()
-        while len(written) < max_tokens and (not written or written[-1] != end):
-            allowed = sayable.allowed(written)
+        walk = Walk(grammar)
+        while len(written) < max_tokens and (allowed := walk.allowed):
             if len(allowed) > 1:
                 with self._arithmetic():
                     logits = self._adapters.model(
@@ -215,6 +205,7 @@ class TorchEngine:
                     ).logits[0, -1]
                 allowed = [allowed[int(logits[allowed].argmax())]]
                 unread = []
+            walk.write(allowed[0])
             written.append(allowed[0])
             unread.append(allowed[0])
         return written

@@ -73,7 +73,7 @@ def make_base(data: Path, index: Path, out: Path, config: BaseConfig) -> None:
     torch.manual_seed(config.seed)
     with working("making the base"):
         if config.source == SCRATCH:
-            texts = _texts(Dataset.load(data), table)
+            texts = _texts(Dataset.load(data))
             tokenizer = train_tokenizer(texts, config.scratch.text_vocab_size)
             add_vocabulary(tokenizer, table)
             model: Any = make_model(tokenizer, config.context_tokens, config.scratch)
@@ -127,15 +127,12 @@ def _load_pretrained(config: BaseConfig) -> tuple[Any, Any]:
     return model, tokenizer
 
 
-def _texts(data: Dataset, table: SemanticIdTable) -> Iterator[str]:
-    """Yield what the scratch tokenizer learns words from: catalogue, reviews, interest names."""
+def _texts(data: Dataset) -> Iterator[str]:
+    """Yield what the scratch tokenizer learns words from: catalogue and reviews."""
     for item in data.items:
         yield from (part for part in (item.title, item.brand, *item.categories) if part)
-    yield from table.names.values()
     # The fixed words of the templates, often enough to be merged.
-    yield from [
-        " · rated 1 2 3 4 5 view purchase emerging: steady: fading: returned: not enough history"
-    ] * 50
+    yield from [" · rated 1 2 3 4 5 view purchase and "] * 50
     for history in data.histories("train"):
         for event in history.events:
             yield from (part for part in (event.event_type, event.title, event.review) if part)

@@ -13,6 +13,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AddedToken, PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
 from genrec.stream.gaps import PHRASES
+from genrec.stream.summaries import fixed_pieces
 from genrec.stream.templates import END_MARKER
 
 PAD_TOKEN = "<|pad|>"
@@ -42,7 +43,8 @@ class ScratchConfig(BaseModel):
 def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenizerFast:
     """Train a byte-level BPE on the catalogue and reviews.
 
-    The phrases for gaps in time become one token each, since every event has one.
+    The phrases for gaps in time become one token each, since every event has one, and so do the
+    fixed pieces of a summary, since positions are few.
     """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -54,7 +56,8 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenize
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
-    tokenizer.add_tokens([AddedToken(phrase, normalized=False) for phrase in PHRASES])
+    whole = [*PHRASES, *fixed_pieces()]
+    tokenizer.add_tokens([AddedToken(phrase, normalized=False) for phrase in whole])
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, pad_token=PAD_TOKEN, eos_token=END_MARKER
     )

@@ -15,7 +15,8 @@ from typing import Any
 from genrec.errors import DataError, PromptError
 from genrec.schema import Event, History, Request
 from genrec.stream.render import Renderer
-from genrec.stream.templates import INTERESTS_MARKER, ITEM_MARKER
+from genrec.stream.summaries import SummarySpelling
+from genrec.stream.templates import ITEM_MARKER
 from genrec.stream.windows import visible_start, visible_starts
 
 
@@ -110,14 +111,20 @@ class Encoder:
         for request in requests:
             _check_order(request.history)
         asks = self.tokenize([self._ask_item(request) for request in requests])
-        return self._append([request.history for request in requests], asks, starts)
+        encoded = self.segments([request.history for request in requests])
+        if starts is None:
+            starts = [self._start(segments) for segments in encoded]
+        return [
+            [*self.header, *chain.from_iterable(segments[start:]), *ask]
+            for segments, start, ask in zip(encoded, starts, asks, strict=True)
+        ]
 
     def starts(self, histories: Sequence[History]) -> list[int]:
         """Return the first event of each history that a prompt holds; 0 where all are read."""
-        return [
-            visible_start([len(segment) for segment in segments], self.event_limit)
-            for segments in self.segments(histories)
-        ]
+        return [self._start(segments) for segments in self.segments(histories)]
+
+    def _start(self, segments: Sequence[list[int]]) -> int:
+        return visible_start([len(segment) for segment in segments], self.event_limit)
 
     def moments(self, request: Request) -> list[list[int]]:
         """Return the prompt before every event of a history, and the request's own at the end.
@@ -135,25 +142,10 @@ class Encoder:
             for place, (start, ask) in enumerate(zip(starts, asks, strict=True))
         ]
 
-    def interests_prompts(self, histories: Sequence[History]) -> list[list[int]]:
-        """Return what the model reads before it says each history's interests in words."""
-        ask = self.tokenize([INTERESTS_MARKER])[0]
-        return self._append(histories, [ask] * len(histories))
-
-    def _append(
-        self,
-        histories: Sequence[History],
-        asks: Sequence[list[int]],
-        starts: Sequence[int] | None = None,
-    ) -> list[list[int]]:
-        prompts = []
-        for number, (segments, ask) in enumerate(zip(self.segments(histories), asks, strict=True)):
-            if starts is None:
-                start = visible_start([len(segment) for segment in segments], self.event_limit)
-            else:
-                start = starts[number]
-            prompts.append([*self.header, *chain.from_iterable(segments[start:]), *ask])
-        return prompts
+    @cached_property
+    def summaries(self) -> SummarySpelling:
+        """Questions for a summary, and answers."""
+        return SummarySpelling(self)
 
     def _ask_item(self, request: Request) -> str:
         last = request.history.events[-1] if request.history.events else None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from genrec.schema import Event, Interest, SemanticId
+from genrec.schema import Event, SemanticId
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.stream.gaps import describe_gap
 from genrec.stream.templates import Structure, quote, render
@@ -80,10 +80,6 @@ class Renderer:
         """Return the task "find the ID of this title", with its answer."""
         item = sid_text(self.table.codes_of(item_id))
         return render("tasks/title_to_item", item=item, title=quote(title, self.title_chars))
-
-    def interests(self, interests: list[Interest]) -> str:
-        """Return the task "interests in words", with its answer."""
-        return render("tasks/interests", interests=interests)
 
     def _segment(self, event: Event, previous_timestamp: int | None, item: Structure) -> str:
         review = ". ".join(part for part in (event.title, event.review) if part)

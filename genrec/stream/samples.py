@@ -10,13 +10,16 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from itertools import chain, islice
+from itertools import islice
 
 from genrec.schema import History, Item
-from genrec.semantic_ids.profile import find_interests
 from genrec.stream.encode import Encoder
+from genrec.stream.lessons import write_lesson
 from genrec.stream.templates import END_MARKER, MARKERS
-from genrec.stream.windows import split_windows, visible_start
+from genrec.stream.windows import split_windows
+
+MOMENTS = 4
+"""Of each history at which a summary is a sample."""
 
 
 class Target(IntEnum):
@@ -30,7 +33,7 @@ class Target(IntEnum):
     TITLE = 3
     """A title given its ID, or an ID given its title."""
     INTERESTS = 4
-    """Interests in words."""
+    """A summary of interests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,27 +83,30 @@ def title_samples(items: Iterable[Item], encoder: Encoder) -> Iterator[Sample]:
 
 
 def interest_samples(histories: Iterable[History], encoder: Encoder, seed: int) -> Iterator[Sample]:
-    """Yield, for every history, the interests it shows at a random moment, in words.
+    """Yield, for every history, summaries of it at random moments.
 
-    The answer is the data's own truth: interests counted from the events of the prompt.
+    The answers are the data's own truth (``genrec.stream.lessons``): the interests counted then,
+    and the events that came after.
     """
-    random_cut = random.Random(seed)
-    table = encoder.renderer.table
-    for batch in _batched(histories, 1024):
-        cut = [
-            History(history.user_id, history.events[: random_cut.randint(0, len(history.events))])
+    rng = random.Random(seed)
+    table, spelling = encoder.renderer.table, encoder.summaries
+    for batch in _batched(histories, 256):
+        moments = [
+            (History(history.user_id, history.events[:cut]), history.events[cut:])
             for history in batch
+            for cut in _cuts(len(history.events), rng)
         ]
-        answers = encoder.tokenize(
-            [encoder.renderer.interests(find_interests(history, table)) for history in cut]
-        )
-        for segments, answer in zip(encoder.segments(cut), answers, strict=True):
-            start = visible_start([len(segment) for segment in segments], encoder.event_limit)
-            prompt = [*encoder.header, *chain.from_iterable(segments[start:])]
-            answer = answer[: encoder.context_tokens - len(prompt)]
-            targets = [int(Target.NONE)] * (len(prompt) + 1)
-            targets += [Target.INTERESTS] * (len(answer) - 1)
-            yield Sample(prompt + answer, targets)
+        questions = spelling.questions([now for now, _ in moments])
+        for (now, later), question in zip(moments, questions, strict=True):
+            answer = spelling.spell(write_lesson(now, later, question.first, table, rng))
+            answer = answer[: encoder.context_tokens - len(question.prompt)]
+            targets = [int(Target.NONE)] * len(question.prompt)
+            yield Sample(question.prompt + answer, targets + [Target.INTERESTS] * len(answer))
+
+
+def _cuts(count: int, rng: random.Random) -> list[int]:
+    """Return how many events are past at each moment; some always come after."""
+    return sorted(rng.sample(range(count), min(count, MOMENTS)))
 
 
 def _after_last_marker(input_ids: Sequence[int], encoder: Encoder, kind: Target) -> list[int]:

@@ -83,8 +83,9 @@ class PromptWriter:
         return self._about(request, "open", shots, shelf=shown, wanted=wanted)
 
     def interests(self, request: Request, names: Sequence[str]) -> Build:
-        """Ask for interests of a list."""
-        return self._about(request, "interests", (), names=[quote_text(name) for name in names])
+        """Ask for a summary with interests of a list; events are numbered, the oldest is 1."""
+        names = [quote_text(name) for name in names]
+        return self._about(request, "interests", (), numbered=True, names=names)
 
     def rating(self, request: Request, item: Item, scale: Sequence[str]) -> Build:
         """Ask how the user would rate an item."""
@@ -102,7 +103,14 @@ class PromptWriter:
             Message(role="user", content=follow_up),
         ]
 
-    def _about(self, request: Request, name: str, shots: Sequence[Shot], **values: object) -> Build:
+    def _about(
+        self,
+        request: Request,
+        name: str,
+        shots: Sequence[Shot],
+        numbered: bool = False,
+        **values: object,
+    ) -> Build:
         history = request.history.events
         last = history[-1] if history else None
         now = request.at if request.at is not None else (last.timestamp if last else 0)
@@ -116,10 +124,11 @@ class PromptWriter:
         ]
 
         def build(shown: Sequence[Event]) -> list[Message]:
+            omitted = len(history) - len(shown)
             blocks = render_blocks(
                 f"zero_shot/{name}",
-                events=self._lines(shown),
-                omitted=len(history) - len(shown),
+                events=self._lines(shown, omitted + 1 if numbered else None),
+                omitted=omitted,
                 asked=asked,
                 examples=examples,
                 **values,
@@ -128,14 +137,17 @@ class PromptWriter:
 
         return build
 
-    def _lines(self, events: Sequence[Event]) -> list[dict[str, Any]]:
+    def _lines(
+        self, events: Sequence[Event], first_number: int | None = None
+    ) -> list[dict[str, Any]]:
         """Return what the templates show of events."""
         lines = []
         previous: int | None = None
-        for event in events:
+        for place, event in enumerate(events):
             review = ". ".join(part for part in (event.title, event.review) if part)
             lines.append(
                 {
+                    "number": None if first_number is None else first_number + place,
                     "gap": describe_gap(previous, event.timestamp),
                     "event_type": self._short(event.event_type),
                     "title": self._title(event.item_id),

@@ -12,10 +12,11 @@ from genrec.artifacts import check_parent
 from genrec.base_recommender import BaseRecommender
 from genrec.data import Dataset
 from genrec.errors import ConfigError, EngineUnavailable
+from genrec.interests.check import Summary
 from genrec.interests.explain import Explanation
-from genrec.interests.summary import Summary
 from genrec.schema import Event, History, Item, Recommendation, Request
 from genrec.semantic_ids.build import IndexConfig, build_table
+from genrec.semantic_ids.profile import MIN_EVIDENCE
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.zero_shot.bias import PositionBias
 from genrec.zero_shot.candidates import Retriever
@@ -159,13 +160,17 @@ class ZeroShotRecommender(BaseRecommender):
             "run (--run)"
         )
 
-    def interests_many(self, histories: Sequence[History]) -> list[Summary]:
-        """Say what each history's user cares about.
+    def interests_many(
+        self, histories: Sequence[History], min_evidence: int = MIN_EVIDENCE
+    ) -> list[Summary]:
+        """See ``BaseRecommender.interests_many``.
 
         Raises:
             EngineUnavailable: The model gave no usable answer for one of them.
         """
-        asker = Summarizer(self._model, self._writer, self._table, self.config.answer_tokens)
+        asker = Summarizer(
+            self._model, self._writer, self._table, self.config.answer_tokens, min_evidence
+        )
 
         async def summarize(history: History) -> Summary:
             with self._counted():

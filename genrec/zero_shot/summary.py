@@ -1,21 +1,29 @@
-"""Interests in words by a chat model: the same ``Summary``, held against the same evidence."""
+"""Summaries by a chat model: the same form as a tuned model's, held against the same evidence."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
-from genrec.interests.summary import Summary, check_claims
-from genrec.schema import History, Request, SemanticId, Trend
-from genrec.semantic_ids.profile import MAX_INTERESTS, find_interests
+from pydantic import ValidationError
+
+from genrec.interests.check import Summary, check_summary, coarse_names
+from genrec.interests.form import MAX_SUMMARY_CHARS, SummaryForm, json_schema
+from genrec.schema import History, Request
+from genrec.semantic_ids.profile import MIN_EVIDENCE
+from genrec.semantic_ids.standing import SUMMARY_LISTS
 from genrec.semantic_ids.table import SemanticIdTable
+from genrec.stream.summaries import MAX_NAMED
 from genrec.zero_shot.chat import ChatModel, JsonForm
 from genrec.zero_shot.prompts import PromptWriter, fit
+from genrec.zero_shot.quoting import quote_text
 from genrec.zero_shot.repair import any_of, ask_json, literal
 
 MAX_NAMES = 60
 """Interests a prompt lists: those the history shows, then others in the table's order."""
+MAX_CITED = 4
+"""Most events of an interest in an answer."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +35,14 @@ class Summarizer:
         writer: Renders the prompts.
         table: Names of the coarse codes.
         answer_tokens: Room for the answer.
+        min_evidence: Fewest events that an interest rests on.
     """
 
     model: ChatModel
     writer: PromptWriter
     table: SemanticIdTable
     answer_tokens: int = 512
+    min_evidence: int = MIN_EVIDENCE
 
     async def summarize(self, history: History) -> Summary:
         """Say a history's interests; names without evidence are dropped and kept count of.
@@ -40,71 +50,88 @@ class Summarizer:
         Raises:
             Failed: No usable answer; counted in the model's usage.
         """
-        supported = find_interests(history, self.table, max_interests=max(1, len(history.events)))
-        names = self._names(history)
+        # Names are shown quoted, so that is how they come back.
+        raw = {quote_text(name): name for name in self._names(history)}
         context = await self.model.context_tokens()
         room = context - min(self.answer_tokens, context // 2)
-        build = self.writer.interests(Request(history), names)
+        build = self.writer.interests(Request(history), list(raw))
         who = f"the prompt of user '{history.user_id}'"
         chat = await fit(build, history.events, room, self.model.count_tokens, who)
-        claimed = await ask_json(
-            self.model, chat, _form(names), _read, self.answer_tokens, self.writer.repair
+        # What shoppers wrote holds neither line breaks nor brackets.
+        shown = chat[-1]["content"].count("\n- [")
+        numbers = range(len(history.events) - shown + 1, len(history.events) + 1)
+        said = await ask_json(
+            self.model,
+            chat,
+            _form(list(raw), numbers),
+            _read,
+            self.answer_tokens,
+            self.writer.repair,
         )
-        known = [name for name in claimed if name in names]
-        self.model.usage.dropped["interest of no name"] += len(claimed) - len(known)
-        summary = check_claims(known, supported)
-        self.model.usage.dropped["interest without evidence"] += len(summary.unsupported)
+        summary = check_summary(_rename(said, raw), history, self.table, self.min_evidence)
+        dropped = self.model.usage.dropped
+        dropped["interest without evidence"] += len(summary.unsupported)
+        dropped["event that shows another interest"] += summary.miscited
+        dropped["sentence without evidence"] += len(summary.removed)
         return summary
 
     def _names(self, history: History) -> list[str]:
         """Return what may be named: not only what holds, or naming it would be no news."""
-        coarse: dict[SemanticId, str] = {
-            prefix: name for prefix, name in self.table.names.items() if len(prefix) == 1
-        }
+        coarse = coarse_names(self.table)
         met = dict.fromkeys(
-            coarse[self.table.codes_of(event.item_id)[:1]]
+            self.table.name_of(self.table.codes_of(event.item_id)[:1])
             for event in reversed(history.events)
-            if self.table.knows(event.item_id) and self.table.codes_of(event.item_id)[:1] in coarse
+            if self.table.knows(event.item_id)
         )
-        listed = dict.fromkeys([*met, *coarse.values()])
+        listed = dict.fromkeys([*(name for name in met if name in set(coarse)), *coarse])
         # Their order says nothing about the history.
         return sorted(list(listed)[:MAX_NAMES])
 
 
-def _form(names: Sequence[str]) -> JsonForm:
-    one = {
-        "type": "object",
-        "properties": {
-            "name": {"type": "string", "enum": list(names)},
-            "trend": {"type": "string", "enum": list(get_args(Trend))},
-        },
-        "required": ["name", "trend"],
-        "additionalProperties": False,
-    }
-    schema = {
-        "type": "object",
-        "properties": {"interests": {"type": "array", "items": one, "maxItems": MAX_INTERESTS}},
-        "required": ["interests"],
-        "additionalProperties": False,
-    }
-    opening, name, trend = map(literal, ('{"interests": [', '{"name": ', ', "trend": '))
+def _rename(said: SummaryForm, raw: Mapping[str, str]) -> SummaryForm:
+    """Return a summary with the names that prompts had quoted."""
+    changed = {quoted: name for quoted, name in raw.items() if quoted != name}
+    if not changed:
+        return said
+    content, text = said.model_dump(), said.summary
+    for quoted in sorted(changed, key=len, reverse=True):
+        text = text.replace(quoted, changed[quoted])
+    for name in SUMMARY_LISTS:
+        for claim in content[name]:
+            claim["interest"] = changed.get(claim["interest"], claim["interest"])
+    return SummaryForm.model_validate({**content, "summary": text})
+
+
+def _form(names: Sequence[str], numbers: Sequence[int]) -> JsonForm:
+    """Return the form of a summary with interests and events of a prompt."""
+    claim, cited, end = map(literal, ('{"interest": ', ', "events": [', "]}"))
+    lists = []
+    for place, name in enumerate(SUMMARY_LISTS):
+        opening = literal(("], " if place else "{") + f'"{name}": [')
+        lists.append(f'{opening} (claim (", " claim){{0,{MAX_NAMED[name] - 1}}})?')
+    any_number = " | ".join(literal(str(number)) for number in numbers) or literal("0")
+    many = f'(number (", " number){{0,{MAX_CITED - 1}}})?'
+    text = f'"\\"" [^"\\\\\\r\\n\\t]{{1,{MAX_SUMMARY_CHARS}}} "\\""'
+    ending = literal('], "summary": ')
     rules = [
-        f'root ::= {opening} (one (", " one){{0,{MAX_INTERESTS - 1}}})? "]}}"',
-        f'one ::= {name} name {trend} trend "}}"',
+        f'root ::= {" ".join(lists)} {ending} text "}}"',
+        f"claim ::= {claim} name {cited} {many} {end}",
         f"name ::= {any_of(names)}",
-        f"trend ::= {any_of(get_args(Trend))}",
+        f"number ::= {any_number}",
+        f"text ::= {text}",
     ]
-    grammar = "\n".join([*rules, ""])
-    return JsonForm("interests", schema, grammar)
+    return JsonForm("summary", json_schema(names, numbers), "\n".join([*rules, ""]))
 
 
-def _read(content: Any) -> list[str]:
-    """Return the distinct names; trends are counted from the events, not taken from the model."""
-    if not isinstance(content, dict) or not isinstance(content.get("interests"), list):
-        raise ValueError('the answer must be {"interests": [...]}')
-    names = []
-    for entry in content["interests"]:
-        if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
-            raise ValueError('every interest must be {"name": "...", "trend": "..."}')
-        names.append(entry["name"])
-    return list(dict.fromkeys(names))
+def _read(content: Any) -> SummaryForm:
+    """Return what the model said.
+
+    Raises:
+        ValueError: It is not of the form.
+    """
+    try:
+        return SummaryForm.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "the answer"
+        raise ValueError(f"{place}: {first['msg']}") from None

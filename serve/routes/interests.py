@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from genrec.interests.form import SummaryForm
 from genrec.interests.stream import interest_stream
 from genrec.schema import History, Trend
 from genrec.semantic_ids.profile import find_interests
@@ -64,11 +65,17 @@ class Stream(BaseModel):
 
 
 class InterestsAnswer(BaseModel):
-    """Interests in words, as a list with evidence, and as a stream."""
+    """Interests in words, as lists with evidence, and as a stream."""
 
     words: str
-    by_model: bool
-    unsupported: list[str]
+    by_model: bool = Field(
+        description="Whether the model chose the interests; else they were counted from events."
+    )
+    unsupported: list[str] = Field(description="What it named without evidence; left out.")
+    moved: list[str] = Field(description="What it named in another list than the events show.")
+    summary: SummaryForm = Field(
+        description="The lists, each interest with the numbers of its events (the oldest is 1)."
+    )
     interests: list[NamedInterest]
     expected: list[ExpectedInterest]
     stream: Stream
@@ -92,6 +99,8 @@ async def interests(body: InterestsBody, gateway: Served, response: Response) ->
         words=summary.words,
         by_model=summary.by_model,
         unsupported=list(summary.unsupported),
+        moved=list(summary.moved),
+        summary=summary.form,
         interests=[
             NamedInterest(
                 name=interest.name,

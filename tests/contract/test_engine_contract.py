@@ -8,6 +8,7 @@ import pytest
 
 from genrec.data import Dataset
 from genrec.engines.base import ItemQuery
+from genrec.engines.grammar import Choice, Repeat, Series, Tokens, Walk
 from genrec.engines.torch import TorchEngine
 from genrec.engines.vllm.client import VllmEngine
 from genrec.errors import ArtifactError, ConfigError, DecodeError
@@ -175,23 +176,31 @@ def test_codes_below_what_no_item_begins_with_are_refused(engine, prompts, prefi
         engine.code_log_probs(prompts, prefix)
 
 
-def test_text_is_made_of_the_phrases(engine, run, chain):
-    histories = [next(Dataset.load(chain.data).histories("valid"))] * 2
-    prompts = run.encoder.interests_prompts(histories)
-    phrases = ["emerging: tea", "emerging: tea · kettles", "steady: vélo", "nothing"]
-    prompts = [prompts[0], prompts[1][:5] + prompts[1][-1:]]
-    for text in engine.text(prompts, max_tokens=400, phrases=phrases):
-        # The list may be cut at its end; everything before is whole phrases.
-        *whole, last = text.split("; ")
-        assert set(whole) <= set(phrases)
-        assert any(phrase.startswith(last) for phrase in phrases)
+def test_text_is_of_each_prompts_own_grammar(engine, prompts, run):
+    """Each prompt chooses among other tokens; what is forced comes as it is, to the end."""
+    codes = run.vocabulary.token_ids[0][:8].tolist()
+    opening, between, end = Tokens((7, 8)), Tokens((9,)), Tokens((5,))
+    grammars = []
+    for number in range(len(prompts)):
+        mine = Choice(tuple(Tokens((code, code)) for code in codes[number % 3 :]))
+        grammars.append(Series((opening, Repeat(mine, 2, 3, between), end)))
+    texts = engine.text(prompts, grammars, max_tokens=40)
+    assert len(texts) == len(prompts)
+    for text, grammar in zip(texts, grammars, strict=True):
+        walk = Walk(grammar)
+        for token in text:
+            walk.write(token)
+        assert walk.is_whole and not walk.allowed
+        assert text[:2] == [7, 8] and text[-1] == 5
+    shared = engine.text(prompts[:2], [grammars[0]] * 2, max_tokens=4)
+    assert [len(text) for text in shared] == [4, 4] and shared[0] == texts[0][:4]
 
 
 def test_nothing_asked_nothing_answered(engine, prompts):
     assert engine.items([], k=3) == []
     assert engine.item_scores([], []) == []
     assert engine.item_scores([ItemQuery(prompts[0])], [[]])[0].shape == (0,)
-    assert engine.text([], max_tokens=4, phrases=["a"]) == []
+    assert engine.text([], [], max_tokens=4) == []
 
 
 def answers(engine, prompts):

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
-from genrec.schema import Event, Interest
+from genrec.schema import Event
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.stream.render import Renderer
+from genrec.stream.statements import wordings
+from genrec.stream.summaries import Statement, WrittenClaim, WrittenSummary
 
 DAY = 86_400
 
@@ -63,10 +65,43 @@ def test_titles(renderer):
     )
 
 
-def test_interests(renderer):
-    interests = [
-        Interest("lip care", (17,), 0.6, "emerging", 0, 1, 1),
-        Interest("sun", (3,), 0.4, "fading", 0, 1, 0),
-    ]
-    assert renderer.interests(interests) == "<|interests|>emerging: lip care; fading: sun<|end|>"
-    assert renderer.interests([]) == "<|interests|>not enough history<|end|>"
+def test_a_summary():
+    emerging = WrittenClaim(17, ((17, 203, 9), (17, 88, 140)))
+    said = (Statement("emerging", 0, (17,)), Statement("fading", 1, (3, 5)))
+    written = WrittenSummary(
+        {"emerging": (emerging,), "fading": (WrittenClaim(3, ((3, 1, 2),)),)}, said
+    )
+    assert "".join(written.pieces()) == (
+        '{"long_term": [], "recent": [], "emerging": [{"interest": "<a_17>", "events": '
+        '["<a_17><b_203><c_9>", "<a_17><b_88><c_140>"]}], "fading": [{"interest": "<a_3>", '
+        '"events": ["<a_3><b_1><c_2>"]}], '
+        '"summary": "Turning to <a_17>. Less and less <a_3> and <a_5>."}<|end|>'
+    )
+    assert "".join(WrittenSummary({}).pieces()) == (
+        '{"long_term": [], "recent": [], "emerging": [], "fading": [], '
+        '"summary": "Not enough history to say."}<|end|>'
+    )
+
+
+def test_the_wordings():
+    """What a tuned model may say; a change here means: train again."""
+    assert {
+        kind: [before + "…" + after for before, after in options]
+        for kind, options in wordings().items()
+    } == {
+        "long_term": [
+            "Keeps to ….",
+            "Has long cared about ….",
+            "Comes back to … time and again.",
+            "A lasting interest: ….",
+        ],
+        "recent": ["Lately it is ….", "Now looks at ….", "Of late busy with …."],
+        "emerging": [
+            "Turning to ….",
+            "A new interest grows: ….",
+            "More and more ….",
+            "Has begun to explore ….",
+        ],
+        "fading": ["Moving away from ….", "Less and less ….", "No longer much into …."],
+        "returned": ["Back to ….", "Has returned to …."],
+    }

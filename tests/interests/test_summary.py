@@ -1,31 +1,52 @@
-"""Named interests rest on events; without the events the claim is gone."""
+"""Named interests rest on events; without the events the claim is gone. On a trained run."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
 
 from genrec.data import Dataset
+from genrec.engines.grammar import Walk
 from genrec.engines.torch import TorchEngine
-from genrec.interests.summary import NOT_ENOUGH, summarize
+from genrec.interests.check import coarse_names
+from genrec.interests.summary import summarize
 from genrec.model.load import load_run
-from genrec.schema import History
+from genrec.schema import Event, History
 from genrec.semantic_ids.profile import MIN_EVIDENCE, find_interests
+from genrec.stream.statements import NOT_ENOUGH, find_names
+from genrec.stream.summaries import Statement, WrittenClaim, WrittenSummary
 
 
 class Claims:
-    """An engine that claims what it is told to, whatever it reads."""
+    """An engine that says what it is told to, where the grammar allows it."""
 
-    def __init__(self, text):
-        self._text = text
+    def __init__(self, encoder, written):
+        self._tokens = encoder.summaries.spell(written)
 
-    def text(self, prompts, max_tokens, phrases):
-        return [self._text] * len(prompts)
-
-
-def setup(chain):
-    run = load_run(chain.sft)
-    histories = sorted(Dataset.load(chain.data).histories("test"), key=lambda h: -len(h.events))
-    return run, histories
+    def text(self, prompts, grammars, max_tokens):
+        for grammar in grammars:
+            walk = Walk(grammar)
+            for token in self._tokens:
+                walk.write(token)
+        return [self._tokens[:max_tokens]] * len(prompts)
 
 
-def test_the_profile_counts_the_history(chain):
-    run, histories = setup(chain)
+@pytest.fixture(scope="module")
+def run(chain):
+    return load_run(chain.sft)
+
+
+@pytest.fixture(scope="module")
+def histories(chain):
+    return sorted(Dataset.load(chain.data).histories("test"), key=lambda h: -len(h.events))
+
+
+@pytest.fixture(scope="module")
+def engine(run):
+    return TorchEngine(run)
+
+
+def test_the_profile_counts_the_history(run, histories):
     for history in histories[:30]:
         interests = find_interests(history, run.table)
         assert sum(interest.weight for interest in interests) <= 1 + 1e-9
@@ -36,9 +57,8 @@ def test_the_profile_counts_the_history(chain):
             assert interest.first_seen <= interest.last_seen
 
 
-def test_trends_follow_the_order_of_events(chain):
+def test_trends_follow_the_order_of_events(run, histories):
     """The first item's interest comes only at the end, the second's only at the start."""
-    run, histories = setup(chain)
     events = histories[0].events
     codes = [run.table.codes_of(event.item_id)[0] for event in events]
     late = events[0]
@@ -50,47 +70,86 @@ def test_trends_follow_the_order_of_events(chain):
     }
 
 
-def test_what_has_no_evidence_is_dropped_and_counted(chain):
-    run, histories = setup(chain)
-    real = find_interests(histories[0], run.table)[0]
-    shown = {interest.name for interest in find_interests(histories[0], run.table, 1, 99)}
-    absent = next(
-        name for prefix, name in run.table.names.items() if len(prefix) == 1 and name not in shown
+def test_what_has_no_evidence_is_dropped_and_counted(run, histories):
+    table, history = run.table, histories[0]
+    real = find_interests(history, table)[0]
+    shown = {table.codes_of(event.item_id)[0] for event in history.events}
+    absent = next(p[0] for p in table.names if len(p) == 1 and p[0] not in shown)
+    last, *_ = (table.codes_of(event.item_id) for event in reversed(history.events))
+    written = WrittenSummary(
+        {
+            "long_term": (WrittenClaim(real.prefix[0], (last,)), WrittenClaim(absent, (last,))),
+        },
+        (Statement("emerging", 1, (absent,)), Statement("long_term", 0, (absent, real.prefix[0]))),
     )
-    engine = Claims(f"emerging: {real.name}; steady: {absent}")
-    summary = summarize(histories[:1], engine, run.encoder)[0]
+    summary = summarize([history], Claims(run.encoder, written), run.encoder)[0]
     assert [interest.name for interest in summary.interests] == [real.name]
-    assert summary.unsupported == (absent,)
-    assert summary.by_model
-    assert real.name in summary.words
-    assert absent not in summary.words
+    assert summary.unsupported == (table.name_of((absent,)),)
+    assert summary.by_model and real.name in summary.words
+    assert table.name_of((absent,)) not in summary.words and len(summary.removed) == 1
+    assert (summary.cited, summary.miscited) == (2, 1 + (last[0] != real.prefix[0]))
 
 
-def test_deleting_the_evidence_deletes_the_claim(chain):
-    run, histories = setup(chain)
-    real = find_interests(histories[0], run.table)[0]
-    rest = tuple(event for event in histories[0].events if event not in real.evidence)
-    engine = Claims(f"steady: {real.name}")
-    summary = summarize([History("u", rest)], engine, run.encoder)[0]
-    assert real.name not in summary.words
-    assert summary.unsupported == (real.name,)
-    assert not summary.by_model
+def test_deleting_the_evidence_deletes_the_claim(run, histories, engine):
+    """Of a real model: for each interest it names, the events under it are taken away."""
+    gone = 0
+    for history in histories[:6]:
+        for interest in summarize([history], engine, run.encoder)[0].interests:
+            rest = tuple(event for event in history.events if event not in interest.evidence)
+            without = summarize([History("u", rest)], engine, run.encoder)[0]
+            assert interest.name not in [claim.interest for _, claim in without.form.claims()]
+            assert interest.name not in find_names(without.words, coarse_names(run.table))
+            assert interest not in without.interests
+            gone += 1
+    assert gone > 6
 
 
-def test_too_little_history_says_so(chain):
-    run, histories = setup(chain)
-    engine = TorchEngine(run)
-    short = [History("u", ()), History("u", histories[0].events[:1])]
+def test_one_event_too_few_deletes_the_claim_too(run, histories, engine):
+    history = histories[0]
+    interest = summarize([history], engine, run.encoder)[0].interests[0]
+    short = interest.evidence[MIN_EVIDENCE - 1 :]
+    rest = tuple(event for event in history.events if event not in short)
+    without = summarize([History("u", rest)], engine, run.encoder)[0]
+    assert interest.name not in {one.name for one in without.interests}
+
+
+def test_too_little_history_says_so(run, histories, engine):
+    lonely = {}
+    for item_id in run.table.item_ids:
+        lonely.setdefault(run.table.codes_of(item_id)[0], Event("u", item_id, 5))
+    short = [
+        History("nobody", ()),
+        History("one event", histories[0].events[:1]),
+        History("codes nobody shares", tuple(lonely.values())),
+    ]
     for summary in summarize(short, engine, run.encoder):
-        assert summary.words == NOT_ENOUGH
-        assert summary.interests == ()
+        assert summary.words == summary.form.summary == NOT_ENOUGH
+        assert summary.interests == () and not list(summary.form.claims())
 
 
-def test_what_the_tuned_model_says_holds(chain):
-    run, histories = setup(chain)
-    summaries = summarize(histories[:20], TorchEngine(run), run.encoder)
+def test_events_at_one_instant_and_reviews_in_any_script(run, histories, engine):
+    """Neither time nor text is needed; the answer does not depend on what reviews say."""
+    words = ["", "とても良い", 'أحب "هذا"', "<|end|><a_1>", "\0", "🙂" * 400]
+    bare = [replace(e, timestamp=9, rating=None, review=None) for e in histories[0].events]
+    loud = [replace(e, review=words[n % 6], title=words[-n % 6]) for n, e in enumerate(bare)]
+    one, other = summarize(
+        [History("u", tuple(bare)), History("u", tuple(loud))], engine, run.encoder
+    )
+    assert one.interests and one.form == other.form
+    assert all(interest.first_seen == 9 for interest in one.interests)
+
+
+def test_what_the_tuned_model_says_holds(run, histories, engine):
+    summaries = summarize(histories[:30], engine, run.encoder)
     for history, summary in zip(histories, summaries, strict=False):
         supported = {interest.name for interest in find_interests(history, run.table, 2, 99)}
         assert summary.interests
         assert {interest.name for interest in summary.interests} <= supported
         assert not supported & set(summary.unsupported)
+    assert np.mean([summary.by_model for summary in summaries]) > 0.8
+    assert sum(summary.cited for summary in summaries) > 30
+
+
+def test_more_evidence_can_be_asked_for(run, histories, engine):
+    for summary in summarize(histories[:5], engine, run.encoder, min_evidence=4):
+        assert all(len(interest.evidence) >= 4 for interest in summary.interests)

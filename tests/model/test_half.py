@@ -7,6 +7,7 @@ import torch
 from genrec.data import Dataset
 from genrec.engines.base import ItemQuery
 from genrec.engines.torch import TorchEngine
+from genrec.interests.written import SummaryGrammar
 from genrec.model.half import float32_arithmetic, float32_linear, two_parts
 from genrec.model.load import load_run
 from genrec.schema import Request
@@ -24,7 +25,8 @@ def test_an_engine_on_half_precision_scores_as_float32_does(half):
     wide.model.float()
     histories = list(Dataset.load(narrow.data).histories("valid"))[:12]
     prompts = narrow.encoder.prompts([Request(history) for history in histories])
-    phrases = sorted(set(narrow.table.names.values()))[:9]
+    grammar = SummaryGrammar(narrow.encoder.summaries).of(histories[0].events[-5:])
+    grammars = [grammar] * 3
     mine, theirs = TorchEngine(narrow, num_beams=20), TorchEngine(wide, num_beams=20)
     for adapter in ("default", None):
         mine.use_adapter(adapter)
@@ -36,7 +38,7 @@ def test_an_engine_on_half_precision_scores_as_float32_does(half):
         np.testing.assert_allclose(
             mine.code_log_probs(prompts), theirs.code_log_probs(prompts), atol=1e-5
         )
-        assert mine.text(prompts[:3], 12, phrases) == theirs.text(prompts[:3], 12, phrases)
+        assert mine.text(prompts[:3], grammars, 12) == theirs.text(prompts[:3], grammars, 12)
     assert narrow.model.get_base_model().dtype == torch.bfloat16
 
 

@@ -118,6 +118,7 @@ def test_a_new_user_needs_no_events(client, library):
     assert answer["num_events"] == 0
     words = post(client, "/v1/interests", events=[])
     assert words["interests"] == [] and words["words"] == "Not enough history to say."
+    assert words["summary"]["summary"] == words["words"] and not words["summary"]["emerging"]
     assert words["stream"] == {"timestamps": [], "series": []}
 
 
@@ -244,6 +245,15 @@ def test_interests_are_the_librarys_and_their_stream_ends_in_them(client, librar
     assert [interest["name"] for interest in answer["interests"]] == [
         interest.name for interest in summary.interests
     ]
+    assert answer["summary"] == summary.form.model_dump()
+    assert answer["summary"]["summary"] == answer["words"]
+    assert answer["moved"] == list(summary.moved)
+    numbered = library.data.history(users[3]).events
+    for name in ("long_term", "recent", "emerging", "fading"):
+        for claim in answer["summary"][name]:
+            cited = {numbered[number - 1].item_id for number in claim["events"]}
+            shown = next(one for one in answer["interests"] if one["name"] == claim["interest"])
+            assert cited == {event["item_id"] for event in shown["events"]}
     expected = library.next_interests(users[3], top=3)
     assert [
         (one["name"], pytest.approx(one["probability"], abs=1e-4)) for one in answer["expected"]

@@ -10,7 +10,7 @@ from genrec.data import Dataset
 from genrec.errors import DataError
 from genrec.model.load import load_run
 from genrec.schema import Event, History, Request
-from genrec.stream.samples import Target, interest_samples, stream_samples, title_samples
+from genrec.stream.samples import Target, stream_samples, title_samples
 
 MODULE = settings(
     deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -135,15 +135,3 @@ def test_titles_are_asked_both_ways(encoder, data):
         if target == Target.TITLE
     ]
     assert len(answer) == encoder.renderer.table.num_levels
-
-
-def test_interests_answer_follows_the_question(encoder, histories):
-    for sample in interest_samples(histories[:20], encoder, seed=0):
-        answer = [
-            token
-            for token, target in zip(sample.input_ids, sample.targets, strict=True)
-            if target == Target.INTERESTS
-        ]
-        text = encoder.tokenizer.decode(sample.input_ids)
-        assert text.endswith("<|interests|>" + encoder.tokenizer.decode(answer))
-        assert len(sample.input_ids) <= encoder.context_tokens

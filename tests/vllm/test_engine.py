@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from dataclasses import replace
+from itertools import islice
 
 import httpx
 import numpy as np
@@ -12,9 +12,11 @@ from genrec.data import Dataset
 from genrec.engines.base import ItemQuery
 from genrec.engines.vllm.client import VllmEngine
 from genrec.errors import ConfigError, DecodeError, EngineUnavailable
+from genrec.interests.written import SummaryGrammar
 from genrec.recommend import Recommender
-from genrec.schema import Item, Request
+from genrec.schema import History, Item, Request
 from genrec.semantic_ids.extend import add_items
+from genrec.stream.templates import END_MARKER
 
 
 def same(one, other, tolerance=1e-4):
@@ -87,14 +89,19 @@ def test_same_first_codes(engine, torch_engine, prompts):
 
 
 def test_same_text_token_for_token(engine, torch_engine, run, chain):
-    histories = [
-        replace(history, events=history.events[:4])
-        for history, _ in zip(Dataset.load(chain.data).histories("valid"), range(4), strict=False)
+    histories = [*islice(Dataset.load(chain.data).histories("valid"), 4), History("new", ())]
+    spelling = run.encoder.summaries
+    grammar = SummaryGrammar(spelling)
+    questions = spelling.questions(histories)
+    grammars = [
+        grammar.of(history.events[question.first :])
+        for history, question in zip(histories, questions, strict=True)
     ]
-    prompts = run.encoder.interests_prompts(histories)
-    names = [name for prefix, name in run.table.names.items() if len(prefix) == 1]
-    phrases = [*(f"{trend}: {name}" for trend in ("emerging", "fading") for name in names), "none"]
-    assert engine.text(prompts, 40, phrases) == torch_engine.text(prompts, 40, phrases)
+    prompts = [question.prompt for question in questions]
+    mine = engine.text(prompts, grammars, spelling.answer_limit)
+    assert mine == torch_engine.text(prompts, grammars, spelling.answer_limit)
+    end = run.encoder.tokenize([END_MARKER])[0]
+    assert all(text[-1:] == end for text in mine)
 
 
 def test_a_recommender_with_a_url_recommends_the_same(vllm_server, chain):

@@ -88,10 +88,11 @@ def test_the_prompt_is_read_once_five_times_faster_at_least(connect, requests):
 
 
 def test_interests_and_ratings(connect, requests, data):
-    recommender = connect(answer_tokens=256)
+    recommender = connect()
     names = set(recommender.table.names.values())
     for request in requests[:8]:
         summary = recommender.interests_many([request.history])[0]
+        assert summary.words and summary.words == summary.form.summary
         for interest in summary.interests:
             assert interest.name in names and len(interest.evidence) >= 2
             assert set(interest.evidence) <= set(request.history.events)

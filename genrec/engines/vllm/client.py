@@ -18,7 +18,8 @@ import numpy as np
 
 from genrec.artifacts import read_manifest
 from genrec.engines.adapters import check_idle, check_loaded, check_new
-from genrec.engines.base import SEPARATOR, FoundItems, ItemQuery
+from genrec.engines.base import FoundItems, ItemQuery
+from genrec.engines.grammar import Grammar, to_json
 from genrec.engines.vllm.table_file import table_id
 from genrec.errors import (
     ArtifactError,
@@ -32,7 +33,6 @@ from genrec.model.load import LoadedRun, base_of
 from genrec.model.lora import check_adapter
 from genrec.schema import SemanticId
 from genrec.semantic_ids.table import SemanticIdTable
-from genrec.stream.templates import END_MARKER
 
 PROMPTS_AT_ONCE = 256
 """Prompts of one HTTP request."""
@@ -65,7 +65,7 @@ class VllmEngine:
             EngineUnavailable: Nothing answers.
         """
         self._http = httpx.Client(base_url=url.rstrip("/"), timeout=timeout_s)
-        self._url, self._num_beams, self._encoder = url, num_beams, run.encoder
+        self._url, self._num_beams = url, num_beams
         self._base_path = base_of(run.path)
         self._base = read_manifest(self._base_path).content_hash
         self._loaded: dict[str, _Adapter] = {}
@@ -152,22 +152,16 @@ class VllmEngine:
         return scores
 
     def text(
-        self, prompts: Sequence[Sequence[int]], max_tokens: int, phrases: Sequence[str]
-    ) -> list[str]:
+        self, prompts: Sequence[Sequence[int]], grammars: Sequence[Grammar], max_tokens: int
+    ) -> list[list[int]]:
         """See ``Engine.text``."""
-        if not len(prompts):
-            return []
-        tokenize = self._encoder.tokenize
-        answer = self._ask(
-            "/genrec/text",
-            prompts,
-            openings=tokenize(phrases),
-            continuations=tokenize([SEPARATOR + phrase for phrase in phrases]),
-            end=tokenize([END_MARKER])[0][0],
-            max_tokens=max_tokens,
-        )
-        decode = self._encoder.tokenizer.decode
-        return [decode(tokens, skip_special_tokens=True) for tokens in answer["tokens"]]
+        written: list[list[int]] = []
+        for start in range(0, len(prompts), PROMPTS_AT_ONCE):
+            end = start + PROMPTS_AT_ONCE
+            sent = to_json(grammars[start:end])
+            answer = self._ask("/genrec/text", prompts[start:end], **sent, max_tokens=max_tokens)
+            written += answer["tokens"]
+        return written
 
     def code_log_probs(
         self, prompts: Sequence[Sequence[int]], prefix: SemanticId = ()

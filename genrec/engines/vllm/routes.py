@@ -4,7 +4,7 @@
     POST   /genrec/items               best items of prompts
     POST   /genrec/scores              scores of given rows after prompts
     POST   /genrec/codes               log-probabilities of the next code after prompts
-    POST   /genrec/text                texts made of phrases
+    POST   /genrec/text                texts of a grammar
     PUT    /genrec/table               another table of the same codebook
     POST   /genrec/adapters            load an adapter
     DELETE /genrec/adapters/{name}     forget one
@@ -30,7 +30,7 @@ from vllm.entrypoints.openai.completion.protocol import CompletionRequest
 from vllm.entrypoints.serve.utils.api_utils import validate_json_request, with_cancellation
 from vllm.v1.engine.exceptions import EngineDeadError
 
-from genrec.engines.phrases import PhraseList
+from genrec.engines.grammar import from_json
 from genrec.engines.vllm.adapters import ServerAdapters, UnknownAdapter
 from genrec.engines.vllm.masking import EXCLUDE, ONLY, Writer
 from genrec.engines.vllm.processor import SEARCH_VARIABLE
@@ -122,15 +122,13 @@ class TextAsk(Ask):
     """A question for text.
 
     Attributes:
-        openings: Tokens of each phrase where it stands first.
-        continuations: Tokens of each phrase where it follows another, with the separator.
-        end: Token that ends the text.
+        nodes: Of the grammars, as ``genrec.engines.grammar.to_json`` writes them.
+        roots: Of each prompt the place of its grammar in ``nodes``.
         max_tokens: Longest text.
     """
 
-    openings: list[Tokens]
-    continuations: list[Tokens]
-    end: int
+    nodes: list[list[Any]]
+    roots: list[int]
     max_tokens: int = Field(ge=1)
 
 
@@ -324,8 +322,12 @@ async def find_codes(ask: CodesAsk, raw_request: Request, serving: Serving) -> d
 async def write_text(ask: TextAsk, raw_request: Request, serving: Serving) -> dict[str, Any]:
     """Return the tokens of each prompt's text."""
     _, lora = serving.check(ask)
-    phrases = PhraseList(ask.openings, ask.continuations, ask.end)
-    texts = await serving.search.texts(ask.prompts, phrases, ask.end, ask.max_tokens, lora)
+    if len(ask.roots) != len(ask.prompts):
+        raise DataError(
+            f"{len(ask.prompts)} prompts and {len(ask.roots)} grammars; give one for every prompt"
+        )
+    grammars = from_json(ask.nodes, ask.roots)
+    texts = await serving.search.texts(ask.prompts, grammars, ask.max_tokens, lora)
     return {"tokens": texts}
 
 

@@ -27,7 +27,7 @@ from genrec.decode.guide import Guide
 from genrec.decode.mask import DeviceTrie, find_inner
 from genrec.decode.tilt import Tilt
 from genrec.decode.trie import ROOT
-from genrec.engines.phrases import PhraseList
+from genrec.engines.grammar import Grammar, Walk
 from genrec.engines.tilts import make_tilt
 from genrec.engines.vllm.masking import Writer
 from genrec.engines.vllm.processor import SEARCH
@@ -139,14 +139,14 @@ class Search:
     async def texts(
         self,
         prompts: Sequence[list[int]],
-        phrases: PhraseList,
-        end: int,
+        grammars: Sequence[Grammar],
         max_tokens: int,
         lora: Any,
     ) -> list[list[int]]:
-        """Continue each prompt greedily with what ``phrases`` allows, up to the end token."""
+        """Continue each prompt greedily with a text of its grammar."""
         return await _all(
-            self._text_of(prompt, phrases, end, max_tokens, lora) for prompt in prompts
+            self._text_of(prompt, grammar, max_tokens, lora)
+            for prompt, grammar in zip(prompts, grammars, strict=True)
         )
 
     def _check(self, prompts: Sequence[list[int]], writers: Sequence[Writer]) -> None:
@@ -278,16 +278,16 @@ class Search:
         return _tilted(weighed, nats) if nats else weighed
 
     async def _text_of(
-        self, prompt: list[int], phrases: PhraseList, end: int, max_tokens: int, lora: Any
+        self, prompt: list[int], grammar: Grammar, max_tokens: int, lora: Any
     ) -> list[int]:
         async with self._turns:
-            written: list[int] = []
+            walk, written = Walk(grammar), list[int]()
             room = min(max_tokens, self._max_tokens - len(prompt))
-            while len(written) < room and (not written or written[-1] != end):
-                allowed = phrases.allowed(written)
+            while len(written) < room and (allowed := walk.allowed):
                 if len(allowed) > 1:
                     answer = await self._ask([*prompt, *written], allowed, 1, lora)
                     allowed = [max(answer, key=lambda token: answer[token])]
+                walk.write(allowed[0])
                 written.append(allowed[0])
             return written
 

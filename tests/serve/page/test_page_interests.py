@@ -27,6 +27,19 @@ def test_words_and_expectations_are_the_gateways(page, answer):
     expect(page.locator("#expected .value").first).to_have_text(first)
 
 
+def test_the_lists_are_the_gateways_with_the_number_of_events(page, answer):
+    labels = {"emerging": "Emerging", "long_term": "Long-term", "recent": "Recent"}
+    labels["fading"] = "Fading"
+    wanted = [
+        f"{label} " + " ".join(f"{one['interest']} {len(one['events'])}" for one in claims)
+        for name, label in labels.items()
+        if (claims := answer["summary"][name])
+    ]
+    assert wanted
+    shown = page.locator("#lists > div").all_inner_texts()
+    assert [" ".join(text.split()) for text in shown] == wanted
+
+
 def test_every_series_is_a_band_with_a_row_of_its_own_colour(page, answer):
     names = [series["name"] for series in answer["stream"]["series"]]
     assert page.locator("#stream .band").count() == min(len(names), 9)

@@ -8,6 +8,7 @@ import { StreamChart } from "./stream.js";
 
 const REST = "everything else";
 const TRENDS = { emerging: ["↗", "growing"], steady: ["→", "steady"], fading: ["↘", "fading"], returned: ["↺", "back again"] };
+const LISTS = { emerging: "Emerging", long_term: "Long-term", recent: "Recent", fading: "Fading" };
 const KINDS = { view: "viewed", purchase: "bought" };
 let chart = null;
 let shown = null; // the stream as drawn: at most SLOTS series and the rest
@@ -32,7 +33,7 @@ function showFacts({ person, history }) {
 
 function show({ interests }) {
   for (const id of ["words", "words-note"]) byId(id).textContent = "";
-  for (const id of ["expected", "bands", "values"]) byId(id).replaceChildren();
+  for (const id of ["lists", "expected", "bands", "values"]) byId(id).replaceChildren();
   byId("moment").textContent = "";
   shown = null;
   if (!interests) return chart.clear();
@@ -41,6 +42,7 @@ function show({ interests }) {
   const byStrength = strongestFirst(interests);
   assignColours(byStrength.map(({ name }) => name));
   byId("words").replaceChildren(...underlined(words, interests.interests.map(({ name }) => name)));
+  showLists(interests.summary);
   shown = { timestamps: interests.stream.timestamps, series: gather(interests.stream.series, byStrength) };
   showBands(interests.interests);
   chart.show(shown);
@@ -48,9 +50,19 @@ function show({ interests }) {
   showTable();
 }
 
-function note({ by_model: byModel, unsupported }) {
-  const dropped = unsupported.length ? ` It also named ${unsupported.join(", ")}; no event supports that, so it is left out.` : "";
-  return byModel ? `Named by the model, each supported by events.${dropped}` : "Counted from the events: no name the model gave held.";
+function note({ by_model: byModel, unsupported, moved }) {
+  if (!byModel) return "Counted from the events: no name the model gave held.";
+  const dropped = unsupported.length ? ` It also named ${unsupported.join(", ")}; too few events support that, so it is left out.` : "";
+  const corrected = moved.length ? ` It had ${moved.join(", ")} in another list than the events show.` : "";
+  return `Named by the model, each supported by events.${dropped}${corrected}`;
+}
+
+/** The summary's lists; one that is empty is left out. */
+function showLists(summary) {
+  const rows = Object.entries(LISTS).filter(([key]) => summary[key].length);
+  byId("lists").replaceChildren(...rows.map(([key, label]) => make("div", {}, make("dt", {}, label),
+    ...summary[key].map(({ interest, events }) => make("dd", {},
+      make("span", { class: `named ${hueOf(interest)}` }, interest), ` ${events.length}`)))));
 }
 
 /** Series by what they weigh now and weighed in all; those the words name come before all others. */

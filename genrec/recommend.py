@@ -208,7 +208,7 @@ class Recommender(BaseRecommender):
         self,
         user_id: str | None = None,
         events: Iterable[Event] | None = None,
-        at: int | None = None,
+        as_of: int | None = None,
         prefix: SemanticId = (),
     ) -> Evolution:
         """Follow a user's interests over time, and foresee the next window's.
@@ -216,7 +216,7 @@ class Recommender(BaseRecommender):
         Args:
             user_id: A user of the prepared data.
             events: A history, oldest first. Give this or ``user_id``.
-            at: Moment of asking, seconds: later events are left out; None: right after the last.
+            as_of: Tell as right before this moment, seconds; None: right after the last event.
             prefix: Look at the finer interests below this one; none: at the coarse ones.
 
         Raises:
@@ -224,14 +224,30 @@ class Recommender(BaseRecommender):
             DecodeError: No item has the prefix, or it is a whole semantic ID.
         """
         history = self.history(user_id, events)
-        if at is not None:
-            seen = tuple(event for event in history.events if event.timestamp <= at)
-            history = History(history.user_id, seen)
-        return self.evolutions([Request(history, at)], prefix)[0]
+        if as_of is not None:
+            history = history.before(as_of)
+        return self.evolutions([Request(history, as_of)], prefix)[0]
 
     def evolutions(self, requests: Sequence[Request], prefix: SemanticId = ()) -> list[Evolution]:
         """Follow the interests of many histories; see ``evolution``."""
         return evolve(requests, self._engine, self._run.encoder, self._forecaster, prefix)
+
+    def forecasts(self, requests: Sequence[Request]) -> np.ndarray:
+        """Foresee the next window's coarse interests.
+
+        Returns:
+            Shares that sum to 1, by first code. Shape: (B, codes of a level).
+        """
+        prompts = self._run.encoder.prompts(requests)
+        expected = np.exp(self._engine.code_log_probs(prompts).astype(float))
+        if self._forecaster is None:
+            return expected
+        codes_of = self.table.codes_of
+        known = [
+            np.array([codes_of(event.item_id)[0] for event in request.history.events], dtype=int)
+            for request in requests
+        ]
+        return self._forecaster.predict(known, expected)
 
     def next_interests_many(
         self, histories: Sequence[History], top: int = 5

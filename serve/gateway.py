@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 
 from genrec.errors import EngineUnavailable
 from genrec.interests.explain import Explanation
+from genrec.recommend import Recommender
 from genrec.schema import History, Recommendation
 from genrec.schema import Request as ItemRequest
 from genrec.zero_shot.recommender import ZeroShotRecommender
@@ -154,6 +155,17 @@ class Gateway:
             Kind("next_interests", top),
             history,
             lambda asked: self.recommender.next_interests_many(asked, top),
+        )
+
+    async def evolution(self, history: History) -> Any:
+        """Return a history's ``Evolution``; None from a chat model, which states no shares."""
+        recommender = self.recommender
+        if not isinstance(recommender, Recommender):
+            return None
+        return await self.batcher.ask(
+            Kind("evolution"),
+            history,
+            lambda asked: recommender.evolutions([ItemRequest(one) for one in asked]),
         )
 
     async def alone(self, work: Callable[[], T]) -> T:

@@ -13,10 +13,11 @@ from genrec.cli import show, what_if, zero_shot
 from genrec.errors import ConfigError
 from genrec.evaluate.harness import AskAt
 from genrec.progress import console
-from genrec.schema import Ranker, Split
+from genrec.schema import History, Ranker, Request, Split
 from genrec.semantic_ids.profile import MIN_EVIDENCE
 
 if TYPE_CHECKING:
+    from genrec.interests.evolution import Evolution
     from genrec.recommend import Recommender
     from genrec.zero_shot.recommender import ZeroShotRecommender
 
@@ -94,6 +95,10 @@ def interests(
     min_evidence: Annotated[
         int, typer.Option(min=1, help="Fewest events that an interest rests on.")
     ] = MIN_EVIDENCE,
+    at: what_if.AsOf = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw the interests over time: .png, .svg or .pdf.")
+    ] = None,
     device: Device = None,
     as_json: AsJson = False,
     catalogue: Catalogue = None,
@@ -105,19 +110,25 @@ def interests(
     cache: zero_shot.Cache = None,
     overrides: zero_shot.Overrides = None,
 ) -> None:
-    """Say what a user cares about, in words that their events support."""
+    """Say what a user cares about, in words that their events support, and how it moves."""
     asked = zero_shot.Asked(model, served_model, data, index, cache, overrides, device)
     recommender = _choose(run, ask_zero_shot, asked, catalogue=catalogue)
-    summary = recommender.interests(user, min_evidence=min_evidence)
-    expected = recommender.next_interests(user)
+    history = recommender.history(user, None)
+    if at is not None:
+        history = history.before(what_if.read_time(at))
+    summary = recommender.interests(events=history.events, min_evidence=min_evidence)
+    evolution = _evolve(recommender, history, plot)
     if as_json:
-        content = asdict(summary) | {
-            "form": summary.form.model_dump(),
-            "next": [{"name": name, "probability": share} for name, share in expected],
-        }
+        content = asdict(summary) | {"form": summary.form.model_dump()}
+        if evolution is not None:
+            content["evolution"] = evolution.to_json()
         typer.echo(json.dumps(content, ensure_ascii=False, indent=2))
     else:
-        show.output.print(show.interests(summary, expected, user))
+        show.output.print(show.interests(summary, user))
+        if evolution is not None:
+            show.output.print(show.evolution(evolution))
+        if plot is not None:
+            console.print(f"drew {plot}")
     zero_shot.finish(recommender)
 
 
@@ -226,11 +237,28 @@ def demo(run: Run, user: Annotated[str | None, typer.Option(help="Whom to show."
     user = user or show.pick_user(recommender.data)
     show.output.print(show.timeline(recommender.data, user))
     show.output.print(show.recommendations(recommender.recommend(user, k=10), user))
-    summary, expected = recommender.interests(user), recommender.next_interests(user)
-    show.output.print(show.interests(summary, expected, user))
+    show.output.print(show.interests(recommender.interests(user), user))
+    show.output.print(show.evolution(recommender.evolution(user)))
     rankers: list[Ranker] = [recommender, *fit_baselines(recommender.data)]
     report = compare(rankers, recommender.data, "test")
     show.output.print(report.table(["recall@10", "ndcg@10"]))
+
+
+def _evolve(
+    recommender: Recommender | ZeroShotRecommender, history: History, plot: Path | None
+) -> Evolution | None:
+    """Follow a history, and draw it where that is asked; a chat model states no distribution."""
+    from genrec.interests.plot import plot_stream
+    from genrec.recommend import Recommender
+
+    if not isinstance(recommender, Recommender):
+        if plot is not None:
+            raise ConfigError("a chat model states no shares over time to draw; give a run (--run)")
+        return None
+    evolution = recommender.evolutions([Request(history)])[0]
+    if plot is not None:
+        plot_stream(evolution, plot)
+    return evolution
 
 
 def _choose(

@@ -20,6 +20,7 @@ from genrec.stream.templates import quote
 if TYPE_CHECKING:
     from genrec.data.prepare import Report
     from genrec.interests.check import Summary
+    from genrec.interests.evolution import Evolution
     from genrec.interests.explain import Explanation
 
 output = Console()
@@ -93,14 +94,15 @@ def _bar(nats: float, most: float) -> Text:
     return Text.assemble((left, "red"), "│", (right, "green"), f" {nats:+.2f}")
 
 
-def interests(summary: Summary, expected: Sequence[tuple[str, float]], user: str) -> Group:
-    """Lay out a summary with its evidence, and what the model expects next."""
+def interests(summary: Summary, user: str) -> Group:
+    """Lay out a summary with its evidence."""
     table = Table()
     table.add_column("interest", overflow="fold")
     table.add_column("share", justify="right")
     table.add_column("trend")
     table.add_column("events", justify="right")
     table.add_column("first")
+    table.add_column("peak")
     table.add_column("last")
     for interest in summary.interests:
         table.add_row(
@@ -109,9 +111,9 @@ def interests(summary: Summary, expected: Sequence[tuple[str, float]], user: str
             TRENDS[interest.trend],
             str(len(interest.evidence)),
             day(interest.first_seen),
+            day(interest.peak),
             day(interest.last_seen),
         )
-    following = " · ".join(f"{name} {share:.0%}" for name, share in expected)
     parts: list[RenderableType] = [
         Panel(Text(summary.words), title=f"Interests of {user}", title_align="left")
     ]
@@ -120,7 +122,6 @@ def interests(summary: Summary, expected: Sequence[tuple[str, float]], user: str
             label = name.replace("_", "-").capitalize()
             parts.append(Text.assemble((f"{label}: ", "bold"), ", ".join(named)))
     parts += [table] if summary.interests else []
-    parts.append(Text.assemble(("Expected next: ", "bold"), following))
     if not summary.by_model:
         parts.append(Text("no name the model gave held; counted from the events instead", "dim"))
     if summary.unsupported:
@@ -130,6 +131,26 @@ def interests(summary: Summary, expected: Sequence[tuple[str, float]], user: str
         moved = ", ".join(summary.moved)
         parts.append(Text(f"named in another list than the events show: {moved}", "dim"))
     return Group(*parts)
+
+
+def evolution(told: Evolution) -> Group:
+    """Lay out where interests began and turned, and what is foreseen."""
+    began = " · ".join(
+        f"{birth.name} (event {birth.place + 1}, {day(told.timestamps[birth.place])})"
+        for birth in told.births
+    )
+    turned = " · ".join(
+        f"{day(window.start)} (drift {window.drift:.2f} of 1)"
+        for window in told.windows()
+        if window.is_change
+    )
+    foreseen = " · ".join(f"{name} {share:.0%}" for name, share in told.shares_next(5))
+    lines = [
+        Text.assemble((f"{label}: ", "bold"), text)
+        for label, text in (("Began", began), ("Turned", turned), ("Foreseen next", foreseen))
+        if text
+    ]
+    return Group(*lines)
 
 
 def timeline(data: Dataset, user: str, most: int = 25) -> Table:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -83,6 +84,46 @@ class Evolution:
     def windows(self, seconds: int | None = None) -> list[Window]:
         """Cut the history by time; see ``windows.cut_windows``."""
         return cut_windows(self.timestamps, self.expected[1:], seconds)
+
+    def shares_next(self, top: int) -> list[tuple[str, float]]:
+        """Return the interests foreseen in the next window with their shares, largest first."""
+        shares = self.expected[-1] if self.forecast is None else self.forecast
+        best = np.argsort(-shares, kind="stable")[:top]
+        return [(self.names[column], float(shares[column])) for column in best]
+
+    def to_json(self, top: int = 10) -> dict[str, Any]:
+        """Return what JSON can hold: the series of interests that events support, and the rest."""
+        named = dict(zip(self.prefixes, self.names, strict=True))
+        shown = [one.prefix for one in self.interests if one.prefix in named]
+        return {
+            "timestamps": list(self.timestamps),
+            "series": [
+                {"name": named[prefix], "weights": self.weights(prefix).round(6).tolist()}
+                for prefix in shown
+            ],
+            "births": [
+                {
+                    "name": birth.name,
+                    "event": birth.place + 1,
+                    "timestamp": self.timestamps[birth.place],
+                    "known_after_event": birth.known + 1,
+                }
+                for birth in self.births
+            ],
+            "windows": [
+                {
+                    "start": window.start,
+                    "end": window.end,
+                    "events": window.num_events,
+                    "drift": round(window.drift, 6),
+                    "is_change": window.is_change,
+                }
+                for window in self.windows()
+            ],
+            "forecast": [
+                {"name": name, "share": round(share, 6)} for name, share in self.shares_next(top)
+            ],
+        }
 
     @property
     def births(self) -> list[Birth]:

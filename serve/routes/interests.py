@@ -39,6 +39,7 @@ class NamedInterest(BaseModel):
     weight: float
     trend: Trend
     first_seen: int
+    peak: int
     last_seen: int
     events: list[Evidence]
 
@@ -64,6 +65,42 @@ class Stream(BaseModel):
     series: list[Series]
 
 
+class Birth(BaseModel):
+    """An interest that began."""
+
+    name: str
+    event: int = Field(description="Number of its first event; the oldest is 1.")
+    timestamp: int
+    known_after_event: int
+
+
+class Window(BaseModel):
+    """A stretch of time; `drift` is the Jensen-Shannon divergence from the one before, 0 to 1."""
+
+    start: int
+    end: int
+    events: int
+    drift: float
+    is_change: bool
+
+
+class ForeseenInterest(BaseModel):
+    """An interest's share of the next window."""
+
+    name: str
+    share: float
+
+
+class Evolution(BaseModel):
+    """The model's own view: what it expected after each event, and what is foreseen."""
+
+    timestamps: list[int]
+    series: list[Series]
+    births: list[Birth]
+    windows: list[Window]
+    forecast: list[ForeseenInterest]
+
+
 class InterestsAnswer(BaseModel):
     """Interests in words, as lists with evidence, and as a stream."""
 
@@ -79,6 +116,7 @@ class InterestsAnswer(BaseModel):
     interests: list[NamedInterest]
     expected: list[ExpectedInterest]
     stream: Stream
+    evolution: Evolution | None = Field(description="null where a chat model is asked by prompt.")
     took_ms: float
 
 
@@ -89,8 +127,10 @@ async def interests(body: InterestsBody, gateway: Served, response: Response) ->
     live = await read_subject(gateway, body)
     history = live.history
     asked = time.perf_counter()
-    summary, expected = await asyncio.gather(
-        gateway.interests(history), gateway.next_interests(history, body.top)
+    summary, expected, evolution = await asyncio.gather(
+        gateway.interests(history),
+        gateway.next_interests(history, body.top),
+        gateway.evolution(history),
     )
     answered = time.perf_counter()
     stream = await gateway.in_thread(_to_stream, history, gateway)
@@ -108,6 +148,7 @@ async def interests(body: InterestsBody, gateway: Served, response: Response) ->
                 weight=interest.weight,
                 trend=interest.trend,
                 first_seen=interest.first_seen,
+                peak=interest.peak,
                 last_seen=interest.last_seen,
                 events=evidence(gateway, interest.evidence),
             )
@@ -117,6 +158,7 @@ async def interests(body: InterestsBody, gateway: Served, response: Response) ->
             ExpectedInterest(name=name, probability=probability) for name, probability in expected
         ],
         stream=stream,
+        evolution=None if evolution is None else Evolution(**evolution.to_json(body.top)),
         took_ms=round((time.perf_counter() - start) * 1000, 1),
     )
 

@@ -80,8 +80,8 @@ def test_a_prefix_of_nothing_is_refused(recommender, histories, prefix):
 def test_the_past_knows_nothing_of_the_future(recommender, histories):
     history = histories[0]
     at = history.events[5].timestamp
-    then = recommender.evolution(history.user_id, at=at)
-    assert all(event.timestamp <= at for event in then.events)
+    then = recommender.evolution(history.user_id, as_of=at)
+    assert all(event.timestamp < at for event in then.events)
     whole = recommender.evolution(history.user_id)
     np.testing.assert_allclose(
         then.expected[: len(then.events)], whole.expected[: len(then.events)], atol=1e-4

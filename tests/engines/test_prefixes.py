@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genrec.data import Dataset
@@ -21,6 +21,7 @@ PROMPTS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(PROMPTS)
 def test_every_prompt_is_read_once_and_what_is_shared_is_the_same(prompts):
     families, alone = find_families(prompts)
@@ -34,6 +35,7 @@ def test_every_prompt_is_read_once_and_what_is_shared_is_the_same(prompts):
             assert prompt[: branch.shared] == prompts[family.trunk][: branch.shared]
 
 
+@settings(deadline=None)
 @given(PROMPTS, st.integers(50, 400))
 def test_batches_hold_every_branch_and_pad_little(prompts, max_tokens):
     for family in find_families(prompts)[0]:

@@ -48,6 +48,17 @@ def test_new_items_adapters_and_readiness(client):
     assert client.put("/v1/adapters/a", json={"path": "x"}).status_code == 422
 
 
+def test_what_a_chat_model_cannot_say_is_refused(client):
+    first = client.get("/v1/items/P001").json()["semantic_id"][:1]
+    for path, body in (
+        ("/v1/explain", {"events": [], "item_id": "P001"}),
+        ("/v1/recommend", {"events": [], "k": 2, "tilt": [{"prefix": first, "nats": 1}]}),
+    ):
+        answer = client.post(path, json=body)
+        assert answer.status_code == 422 and answer.json()["error"]["code"] == "config"
+        assert "give a run" in answer.json()["error"]["message"]
+
+
 def test_an_endpoint_that_fails_is_a_503(new_client, chain, config):
     server = FaultyServer(0, 0)
     client = new_client(

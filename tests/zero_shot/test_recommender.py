@@ -96,6 +96,18 @@ def test_a_new_item_is_found_by_its_text(chat_model, chain):
     assert recommender.codes_of("N1") and recommender.knows("N1")
 
 
+def test_what_can_be_supposed_and_what_cannot(recommender, data):
+    events = data.history(next(data.histories("test")).user_id).events
+    moment = events[2].timestamp
+    found = recommender.recommend(events=events, k=3, as_of=moment, without=[0])
+    known = [event for event in events[1:] if event.timestamp < moment]
+    assert found == recommender.recommend(events=known, k=3, at=moment)
+    with pytest.raises(ConfigError, match="cannot be tilted"):
+        recommender.recommend(events=events, k=3, tilt={recommender.codes_of("P001")[:1]: 1})
+    with pytest.raises(ConfigError, match="nothing to explain by"):
+        recommender.explain("P001", events=events)
+
+
 def test_ratings_and_next_interests(recommender, requests, data):
     forecast = recommender.foresee_ratings([(requests[0].history, data.items[0])])[0]
     assert 1 <= forecast.rating <= 5

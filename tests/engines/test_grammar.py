@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genrec.engines.grammar import (
@@ -74,6 +74,7 @@ def writable(grammar, walk=None, prefix=(), limit=5000) -> set[tuple[int, ...]]:
     return found
 
 
+@settings(deadline=None)
 @given(GRAMMARS)
 def test_exactly_the_grammars_texts_can_be_written(grammar):
     meant = texts(grammar)
@@ -84,6 +85,7 @@ def test_exactly_the_grammars_texts_can_be_written(grammar):
     assert can_be_empty(grammar) == (() in meant)
 
 
+@settings(deadline=None)
 @given(st.lists(GRAMMARS, max_size=4))
 def test_grammars_travel_as_json(grammars):
     sent = json.loads(json.dumps(to_json([*grammars, *grammars])))
@@ -104,6 +106,7 @@ phrases = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(phrases, st.data())
 def test_a_list_without_end_is_a_list_of_phrases(known, data):
     between, end = Tokens((50,)), Tokens((99,))

@@ -4,7 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genrec.interests.check import check_summary
@@ -60,9 +60,11 @@ SENTENCES = st.lists(
 FORMS = st.builds(
     SummaryForm, **dict.fromkeys(SUMMARY_LISTS, ANY_LIST), summary=SENTENCES | st.text(max_size=50)
 )
+CALM = settings(deadline=None)
 HISTORIES = st.text("abcdx", max_size=24).map(history)
 
 
+@CALM
 @given(FORMS, HISTORIES, st.integers(1, 4))
 def test_everything_named_has_its_evidence(said, events, least):
     summary = check_summary(said, events, TABLE, least)
@@ -84,6 +86,7 @@ def test_everything_named_has_its_evidence(said, events, least):
         assert summary.words == NOT_ENOUGH and summary.interests == ()
 
 
+@CALM
 @given(FORMS, HISTORIES)
 def test_lists_and_sentences_of_ours_follow_the_events(said, events):
     summary = check_summary(said, events, TABLE)
@@ -97,6 +100,7 @@ def test_lists_and_sentences_of_ours_follow_the_events(said, events):
             assert all(of[name].trend == "fading" for name in find_names(sentence, NAMES))
 
 
+@CALM
 @given(FORMS, HISTORIES)
 def test_what_was_checked_passes_again_as_it_is(said, events):
     once = check_summary(said, events, TABLE)
@@ -105,6 +109,7 @@ def test_what_was_checked_passes_again_as_it_is(said, events):
     assert not again.unsupported and not again.moved and not again.removed and not again.miscited
 
 
+@CALM
 @given(HISTORIES)
 def test_an_interest_is_true_in_its_own_list_first(events):
     for interest in find_interests(events, TABLE, 1, 9):

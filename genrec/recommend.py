@@ -23,6 +23,7 @@ from genrec.interests.check import Summary
 from genrec.interests.evolution import Evolution, evolve
 from genrec.interests.explain import Explanation, Question, explain_items
 from genrec.interests.forecast import Forecaster
+from genrec.interests.own_path import own_path
 from genrec.interests.summary import summarize
 from genrec.model.load import ADAPTER_NAME, LoadedRun, base_of, describe_run, load_run
 from genrec.schema import Event, History, Recommendation, Request, SemanticId
@@ -194,9 +195,16 @@ class Recommender(BaseRecommender):
             Question(request, item_id, start)
             for (request, item_id), start in zip(questions, starts, strict=True)
         ]
-        return explain_items(
-            asked, self.score_many, self.table, lambda item_id: self.item(item_id).label
-        )
+
+        def label(item_id: str) -> str:
+            return self.item(item_id).label
+
+        return [
+            replace(explained, path=own_path(request.history, item_id, self.table, label))
+            for explained, (request, item_id) in zip(
+                explain_items(asked, self.score_many, self.table, label), questions, strict=True
+            )
+        ]
 
     def interests_many(
         self, histories: Sequence[History], min_evidence: int = MIN_EVIDENCE

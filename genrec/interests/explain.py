@@ -73,7 +73,8 @@ class Explanation:
         interest: Name of the longest named prefix it shares with the evidence, else with any event.
         prefix: That prefix; empty where its first code is shared with no event.
         sentence: One true sentence.
-        path: From the user to the item in the interest graph; empty where nobody asked the graph.
+        path: From the user to the item in the interest graph, over the user's own events; empty
+            where none leads there, or nobody asked the graph.
     """
 
     item_id: str

@@ -13,6 +13,7 @@ from genrec.engines.base import ItemQuery
 from genrec.errors import DataError
 from genrec.interests.because import MAX_TITLE_CHARS, Named, write_sentence
 from genrec.interests.explain import MAX_EVIDENCE, MIN_EFFECT, Question, explain_items
+from genrec.interests.own_path import own_path
 from genrec.recommend import Recommender
 from genrec.schema import Event, History, Item, Request
 from genrec.semantic_ids.table import SemanticIdTable
@@ -258,3 +259,30 @@ def test_without_and_before_keep_the_order(histories):
     assert all(event.timestamp < moment for event in past.before(moment).events)
     assert past.before(moment).events == past.events[: len(past.before(moment).events)]
     assert past.before(0).events == () == replace(past, events=()).before(10).events
+
+
+@pytest.mark.parametrize(
+    ("items", "item_id", "path"),
+    [
+        ("bd", "c", ("u", "B", "tea · green", "C")),
+        ("ad", "c", ("u", "A", "tea", "C")),
+        ("cb", "c", ("u", "B", "tea · green", "C")),  # the item itself is no reason
+        ("xd", "c", ()),
+        ("", "c", ()),
+    ],
+)
+def test_the_path_goes_over_an_event_of_the_users_own(items, item_id, path):
+    assert own_path(history(items), item_id, TABLE, str.upper) == path
+
+
+def test_a_run_names_the_path(chain):
+    recommender = Recommender.load(chain.sft, "cpu")
+    user = next(recommender.data.histories("test")).user_id
+    paths = [
+        (item, recommender.explain(item.item_id, user).path)
+        for item in recommender.recommend(user, k=5)
+    ]
+    assert any(path for _, path in paths)
+    for item, path in paths:
+        if path:
+            assert path[0] == user and path[-1] == item.title and len(path) == 4

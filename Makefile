@@ -120,6 +120,31 @@ bench-cross-domain: $(READY)  ## A run of one catalogue on another, through text
 RUNS ?= $(DEMO)/sft
 bench-explanations: $(READY) $(DEMO)/sft/manifest.json  ## Do the events an explanation names matter more than others?
 	$(BIN)/python benchmarks/explanations.py $(foreach run,$(RUNS),--run $(run))
+# In the toy world an interest is a theme, so its IDs get as many coarse codes as there are themes.
+PLANTED := runs/planted
+WINDOWS := runs/windows
+bench-interests: $(READY)  ## Planted births and trends; forecasts of held-out windows on ml100k and amazon14_beauty
+	$(BIN)/genrec toy --out $(PLANTED)/raw
+	$(BIN)/genrec prepare --events $(PLANTED)/raw/events.csv.gz --items $(PLANTED)/raw/items.jsonl.gz --out $(PLANTED)/data
+	$(BIN)/genrec index --data $(PLANTED)/data --out $(PLANTED)/index --set codebook_size=12 --set seed=3
+	$(BIN)/genrec base --data $(PLANTED)/data --index $(PLANTED)/index --out $(PLANTED)/base --config train/configs/demo_base.yaml
+	$(LAUNCH) train/accelerate/cpu.yaml train/pretrain.py --config train/configs/demo_pretrain.yaml \
+		data=$(PLANTED)/data base=$(PLANTED)/base out=$(PLANTED)/pretrain epochs=12
+	$(BIN)/python benchmarks/interests.py --toy $(PLANTED)/pretrain --truth $(PLANTED)/raw/truth.json
+	$(MAKE) windows SET=ml100k EVENTS=10 EPOCHS=4
+	$(MAKE) windows SET=amazon14_beauty EVENTS=2 EPOCHS=6
+
+.PHONY: windows
+windows:
+	$(BIN)/genrec prepare --events $(DATA)/$(SET)/events.csv.gz --items $(DATA)/$(SET)/items.jsonl.gz \
+		--out $(WINDOWS)/$(SET)/data --set held_out=$(EVENTS)
+	$(BIN)/genrec index --data $(WINDOWS)/$(SET)/data --out $(WINDOWS)/$(SET)/index
+	$(BIN)/genrec base --data $(WINDOWS)/$(SET)/data --index $(WINDOWS)/$(SET)/index --out $(WINDOWS)/$(SET)/base
+	$(LAUNCH) train/accelerate/cpu.yaml --mixed_precision bf16 train/pretrain.py --config train/configs/pretrain.yaml \
+		data=$(WINDOWS)/$(SET)/data base=$(WINDOWS)/$(SET)/base out=$(WINDOWS)/$(SET)/pretrain \
+		epochs=$(EPOCHS) dense.epochs=15 validation.users=300
+	$(BIN)/python benchmarks/interests.py --run $(WINDOWS)/$(SET)/pretrain
+
 bench-summaries: $(READY)  ## Do the interests that summaries name have their evidence, and do they come true?
 	$(BIN)/python benchmarks/summaries.py --data $(DATA)
 

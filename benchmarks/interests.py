@@ -91,6 +91,15 @@ def planted(recommender: Recommender, truth: dict) -> None:
     print(f"  reported births of interests planted from the start: {held / reported:.1%}")
     print(f"  trends: macro-F1 {each.mean():.3f} of {len(labels)}; ", end="")
     print(", ".join(f"{name} {value:.3f}" for name, value in zip(TRENDS, each, strict=True)))
+    moving = [place for place, label in enumerate(labels) if label != "steady"]
+    moved = f1_score(
+        [labels[place] for place in moving],
+        [told[place] for place in moving],
+        labels=["emerging", "fading"],
+        average=None,
+    )
+    print(f"  among the {len(moving)} that are planted to emerge or fade: ", end="")
+    print(f"macro-F1 {moved.mean():.3f}; emerging {moved[0]:.3f}, fading {moved[1]:.3f}")
 
 
 def foreseen(recommender: Recommender) -> None:

@@ -117,14 +117,18 @@ def interests(
     if at is not None:
         history = history.before(what_if.read_time(at))
     summary = recommender.interests(events=history.events, min_evidence=min_evidence)
+    expected = recommender.next_interests(events=history.events)
     evolution = _evolve(recommender, history, plot)
     if as_json:
-        content = asdict(summary) | {"form": summary.form.model_dump()}
+        content = asdict(summary) | {
+            "form": summary.form.model_dump(),
+            "next": [{"name": name, "probability": share} for name, share in expected],
+        }
         if evolution is not None:
             content["evolution"] = evolution.to_json()
         typer.echo(json.dumps(content, ensure_ascii=False, indent=2))
     else:
-        show.output.print(show.interests(summary, user))
+        show.output.print(show.interests(summary, expected, user))
         if evolution is not None:
             show.output.print(show.evolution(evolution))
         if plot is not None:
@@ -237,7 +241,8 @@ def demo(run: Run, user: Annotated[str | None, typer.Option(help="Whom to show."
     user = user or show.pick_user(recommender.data)
     show.output.print(show.timeline(recommender.data, user))
     show.output.print(show.recommendations(recommender.recommend(user, k=10), user))
-    show.output.print(show.interests(recommender.interests(user), user))
+    summary, expected = recommender.interests(user), recommender.next_interests(user)
+    show.output.print(show.interests(summary, expected, user))
     show.output.print(show.evolution(recommender.evolution(user)))
     rankers: list[Ranker] = [recommender, *fit_baselines(recommender.data)]
     report = compare(rankers, recommender.data, "test")

@@ -94,8 +94,8 @@ def _bar(nats: float, most: float) -> Text:
     return Text.assemble((left, "red"), "│", (right, "green"), f" {nats:+.2f}")
 
 
-def interests(summary: Summary, user: str) -> Group:
-    """Lay out a summary with its evidence."""
+def interests(summary: Summary, expected: Sequence[tuple[str, float]], user: str) -> Group:
+    """Lay out a summary with its evidence, and what the next event is expected to be of."""
     table = Table()
     table.add_column("interest", overflow="fold")
     table.add_column("share", justify="right")
@@ -122,6 +122,8 @@ def interests(summary: Summary, user: str) -> Group:
             label = name.replace("_", "-").capitalize()
             parts.append(Text.assemble((f"{label}: ", "bold"), ", ".join(named)))
     parts += [table] if summary.interests else []
+    following = " · ".join(f"{name} {share:.0%}" for name, share in expected)
+    parts.append(Text.assemble(("Next event: ", "bold"), following))
     if not summary.by_model:
         parts.append(Text("no name the model gave held; counted from the events instead", "dim"))
     if summary.unsupported:
@@ -147,7 +149,7 @@ def evolution(told: Evolution) -> Group:
     foreseen = " · ".join(f"{name} {share:.0%}" for name, share in told.shares_next(5))
     lines = [
         Text.assemble((f"{label}: ", "bold"), text)
-        for label, text in (("Began", began), ("Turned", turned), ("Foreseen next", foreseen))
+        for label, text in (("Began", began), ("Turned", turned), ("Next window", foreseen))
         if text
     ]
     return Group(*lines)

@@ -63,7 +63,11 @@ def test_trends_follow_the_order_of_events(run, histories):
     codes = [run.table.codes_of(event.item_id)[0] for event in events]
     late = events[0]
     early = next(event for event, code in zip(events, codes, strict=True) if code != codes[0])
-    found = find_interests(History("u", (early,) * 6 + (late,) * 3), run.table)
+    daily = tuple(
+        replace(event, timestamp=86_400 * day)
+        for day, event in enumerate((early,) * 6 + (late,) * 3)
+    )
+    found = find_interests(History("u", daily), run.table)
     assert {interest.prefix[0]: interest.trend for interest in found} == {
         run.table.codes_of(late.item_id)[0]: "emerging",
         run.table.codes_of(early.item_id)[0]: "fading",

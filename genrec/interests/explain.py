@@ -68,7 +68,7 @@ class Explanation:
         effects: Of each event that the model reads, oldest first.
         num_unread: Events before those, for which the model has no room.
         evidence: The at most ``MAX_EVIDENCE`` events that together raised it most, by their own
-            effects; empty where none did by ``MIN_EFFECT``.
+            effects; empty where no such set did by ``MIN_EFFECT``.
         joint: What its log-probability loses when all of the evidence is deleted, nats.
         interest: Name of the longest named prefix it shares with the evidence, else with any event.
         prefix: That prefix; empty where its first code is shared with no event.

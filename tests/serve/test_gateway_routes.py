@@ -402,7 +402,7 @@ def test_every_example_of_the_openapi_document_works(client):
                 tried += 1
             described = operation["responses"]
             assert "HTTPValidationError" not in str(described), path
-    assert tried == 6
+    assert tried == 7
 
 
 def test_history_is_bounded_but_its_items_stay_excluded(new_client, library):

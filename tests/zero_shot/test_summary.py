@@ -26,7 +26,7 @@ TABLE = SemanticIdTable(
 )
 WRITER = PromptWriter({item.item_id: item for item in ITEMS}.get)
 GROWING = History(
-    "u", tuple(Event("u", f"{letter}{n % 2}", n, review="Fine [9]\n- [3]") for n, letter in
+    "u", tuple(Event("u", f"{letter}{n % 2}", 86_400 * n, review="Fine [9]\n- [3]") for n, letter in
                enumerate("aaaaabb"))
 )  # fmt: skip
 

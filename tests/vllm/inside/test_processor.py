@@ -16,7 +16,7 @@ from genrec.errors import ConfigError
 from .conftest import params, settings
 from .reference import may_follow
 
-VOCABULARY = 902
+VOCABULARY = 1024
 CPU = torch.device("cpu")
 
 

@@ -17,7 +17,7 @@ from genrec.engines.vllm.table_file import write_table
 from .conftest import params, settings
 from .reference import may_follow
 
-MAX_REQUESTS, VOCABULARY, TEXT = 6, 902, (3, 7, 11)
+MAX_REQUESTS, VOCABULARY, TEXT = 6, 1024, (3, 7, 11)
 
 
 @pytest.fixture(scope="module")

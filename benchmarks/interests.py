@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ from sklearn.metrics import f1_score
 from genrec.evaluate.bootstrap import intervals, paired_difference
 from genrec.interests.forecast import decayed, succession
 from genrec.recommend import Recommender
-from genrec.schema import History, Request
+from genrec.schema import Event, Request
 
 WITHIN = 3
 TRENDS = ("emerging", "steady", "fading")
@@ -107,15 +107,14 @@ def foreseen(recommender: Recommender) -> None:
     data, table = recommender.data, recommender.table
     in_use = np.bincount(table.codes[:, 0], minlength=table.codebook_size) > 0
 
-    def codes_of(history: History) -> np.ndarray:
-        return np.array([table.codes_of(event.item_id)[0] for event in history.events], dtype=int)
+    def codes_of(events: Sequence[Event]) -> np.ndarray:
+        return table.first_codes(event.item_id for event in events)
 
-    popularity, _ = succession([codes_of(one) for one in data.histories("train")], in_use)
-    known = {split: [codes_of(one.history) for one in data.examples(split)] for split in SPLITS}
-    windows = {
-        split: [codes_of(History("", one.targets)) for one in data.examples(split)]
-        for split in SPLITS
+    popularity, _ = succession([codes_of(one.events) for one in data.histories("train")], in_use)
+    known = {
+        split: [codes_of(one.history.events) for one in data.examples(split)] for split in SPLITS
     }
+    windows = {split: [codes_of(one.targets) for one in data.examples(split)] for split in SPLITS}
     length = len(windows["test"][0])
     requests = [Request(example.history) for example in data.examples("test")]
 

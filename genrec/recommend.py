@@ -250,9 +250,8 @@ class Recommender(BaseRecommender):
         expected = np.exp(self._engine.code_log_probs(prompts).astype(float))
         if self._forecaster is None:
             return expected
-        codes_of = self.table.codes_of
         known = [
-            np.array([codes_of(event.item_id)[0] for event in request.history.events], dtype=int)
+            self.table.first_codes(event.item_id for event in request.history.events)
             for request in requests
         ]
         return self._forecaster.predict(known, expected)

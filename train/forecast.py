@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +14,7 @@ from genrec.engines.torch import TorchEngine
 from genrec.interests.forecast import Forecaster, fit_forecaster
 from genrec.model.load import LoadedRun
 from genrec.model.loss import StreamLoss
-from genrec.schema import History, Request
+from genrec.schema import Event, Request
 from train.config import TrainConfig
 
 MAX_WINDOWS = 4000
@@ -45,13 +46,13 @@ def train_forecaster(
         requests = [Request(example.history) for example in examples]
         log_probs = engine.code_log_probs(run.encoder.prompts(requests))
 
-    def codes_of(history: History) -> np.ndarray:
-        return np.array([table.codes_of(event.item_id)[0] for event in history.events], dtype=int)
+    def codes_of(events: Sequence[Event]) -> np.ndarray:
+        return table.first_codes(event.item_id for event in events)
 
     return fit_forecaster(
-        [codes_of(history) for history in data.histories("train")],
-        [codes_of(example.history) for example in examples],
-        [codes_of(History("", example.targets)) for example in examples],
+        [codes_of(history.events) for history in data.histories("train")],
+        [codes_of(example.history.events) for example in examples],
+        [codes_of(example.targets) for example in examples],
         np.exp(log_probs.astype(float)),
         np.bincount(table.codes[:, 0], minlength=table.codebook_size) > 0,
     )

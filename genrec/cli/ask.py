@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from genrec.recommend import Recommender
     from genrec.zero_shot.recommender import ZeroShotRecommender
 
+TOP = 5
+"""Interests that are expected next, as many as are said."""
+
 Run = Annotated[Path, typer.Option(help="A run: base, pretrain, sft or merged.")]
 RunIfAny = Annotated[Path | None, typer.Option(help="A run: base, pretrain, sft or merged.")]
 Catalogue = Annotated[
@@ -117,8 +120,11 @@ def interests(
     if at is not None:
         history = history.before(what_if.read_time(at))
     summary = recommender.interests(events=history.events, min_evidence=min_evidence)
-    expected = recommender.next_interests(events=history.events)
     evolution = _evolve(recommender, history, plot)
+    if evolution is None:
+        expected = recommender.next_interests(events=history.events)
+    else:
+        expected = evolution.next_event(TOP)
     if as_json:
         content = asdict(summary) | {
             "form": summary.form.model_dump(),
@@ -241,9 +247,10 @@ def demo(run: Run, user: Annotated[str | None, typer.Option(help="Whom to show."
     user = user or show.pick_user(recommender.data)
     show.output.print(show.timeline(recommender.data, user))
     show.output.print(show.recommendations(recommender.recommend(user, k=10), user))
-    summary, expected = recommender.interests(user), recommender.next_interests(user)
-    show.output.print(show.interests(summary, expected, user))
-    show.output.print(show.evolution(recommender.evolution(user)))
+    evolution = recommender.evolution(user)
+    summary = recommender.interests(user)
+    show.output.print(show.interests(summary, evolution.next_event(TOP), user))
+    show.output.print(show.evolution(evolution))
     rankers: list[Ranker] = [recommender, *fit_baselines(recommender.data)]
     report = compare(rankers, recommender.data, "test")
     show.output.print(report.table(["recall@10", "ndcg@10"]))

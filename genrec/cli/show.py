@@ -146,7 +146,7 @@ def evolution(told: Evolution) -> Group:
         for window in told.windows()
         if window.is_change
     )
-    foreseen = " · ".join(f"{name} {share:.0%}" for name, share in told.shares_next(5))
+    foreseen = " · ".join(f"{name} {share:.0%}" for name, share in told.next_window(5))
     lines = [
         Text.assemble((f"{label}: ", "bold"), text)
         for label, text in (("Began", began), ("Turned", turned), ("Next window", foreseen))

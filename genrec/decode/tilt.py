@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from genrec.decode.mask import DeviceTrie
-from genrec.decode.trie import NO_NODE, ROOT
+from genrec.decode.trie import NO_NODE
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,11 +51,8 @@ class Tilt:
         found: dict[int, float] = {}
         for number, prefixes in enumerate(rows):
             for prefix, nats in prefixes.items():
-                node = torch.tensor(ROOT, device=device)
-                for token in prefix:
-                    node = trie.step(node, torch.tensor(token, device=device))
-                if int(node) != NO_NODE:
-                    found[number * num_nodes + int(node)] = nats
+                if (node := trie.find(prefix)) != NO_NODE:
+                    found[number * num_nodes + node] = nats
         keys = sorted(found)
         nats_of = torch.tensor([found[key] for key in keys], dtype=torch.float32, device=device)
         if not nats_of.isfinite().all():

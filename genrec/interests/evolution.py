@@ -85,9 +85,15 @@ class Evolution:
         """Cut the history by time; see ``windows.cut_windows``."""
         return cut_windows(self.timestamps, self.expected[1:], seconds)
 
-    def shares_next(self, top: int) -> list[tuple[str, float]]:
+    def next_event(self, top: int) -> list[tuple[str, float]]:
+        """Return the likeliest interests of the next event with their probabilities."""
+        return self._largest(self.expected[-1], top)
+
+    def next_window(self, top: int) -> list[tuple[str, float]]:
         """Return the interests foreseen in the next window with their shares, largest first."""
-        shares = self.expected[-1] if self.forecast is None else self.forecast
+        return self._largest(self.expected[-1] if self.forecast is None else self.forecast, top)
+
+    def _largest(self, shares: np.ndarray, top: int) -> list[tuple[str, float]]:
         best = np.argsort(-shares, kind="stable")[:top]
         return [(self.names[column], float(shares[column])) for column in best]
 
@@ -121,7 +127,7 @@ class Evolution:
                 for window in self.windows()
             ],
             "forecast": [
-                {"name": name, "share": round(share, 6)} for name, share in self.shares_next(top)
+                {"name": name, "share": round(share, 6)} for name, share in self.next_window(top)
             ],
         }
 

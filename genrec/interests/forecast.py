@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy.optimize import minimize
+from scipy.special import softmax
 
 from genrec.errors import ArtifactError
 from genrec.model.load import base_of
@@ -57,7 +59,7 @@ class Forecaster:
             Shares that sum to 1; 0 for codes no item has. Shape: (B, K).
         """
         scores = opinions(histories, expected, self.popularity, self.follows) @ self.weights
-        return _softmax(scores, self.popularity > 0)
+        return _shares(scores, self.popularity > 0)
 
     def save(self, directory: Path) -> None:
         """Write into a run's folder."""
@@ -105,8 +107,6 @@ def fit_forecaster(
         expected: What the model expected before each window. Shape: (B, K).
         in_use: Whether any item has each code. Shape: (K,), bool.
     """
-    from scipy.optimize import minimize
-
     popularity, follows = succession(trained, in_use)
     features = opinions(histories, expected, popularity, follows)
     counts = np.stack([np.bincount(window, minlength=len(in_use)) for window in windows])
@@ -115,7 +115,7 @@ def fit_forecaster(
     start[0] = 1.0
 
     def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
-        predicted = _softmax(features @ weights, in_use)
+        predicted = _shares(features @ weights, in_use)
         logs = np.log(np.maximum(predicted, np.finfo(float).tiny))
         value = -(shares * logs).sum(axis=1).mean() + PENALTY * ((weights - start) ** 2).sum()
         slope = np.einsum("bk,bkf->f", predicted - shares, features) / len(shares)
@@ -195,8 +195,6 @@ def decayed(
     return (1 - floor) * shares + floor * popularity
 
 
-def _softmax(scores: np.ndarray, in_use: np.ndarray) -> np.ndarray:
-    scores = np.where(in_use, scores, -np.inf)
-    odds = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    shares: np.ndarray = odds / odds.sum(axis=-1, keepdims=True)
+def _shares(scores: np.ndarray, in_use: np.ndarray) -> np.ndarray:
+    shares: np.ndarray = softmax(np.where(in_use, scores, -np.inf), axis=-1)
     return shares

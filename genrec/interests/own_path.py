@@ -31,14 +31,14 @@ def own_path(
         Empty where no interest links the item to any event.
     """
     # Met already, the item itself would be the whole path.
-    met = dict.fromkeys(event.item_id for event in history.events if event.item_id != item_id)
+    others = tuple(event for event in history.events if event.item_id != item_id)
+    if not others:
+        return ()
+    met = dict.fromkeys(event.item_id for event in others)
     kept = [*filter(table.knows, met), item_id]
     rows = [table.index_of(one) for one in kept]
     small = replace(table, item_ids=kept, codes=table.codes[rows], learned=None)
-    others = tuple(event for event in history.events if event.item_id in met)
     items = [Item(one, title=label(one)) for one in kept]
     graph = graph_histories([History(history.user_id, others)], small, items=items)
-    if not others:
-        return ()
     found = find_path(graph, history.user_id, item_id, relations=OWN)
     return () if found is None else tuple(node.name for node in found.nodes)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -95,6 +95,15 @@ class SemanticIdTable:
             DataError: The item is not in the table.
         """
         return tuple(self.codes[self.index_of(item_id)].tolist())
+
+    def first_codes(self, item_ids: Iterable[str]) -> np.ndarray:
+        """Return the coarse code of each item. Shape: (number of items,), int64.
+
+        Raises:
+            DataError: An item is not in the table.
+        """
+        rows = np.array([self.index_of(item_id) for item_id in item_ids], dtype=np.int64)
+        return self.codes[rows, 0].astype(np.int64)
 
     def item_at(self, codes: SemanticId) -> str | None:
         """Return the item that has a semantic ID, None where no item has it."""

@@ -127,11 +127,13 @@ async def interests(body: InterestsBody, gateway: Served, response: Response) ->
     live = await read_subject(gateway, body)
     history = live.history
     asked = time.perf_counter()
-    summary, expected, evolution = await asyncio.gather(
-        gateway.interests(history),
-        gateway.next_interests(history, body.top),
-        gateway.evolution(history),
+    summary, evolution = await asyncio.gather(
+        gateway.interests(history), gateway.evolution(history)
     )
+    if evolution is None:
+        expected = await gateway.next_interests(history, body.top)
+    else:
+        expected = evolution.next_event(body.top)
     answered = time.perf_counter()
     stream = await gateway.in_thread(_to_stream, history, gateway)
     response.headers["Server-Timing"] = f"engine;dur={(answered - asked) * 1000:.1f}"

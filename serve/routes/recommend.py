@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from genrec.interests.because import join
 from genrec.interests.reasons import Reason as FoundReason
 from genrec.interests.reasons import find_reason
 from genrec.schema import Recommendation
@@ -114,7 +115,7 @@ def _to_reason(reason: FoundReason, gateway: Gateway) -> Reason:
     events = evidence(gateway, reason.events)
     titles = list(dict.fromkeys(event.title for event in events))
     others = reason.count - len(events)
-    named = ", ".join(titles[:-1]) + " and " + titles[-1] if len(titles) > 1 else titles[0]
+    named = join(titles)
     if others:
         named = f"{', '.join(titles)} and {others} more"
     return Reason(

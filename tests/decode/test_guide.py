@@ -2,10 +2,9 @@
 
 import math
 
-import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from genrec.decode.beam import tree_beam_search
@@ -14,15 +13,7 @@ from genrec.decode.exact import exact_scores
 from genrec.decode.guide import Guide
 from genrec.decode.mask import DeviceTrie
 from genrec.decode.trie import Trie
-
-FEW = settings(max_examples=15, deadline=None)
-CLOSE = {"atol": 1e-4, "rtol": 0}
-
-
-def paths_of(seed, num_paths):
-    rng = np.random.default_rng(seed)
-    rows = np.unique(rng.integers(0, 5, (4 * num_paths, 3)), axis=0)
-    return rng.permutation(rows)[:num_paths] + np.array([0, 5, 10])
+from tests.decode.tries import CLOSE, FEW, paths_of
 
 
 def pooled_by_hand(model, prompt, paths, allowed, odds, weight):

@@ -1,0 +1,13 @@
+"""Small random tries, and how closely and how often the search is held to its oracles."""
+
+import numpy as np
+from hypothesis import settings
+
+FEW = settings(max_examples=15, deadline=None)
+CLOSE = {"atol": 1e-4, "rtol": 0}
+
+
+def paths_of(seed, num_paths):
+    rng = np.random.default_rng(seed)
+    rows = np.unique(rng.integers(0, 5, (4 * num_paths, 3)), axis=0)
+    return rng.permutation(rows)[:num_paths] + np.array([0, 5, 10])

@@ -11,7 +11,7 @@ from accelerate import Accelerator
 
 from genrec.data import Dataset
 from genrec.model.dense import DenseView
-from genrec.model.dense_training import fit_dense
+from genrec.model.dense_training import add_transitions, fit_dense
 from genrec.model.load import LoadedRun
 from genrec.model.loss import StreamLoss
 from train.config import TrainConfig
@@ -66,6 +66,8 @@ def train_dense(
             f"dense view, epoch {look['epoch']:.0f} · loss {look['loss']:.4f} · "
             f"validation NDCG@10 {look['ndcg@10']:.4f}"
         )
+    add_transitions(view, histories, watched, run.table.codes)
+    accelerator.print(f"counts of what followed what weigh {view.transitions_weight}")
     validate = make_validation(
         config,
         replace(run, dense=view),

@@ -205,7 +205,7 @@ def evaluate(
     if as_json:
         typer.echo(json.dumps(report.to_json(), indent=2))
     else:
-        show.output.print(report.table())
+        show.output.print(report.tables())
         zero_shot.show_report(recommender)
 
 
@@ -236,7 +236,7 @@ def baseline(
     if as_json:
         typer.echo(json.dumps(report.to_json(), indent=2))
     else:
-        show.output.print(report.table())
+        show.output.print(report.tables())
 
 
 def demo(run: Run, user: Annotated[str | None, typer.Option(help="Whom to show.")] = None) -> None:
@@ -253,7 +253,7 @@ def demo(run: Run, user: Annotated[str | None, typer.Option(help="Whom to show."
     show.output.print(show.evolution(evolution))
     rankers: list[Ranker] = [recommender, *fit_baselines(recommender.data)]
     report = compare(rankers, recommender.data, "test")
-    show.output.print(report.table(["recall@10", "ndcg@10"]))
+    show.output.print(report.tables(["recall@10", "ndcg@10"]))
 
 
 def _evolve(

@@ -15,7 +15,8 @@ from torch import Tensor
 from genrec.decode.constraint import Constraint
 from genrec.decode.guide import Guide
 from genrec.decode.mask import DeviceTrie, written_leaves
-from genrec.model.dense import NO_ROW, DenseView
+from genrec.model.dense import DenseView
+from genrec.model.transitions import NO_ROW
 from genrec.semantic_ids.table import SemanticIdTable
 
 
@@ -49,10 +50,10 @@ class DenseGuide:
         if learned is not None:
             known[~learned] = NO_ROW
         device = trie.tokens.device
+        self._known = torch.as_tensor(known, device=device)
         with torch.inference_mode():
             self._vectors = view.vectors(
-                torch.as_tensor(known, device=device),
-                torch.as_tensor(codes, dtype=torch.int64, device=device),
+                self._known, torch.as_tensor(codes, dtype=torch.int64, device=device)
             )
         self._view, self._trie, self._opening = view, trie, opening
 
@@ -64,7 +65,8 @@ class DenseGuide:
             input_ids: Prompts, padded with anything that opens no item. Shape: (B, T).
             constraint: Of B rows.
         """
-        logits = self._view(written_leaves(input_ids, self._trie, self._opening), self._vectors)
+        histories = written_leaves(input_ids, self._trie, self._opening)
+        logits = self._view(histories, self._vectors, self._known)
         return Guide.build(self._trie, logits, self._view.weight, constraint)
 
 

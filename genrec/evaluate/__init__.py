@@ -1,6 +1,6 @@
 """How good a ranker is: metrics, cheap baselines, and a report that hides nothing."""
 
-from genrec.evaluate.baselines import ItemKNN, Popularity, RepeatLast, fit_baselines
+from genrec.evaluate.baselines import ItemKNN, Markov, Popularity, RepeatLast, fit_baselines
 from genrec.evaluate.harness import Evaluation, evaluate
 from genrec.evaluate.pairs import compare_saved
 from genrec.evaluate.report import Report, compare
@@ -9,6 +9,7 @@ from genrec.evaluate.saved import load_evaluation, save_evaluation
 __all__ = [
     "Evaluation",
     "ItemKNN",
+    "Markov",
     "Popularity",
     "RepeatLast",
     "Report",

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from rich.console import Group
 from rich.table import Table
 
 from genrec.data import Dataset
@@ -82,36 +83,36 @@ class Report:
             },
         }
 
-    def table(self, metrics: Sequence[str] | None = None) -> Table:
-        """Lay out metrics by ranker, with 95% intervals, for both filter modes.
+    def tables(self, metrics: Sequence[str] | None = None) -> Group:
+        """Lay out metrics by ranker, with 95% intervals: a table for each filter mode.
 
         Args:
             metrics: Accuracies to show, such as "ndcg@10"; None: all.
         """
         setting = self.setting
-        table = Table(
-            title=f"{setting['split']} split · {setting['num_users']:,} users · "
+        title = (
+            f"{setting['split']} split · {setting['num_users']:,} users · "
             f"{setting['num_items']:,} items ranked · {setting['protocol']} · "
-            f"asked at the {setting['ask_at']} event",
-            caption="mean and 95% bootstrap interval over users",
-            title_justify="left",
-            caption_justify="left",
+            f"asked at the {setting['ask_at']} event"
         )
-        table.add_column("metric")
-        for ranker in dict.fromkeys(result.ranker for result in self.evaluations):
-            table.add_column(ranker, justify="right")
-        for filter_seen, title in MODES.items():
+        tables = []
+        for filter_seen, mode in MODES.items():
             results = [each for each in self.evaluations if each.filter_seen == filter_seen]
-            table.add_section()
-            table.add_row(f"[bold]{title}[/bold]")
+            table = Table(title=f"[bold]{mode}[/bold]", title_justify="left")
+            table.add_column("metric")
+            for each in results:
+                # Six rankers fit 80 columns where names are broken.
+                table.add_column(each.ranker.replace("-", "-\n"), justify="right")
             for name in metrics or results[0].intervals:
                 table.add_row(name, *(_show(each.intervals[name]) for each in results))
+            table.add_section()
             widest = list(results[0].coverage)[-1]
             table.add_row(widest, *(f"{each.coverage[widest]:.1%}" for each in results))
             table.add_row("invalid", *(f"{each.invalid_rate:.2%}" for each in results))
             table.add_row("duplicate", *(f"{each.duplicate_rate:.2%}" for each in results))
             table.add_row("users/s", *(f"{each.users_per_s:,.0f}" for each in results))
-        return table
+            tables.append(table)
+        return Group(title, *tables, "mean and 95% bootstrap interval over users")
 
     @property
     def _seed(self) -> int:

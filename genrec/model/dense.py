@@ -6,7 +6,8 @@ causal LM spells it code by code; the two find different items, and are pooled w
 
 An item's vector is one of its own, which is learned, plus those of its codes, which are a
 projection of what the codes stand for. So a new item, which has codes but was never learned, stands
-among its kind.
+among its kind. Beside the transformer stand plain counts of what followed what
+(``genrec.model.transitions``), which vectors this short cannot hold.
 
 Source: SASRec, Kang and McAuley, arXiv 1808.09781; trained with sampled softmax as in eSASRec,
 arXiv 2508.06450. Differs: vectors of codes; without them it is the SASRec of the baselines.
@@ -26,11 +27,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from genrec.errors import ArtifactError
+from genrec.model.transitions import NO_ROW, Transitions
 
 # In a folder of their own: vLLM takes every file of weights beside a model's for the model's.
 WEIGHTS_FILE, SETTINGS_FILE = "dense/model.safetensors", "dense/config.json"
-NO_ROW = -1
-"""Padding, and an item without a row."""
 
 
 class DenseConfig(BaseModel):
@@ -113,6 +113,9 @@ class DenseView(nn.Module):
     centroids: Tensor
     weight: float = 0.0
     """Its part in the odds while decoding, 0 to 1; the causal LM has the rest."""
+    transitions: Transitions | None
+    transitions_weight: float = 0.0
+    """What their log odds are multiplied by before they join the logits."""
 
     def __init__(self, num_items: int, centroids: Tensor, config: DenseConfig) -> None:
         """Start from nothing.
@@ -124,6 +127,7 @@ class DenseView(nn.Module):
         """
         super().__init__()
         self.config = config
+        self.transitions = None
         self.encoder = SequenceEncoder(config)
         self.learned = nn.Embedding(num_items, config.hidden_size)
         self.projection = nn.Linear(centroids.shape[-1], config.hidden_size, bias=False)
@@ -150,13 +154,14 @@ class DenseView(nn.Module):
             own = own + F.embedding(codes + starts, of_codes).sum(dim=-2)
         return own
 
-    def forward(self, histories: Tensor, vectors: Tensor) -> Tensor:
+    def forward(self, histories: Tensor, vectors: Tensor, known: Tensor) -> Tensor:
         """Score every item as the next one of each history.
 
         Args:
             histories: Rows, oldest first, padded at the end with ``NO_ROW``; only the newest
                 ``max_events`` are read. Shape: (B, T).
             vectors: Of all items, from ``vectors``. Shape: (N, H).
+            known: What ``vectors`` was given for them. Shape: (N,).
 
         Returns:
             Logits; equal ones for a history without items. Shape: (B, N).
@@ -166,7 +171,11 @@ class DenseView(nn.Module):
         queries = self.encoder(vectors[histories.clamp(min=0)] * present.unsqueeze(-1))
         lengths = present.sum(dim=1)
         last = queries[torch.arange(len(queries)), (lengths - 1).clamp(min=0)]
-        return (last * (lengths > 0).unsqueeze(-1)) @ vectors.T
+        logits = (last * (lengths > 0).unsqueeze(-1)) @ vectors.T
+        if self.transitions is not None and self.transitions_weight:
+            met = known[histories.clamp(min=0)].where(present, NO_ROW)
+            logits = logits + self.transitions_weight * self.transitions(met)[:, known]
+        return logits
 
     def loss(self, histories: Tensor, negatives: Tensor, codes: Tensor) -> Tensor:
         """Return the mean loss in nats of telling every next item from the negatives.
@@ -193,6 +202,7 @@ def save_dense(view: DenseView, directory: Path) -> None:
     described = {
         "num_items": view.learned.num_embeddings,
         "weight": view.weight,
+        "transitions_weight": view.transitions_weight,
         "config": view.config.model_dump(),
     }
     (directory / SETTINGS_FILE).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
@@ -211,6 +221,11 @@ def load_dense(directory: Path) -> DenseView | None:
         weights = load_file(directory / WEIGHTS_FILE)
         config = DenseConfig.model_validate(described["config"])
         view = DenseView(described["num_items"], weights["centroids"], config)
+        if "transitions.votes" in weights:
+            view.transitions = Transitions(
+                described["num_items"], len(weights["transitions.votes"])
+            )
+            view.transitions_weight = float(described["transitions_weight"])
         view.load_state_dict(weights)
         view.weight = float(described["weight"])
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:

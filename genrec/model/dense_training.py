@@ -9,11 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genrec.model.dense import NO_ROW, DenseConfig, DenseView, pad_histories
+from genrec.model.dense import DenseConfig, DenseView, pad_histories
+from genrec.model.transitions import NO_ROW, Transitions
 from genrec.progress import progress
 
 CUTOFF = 10
 QUESTIONS_AT_ONCE = 512
+TRANSITIONS_WEIGHTS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
+UNTRIED_TRANSITIONS_WEIGHT = 2.0
+"""Without questions to choose by."""
 BUCKET = 32
 """Batches whose histories are sorted by length together, so that little padding is computed."""
 
@@ -46,7 +50,6 @@ def fit_dense(
     generator = np.random.default_rng(seed)
     view = DenseView(len(codes), torch.as_tensor(centroids, dtype=torch.float32), config).to(device)
     code_table = torch.as_tensor(codes, dtype=torch.int64, device=device)
-    rows = torch.arange(len(codes), device=device)
     samples = [part for history in histories for part in _cut(history, config.max_events)]
     steps = max(math.ceil(len(samples) / config.batch_size) * config.epochs, 1)
     optimizer = torch.optim.AdamW(
@@ -76,9 +79,7 @@ def fit_dense(
             last = epoch == config.epochs
             if not questions or not (last or epoch % config.every_epochs == 0):
                 continue
-            with torch.no_grad():
-                vectors = view.eval().vectors(rows, code_table)
-            found = dense_ndcg(view, vectors, questions)
+            found = dense_ndcg(view.eval(), codes, questions)
             curve.append({"epoch": epoch, "loss": total / max(count, 1), "ndcg@10": found})
             stale += 1
             if found > best:
@@ -92,20 +93,47 @@ def fit_dense(
     return view.eval(), curve
 
 
+def add_transitions(
+    view: DenseView,
+    histories: Sequence[Sequence[int]],
+    questions: Sequence[tuple[Sequence[int], int]],
+    codes: np.ndarray,
+) -> None:
+    """Count what followed what for a trained view; the questions choose how much that says.
+
+    Args:
+        view: Trained on the histories.
+        histories: As for ``fit_dense``, like the others.
+        questions: None: nothing is chosen.
+        codes: Of the table.
+    """
+    counted = Transitions.count(histories, len(codes))
+    view.transitions = counted.to(view.learned.weight.device)
+    found = {}
+    for weight in TRANSITIONS_WEIGHTS if questions else ():
+        view.transitions_weight = weight
+        found[weight] = dense_ndcg(view, codes, questions)
+    best = max(found, key=lambda weight: found[weight], default=UNTRIED_TRANSITIONS_WEIGHT)
+    view.transitions_weight = best
+
+
 @torch.inference_mode()
 def dense_ndcg(
-    view: DenseView, vectors: Tensor, questions: Sequence[tuple[Sequence[int], int]]
+    view: DenseView, codes: np.ndarray, questions: Sequence[tuple[Sequence[int], int]]
 ) -> float:
     """Return the mean NDCG@10 of the questions, items of the history left out."""
+    device = view.learned.weight.device
+    rows = torch.arange(len(codes), device=device)
+    vectors = view.vectors(rows, torch.as_tensor(codes, dtype=torch.int64, device=device))
     gain = 0.0
     for start in range(0, len(questions), QUESTIONS_AT_ONCE):
         batch = questions[start : start + QUESTIONS_AT_ONCE]
-        histories = pad_histories([history for history, _ in batch]).to(vectors.device)
-        logits = view(histories, vectors)
-        rows, columns = (histories != NO_ROW).nonzero(as_tuple=True)
-        targets = torch.tensor([target for _, target in batch], device=vectors.device)
+        histories = pad_histories([history for history, _ in batch]).to(device)
+        logits = view(histories, vectors, rows)
+        asked, columns = (histories != NO_ROW).nonzero(as_tuple=True)
+        targets = torch.tensor([target for _, target in batch], device=device)
         wanted = logits.gather(1, targets.unsqueeze(1))
-        logits[rows, histories[rows, columns]] = -torch.inf
+        logits[asked, histories[asked, columns]] = -torch.inf
         ranks = (logits > wanted).sum(dim=1) + 1
         gain += float((1 / (ranks[ranks <= CUTOFF] + 1).float().log2()).sum())
     return gain / len(questions)

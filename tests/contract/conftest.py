@@ -10,7 +10,7 @@ import pytest
 
 from genrec.data import Dataset
 from genrec.data.toy import Oracle
-from genrec.evaluate import ItemKNN, Popularity, RepeatLast
+from genrec.evaluate import ItemKNN, Markov, Popularity, RepeatLast
 from genrec.evaluate.baselines.sasrec import SasRec, SasRecConfig
 from genrec.evaluate.baselines.text_similarity import TextSimilarity
 from genrec.evaluate.baselines.tiger import Tiger
@@ -35,6 +35,7 @@ RANKERS: dict[str, Callable[[Dataset], Ranker]] = {
     "popularity": Popularity.fit,
     "repeat-last": RepeatLast.fit,
     "item-knn": ItemKNN.fit,
+    "markov": Markov.fit,
     "text-similarity": lambda data: TextSimilarity.fit(data, table_of(data)),
     "tiger": fit_tiger,
     "sasrec": lambda data: SasRec.fit(data, config=SasRecConfig(epochs=1, validation_users=0)),

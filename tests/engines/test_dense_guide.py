@@ -54,7 +54,7 @@ def test_items_are_those_of_both_views_pooled_by_hand(run, histories, weight):
     for history, prompt, answer in zip(histories, prompts, found, strict=True):
         with torch.no_grad():
             vectors = run.dense.vectors(known, torch.as_tensor(run.table.codes).long())
-            logits = run.dense(pad_histories([rows_of(run, history)]), vectors)
+            logits = run.dense(pad_histories([rows_of(run, history)]), vectors, known)
         guide = Guide.build(trie, logits, weight) if weight else None
         ids = torch.tensor([prompt])
         scores = exact_scores(run.model, ids, torch.ones_like(ids), trie, guide=guide)[0]

@@ -5,7 +5,7 @@ import pytest
 
 from genrec.data import Dataset
 from genrec.data.prepare import prepare
-from genrec.evaluate import ItemKNN, Popularity, RepeatLast
+from genrec.evaluate import ItemKNN, Markov, Popularity, RepeatLast
 from genrec.schema import Event, History, Request
 
 SIZE = 8
@@ -48,9 +48,17 @@ def test_newer_events_weigh_more(checkerboard):
     assert colours == [0, 0, 0, 1, 1, 1]
 
 
+def test_markov_knows_what_followed_not_what_came_before(checkerboard):
+    """Items were taken in the order of their numbers."""
+    ranked = Markov.fit(checkerboard).recommend_many([ask("i4"), ask("i0", "i4")], 2)
+    assert ranked[0][0].item_id == ranked[1][0].item_id == "i6"
+    assert ranked[0][1].score == 0
+    assert ranked[1][1].item_id == "i2" and ranked[1][1].score > 0
+
+
 def test_held_out_events_teach_nothing(checkerboard):
     """The fillers occur in valid and test alone: nobody may know that they are popular."""
-    for kind in (Popularity, ItemKNN):
+    for kind in (Popularity, ItemKNN, Markov):
         ranked = kind.fit(checkerboard).recommend_many([ask("i0")], SIZE + 2)[0]
         assert {answer.item_id for answer in ranked[-2:]} == {"ix", "iy"}
 

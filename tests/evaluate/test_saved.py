@@ -27,7 +27,7 @@ def saved(report, data, tmp_path):
 
 def test_every_metric_follows_from_the_saved_ranks(report, saved):
     loaded = load_evaluation(saved)
-    assert loaded.rankers == ["popularity", "repeat-last", "item-knn"]
+    assert loaded.rankers == ["popularity", "repeat-last", "item-knn", "markov"]
     assert tuple(loaded.arrays["user_ids"]) == report.evaluations[0].user_ids
     for result in report.evaluations:
         again = loaded.per_user(result.ranker, result.filter_seen)

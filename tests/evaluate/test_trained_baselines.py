@@ -33,7 +33,7 @@ def test_a_baseline_is_saved_for_compare_and_lint(
     assert code == 0, told
     saved = load_evaluation(out)
     assert saved.report == json.loads(printed)
-    assert saved.rankers == [name, "popularity", "repeat-last", "item-knn"]
+    assert saved.rankers == [name, "popularity", "repeat-last", "item-knn", "markov"]
     assert set(saved.manifest.parents) == {"data", "index"}
     assert saved.manifest.config["num_beams"] == beams
     recipe = saved.manifest.config["recipe"]

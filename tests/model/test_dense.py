@@ -6,7 +6,6 @@ import torch
 
 from genrec.errors import ArtifactError
 from genrec.model.dense import (
-    NO_ROW,
     SETTINGS_FILE,
     DenseConfig,
     DenseView,
@@ -15,7 +14,8 @@ from genrec.model.dense import (
     pad_histories,
     save_dense,
 )
-from genrec.model.dense_training import dense_ndcg, fit_dense
+from genrec.model.dense_training import add_transitions, dense_ndcg, fit_dense
+from genrec.model.transitions import NO_ROW
 
 SMALL = DenseConfig(hidden_size=16, dropout=0.0, max_events=6)
 
@@ -33,14 +33,15 @@ def vectors_of(view, codes):
 
 
 CODES = np.array([[row % 4, row // 4 % 4] for row in range(9)])
+ROWS = torch.arange(len(CODES))
 
 
 def test_a_score_depends_on_the_history_and_its_order_but_not_on_padding(view):
     vectors = vectors_of(view, CODES)
     with torch.no_grad():
-        alone = view(torch.tensor([[1, 2, 3]]), vectors)
-        padded = view(torch.tensor([[1, 2, 3, NO_ROW, NO_ROW], [4, 5, 6, 7, 8]]), vectors)
-        turned = view(torch.tensor([[3, 2, 1]]), vectors)
+        alone = view(torch.tensor([[1, 2, 3]]), vectors, ROWS)
+        padded = view(torch.tensor([[1, 2, 3, NO_ROW, NO_ROW], [4, 5, 6, 7, 8]]), vectors, ROWS)
+        turned = view(torch.tensor([[3, 2, 1]]), vectors, ROWS)
     torch.testing.assert_close(padded[:1], alone)
     assert (turned - alone).abs().max() > 1e-3
 
@@ -49,14 +50,18 @@ def test_only_the_newest_events_are_read(view):
     vectors = vectors_of(view, CODES)
     long = torch.tensor([[8, 7, 0, 1, 2, 3, 4, 5], [1, 2, NO_ROW] + [NO_ROW] * 5])
     with torch.no_grad():
-        torch.testing.assert_close(view(long, vectors)[0], view(long[:1, 2:], vectors)[0])
-        torch.testing.assert_close(view(long, vectors)[1], view(long[1:, :2], vectors)[0])
+        torch.testing.assert_close(
+            view(long, vectors, ROWS)[0], view(long[:1, 2:], vectors, ROWS)[0]
+        )
+        torch.testing.assert_close(
+            view(long, vectors, ROWS)[1], view(long[1:, :2], vectors, ROWS)[0]
+        )
     assert newest(long, 3).tolist() == [[3, 4, 5], [1, 2, NO_ROW]]
 
 
 def test_a_user_without_events_likes_everything_equally(view):
     with torch.no_grad():
-        logits = view(pad_histories([[]]), vectors_of(view, CODES))
+        logits = view(pad_histories([[]]), vectors_of(view, CODES), ROWS)
     assert logits.shape == (1, 9) and (logits == 0).all()
 
 
@@ -84,9 +89,9 @@ def test_it_learns_a_cycle_and_stops_at_its_best():
         hidden_size=32, dropout=0.0, learning_rate=0.01, epochs=20, batch_size=32, num_negatives=8
     )
     view, curve = fit_dense(histories, questions, codes, centroids, config, seed=0)
-    assert dense_ndcg(view, vectors_of(view, codes), questions) > 0.95
+    assert dense_ndcg(view, codes, questions) > 0.95
     assert max(look["ndcg@10"] for look in curve) == pytest.approx(
-        dense_ndcg(view, vectors_of(view, codes), questions)
+        dense_ndcg(view, codes, questions)
     )
     assert curve[-1]["loss"] < curve[0]["loss"]
     again, _ = fit_dense(histories, questions, codes, centroids, config, seed=0)
@@ -103,29 +108,58 @@ def test_histories_of_one_event_teach_nothing_and_break_nothing():
     assert vectors_of(view, codes).isfinite().all()
 
 
+def test_counts_join_where_they_help(view):
+    """What follows an item is a matter of chance for the untrained view, and of counts."""
+    histories = [[row, (row + 4) % 9] for row in range(9)] * 3
+    questions = [([row], (row + 4) % 9) for row in range(9)]
+    blind = dense_ndcg(view, CODES, questions)
+    add_transitions(view, histories, questions, CODES)
+    assert view.transitions_weight > 0
+    assert dense_ndcg(view, CODES, questions) == 1 > blind
+    misled = [([row], (row + 5) % 9) for row in range(9)]
+    add_transitions(view, histories, misled, CODES)
+    assert view.transitions_weight == 0
+
+
+def test_a_new_item_neither_votes_nor_gets_votes(view):
+    add_transitions(view, [[1, 2]] * 5, [], CODES)
+    vectors, known = vectors_of(view, CODES), ROWS.clone()
+    known[2] = NO_ROW
+    with torch.no_grad():
+        all_known = view(torch.tensor([[1]]), vectors, ROWS)[0]
+        without = view(torch.tensor([[1], [2]]), vectors, known)
+        view.transitions_weight = 0.0
+        torch.testing.assert_close(without, view(torch.tensor([[1], [2]]), vectors, known))
+    assert all_known[2] > without[0, 2]
+
+
 def test_ndcg_is_that_of_ranks_by_hand(view):
     vectors = vectors_of(view, CODES)
     questions = [([1, 2], 5), ([4], 0), ([7, 8, 6], 3)]
     gains = []
     for history, target in questions:
         with torch.no_grad():
-            scores = view(torch.tensor([history]), vectors)[0].tolist()
+            scores = view(torch.tensor([history]), vectors, ROWS)[0].tolist()
         others = [row for row in range(9) if row not in history]
         rank = sorted(others, key=lambda row: -scores[row]).index(target) + 1
         gains.append(1 / np.log2(rank + 1) if rank <= 10 else 0)
-    assert dense_ndcg(view, vectors, questions) == pytest.approx(np.mean(gains))
+    assert dense_ndcg(view, CODES, questions) == pytest.approx(np.mean(gains))
 
 
-def test_it_comes_back_as_it_was_saved(view, tmp_path):
+@pytest.mark.parametrize("counted", [False, True])
+def test_it_comes_back_as_it_was_saved(view, tmp_path, counted):
     assert load_dense(tmp_path) is None
+    asked = torch.tensor([[1, 2]])
     view.weight = 0.4
+    if counted:
+        add_transitions(view, [[1, 2, 3], [2, 4]], [], CODES)
     save_dense(view, tmp_path)
     back = load_dense(tmp_path)
     assert (back.weight, back.config, back.training) == (0.4, SMALL, False)
+    assert back.transitions_weight == view.transitions_weight
     with torch.no_grad():
-        asked = torch.tensor([[1, 2]])
         torch.testing.assert_close(
-            back(asked, vectors_of(back, CODES)), view(asked, vectors_of(view, CODES))
+            back(asked, vectors_of(back, CODES), ROWS), view(asked, vectors_of(view, CODES), ROWS)
         )
     (tmp_path / SETTINGS_FILE).write_text("{}")
     with pytest.raises(ArtifactError, match="damaged"):

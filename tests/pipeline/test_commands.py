@@ -117,7 +117,7 @@ def test_prompt_shows_what_the_model_reads(chain, user):
 def test_evaluate_is_item_level_with_both_filters(chain):
     done = succeed(genrec("evaluate", "--run", chain.sft, "--split", "test", "--json"))
     rankers = json.loads(done.stdout)["rankers"]
-    assert set(rankers) == {"genrec", "popularity", "repeat-last", "item-knn"}
+    assert set(rankers) == {"genrec", "popularity", "repeat-last", "item-knn", "markov"}
     for modes in rankers.values():
         for mode in ("filtered", "unfiltered"):
             entry = modes[mode]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from genrec.data import Dataset
 from genrec.evaluate.baselines.item_knn import ItemKNN
+from genrec.evaluate.baselines.markov import Markov
 from genrec.evaluate.baselines.popularity import Popularity
 from genrec.evaluate.baselines.repeat_last import RepeatLast
 from genrec.evaluate.baselines.scoring import ScoringRanker
 
-__all__ = ["ItemKNN", "Popularity", "RepeatLast", "fit_baselines"]
+__all__ = ["ItemKNN", "Markov", "Popularity", "RepeatLast", "fit_baselines"]
 
 
 def fit_baselines(data: Dataset) -> list[ScoringRanker]:
     """Fit every baseline on a data set's train split."""
-    return [kind.fit(data) for kind in (Popularity, RepeatLast, ItemKNN)]
+    return [kind.fit(data) for kind in (Popularity, RepeatLast, ItemKNN, Markov)]

@@ -53,9 +53,9 @@ class SasRec(ScoringRanker):
         selected = {"selection": {"upto": "valid"}} if config.validation_users else {}
         self.provenance = {**self.provenance, "behaviour": {"upto": "train"}, **selected}
         order = torch.as_tensor(np.argsort(-counts, kind="stable"))
-        order = order.to(view.learned.weight.device)
+        self._order = order.to(view.learned.weight.device)
         with torch.inference_mode():
-            self._vectors = view.vectors(order, order.new_zeros(len(order), 0))
+            self._vectors = view.vectors(self._order, order.new_zeros(len(order), 0))
 
     @classmethod
     def fit(
@@ -105,6 +105,6 @@ class SasRec(ScoringRanker):
             [self._known(event.item_id for event in each.history.events) for each in requests]
         )
         with torch.inference_mode():
-            logits = self._view(histories.to(self._vectors.device), self._vectors)
+            logits = self._view(histories.to(self._order.device), self._vectors, self._order)
             scores: np.ndarray = logits.double().softmax(dim=1).cpu().numpy()
         return scores

@@ -1,0 +1,52 @@
+"""Counts of what followed what, held against counting by hand."""
+
+from collections import defaultdict
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from genrec.model.dense import pad_histories
+from genrec.model.transitions import FADING, FLOOR, NO_ROW, REACH, Transitions
+
+NUM_ITEMS = 6
+HISTORIES = st.lists(st.lists(st.integers(0, NUM_ITEMS - 1), max_size=9), min_size=1, max_size=6)
+
+
+def votes_by_hand(histories):
+    counts = defaultdict(lambda: defaultdict(float))
+    for history in histories:
+        for place, item in enumerate(history):
+            for distance, later in enumerate(history[place + 1 : place + 1 + REACH], start=1):
+                if later != item:
+                    counts[item][later] += 1 / distance
+    return {
+        item: {later: count / sum(after.values()) ** 0.5 for later, count in after.items()}
+        for item, after in counts.items()
+    }
+
+
+@given(HISTORIES, HISTORIES)
+def test_scores_are_those_counted_by_hand(known, asked):
+    votes = votes_by_hand(known)
+    found = Transitions.count(known, NUM_ITEMS)(pad_histories(asked))
+    assert found.shape == (len(asked), NUM_ITEMS + 1)
+    for history, scores in zip(asked, found, strict=True):
+        sums = [FLOOR] * (NUM_ITEMS + 1)
+        for age, item in enumerate(reversed(history)):
+            for later, vote in votes.get(item, {}).items():
+                sums[later] += FADING**age * vote
+        torch.testing.assert_close(scores, (torch.tensor(sums) / FLOOR).log())
+
+
+def test_an_item_that_was_never_counted_says_nothing_and_is_not_ruled_out():
+    counted = Transitions.count([[0, 1], [0, 1], [1, 2]], 3)
+    scores = counted(torch.tensor([[0, NO_ROW], [NO_ROW, NO_ROW]]))
+    assert scores[0].argmax() == 1
+    assert scores[0, NO_ROW] == 0 and (scores[1] == 0).all()
+
+
+@pytest.mark.parametrize("histories", [[], [[]], [[0]], [[0, 0, 0]]])
+def test_nothing_to_count_is_no_opinion(histories):
+    assert (Transitions.count(histories, 2)(torch.tensor([[0, 1]])) == 0).all()

@@ -22,7 +22,7 @@ from genrec.errors import ConfigError
 from genrec.interests.check import Summary
 from genrec.interests.evolution import Evolution, evolve
 from genrec.interests.explain import Explanation, Question, explain_items
-from genrec.interests.forecast import Forecaster
+from genrec.interests.forecast import Forecaster, soften
 from genrec.interests.own_path import own_path
 from genrec.interests.summary import summarize
 from genrec.model.load import ADAPTER_NAME, LoadedRun, base_of, describe_run, load_run
@@ -246,8 +246,7 @@ class Recommender(BaseRecommender):
         Returns:
             Shares that sum to 1, by first code. Shape: (B, codes of a level).
         """
-        prompts = self._run.encoder.prompts(requests)
-        expected = np.exp(self._engine.code_log_probs(prompts).astype(float))
+        expected = self._expected(requests)
         if self._forecaster is None:
             return expected
         known = [
@@ -260,14 +259,13 @@ class Recommender(BaseRecommender):
         self, histories: Sequence[History], top: int = 5
     ) -> list[list[tuple[str, float]]]:
         """Return for each history the interests expected next, likeliest first."""
-        prompts = self._run.encoder.prompts([Request(history) for history in histories])
         return [
             [
-                (self.table.name_of((int(code),)), float(np.exp(row[code])))
+                (self.table.name_of((int(code),)), float(row[code]))
                 for code in np.argsort(-row, kind="stable")[:top]
-                if np.isfinite(row[code])
+                if row[code] > 0
             ]
-            for row in self._engine.code_log_probs(prompts)
+            for row in self._expected([Request(history) for history in histories])
         ]
 
     @property
@@ -309,6 +307,11 @@ class Recommender(BaseRecommender):
         encoder = replace(self._run.encoder, renderer=renderer)
         self._engine.replace_table(table)
         self._run = replace(self._run, encoder=encoder)
+
+    def _expected(self, requests: Sequence[Request]) -> np.ndarray:
+        """Return what the next event is of, by first code. Shape: (B, codes of a level)."""
+        log_probs = self._engine.code_log_probs(self._run.encoder.prompts(requests))
+        return soften(log_probs, 1.0 if self._forecaster is None else self._forecaster.temperature)
 
     def _queries(
         self, requests: Sequence[Request], starts: Sequence[int] | None = None

@@ -53,6 +53,6 @@ def train_forecaster(
         [codes_of(history.events) for history in data.histories("train")],
         [codes_of(example.history.events) for example in examples],
         [codes_of(example.targets) for example in examples],
-        np.exp(log_probs.astype(float)),
+        log_probs,
         np.bincount(table.codes[:, 0], minlength=table.codebook_size) > 0,
     )

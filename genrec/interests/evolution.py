@@ -16,14 +16,14 @@ import numpy as np
 
 from genrec.engines.base import Engine
 from genrec.errors import DecodeError
-from genrec.interests.forecast import Forecaster
+from genrec.interests.forecast import Forecaster, soften
 from genrec.interests.windows import Window, cut_windows
 from genrec.schema import Event, History, Interest, Request, SemanticId
 from genrec.semantic_ids.profile import find_interests
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.stream.encode import Encoder
 
-BORN_AT = 0.65
+BORN_AT = 0.6
 """Probability after its first event from which an interest is born without a second one."""
 
 
@@ -183,7 +183,8 @@ def evolve(
     known = [_known(request, table) for request in requests]
     moments = [encoder.moments(request) for request in known]
     found = engine.code_log_probs([prompt for several in moments for prompt in several], prefix)
-    expected = np.exp(found[:, codes].astype(float))
+    temperature = 1.0 if forecaster is None else forecaster.temperature
+    expected = soften(found[:, codes], temperature)
     evolutions, start = [], 0
     for request, prompts in zip(known, moments, strict=True):
         history = request.history

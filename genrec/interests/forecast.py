@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.special import softmax
+from scipy.optimize import minimize, minimize_scalar
+from scipy.special import log_softmax, softmax
 
 from genrec.errors import ArtifactError
 from genrec.model.load import base_of
@@ -32,6 +32,7 @@ FLOOR = 1e-4
 FOLLOWS_WITHIN = 5
 """Events within which a code follows another."""
 PENALTY = 1e-3
+LOG_TEMPERATURES = (-1.0, 3.0)
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,13 @@ class Forecaster:
         popularity: Share of each code in the training events. Shape: (K,).
         follows: Share of each code among those that come soon after each code. Shape: (K, K).
         weights: Of the opinions, in the order of ``opinions``. Shape: (F,).
+        temperature: Of what the model says of the next event; see ``calibrate``.
     """
 
     popularity: np.ndarray
     follows: np.ndarray
     weights: np.ndarray
+    temperature: float = 1.0
 
     def predict(self, histories: Sequence[np.ndarray], expected: np.ndarray) -> np.ndarray:
         """Return what each history's next window will hold.
@@ -68,6 +71,7 @@ class Forecaster:
             popularity=self.popularity,
             follows=self.follows,
             weights=self.weights,
+            temperature=self.temperature,
         )
 
     @classmethod
@@ -86,7 +90,12 @@ class Forecaster:
             return None if base == Path(run) else cls.of_run(base)
         try:
             with np.load(path) as arrays:
-                return cls(arrays["popularity"], arrays["follows"], arrays["weights"])
+                return cls(
+                    arrays["popularity"],
+                    arrays["follows"],
+                    arrays["weights"],
+                    float(arrays["temperature"]),
+                )
         except (OSError, ValueError, KeyError) as error:
             raise ArtifactError(f"{path} is damaged ({error}); make the run again") from None
 
@@ -95,19 +104,21 @@ def fit_forecaster(
     trained: Sequence[np.ndarray],
     histories: Sequence[np.ndarray],
     windows: Sequence[np.ndarray],
-    expected: np.ndarray,
+    log_probs: np.ndarray,
     in_use: np.ndarray,
 ) -> Forecaster:
-    """Fit the weights of the opinions to what happened.
+    """Fit temperature and weights of the opinions to what happened.
 
     Args:
         trained: Coarse codes of every training history; popularity and succession are theirs.
         histories: What was known when each window began.
         windows: Coarse codes of the events that then happened; none of them trained on.
-        expected: What the model expected before each window. Shape: (B, K).
+        log_probs: Of the code that comes next, as the model saw it then. Shape: (B, K).
         in_use: Whether any item has each code. Shape: (K,), bool.
     """
     popularity, follows = succession(trained, in_use)
+    temperature = calibrate(log_probs, np.array([window[0] for window in windows]))
+    expected = soften(log_probs, temperature)
     features = opinions(histories, expected, popularity, follows)
     counts = np.stack([np.bincount(window, minlength=len(in_use)) for window in windows])
     shares = counts / counts.sum(axis=1, keepdims=True)
@@ -122,7 +133,35 @@ def fit_forecaster(
         return value, slope + 2 * PENALTY * (weights - start)
 
     found = minimize(loss, start, jac=True, method="L-BFGS-B")
-    return Forecaster(popularity, follows, found.x)
+    return Forecaster(popularity, follows, found.x, temperature)
+
+
+def calibrate(log_probs: np.ndarray, happened: np.ndarray) -> float:
+    """Find the temperature at which the model's odds are as sure as they are right.
+
+    The views an engine pools are weighed by how well they rank, which leaves the pool too sure of
+    itself: what it gives 90% may come true half of the time.
+
+    Args:
+        log_probs: Of every code. Shape: (B, K).
+        happened: The code that came. Shape: (B,).
+
+    Returns:
+        Of the least mean log-loss. Source: temperature scaling, Guo et al., arXiv 1706.04599.
+    """
+
+    def loss(log_temperature: float) -> float:
+        scaled = log_softmax(log_probs.astype(float) / np.exp(log_temperature), axis=-1)
+        logs = scaled[np.arange(len(happened)), happened]
+        return -float(np.maximum(logs, np.log(np.finfo(float).tiny)).mean())
+
+    return float(np.exp(minimize_scalar(loss, bounds=LOG_TEMPERATURES, method="bounded").x))
+
+
+def soften(log_probs: np.ndarray, temperature: float) -> np.ndarray:
+    """Return probabilities at a temperature. Shape: (..., K) to the same."""
+    probabilities: np.ndarray = softmax(log_probs.astype(float) / temperature, axis=-1)
+    return probabilities
 
 
 def succession(trained: Sequence[np.ndarray], in_use: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

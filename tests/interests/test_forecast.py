@@ -6,7 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genrec.errors import ArtifactError
-from genrec.interests.forecast import Forecaster, decayed, fit_forecaster, succession
+from genrec.interests.forecast import (
+    Forecaster,
+    calibrate,
+    decayed,
+    fit_forecaster,
+    soften,
+    succession,
+)
 from genrec.recommend import Recommender
 
 K = 6
@@ -18,13 +25,28 @@ def histories(seed, count, length=8):
     return [rng.integers(0, 5, length) for _ in range(count)]
 
 
+def logs(shares):
+    with np.errstate(divide="ignore"):
+        return np.log(shares)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 4.0])
+def test_a_model_that_is_too_sure_or_not_sure_enough_is_found_out(temperature):
+    rng = np.random.default_rng(5)
+    true = np.c_[rng.dirichlet([1.0] * 5, 4000), np.zeros(4000)]
+    happened = np.array([rng.choice(K, p=row) for row in true])
+    claimed = temperature * logs(true)
+    assert calibrate(claimed, happened) == pytest.approx(temperature, rel=0.1)
+    np.testing.assert_allclose(soften(claimed, temperature), true, atol=1e-9)
+
+
 def test_it_trusts_a_model_that_is_right():
     """Windows drawn from what the model expects: nobody else adds to that."""
     rng = np.random.default_rng(0)
     known = histories(1, 3000)
     expected = np.c_[rng.dirichlet([0.5] * 5, 3000), np.zeros(3000)]
     windows = [rng.choice(K, 4, p=row) for row in expected]
-    forecaster = fit_forecaster(histories(2, 500), known, windows, expected, IN_USE)
+    forecaster = fit_forecaster(histories(2, 500), known, windows, logs(expected), IN_USE)
     assert forecaster.weights[0] == pytest.approx(1, abs=0.1)
     assert np.abs(forecaster.weights[1:]).max() < 0.25
     np.testing.assert_allclose(forecaster.predict(known, expected), expected, atol=0.12)
@@ -35,7 +57,7 @@ def test_it_finds_what_follows_what():
     rings = [(start + np.arange(9)) % 5 for start in np.random.default_rng(3).integers(0, 5, 400)]
     blind = np.tile(IN_USE / 5, (400, 1))
     known, windows = [ring[:8] for ring in rings], [ring[8:] for ring in rings]
-    forecaster = fit_forecaster(known, known, windows, blind, IN_USE)
+    forecaster = fit_forecaster(known, known, windows, logs(blind), IN_USE)
     found = forecaster.predict(known, blind)
     assert (found.argmax(axis=1) == [window[0] for window in windows]).mean() > 0.95
 

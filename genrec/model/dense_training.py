@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from genrec.data.transitions import count_transitions
 from genrec.model.dense import DenseConfig, DenseView, pad_histories
 from genrec.model.transitions import NO_ROW, Transitions
 from genrec.progress import progress
@@ -107,8 +108,8 @@ def add_transitions(
         questions: None: nothing is chosen.
         codes: Of the table.
     """
-    counted = Transitions.count(histories, len(codes))
-    view.transitions = counted.to(view.learned.weight.device)
+    counted = count_transitions(histories, len(codes))
+    view.transitions = Transitions.of(counted).to(view.learned.weight.device)
     found = {}
     for weight in TRANSITIONS_WEIGHTS if questions else ():
         view.transitions_weight = weight

@@ -1,31 +1,21 @@
-"""What followed what: counts of items that came after items, read like a Markov chain.
+"""What followed what, beside the dense view: counts, read like a Markov chain.
 
-A transformer of few dimensions blurs which item followed which; counts keep it. An item that came
-``n`` events after another one adds 1/n to their count. A history's items vote for what followed
-them, the newest loudest.
+A transformer of few dimensions blurs which item followed which; counts keep it.
 
-Enters: rows. Leaves: log odds of every row. Knows neither tokens nor models.
-
-Source: Markov chains over items as in FPMC, Rendle et al. 2010, without the factorization, which
-the dense view beside it does better.
+Enters: rows. Leaves: log odds of every row. Knows neither tokens nor models; counting is
+``genrec.data.transitions``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
 import torch
 from scipy import sparse
 from torch import Tensor, nn
 
-REACH = 5
-"""Most events from an item to one that still counts as following it."""
-FADING = 0.5
-"""Vote of an event relative to the one after it."""
-FLOOR = 0.1
-"""Votes that every item has, so that none is ruled out."""
+from genrec.data.transitions import FADING, FLOOR
+
 NO_ROW = -1
+"""Padding, and an item without a row."""
 
 
 class Transitions(nn.Module):
@@ -36,7 +26,7 @@ class Transitions(nn.Module):
     votes: Tensor
 
     def __init__(self, num_items: int, num_pairs: int) -> None:
-        """Make room; ``count`` fills it."""
+        """Make room; ``of`` fills it, or a state dict."""
         super().__init__()
         self.num_items = num_items
         self.register_buffer("starts", torch.zeros(num_items + 1, dtype=torch.int64))
@@ -44,27 +34,9 @@ class Transitions(nn.Module):
         self.register_buffer("votes", torch.zeros(num_pairs))
 
     @classmethod
-    def count(cls, histories: Sequence[Sequence[int]], num_items: int) -> Transitions:
-        """Count what came after what.
-
-        An item's votes are its counts over the root of their sum: between counts, where what is
-        frequent drowns the rest, and shares, where one event says as much as a hundred.
-
-        Args:
-            histories: Rows of each user's events, oldest first.
-            num_items: Rows there are.
-        """
-        rows = np.array([row for history in histories for row in history], dtype=np.int64)
-        users = np.repeat(np.arange(len(histories)), [len(history) for history in histories])
-        counts = sparse.csr_array((num_items, num_items))
-        for distance in range(1, REACH + 1):
-            earlier, later = rows[:-distance], rows[distance:]
-            kept = (users[:-distance] == users[distance:]) & (earlier != later)
-            pairs = (np.full(kept.sum(), 1 / distance), (earlier[kept], later[kept]))
-            counts = counts + sparse.csr_array(pairs, shape=counts.shape)
-        totals = np.maximum(counts.sum(axis=1), np.finfo(float).tiny)
-        votes = (sparse.diags_array(totals**-0.5) @ counts).tocsr()
-        result = cls(num_items, votes.nnz)
+    def of(cls, votes: sparse.csr_array) -> Transitions:
+        """Take what ``count_transitions`` counted. Shape: (N, N)."""
+        result = cls(votes.shape[0], votes.nnz)
         result.starts.copy_(torch.as_tensor(votes.indptr))
         result.followers.copy_(torch.as_tensor(votes.indices))
         result.votes.copy_(torch.as_tensor(votes.data))

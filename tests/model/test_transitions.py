@@ -7,8 +7,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from genrec.data.transitions import FADING, FLOOR, REACH, count_transitions
 from genrec.model.dense import pad_histories
-from genrec.model.transitions import FADING, FLOOR, NO_ROW, REACH, Transitions
+from genrec.model.transitions import NO_ROW, Transitions
 
 NUM_ITEMS = 6
 HISTORIES = st.lists(st.lists(st.integers(0, NUM_ITEMS - 1), max_size=9), min_size=1, max_size=6)
@@ -30,7 +31,7 @@ def votes_by_hand(histories):
 @given(HISTORIES, HISTORIES)
 def test_scores_are_those_counted_by_hand(known, asked):
     votes = votes_by_hand(known)
-    found = Transitions.count(known, NUM_ITEMS)(pad_histories(asked))
+    found = Transitions.of(count_transitions(known, NUM_ITEMS))(pad_histories(asked))
     assert found.shape == (len(asked), NUM_ITEMS + 1)
     for history, scores in zip(asked, found, strict=True):
         sums = [FLOOR] * (NUM_ITEMS + 1)
@@ -41,7 +42,7 @@ def test_scores_are_those_counted_by_hand(known, asked):
 
 
 def test_an_item_that_was_never_counted_says_nothing_and_is_not_ruled_out():
-    counted = Transitions.count([[0, 1], [0, 1], [1, 2]], 3)
+    counted = Transitions.of(count_transitions([[0, 1], [0, 1], [1, 2]], 3))
     scores = counted(torch.tensor([[0, NO_ROW], [NO_ROW, NO_ROW]]))
     assert scores[0].argmax() == 1
     assert scores[0, NO_ROW] == 0 and (scores[1] == 0).all()
@@ -49,4 +50,4 @@ def test_an_item_that_was_never_counted_says_nothing_and_is_not_ruled_out():
 
 @pytest.mark.parametrize("histories", [[], [[]], [[0]], [[0, 0, 0]]])
 def test_nothing_to_count_is_no_opinion(histories):
-    assert (Transitions.count(histories, 2)(torch.tensor([[0, 1]])) == 0).all()
+    assert (Transitions.of(count_transitions(histories, 2))(torch.tensor([[0, 1]])) == 0).all()

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from genrec.data import Dataset
-from genrec.evaluate.baselines.scoring import ScoringRanker, count_events
+from genrec.evaluate.baselines.scoring import ScoringRanker, count_events, fading_profiles
 from genrec.schema import Item, Request
 
 DECAY = 0.7
@@ -56,12 +56,8 @@ class ItemKNN(ScoringRanker):
         return cls(data.items, count_events(data), similarity.tocsr())
 
     def _score(self, requests: Sequence[Request]) -> np.ndarray:
-        rows, columns, values = [], [], []
-        for row, request in enumerate(requests):
-            places = self._known(event.item_id for event in request.history.events)
-            rows += [row] * len(places)
-            columns += places
-            values += [DECAY**age for age in range(len(places) - 1, -1, -1)]
-        shape = (len(requests), len(self._items))
-        profile = sparse.csr_matrix((values, (rows, columns)), shape=shape)
-        return (profile @ self._similarity).toarray()
+        places = [self._known(event.item_id for event in each.history.events) for each in requests]
+        scores: np.ndarray = (
+            fading_profiles(places, len(self._items), DECAY) @ self._similarity
+        ).toarray()
+        return scores

@@ -6,24 +6,24 @@ from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
+from scipy import sparse
 
 from genrec.data import Dataset
-from genrec.evaluate.baselines.scoring import ScoringRanker, count_events
-from genrec.model.dense import pad_histories
-from genrec.model.transitions import Transitions
+from genrec.data.transitions import FADING, count_transitions
+from genrec.evaluate.baselines.scoring import ScoringRanker, count_events, fading_profiles
 from genrec.schema import Item, Request
 
 
 class Markov(ScoringRanker):
-    """The counts that the dense view reads, ``genrec.model.transitions``, by themselves."""
+    """The counts that the dense view reads, ``genrec.data.transitions``, by themselves."""
 
     name = "markov"
 
-    def __init__(self, items: Sequence[Item], counts: np.ndarray, transitions: Transitions) -> None:
-        """Take the transitions of rows in the catalogue's order."""
+    def __init__(self, items: Sequence[Item], counts: np.ndarray, votes: sparse.csr_array) -> None:
+        """Take the votes in the catalogue's order. Shape: (items, items)."""
         super().__init__(items, counts)
-        self._order = np.argsort(-counts, kind="stable")
-        self._transitions = transitions
+        order = np.argsort(-counts, kind="stable")
+        self._votes = votes[order][:, order].tocsr()
 
     @classmethod
     def fit(cls, data: Dataset) -> Self:
@@ -32,11 +32,11 @@ class Markov(ScoringRanker):
         histories = [
             [row[event.item_id] for event in history.events] for history in data.histories("train")
         ]
-        counted = Transitions.count(histories, len(row))
-        return cls(data.items, count_events(data), counted)
+        return cls(data.items, count_events(data), count_transitions(histories, len(row)))
 
     def _score(self, requests: Sequence[Request]) -> np.ndarray:
         places = [self._known(event.item_id for event in each.history.events) for each in requests]
-        histories = pad_histories([self._order[known].tolist() for known in places])
-        scores: np.ndarray = self._transitions(histories)[:, self._order].numpy()
+        scores: np.ndarray = (
+            fading_profiles(places, len(self._items), FADING) @ self._votes
+        ).toarray()
         return scores

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Self
 
 import numpy as np
+from scipy import sparse
 
 from genrec.data import Dataset
 from genrec.evaluate.provenance import hash_counts
@@ -92,6 +93,26 @@ class ScoringRanker(ABC):
                 zip(best.tolist(), scores[best].tolist(), strict=True), start=1
             )
         ]
+
+
+def fading_profiles(
+    places: Sequence[Sequence[int]], num_items: int, decay: float
+) -> sparse.csr_array:
+    """Lay histories out as weights of items.
+
+    Args:
+        places: Of each history's items, oldest first.
+        num_items: Columns.
+        decay: Weight of an event relative to the one after it.
+
+    Returns:
+        Shape: (histories, items).
+    """
+    lengths = [len(history) for history in places]
+    columns = [place for history in places for place in history]
+    values = [decay**age for length in lengths for age in range(length - 1, -1, -1)]
+    rows = np.repeat(np.arange(len(places)), lengths)
+    return sparse.csr_array((values, (rows, columns)), shape=(len(places), num_items), dtype=float)
 
 
 def count_events(data: Dataset) -> np.ndarray:

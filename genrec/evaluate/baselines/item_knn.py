@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
 from scipy import sparse
 
 from genrec.data import Dataset
-from genrec.evaluate.baselines.scoring import ScoringRanker, count_events, fading_profiles
-from genrec.schema import Item, Request
+from genrec.evaluate.baselines.scoring import NeighbourRanker, count_events
 
 DECAY = 0.7
 """Weight of an event relative to the one after it."""
@@ -18,7 +16,7 @@ SHRINKAGE = 1.0
 """Added to the norms, so that two items met once by one person are no close neighbours."""
 
 
-class ItemKNN(ScoringRanker):
+class ItemKNN(NeighbourRanker):
     """Sum over the user's items, newer ones heavier, of their cosine with each other item.
 
     Source: Deshpande and Karypis, "Item-based top-N recommendation algorithms", TOIS 2004.
@@ -26,14 +24,7 @@ class ItemKNN(ScoringRanker):
     """
 
     name = "item-knn"
-
-    def __init__(
-        self, items: Sequence[Item], counts: np.ndarray, similarity: sparse.csr_matrix
-    ) -> None:
-        """Take the similarities in the catalogue's order. Shape: (items, items)."""
-        super().__init__(items, counts)
-        order = np.argsort(-counts, kind="stable")
-        self._similarity = similarity[order][:, order].tocsr()
+    decay = DECAY
 
     @classmethod
     def fit(cls, data: Dataset) -> Self:
@@ -54,10 +45,3 @@ class ItemKNN(ScoringRanker):
         similarity = together.tocoo()
         similarity.data /= norms[similarity.row] * norms[similarity.col] + SHRINKAGE
         return cls(data.items, count_events(data), similarity.tocsr())
-
-    def _score(self, requests: Sequence[Request]) -> np.ndarray:
-        places = [self._known(event.item_id for event in each.history.events) for each in requests]
-        scores: np.ndarray = (
-            fading_profiles(places, len(self._items), DECAY) @ self._similarity
-        ).toarray()
-        return scores

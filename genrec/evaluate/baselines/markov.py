@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Self
-
-import numpy as np
-from scipy import sparse
 
 from genrec.data import Dataset
 from genrec.data.transitions import FADING, count_transitions
-from genrec.evaluate.baselines.scoring import ScoringRanker, count_events, fading_profiles
-from genrec.schema import Item, Request
+from genrec.evaluate.baselines.scoring import NeighbourRanker, count_events
 
 
-class Markov(ScoringRanker):
+class Markov(NeighbourRanker):
     """The counts that the dense view reads, ``genrec.data.transitions``, by themselves."""
 
     name = "markov"
-
-    def __init__(self, items: Sequence[Item], counts: np.ndarray, votes: sparse.csr_array) -> None:
-        """Take the votes in the catalogue's order. Shape: (items, items)."""
-        super().__init__(items, counts)
-        order = np.argsort(-counts, kind="stable")
-        self._votes = votes[order][:, order].tocsr()
+    decay = FADING
 
     @classmethod
     def fit(cls, data: Dataset) -> Self:
@@ -33,10 +23,3 @@ class Markov(ScoringRanker):
             [row[event.item_id] for event in history.events] for history in data.histories("train")
         ]
         return cls(data.items, count_events(data), count_transitions(histories, len(row)))
-
-    def _score(self, requests: Sequence[Request]) -> np.ndarray:
-        places = [self._known(event.item_id for event in each.history.events) for each in requests]
-        scores: np.ndarray = (
-            fading_profiles(places, len(self._items), FADING) @ self._votes
-        ).toarray()
-        return scores

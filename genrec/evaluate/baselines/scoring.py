@@ -95,24 +95,33 @@ class ScoringRanker(ABC):
         ]
 
 
-def fading_profiles(
-    places: Sequence[Sequence[int]], num_items: int, decay: float
-) -> sparse.csr_array:
-    """Lay histories out as weights of items.
+class NeighbourRanker(ScoringRanker):
+    """Sums what the user's items say of every other item, newer ones louder.
 
-    Args:
-        places: Of each history's items, oldest first.
-        num_items: Columns.
+    Attributes:
         decay: Weight of an event relative to the one after it.
-
-    Returns:
-        Shape: (histories, items).
     """
-    lengths = [len(history) for history in places]
-    columns = [place for history in places for place in history]
-    values = [decay**age for length in lengths for age in range(length - 1, -1, -1)]
-    rows = np.repeat(np.arange(len(places)), lengths)
-    return sparse.csr_array((values, (rows, columns)), shape=(len(places), num_items), dtype=float)
+
+    decay: float
+
+    def __init__(
+        self, items: Sequence[Item], counts: np.ndarray, neighbours: sparse.csr_array
+    ) -> None:
+        """Take what each item says of the others, in the catalogue's order. Shape: (N, N)."""
+        super().__init__(items, counts)
+        order = np.argsort(-counts, kind="stable")
+        self._neighbours = neighbours[order][:, order].tocsr()
+
+    def _score(self, requests: Sequence[Request]) -> np.ndarray:
+        places = [self._known(event.item_id for event in each.history.events) for each in requests]
+        lengths = [len(history) for history in places]
+        columns = [place for history in places for place in history]
+        values = [self.decay**age for length in lengths for age in range(length - 1, -1, -1)]
+        rows = np.repeat(np.arange(len(places)), lengths)
+        shape = (len(places), len(self._items))
+        profiles = sparse.csr_array((values, (rows, columns)), shape=shape, dtype=float)
+        scores: np.ndarray = (profiles @ self._neighbours).toarray()
+        return scores
 
 
 def count_events(data: Dataset) -> np.ndarray:

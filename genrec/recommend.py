@@ -22,7 +22,7 @@ from genrec.errors import ConfigError
 from genrec.interests.check import Summary
 from genrec.interests.evolution import Evolution, evolve
 from genrec.interests.explain import Explanation, Question, explain_items
-from genrec.interests.forecast import Forecaster, soften
+from genrec.interests.forecast import Forecaster, calibrated
 from genrec.interests.own_path import own_path
 from genrec.interests.summary import summarize
 from genrec.model.load import ADAPTER_NAME, LoadedRun, base_of, describe_run, load_run
@@ -311,7 +311,7 @@ class Recommender(BaseRecommender):
     def _expected(self, requests: Sequence[Request]) -> np.ndarray:
         """Return what the next event is of, by first code. Shape: (B, codes of a level)."""
         log_probs = self._engine.code_log_probs(self._run.encoder.prompts(requests))
-        return soften(log_probs, 1.0 if self._forecaster is None else self._forecaster.temperature)
+        return calibrated(log_probs, self._forecaster)
 
     def _queries(
         self, requests: Sequence[Request], starts: Sequence[int] | None = None

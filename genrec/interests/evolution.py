@@ -16,7 +16,7 @@ import numpy as np
 
 from genrec.engines.base import Engine
 from genrec.errors import DecodeError
-from genrec.interests.forecast import Forecaster, soften
+from genrec.interests.forecast import Forecaster, calibrated
 from genrec.interests.windows import Window, cut_windows
 from genrec.schema import Event, History, Interest, Request, SemanticId
 from genrec.semantic_ids.profile import find_interests
@@ -183,8 +183,7 @@ def evolve(
     known = [_known(request, table) for request in requests]
     moments = [encoder.moments(request) for request in known]
     found = engine.code_log_probs([prompt for several in moments for prompt in several], prefix)
-    temperature = 1.0 if forecaster is None else forecaster.temperature
-    expected = soften(found[:, codes], temperature)
+    expected = calibrated(found[:, codes], forecaster)
     evolutions, start = [], 0
     for request, prompts in zip(known, moments, strict=True):
         history = request.history

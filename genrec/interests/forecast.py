@@ -164,6 +164,11 @@ def soften(log_probs: np.ndarray, temperature: float) -> np.ndarray:
     return probabilities
 
 
+def calibrated(log_probs: np.ndarray, forecaster: Forecaster | None) -> np.ndarray:
+    """Return probabilities of the next event at a run's temperature; as they are without one."""
+    return soften(log_probs, 1.0 if forecaster is None else forecaster.temperature)
+
+
 def succession(trained: Sequence[np.ndarray], in_use: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return how popular each code is, and what comes soon after each.
 

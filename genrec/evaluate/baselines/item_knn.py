@@ -10,8 +10,6 @@ from scipy import sparse
 from genrec.data import Dataset
 from genrec.evaluate.baselines.scoring import NeighbourRanker, count_events
 
-DECAY = 0.7
-"""Weight of an event relative to the one after it."""
 SHRINKAGE = 1.0
 """Added to the norms, so that two items met once by one person are no close neighbours."""
 
@@ -24,7 +22,7 @@ class ItemKNN(NeighbourRanker):
     """
 
     name = "item-knn"
-    decay = DECAY
+    decay = 0.7
 
     @classmethod
     def fit(cls, data: Dataset) -> Self:

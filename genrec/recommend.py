@@ -29,6 +29,7 @@ from genrec.model.load import ADAPTER_NAME, LoadedRun, base_of, describe_run, lo
 from genrec.schema import Event, History, Recommendation, Request, SemanticId
 from genrec.semantic_ids.extend import place_catalogue
 from genrec.semantic_ids.profile import MIN_EVIDENCE
+from genrec.semantic_ids.standing import NEXT_EVENTS
 from genrec.semantic_ids.table import SemanticIdTable
 
 if TYPE_CHECKING:
@@ -210,7 +211,11 @@ class Recommender(BaseRecommender):
         self, histories: Sequence[History], min_evidence: int = MIN_EVIDENCE
     ) -> list[Summary]:
         """See ``BaseRecommender.interests_many``."""
-        return summarize(histories, self._engine, self._run.encoder, min_evidence)
+        chances = None
+        if self._forecaster is not None:
+            shares = self.forecasts([Request(history) for history in histories])
+            chances = self._forecaster.chances(shares, NEXT_EVENTS)
+        return summarize(histories, self._engine, self._run.encoder, min_evidence, chances)
 
     def evolution(
         self,

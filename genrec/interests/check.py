@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from genrec.interests.form import Claim, SummaryForm
 from genrec.schema import History, Interest
 from genrec.semantic_ids.profile import MAX_INTERESTS, MIN_EVIDENCE, find_interests
@@ -25,6 +27,8 @@ from genrec.stream.statements import (
 )
 from genrec.stream.summaries import MAX_STATEMENTS
 
+GOES_ON = 0.5
+"""Chance of being met among the next events from which an interest that began late is emerging."""
 MOST_TELLING: tuple[SummaryList, ...] = ("emerging", "fading", "long_term", "recent")
 """Where an interest stays that was named in several lists in which it holds."""
 
@@ -77,6 +81,7 @@ def check_summary(
     history: History,
     table: SemanticIdTable,
     min_evidence: int = MIN_EVIDENCE,
+    chances: np.ndarray | None = None,
 ) -> Summary:
     """Keep what of a summary the events support.
 
@@ -84,7 +89,8 @@ def check_summary(
       unsupported. What is no interest of the catalogue is removed likewise.
     - An event cited must be one of the interest's; else it is dropped and counted.
     - A list must be one the events show the interest in (``lists_of``); else the interest moves to
-      its own, and is counted. One that is named in several is kept in the most telling.
+      its own, and is counted. One that is named in several is kept in the most telling. What began
+      late is emerging where it is foreseen to go on.
     - A sentence that names an interest which does not hold goes; where the wording is ours, only
       the name goes, also for being said of the wrong list.
 
@@ -93,19 +99,32 @@ def check_summary(
         history: Oldest first; events of items the table does not know support nothing.
         table: Semantic IDs.
         min_evidence: Fewest events of an interest.
+        chances: Of each first code being met among the next ``NEXT_EVENTS`` events; None: nobody
+            knows, and all that began late is emerging. Shape: (codes of a level,).
     """
-    return _Check(history, table, min_evidence).check(said)
+    return _Check(history, table, min_evidence, chances).check(said)
 
 
 class _Check:
     """The checks of one summary."""
 
-    def __init__(self, history: History, table: SemanticIdTable, min_evidence: int) -> None:
+    def __init__(
+        self,
+        history: History,
+        table: SemanticIdTable,
+        min_evidence: int,
+        chances: np.ndarray | None,
+    ) -> None:
         self._history, self._table = history, table
         count = len(history.events) or 1
         found = find_interests(history, table, max(1, min_evidence), count)
         self._supported = {interest.name: interest for interest in found}
-        self._lists = {one.name: lists_of(one, history, table) for one in found}
+        self._lists = {
+            one.name: lists_of(
+                one, history, table, chances is None or bool(chances[one.prefix[0]] >= GOES_ON)
+            )
+            for one in found
+        }
         self._names = coarse_names(table)
         self._place: dict[str, SummaryList] = {}
         self._cited: dict[str, list[int]] = {}

@@ -43,12 +43,14 @@ class Forecaster:
         popularity: Share of each code in the training events. Shape: (K,).
         follows: Share of each code among those that come soon after each code. Shape: (K, K).
         weights: Of the opinions, in the order of ``opinions``. Shape: (F,).
+        turnover: Share of the training events whose code is another than that of the event before.
         temperature: Of what the model says of the next event; see ``calibrate``.
     """
 
     popularity: np.ndarray
     follows: np.ndarray
     weights: np.ndarray
+    turnover: float = 1.0
     temperature: float = 1.0
 
     def predict(self, histories: Sequence[np.ndarray], expected: np.ndarray) -> np.ndarray:
@@ -64,6 +66,18 @@ class Forecaster:
         scores = opinions(histories, expected, self.popularity, self.follows) @ self.weights
         return _shares(scores, self.popularity > 0)
 
+    def chances(self, shares: np.ndarray, num_events: int) -> np.ndarray:
+        """Return how likely each code is met at all among so many next events.
+
+        Events that repeat the code before them are no new chances.
+
+        Args:
+            shares: Of each code in the next window. Shape: (B, K).
+            num_events: At least 1.
+        """
+        missed: np.ndarray = (1 - shares) ** (1 + (num_events - 1) * self.turnover)
+        return 1 - missed
+
     def save(self, directory: Path) -> None:
         """Write into a run's folder."""
         np.savez(
@@ -71,6 +85,7 @@ class Forecaster:
             popularity=self.popularity,
             follows=self.follows,
             weights=self.weights,
+            turnover=self.turnover,
             temperature=self.temperature,
         )
 
@@ -94,6 +109,7 @@ class Forecaster:
                     arrays["popularity"],
                     arrays["follows"],
                     arrays["weights"],
+                    float(arrays["turnover"]),
                     float(arrays["temperature"]),
                 )
         except (OSError, ValueError, KeyError) as error:
@@ -133,7 +149,7 @@ def fit_forecaster(
         return value, slope + 2 * PENALTY * (weights - start)
 
     found = minimize(loss, start, jac=True, method="L-BFGS-B")
-    return Forecaster(popularity, follows, found.x, temperature)
+    return Forecaster(popularity, follows, found.x, measure_turnover(trained), temperature)
 
 
 def calibrate(log_probs: np.ndarray, happened: np.ndarray) -> float:
@@ -189,6 +205,15 @@ def succession(trained: Sequence[np.ndarray], in_use: np.ndarray) -> tuple[np.nd
     # As if each code had been followed once more by what everybody takes.
     pairs += popularity
     return popularity, pairs / pairs.sum(axis=1, keepdims=True)
+
+
+def measure_turnover(trained: Sequence[np.ndarray]) -> float:
+    """Return the share of events, but the first ones, whose code is not that of the one before.
+
+    Without such an event it is 1.
+    """
+    turns = [codes[1:] != codes[:-1] for codes in trained if len(codes) > 1]
+    return float(np.concatenate(turns).mean()) if turns else 1.0
 
 
 def opinions(

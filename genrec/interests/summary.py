@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from genrec.engines.base import Engine
 from genrec.interests.check import Summary, check_summary
 from genrec.interests.written import SummaryGrammar, read_summary
@@ -22,6 +24,7 @@ def summarize(
     engine: Engine,
     encoder: Encoder,
     min_evidence: int = MIN_EVIDENCE,
+    chances: np.ndarray | None = None,
 ) -> list[Summary]:
     """Let the model say what each history's user cares about, and keep what the events support.
 
@@ -30,6 +33,8 @@ def summarize(
         engine: Runs the model.
         encoder: Of the run.
         min_evidence: Fewest events that an interest rests on.
+        chances: Of each first code among the next events, see ``check_summary``. Shape: (B, codes
+            of a level).
 
     Raises:
         DataError: An event's item is not in the table.
@@ -52,6 +57,9 @@ def summarize(
             history,
             table,
             min_evidence,
+            None if chances is None else chances[place],
         )
-        for history, question, tokens in zip(histories, questions, texts, strict=True)
+        for place, (history, question, tokens) in enumerate(
+            zip(histories, questions, texts, strict=True)
+        )
     ]

@@ -16,22 +16,25 @@ RECENT_SHARE = 1 / 3
 """Of a history's events: the last, one of which a recent interest holds."""
 LONG_SHARE = 1 / 2
 """Of a history's events: what an interest spans, from its first to its last, to be long-term."""
+NEXT_EVENTS = 5
+"""Among these, right after a history, an emerging interest goes on."""
 
 
 def lists_of(
-    interest: Interest, history: History, table: SemanticIdTable
+    interest: Interest, history: History, table: SemanticIdTable, goes_on: bool = True
 ) -> tuple[SummaryList, ...]:
     """Return the lists in which naming an interest is true, its own first; never empty.
 
-    An interest's own list follows its trend: emerging and fading stand under these names, what
-    returned is recent, and what is steady is long-term where it spans half of the history, else
-    recent. It may also be called long-term wherever it spans half, and recent wherever the last
-    third of the events holds it and it is not fading.
+    An interest's own list follows its trend: fading stands under this name, and emerging does where
+    it goes on; else it is recent. What returned is recent too, and what is steady is long-term
+    where it spans half of the history, else recent. It may also be called long-term wherever it
+    spans half, and recent wherever the last third of the events holds it and it is not fading.
 
     Args:
         interest: Of ``find_interests`` on this very history.
         history: Events, oldest first; events of items the table does not know are passed over.
         table: Semantic IDs.
+        goes_on: Whether one of the next ``NEXT_EVENTS`` events is of the interest, or is foreseen.
     """
     length = len(interest.prefix)
     known = [event for event in history.events if table.knows(event.item_id)]
@@ -43,8 +46,10 @@ def lists_of(
     spans = places[-1] - places[0] + 1 >= LONG_SHARE * len(known)
     border = len(known) - max(1, round(len(known) * RECENT_SHARE))
     own: SummaryList = "long_term" if spans else "recent"
-    if interest.trend in ("emerging", "fading"):
-        own = "emerging" if interest.trend == "emerging" else "fading"
+    if interest.trend == "fading":
+        own = "fading"
+    elif interest.trend == "emerging":
+        own = "emerging" if goes_on else "recent"
     elif interest.trend == "returned":
         own = "recent"
     true: dict[SummaryList, None] = {own: None}

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from genrec.schema import Event, History, Interest, SemanticId
 from genrec.semantic_ids.profile import MIN_EVIDENCE, find_interests
-from genrec.semantic_ids.standing import SummaryList, lists_of
+from genrec.semantic_ids.standing import NEXT_EVENTS, SummaryList, lists_of
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.stream.statements import StatementKind, list_of, wordings
 from genrec.stream.summaries import (
@@ -24,8 +24,6 @@ from genrec.stream.summaries import (
     WrittenSummary,
 )
 
-FORESEEN_EVENTS = 5
-"""Next events that may go on with an interest."""
 _MOST_TELLING: tuple[StatementKind, ...] = (
     "emerging",
     "long_term",
@@ -55,17 +53,13 @@ def write_lesson(
     visible: dict[int, list[Event]] = {}
     for event in now.events[first:]:
         visible.setdefault(table.codes_of(event.item_id)[0], []).append(event)
-    going_on = {table.codes_of(event.item_id)[0] for event in later[:FORESEEN_EVENTS]}
+    going_on = {table.codes_of(event.item_id)[0] for event in later[:NEXT_EVENTS]}
     lists: dict[SummaryList, list[Interest]] = {name: [] for name in MAX_NAMED}
     for interest in find_interests(now, table, max_interests=len(now.events) or 1):
         code = interest.prefix[0]
         if len(visible.get(code, ())) < MIN_EVIDENCE:
             continue
-        own, *others = lists_of(interest, now, table)
-        if own == "emerging" and code not in going_on:
-            if not others:
-                continue
-            own = others[-1]
+        own = lists_of(interest, now, table, code in going_on)[0]
         if len(lists[own]) < MAX_NAMED[own]:
             lists[own].append(interest)
     claims = {

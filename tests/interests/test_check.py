@@ -187,6 +187,18 @@ def test_too_little_history_says_so(letters):
     assert summary.form == form(NOT_ENOUGH) and summary.unsupported == ("tea",)
 
 
+def test_what_began_late_is_emerging_where_it_is_foreseen_to_go_on():
+    said = form(write_statement("emerging", ["garden · roses"]), emerging={"garden · roses": [9]})
+    likely, unlikely = np.array([0.1, 0.5, 0.0, 0.0]), np.array([0.9, 0.49, 0.9, 0.9])
+    seen = check_summary(said, GROWING, TABLE, chances=likely)
+    assert seen.names("emerging") == ["garden · roses"] and not seen.moved
+    assert seen == check_summary(said, GROWING, TABLE)
+    denied = check_summary(said, GROWING, TABLE, chances=unlikely)
+    assert denied.names("recent") == ["garden · roses"] == list(denied.moved)
+    assert not denied.names("emerging")
+    assert denied.words == write_statement("recent", ["garden · roses"])
+
+
 def test_events_at_one_instant_count_in_their_order():
     at_once = tuple(
         Event("u", event.item_id, 7, review="") for event in history("aaaaaabbb").events

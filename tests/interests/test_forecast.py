@@ -11,6 +11,7 @@ from genrec.interests.forecast import (
     calibrate,
     decayed,
     fit_forecaster,
+    measure_turnover,
     soften,
     succession,
 )
@@ -73,6 +74,8 @@ def test_a_forecast_is_a_distribution_over_codes_in_use(written, seed):
     forecaster = Forecaster(popularity, follows, rng.normal(size=9))
     expected = np.c_[rng.dirichlet([0.1] * 5, len(written)), np.zeros(len(written))]
     found = forecaster.predict([np.array(codes, dtype=int) for codes in written], expected)
+    chances = forecaster.chances(found, 5)
+    assert (chances >= found - 1e-12).all() and (chances <= 1).all()
     np.testing.assert_allclose(found.sum(axis=1), 1)
     assert (found >= 0).all() and (found[:, ~IN_USE] == 0).all()
 
@@ -82,6 +85,26 @@ def test_succession_counts_by_hand():
     np.testing.assert_allclose(popularity, [3 / 5, 2 / 5])
     pairs = np.array([[1 / 2, 1.0], [1.0, 0.0]]) + popularity
     np.testing.assert_allclose(follows, pairs / pairs.sum(axis=1, keepdims=True))
+
+
+def test_chances_lie_between_one_draw_and_as_many_as_there_are_events():
+    rng = np.random.default_rng(0)
+    shares = np.array([[0.5, 0.3, 0.15, 0.05]])
+    drawn = rng.choice(4, size=(20_000, 5), p=shares[0])
+    met = [(drawn == code).any(axis=1).mean() for code in range(4)]
+    popularity, follows = succession([], np.ones(4, dtype=bool))
+
+    def chances(turnover):
+        return Forecaster(popularity, follows, np.zeros(9), turnover).chances(shares, 5)[0]
+
+    np.testing.assert_allclose(chances(1.0), met, atol=0.01)
+    np.testing.assert_allclose(chances(0.0), shares[0])
+    assert (chances(0.5) > chances(0.0)).all() and (chances(0.5) < chances(1.0)).all()
+
+
+def test_turnover_by_hand():
+    assert measure_turnover([np.array([1, 1, 2]), np.array([3]), np.array([2, 2])]) == 1 / 3
+    assert measure_turnover([np.array([3]), np.array([], dtype=int)]) == 1.0
 
 
 def test_decay_by_hand():

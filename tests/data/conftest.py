@@ -61,3 +61,7 @@ def new_desk(tmp_path_factory):
     """A maker of desks, for hypothesis, which runs one test many times."""
     numbers = itertools.count()
     return lambda: Desk(tmp_path_factory.mktemp(f"desk{next(numbers)}"))
+
+
+def all_events(data):
+    return [event for history in data.histories("test") for event in history.events]

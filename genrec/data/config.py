@@ -30,6 +30,9 @@ class PrepareConfig(BaseModel):
             "global-time": everybody's events after a moment.
         held_out: Events of a user in test, and again in valid: a window instead of one event;
             leave-one-out only.
+        valid_users: Users, drawn at random, who have events in valid; the others' are trained on.
+            None: all; leave-one-out only.
+        test_users: The same for test; 0 leaves nothing out, for a model to be served.
         valid_share: Share of all events in valid; global-time only.
         test_share: Share of all events in test; global-time only.
         min_user_events: Users with fewer events are dropped, together with ``min_item_events``
@@ -50,6 +53,8 @@ class PrepareConfig(BaseModel):
     ignore_columns: tuple[str, ...] = ()
     split: Literal["leave-one-out", "global-time"] = "leave-one-out"
     held_out: int = Field(default=1, ge=1)
+    valid_users: int | None = Field(default=None, ge=0)
+    test_users: int | None = Field(default=None, ge=0)
     valid_share: float = Field(default=0.1, gt=0, lt=1)
     test_share: float = Field(default=0.1, gt=0, lt=1)
     min_user_events: int = Field(default=0, ge=0)
@@ -59,6 +64,12 @@ class PrepareConfig(BaseModel):
     max_reject_share: float = Field(default=0.05, ge=0, le=1)
     max_line_bytes: int = Field(default=1 << 20, ge=64)
     memory_limit: str = Field(default="4GB", pattern=r"^\d+(\.\d+)?\s*[KMGT]i?B$")
+
+    @model_validator(mode="after")
+    def _draws_users_where_users_are_split(self) -> PrepareConfig:
+        if self.split == "global-time" and (self.valid_users, self.test_users) != (None, None):
+            raise ValueError("valid_users and test_users go with leave-one-out")
+        return self
 
     @model_validator(mode="after")
     def _leaves_something_to_train_on(self) -> PrepareConfig:

@@ -14,16 +14,27 @@ from genrec.data.database import one_row
 from genrec.errors import DataError
 from genrec.schema import Split
 
+# A user is drawn by the hash of a number, so that every run and every machine draws the same.
 _LEAVE_ONE_OUT = """
 CREATE TABLE assigned AS
-SELECT seq, user_key, time, CASE
-    WHEN count(*) OVER (PARTITION BY user_key) <= 2 * $held_out THEN 'train'
-    WHEN back <= $held_out THEN 'test' WHEN back <= 2 * $held_out THEN 'valid'
-    ELSE 'train' END AS split
-FROM (
+WITH drawn AS (
+    SELECT user_key, count(*) AS events,
+        row_number() OVER (ORDER BY md5(user_key::VARCHAR)) AS place
+    FROM kept GROUP BY user_key
+), held_out AS (
+    SELECT user_key, events,
+        CASE WHEN place <= coalesce($test_users, place) THEN $held_out ELSE 0 END AS test,
+        CASE WHEN place <= coalesce($valid_users, place) THEN $held_out ELSE 0 END AS valid
+    FROM drawn
+), placed AS (
     SELECT *, row_number() OVER (PARTITION BY user_key ORDER BY time DESC, seq DESC) AS back
     FROM kept
 )
+SELECT seq, user_key, time, CASE
+    WHEN events <= test + valid THEN 'train'
+    WHEN back <= test THEN 'test' WHEN back <= test + valid THEN 'valid'
+    ELSE 'train' END AS split
+FROM placed JOIN held_out USING (user_key)
 """
 
 _GLOBAL_TIME = """
@@ -68,7 +79,8 @@ def assign_splits(
     """Give every kept event its split.
 
     Leave-one-out: a user's last event is test, the one before it valid (with ``held_out``, so
-    many of each); users who would have none left train only. Global time: valid and test begin at
+    many of each; with ``valid_users`` and ``test_users``, only so many users'); users who would
+    have none left train only. Global time: valid and test begin at
     moments that leave them their shares of the events; events of one moment stay together.
 
     Returns:
@@ -78,7 +90,8 @@ def assign_splits(
         DataError: Global time leaves nothing to train on.
     """
     if config.split == "leave-one-out":
-        connection.execute(_LEAVE_ONE_OUT, {"held_out": config.held_out})
+        settings = config.model_dump(include={"held_out", "valid_users", "test_users"})
+        connection.execute(_LEAVE_ONE_OUT, settings)
         return None
     valid = _moment(connection, config.valid_share + config.test_share)
     test = _moment(connection, config.test_share)

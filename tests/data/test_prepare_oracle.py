@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -101,6 +102,44 @@ def test_leave_one_out(new_desk, rows, n):
             events = whole[example.history.user_id]
             assert example.history.events == events[:-back]
             assert example.targets == events[len(events) - back :][:n]
+
+
+@MANY
+@given(
+    rows=st.lists(ROW, min_size=1, max_size=60),
+    n=st.integers(1, 3),
+    valid_users=st.none() | st.integers(0, 7),
+    test_users=st.none() | st.integers(0, 7),
+)
+def test_only_so_many_users_are_held_out(new_desk, rows, n, valid_users, test_users):
+    desk = new_desk()
+    data, _ = prepared(desk, rows, held_out=n, valid_users=valid_users, test_users=test_users)
+    whole = {history.user_id: history.events for history in data.histories("test")}
+    valid, test = (
+        {one.history.user_id: one for one in data.examples(split)} for split in ("valid", "test")
+    )
+    for asked, found in ((valid_users, valid), (test_users, test)):
+        assert len(found) <= (len(whole) if asked is None else asked)
+    trained = {history.user_id: history.events for history in data.histories("train")}
+    for user_id, events in whole.items():
+        left_out = n * ((user_id in valid) + (user_id in test))
+        assert trained[user_id] == events[: len(events) - left_out]
+        if user_id in test:
+            assert test[user_id].targets == events[-n:]
+        if user_id in valid:
+            end = len(events) - n * (user_id in test)
+            assert valid[user_id].targets == events[end - n : end]
+    # Nobody who has the events is passed over; one draw decides, small groups within large ones.
+    able = {user_id for user_id, events in whole.items() if len(events) > 2 * n}
+    if test_users is None:
+        assert able <= set(test)
+    if None not in (valid_users, test_users) and valid_users <= test_users:
+        assert set(valid) & able <= set(test)
+
+
+def test_users_are_not_drawn_where_time_splits():
+    with pytest.raises(ValueError, match="go with leave-one-out"):
+        PrepareConfig(split="global-time", test_users=0)
 
 
 @MANY

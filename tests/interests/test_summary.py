@@ -8,11 +8,14 @@ import pytest
 from genrec.data import Dataset
 from genrec.engines.grammar import Walk
 from genrec.engines.torch import TorchEngine
-from genrec.interests.check import coarse_names
+from genrec.interests.check import GOES_ON, coarse_names
+from genrec.interests.forecast import Forecaster
 from genrec.interests.summary import summarize
 from genrec.model.load import load_run
-from genrec.schema import Event, History
+from genrec.recommend import Recommender
+from genrec.schema import Event, History, Request
 from genrec.semantic_ids.profile import MIN_EVIDENCE, find_interests
+from genrec.semantic_ids.standing import NEXT_EVENTS
 from genrec.stream.statements import NOT_ENOUGH, find_names
 from genrec.stream.summaries import Statement, WrittenClaim, WrittenSummary
 
@@ -152,6 +155,29 @@ def test_what_the_tuned_model_says_holds(run, histories, engine):
         assert not supported & set(summary.unsupported)
     assert np.mean([summary.by_model for summary in summaries]) > 0.8
     assert sum(summary.cited for summary in summaries) > 30
+
+
+def test_emerging_interests_are_foreseen_to_go_on(chain, run, histories, engine):
+    recommender, forecaster = Recommender.load(chain.sft, "cpu"), Forecaster.of_run(chain.sft)
+    asked = [
+        History(history.user_id, history.events[:place])
+        for history in histories[:30]
+        for place in range(4, len(history.events), 4)
+    ]
+    shares = recommender.forecasts([Request(history) for history in asked])
+    chances = forecaster.chances(shares, NEXT_EVENTS)
+    code_of = {name: prefix[0] for prefix, name in run.table.names.items() if len(prefix) == 1}
+    kept = denied = 0
+    by_events_alone = summarize(asked, engine, run.encoder)
+    for row, one, other in zip(
+        chances, recommender.interests_many(asked), by_events_alone, strict=True
+    ):
+        emerging = other.names("emerging")
+        foreseen = [name for name in emerging if row[code_of[name]] >= GOES_ON]
+        assert one.names("emerging") == foreseen
+        assert set(emerging) - set(foreseen) <= {*one.names("recent"), *one.names("long_term")}
+        kept, denied = kept + len(foreseen), denied + len(emerging) - len(foreseen)
+    assert kept > 3 and denied > 3
 
 
 def test_more_evidence_can_be_asked_for(run, histories, engine):

@@ -31,9 +31,10 @@ import numpy as np
 from genrec.data import Dataset
 from genrec.evaluate.bootstrap import paired_difference
 from genrec.interests.check import Summary
+from genrec.interests.forecast import Forecaster
 from genrec.progress import console
 from genrec.recommend import Recommender
-from genrec.schema import Event, History, SemanticId
+from genrec.schema import Event, History, Request, SemanticId
 from genrec.semantic_ids.profile import MIN_EVIDENCE, find_interests
 from genrec.semantic_ids.standing import NEXT_EVENTS
 from genrec.semantic_ids.table import SemanticIdTable
@@ -49,6 +50,7 @@ PARTS = 5
 RUNS = {"toy": 1, "amazon18_gift_cards": PARTS, "ml100k": 1}
 """How many parts of the users are left out, each of a run of its own."""
 MOMENTS = 10
+CHANCES = (0.0, 0.25, 0.5, 0.75)
 AT_ONCE = 64
 
 
@@ -62,6 +64,7 @@ class Answer:
         later: The events after it.
         table: Of the run that said it.
         popular: The catalogue's interests, most frequent first.
+        chances: That one of the next events is of it, for each first code. Shape: (K,).
     """
 
     summary: Summary
@@ -69,6 +72,7 @@ class Answer:
     later: Sequence[Event]
     table: SemanticIdTable
     popular: Sequence[SemanticId]
+    chances: np.ndarray
 
 
 def gather(name: str, source: Path, out: Path) -> tuple[list[Answer], float]:
@@ -84,9 +88,11 @@ def gather(name: str, source: Path, out: Path) -> tuple[list[Answer], float]:
     for part in range(RUNS[name]):
         left_out = [one for one, drawn in zip(histories, parts, strict=True) if drawn == part]
         users = {history.user_id for history in left_out}
-        recommender = Recommender.load(train(name, source, users, out / str(part)), "cpu")
+        folder = train(name, source, users, out / str(part))
+        recommender, forecaster = Recommender.load(folder, "cpu"), Forecaster.of_run(folder)
+        assert forecaster is not None, "runs are trained with validation"
         started = time.perf_counter()
-        answers += ask(recommender, left_out)
+        answers += ask(recommender, forecaster, left_out)
         seconds += time.perf_counter() - started
     return answers, seconds
 
@@ -134,7 +140,9 @@ def run(*arguments: object) -> None:
     subprocess.run([sys.executable, *map(str, arguments)], check=True)
 
 
-def ask(recommender: Recommender, histories: Iterable[History]) -> list[Answer]:
+def ask(
+    recommender: Recommender, forecaster: Forecaster, histories: Iterable[History]
+) -> list[Answer]:
     """Return what a run says at moments spread over every history."""
     table = recommender.table
     everywhere = Counter(
@@ -154,9 +162,11 @@ def ask(recommender: Recommender, histories: Iterable[History]) -> list[Answer]:
     for start in range(0, len(asked), AT_ONCE):
         batch = asked[start : start + AT_ONCE]
         summaries = recommender.interests_many([now for now, _ in batch])
+        shares = recommender.forecasts([Request(now) for now, _ in batch])
+        chances = forecaster.chances(shares, NEXT_EVENTS)
         answers += [
-            Answer(summary, now, later[:NEXT_EVENTS], table, popular)
-            for summary, (now, later) in zip(summaries, batch, strict=True)
+            Answer(summary, now, later[:NEXT_EVENTS], table, popular, row)
+            for summary, (now, later), row in zip(summaries, batch, chances, strict=True)
         ]
     return answers
 
@@ -202,6 +212,7 @@ def measure(answers: Sequence[Answer]) -> dict[str, object]:
         "moved": _share(sum(len(one.summary.moved) for one in answers), kept),
         "interests_per_summary": _share(kept, len(chosen)),
         "emerging": measure_emerging(chosen),
+        "foreseen": measure_chances(answers),
     }
 
 
@@ -245,6 +256,31 @@ def measure_emerging(answers: Sequence[Answer]) -> dict[str, object]:
         "hit_rate": {rival: float(values.mean()) for rival, values in means.items()},
         "lead": {rival: [lead.mean, lead.low, lead.high] for rival, lead in leads.items()},
     }
+
+
+def measure_chances(answers: Sequence[Answer]) -> list[dict[str, float]]:
+    """Return how often interests that began late went on, beside the chance they were given.
+
+    Only where all of the next events are known, by the chance.
+    """
+    pairs = []
+    for answer in answers:
+        if len(answer.later) == NEXT_EVENTS:
+            future = set(answer.table.first_codes(event.item_id for event in answer.later))
+            found = find_interests(answer.now, answer.table, max_interests=len(answer.now.events))
+            late = [one.prefix[0] for one in found if one.trend == "emerging"]
+            pairs += [(answer.chances[code], code in future) for code in late]
+    chance, met = np.array(pairs, dtype=float).reshape(-1, 2).T
+    bins = np.minimum((chance * len(CHANCES)).astype(int), len(CHANCES) - 1)
+    return [
+        {
+            "at_least": CHANCES[place],
+            "interests": int((bins == place).sum()),
+            "chance": float(chance[bins == place].mean()),
+            "met": float(met[bins == place].mean()),
+        }
+        for place in np.unique(bins)
+    ]
 
 
 def _share(part: float, whole: float) -> float:

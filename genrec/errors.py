@@ -39,7 +39,3 @@ class DecodeError(GenrecError):
 
 class EngineUnavailable(GenrecError):
     """The engine does not answer now; the same question may be asked again later."""
-
-
-class GenrecWarning(UserWarning):
-    """Something worth telling that does not stop the work."""

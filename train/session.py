@@ -15,6 +15,7 @@ from genrec.cli.show import fault
 from genrec.config import dump_yaml, load_config
 from genrec.data import Dataset
 from genrec.errors import ConfigError, GenrecError
+from genrec.model.half import multiplies_bfloat16
 from genrec.model.item_loss import ItemLoss
 from genrec.model.load import LoadedRun
 from genrec.model.loss import StreamLoss
@@ -74,6 +75,12 @@ def run_session(
     workspace = Workspace(config)
     workspace.open()
     accelerator = make_accelerator(config, workspace)
+    is_slow = accelerator.mixed_precision == "bf16" and not multiplies_bfloat16(accelerator.device)
+    if is_slow and accelerator.is_main_process:
+        console.print(
+            "this machine emulates bfloat16, up to ten times slower than float32 is: better leave "
+            "--mixed_precision at 'no'"
+        )
     run = load(config.base)
     if run.data.resolve() != config.data.resolve():
         raise ConfigError(f"{config.base} was built on {run.data}, not on {config.data}")

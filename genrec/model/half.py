@@ -5,7 +5,8 @@ as well, a model's scores would be coarse: each rounding of what goes into a lay
 score of an item by up to 0.013 nats, and it falls out otherwise in every kernel. So all engines
 compute in float32 with the weights as they are, and agree.
 
-Training is another matter: Accelerate's ``--mixed_precision`` decides there.
+Training is another matter: Accelerate's ``--mixed_precision`` decides there, and it pays only where
+the device multiplies in half precision.
 """
 
 from __future__ import annotations
@@ -20,6 +21,14 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 HALF = (torch.bfloat16, torch.float16)
+
+
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether a device has arithmetic for bfloat16; where it has not, it is slower than float32."""
+    if device.type == "cpu":
+        known = torch.cpu.get_capabilities()
+        return any(known.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    return device.type != "cuda" or torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def float32_linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

@@ -1,5 +1,8 @@
 """Half precision is how weights are held: scores are those of float32 with the same weights."""
 
+import platform
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +11,12 @@ from genrec.data import Dataset
 from genrec.engines.base import ItemQuery
 from genrec.engines.torch import TorchEngine
 from genrec.interests.written import SummaryGrammar
-from genrec.model.half import float32_arithmetic, float32_linear, two_parts
+from genrec.model.half import (
+    float32_arithmetic,
+    float32_linear,
+    multiplies_bfloat16,
+    two_parts,
+)
 from genrec.model.load import load_run
 from genrec.schema import Request
 from tests.half import make_half
@@ -88,3 +96,10 @@ def test_a_product_is_that_of_float32(device, bias):
     found = float32_linear(x, weight, added)
     assert found.dtype == torch.float32
     torch.testing.assert_close(found.double(), exact, atol=2e-3, rtol=0)
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="other processors name it otherwise")
+def test_the_processor_is_asked_for_its_arithmetic():
+    flags = set(Path("/proc/cpuinfo").read_text().split())
+    has = bool(flags & {"avx512_bf16", "amx_bf16"})
+    assert multiplies_bfloat16(torch.device("cpu")) == has

@@ -32,7 +32,7 @@ class TigerConfig(BaseModel):
         validation_users: Users of the valid split that a look asks; 0 keeps the last weights.
         validation_beams: Width of the search in a look.
         num_beams: Width of the search when recommending.
-        bf16: Multiply in bfloat16 where training.
+        bf16: Multiply in bfloat16 where training; None: where the device has arithmetic for it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -54,7 +54,7 @@ class TigerConfig(BaseModel):
     validation_users: int = Field(2000, ge=0)
     validation_beams: int = Field(20, ge=1)
     num_beams: int = Field(50, ge=1)
-    bf16: bool = True
+    bf16: bool | None = None
 
 
 PUBLISHED: MappingProxyType[str, Any] = MappingProxyType(

@@ -16,6 +16,7 @@ from transformers import T5ForConditionalGeneration, get_cosine_schedule_with_wa
 
 from genrec.evaluate.baselines.tiger_config import TigerConfig
 from genrec.evaluate.baselines.tiger_model import lay_out
+from genrec.model.half import multiplies_bfloat16
 from genrec.progress import progress
 
 _LARGEST_GRADIENT = 1.0
@@ -143,7 +144,8 @@ def _step(
 ) -> float:
     """Learn from one batch; return its mean loss in nats a token."""
     input_ids, attention_mask, labels = (part.to(model.device) for part in batch)
-    with torch.autocast(model.device.type, torch.bfloat16, enabled=config.bf16):
+    bf16 = multiplies_bfloat16(model.device) if config.bf16 is None else config.bf16
+    with torch.autocast(model.device.type, torch.bfloat16, enabled=bf16):
         loss = model(input_ids=input_ids, attention_mask=attention_mask, labels=labels).loss
     loss.backward()
     nn.utils.clip_grad_norm_(model.parameters(), _LARGEST_GRADIENT)

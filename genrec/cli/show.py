@@ -131,7 +131,7 @@ def interests(summary: Summary, expected: Sequence[tuple[str, float]], user: str
         parts.append(Text(f"dropped for want of evidence: {dropped}", "dim"))
     if summary.moved:
         moved = ", ".join(summary.moved)
-        parts.append(Text(f"named in another list than the events show: {moved}", "dim"))
+        parts.append(Text(f"named in another list than events and forecast show: {moved}", "dim"))
     return Group(*parts)
 
 

@@ -53,7 +53,7 @@ function show({ interests }) {
 function note({ by_model: byModel, unsupported, moved }) {
   if (!byModel) return "Counted from the events: no name the model gave held.";
   const dropped = unsupported.length ? ` It also named ${unsupported.join(", ")}; too few events support that, so it is left out.` : "";
-  const corrected = moved.length ? ` It had ${moved.join(", ")} in another list than the events show.` : "";
+  const corrected = moved.length ? ` It had ${moved.join(", ")} in another list than events and forecast show.` : "";
   return `Named by the model, each supported by events.${dropped}${corrected}`;
 }
 

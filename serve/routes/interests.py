@@ -109,7 +109,9 @@ class InterestsAnswer(BaseModel):
         description="Whether the model chose the interests; else they were counted from events."
     )
     unsupported: list[str] = Field(description="What it named without evidence; left out.")
-    moved: list[str] = Field(description="What it named in another list than events and forecast show.")
+    moved: list[str] = Field(
+        description="What it named in another list than events and forecast show."
+    )
     summary: SummaryForm = Field(
         description="The lists, each interest with the numbers of its events (the oldest is 1)."
     )

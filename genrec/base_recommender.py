@@ -121,8 +121,8 @@ class BaseRecommender(ABC):
             event_type: Kind of act to foresee; None: that of the last event.
             repeats: Whether items of the history may come again.
             as_of: Ask as right before this moment, seconds: later events are not known.
-            without: Events left out, as if they had never been: by place in the whole history
-                (0 the oldest, -1 the newest), or all events of an item by its ID.
+            without: Events left out, as if they had never been: by number in the whole history
+                (1 the oldest, -1 the newest), or all events of an item by its ID.
             tilt: Nats by which interests are turned up or, below 0, down: by name or by
                 semantic-ID prefix. With 1 the odds of an interest rise to 2.7 times.
 

@@ -61,7 +61,7 @@ class Question(Subject):
     )
     without: list[Annotated[int, Field(strict=True)] | Identifier] = Field(
         [],
-        description="What if these events had never been: by place in the history (0 the oldest, "
+        description="What if these events had never been: by number in the history (1 the oldest, "
         "-1 the newest) or by `event_id`.",
     )
     tilt: list[Turn] = Field(
@@ -100,8 +100,8 @@ def _keys(turns: Sequence[Turn]) -> list[str | SemanticId]:
 
 def _suppose(body: Question, live: LiveHistory) -> LiveHistory:
     """Return the history without what is supposed never to have been."""
-    places = [one for one in body.without if isinstance(one, int)]
-    left_out = find_places(live.history, places)
+    numbers = [one for one in body.without if isinstance(one, int)]
+    left_out = find_places(live.history, numbers)
     place_of = {stored.event_id: place for place, stored in enumerate(live.stored)}
     for one in body.without:
         if isinstance(one, str):
@@ -110,7 +110,7 @@ def _suppose(body: Question, live: LiveHistory) -> LiveHistory:
                     422,
                     "unknown_event",
                     f"without: no event {show(one)} in this history; name events by `event_id` or "
-                    "by place (0 is the oldest)",
+                    "by number (1 is the oldest)",
                 )
             left_out.add(place_of[one])
     stored = tuple(

@@ -61,7 +61,7 @@ def explanation(found: Explanation, user: str) -> Group:
     named = {effect.place for effect in found.evidence}
     for effect in found.effects:
         table.add_row(
-            str(effect.place),
+            str(effect.place + 1),
             day(effect.event.timestamp),
             Text(effect.event.event_type or ""),
             Text(effect.title),

@@ -25,7 +25,7 @@ AsOf = Annotated[
 Without = Annotated[
     list[int] | None,
     typer.Option(
-        help="What if an event had never been: its number in `genrec explain`, 0 the oldest, -1 "
+        help="What if an event had never been: its number in `genrec explain`, 1 the oldest, -1 "
         "the newest; repeatable."
     ),
 ]

@@ -302,7 +302,7 @@ def score_deletions(
 def _to_json(effect: Effect) -> dict[str, Any]:
     event = effect.event
     return {
-        "place": effect.place,
+        "event": effect.place + 1,
         "item_id": event.item_id,
         "title": effect.title,
         "timestamp": event.timestamp,

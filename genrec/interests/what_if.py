@@ -67,8 +67,8 @@ def find_places(history: History, without: Collection[int | str]) -> set[int]:
 
     Args:
         history: Events, oldest first.
-        without: Places, 0 for the oldest event and -1 for the newest, or item IDs: every event
-            of the item.
+        without: Numbers of events, 1 for the oldest and -1 for the newest, or item IDs: every
+            event of the item.
 
     Raises:
         DataError: There is no such event.
@@ -81,12 +81,12 @@ def find_places(history: History, without: Collection[int | str]) -> set[int]:
             if not places:
                 raise DataError(f"the history of {history.user_id} holds no event of item '{one}'")
             found |= places
-        elif -count <= one < count:
-            found.add(one % count)
+        elif 1 <= abs(one) <= count:
+            found.add(one - 1 if one > 0 else count + one)
         else:
             raise DataError(
-                f"the history of {history.user_id} has no event {one}: it has {count}, from 0 (the "
-                "oldest) on"
+                f"the history of {history.user_id} has no event {one}: it has {count}; the oldest "
+                "is 1, the newest -1"
             )
     return found
 

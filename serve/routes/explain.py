@@ -29,7 +29,7 @@ class ExplainBody(Question):
 class EventEffect(BaseModel):
     """What one event does: `nats` is what the item's log-probability loses without it."""
 
-    place: int = Field(description="In the history as supposed; 0 is the oldest.")
+    event: int = Field(description="Its number in the history as supposed; 1 is the oldest.")
     item_id: str
     title: str
     timestamp: int

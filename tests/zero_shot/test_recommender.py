@@ -99,7 +99,7 @@ def test_a_new_item_is_found_by_its_text(chat_model, chain):
 def test_what_can_be_supposed_and_what_cannot(recommender, data):
     events = data.history(next(data.histories("test")).user_id).events
     moment = events[2].timestamp
-    found = recommender.recommend(events=events, k=3, as_of=moment, without=[0])
+    found = recommender.recommend(events=events, k=3, as_of=moment, without=[1])
     known = [event for event in events[1:] if event.timestamp < moment]
     assert found == recommender.recommend(events=known, k=3, at=moment)
     with pytest.raises(ConfigError, match="cannot be tilted"):

@@ -14,7 +14,7 @@ def test_a_past_moment_an_event_left_out_and_interests_turned_are_the_librarys(
     prefix = list(library.codes_of("P002")[:2])
     supposed = [
         ({"as_of": moment}, {"as_of": moment}),
-        ({"without": [0, -1]}, {"without": [0, -1]}),
+        ({"without": [1, -1]}, {"without": [1, -1]}),
         (
             {"tilt": [{"interest": name, "nats": 1}, {"prefix": prefix, "nats": -2.5}]},
             {"tilt": {name: 1.0, tuple(prefix): -2.5}},
@@ -33,8 +33,8 @@ def test_a_past_moment_an_event_left_out_and_interests_turned_are_the_librarys(
         assert why["score"] == pytest.approx(first.score, abs=1e-4)
         wanted = library.explain(first.item_id, users[2], **arguments).to_json()
         assert (why["sentence"], why["interest"]) == (wanted["sentence"], wanted["interest"])
-        assert [one["place"] for one in why["effects"]] == [
-            one["place"] for one in wanted["effects"]
+        assert [one["event"] for one in why["effects"]] == [
+            one["event"] for one in wanted["effects"]
         ]
         nats = [one["nats"] for one in wanted["effects"]]
         assert [one["nats"] for one in why["effects"]] == pytest.approx(nats, abs=2e-4)
@@ -55,6 +55,7 @@ def test_a_posted_event_is_left_out_by_its_id(client, library, users):
 def test_suppositions_that_make_no_sense_are_refused(client, users):
     for body, words in (
         ({"without": [999]}, "no event 999"),
+        ({"without": [0]}, "no event 0"),
         ({"tilt": [{"interest": "qqqq", "nats": 1}]}, "no interest is called"),
         ({"tilt": [{"prefix": [10**6], "nats": 1}]}, "no item lies under"),
         ({"tilt": [{"prefix": [1], "interest": "x", "nats": 1}]}, "either interest"),

@@ -29,15 +29,15 @@ function show({ history, interests, busy }) {
     const hint = "No events yet. View or buy something from the catalogue, and the model starts to read.";
     return box.replaceChildren(make("p", { class: "empty" }, busy ? "Reading…" : hint));
   }
-  const focused = box.contains(document.activeElement) ? document.activeElement.dataset.place : undefined;
+  const focused = box.contains(document.activeElement) ? document.activeElement.dataset.number : undefined;
   const names = interestOfItems(history, interests);
   const newest = history.toReversed();
   // The gateway counts only events whose item is in the catalogue; others have no title.
-  const places = new Map(history.filter(({ title }) => title !== null).map((event, place) => [event, place]));
+  const numbers = new Map(history.filter(({ title }) => title !== null).map((event, place) => [event, place + 1]));
   const days = byDay(whole ? newest : newest.slice(0, SHOWN));
   const parts = days.map((events, place) => [
     make("h3", { class: "day" }, make("time", { datetime: machineTime(events[0].timestamp).slice(0, 10) }, day(events[0].timestamp))),
-    make("ul", { class: "events" }, ...events.map((event) => row(event, names, places.get(event)))),
+    make("ul", { class: "events" }, ...events.map((event) => row(event, names, numbers.get(event)))),
     passed(events, days[place + 1]),
   ]);
   const rest = history.length - SHOWN;
@@ -48,7 +48,7 @@ function show({ history, interests, busy }) {
   };
   box.replaceChildren(...parts.flat().filter(Boolean));
   if (!whole && rest > 0) box.append(make("button", { type: "button", class: "button small more", onclick: more }, `Show ${rest} earlier`));
-  if (focused !== undefined) box.querySelector(`[data-place="${focused}"]`)?.focus({ preventScroll: true });
+  if (focused !== undefined) box.querySelector(`[data-number="${focused}"]`)?.focus({ preventScroll: true });
 }
 
 function byDay(events) {
@@ -66,9 +66,9 @@ function passed(events, earlier) {
   return words ? make("p", { class: "gap" }, words) : null;
 }
 
-function row(event, names, place) {
+function row(event, names, number) {
   const { asOf, without } = state.whatIf;
-  const isOut = without.includes(place) || (asOf !== null && event.timestamp >= asOf);
+  const isOut = without.includes(number) || (asOf !== null && event.timestamp >= asOf);
   const kind = KINDS[event.event_type] ?? event.event_type ?? "Event";
   return make("li", { class: `event ${hueOf(names.get(event.item_id))}${isOut ? " out" : ""}`, "data-kind": event.event_type },
     make("i", { class: "dot", "aria-hidden": "true" }),
@@ -78,15 +78,15 @@ function row(event, names, place) {
         make("span", {}, kind),
         make("time", { datetime: machineTime(event.timestamp) }, time(event.timestamp)),
         event.rating !== null && stars(event.rating),
-        place !== undefined && leaveOut(event, place, without)),
+        number !== undefined && leaveOut(event, number, without)),
       event.review && make("blockquote", {}, event.review)));
 }
 
-function leaveOut(event, place, without) {
-  const isOut = without.includes(place);
-  const toggle = () => suppose({ without: isOut ? without.filter((one) => one !== place) : [...without, place] });
+function leaveOut(event, number, without) {
+  const isOut = without.includes(number);
+  const toggle = () => suppose({ without: isOut ? without.filter((one) => one !== number) : [...without, number] });
   const spoken = `Leave out: ${event.title}`;
-  return make("button", { type: "button", class: "leave-out", "aria-pressed": String(isOut), "aria-label": spoken, "data-place": place, onclick: toggle }, isOut ? "left out" : "leave out");
+  return make("button", { type: "button", class: "leave-out", "aria-pressed": String(isOut), "aria-label": spoken, "data-number": number, onclick: toggle }, isOut ? "left out" : "leave out");
 }
 
 function stars(rating) {

@@ -34,8 +34,8 @@ export function why(item) {
 function show({ sentence, effects, evidence, whole, parts, residual, num_unread: unread }) {
   const strongest = effects.toSorted((one, other) => Math.abs(other.nats) - Math.abs(one.nats)).slice(0, SHOWN);
   const most = Math.max(...strongest.map(({ nats }) => Math.abs(nats)), 0.01);
-  const named = new Set(evidence.map(({ place }) => place));
-  const rows = strongest.toSorted((one, other) => one.place - other.place).map((effect) => row(effect, most, named));
+  const named = new Set(evidence.map(({ event }) => event));
+  const rows = strongest.toSorted((one, other) => one.event - other.event).map((effect) => row(effect, most, named));
   const rest = effects.length - strongest.length;
   const more = [rest > 0 && `${plural(rest, "event")} with smaller effects`, unread > 0 && `${plural(unread, "earlier event")} not read any more`];
   const left = more.filter(Boolean).join(" · ");
@@ -48,10 +48,10 @@ function show({ sentence, effects, evidence, whole, parts, residual, num_unread:
   ].filter(Boolean);
 }
 
-function row({ place, title, timestamp, nats }, most, named) {
+function row({ event, title, timestamp, nats }, most, named) {
   const bar = measure(make("span", { class: nats < 0 ? "effect-fill against" : "effect-fill" }), "--share", Math.abs(nats) / most);
-  return make("li", { class: named.has(place) ? "effect key" : "effect" },
-    make("span", { class: "name" }, title, named.has(place) && unseen(" (named)")),
+  return make("li", { class: named.has(event) ? "effect key" : "effect" },
+    make("span", { class: "name" }, title, named.has(event) && unseen(" (named)")),
     make("time", { class: "note" }, day(timestamp)),
     make("span", { class: "effect-track", "aria-hidden": "true" }, bar),
     make("span", { class: "value" }, unseen("effect "), signed(nats), unseen(" nats")));

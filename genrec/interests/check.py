@@ -29,8 +29,6 @@ from genrec.stream.summaries import MAX_STATEMENTS
 
 GOES_ON = 0.5
 """Chance of being met among the next events from which an interest that began late is emerging."""
-MOST_TELLING: tuple[SummaryList, ...] = ("emerging", "fading", "long_term", "recent")
-"""Where an interest stays that was named in several lists in which it holds."""
 
 
 @dataclass(frozen=True)
@@ -88,9 +86,9 @@ def check_summary(
     - An interest needs ``min_evidence`` events of the history; else it is removed, and counted as
       unsupported. What is no interest of the catalogue is removed likewise.
     - An event cited must be one of the interest's; else it is dropped and counted.
-    - A list must be one the events show the interest in (``lists_of``); else the interest moves to
-      its own, and is counted. One that is named in several is kept in the most telling. What began
-      late is emerging where it is foreseen to go on.
+    - An interest stands in its own list, the most telling one that it is true in (``lists_of``);
+      one that was named where it is not true is counted. What began late is emerging where it is
+      foreseen to go on.
     - A sentence that names an interest which does not hold goes; where the wording is ours, only
       the name goes, also for being said of the wrong list.
 
@@ -189,10 +187,9 @@ class _Check:
             self._unsupported[interest] = None
             return
         true = self._lists[interest]
-        holding = [name for name in wanted if name in true]
-        if len(holding) < len(wanted):
+        if any(name not in true for name in wanted):
             self._moved[interest] = None
-        self._place[interest] = min(holding, key=MOST_TELLING.index) if holding else true[0]
+        self._place[interest] = true[0]
 
     def _mentions(self, sentences: Iterable[str]) -> Iterable[tuple[str, StatementKind | None]]:
         """Yield the interests that sentences name, and what is said of them where that is known."""

@@ -64,6 +64,7 @@ def train_without(new: set[str], out: Path, num_users: int) -> None:
         *("-m", "accelerate.commands.launch", "--config_file", "train/accelerate/cpu.yaml"),
         *("train/pretrain.py", "--config", "train/configs/demo_pretrain.yaml"),
         *(f"data={out / 'data'}", f"base={out / 'base'}", f"out={out / 'pretrain'}"),
+        *("epochs=8", "validation.every_epochs=4"),
     )
 
 

@@ -90,7 +90,8 @@ def check_summary(
       one that was named where it is not true is counted. What began late is emerging where it is
       foreseen to go on.
     - A sentence that names an interest which does not hold goes; where the wording is ours, only
-      the name goes, also for being said of the wrong list.
+      the name goes, also for being said of the wrong list. What no sentence says is said in our
+      wordings, as far as there is room.
 
     Args:
         said: What a model wrote.
@@ -152,7 +153,11 @@ class _Check:
             self._place = {one.name: self._lists[one.name][0] for one in strongest}
             words = []
         named = [one for name, one in self._supported.items() if name in self._place]
-        words = words or self._write(named)
+        known = list(dict.fromkeys([*self._names, *self._supported]))
+        told = set(find_names(" ".join(words), known))
+        untold = [one for one in named if one.name not in told]
+        words += self._write(untold)[: max(MAX_STATEMENTS - len(words), 0)]
+        words = words or [NOT_ENOUGH]
         form = self._form(named, " ".join(words))
         return Summary(
             words=form.summary,
@@ -228,9 +233,7 @@ class _Check:
         return list_of(kind) in self._lists[name]
 
     def _write(self, named: Sequence[Interest]) -> list[str]:
-        """Say interests in words of our own."""
-        if not named:
-            return [NOT_ENOUGH]
+        """Say interests in words of our own, the most telling list first."""
         groups: dict[StatementKind, list[str]] = {
             kind: [] for kind in ("emerging", "long_term", "returned", "recent", "fading")
         }
@@ -239,7 +242,7 @@ class _Check:
             back = place == "recent" and interest.trend == "returned"
             groups["returned" if back else place].append(interest.name)
         said = [write_statement(kind, names) for kind, names in groups.items() if names]
-        return said[:MAX_STATEMENTS]
+        return said
 
     def _form(self, named: Sequence[Interest], words: str) -> SummaryForm:
         lists: Mapping[str, list[Claim]] = {name: [] for name in SUMMARY_LISTS}

@@ -155,6 +155,15 @@ def test_a_list_that_is_true_gives_way_to_a_more_telling_one():
         assert summary.form.fading[0].events[:3] == [1, 2, 3] and not summary.moved
 
 
+def test_what_no_sentence_says_is_said_in_our_wordings():
+    lists = {"emerging": {"garden · roses": [9]}, "fading": {"tea": [1]}}
+    summary = check_summary(form("A lover of tea.", **lists), GROWING, TABLE)
+    assert summary.words == f"A lover of tea. {write_statement('emerging', ['garden · roses'])}"
+    full = "A lover of tea. A cheerful person. Buys much."
+    assert check_summary(form(full, **lists), GROWING, TABLE).words == full
+    assert "tea" in check_summary(form("Buys much.", **lists), GROWING, TABLE).words
+
+
 def test_a_sentence_about_what_does_not_hold_goes():
     said = form(
         "Adores cakes and tea. A lover of tea. Turning to cakes and garden · roses. "
@@ -215,6 +224,7 @@ def test_a_table_without_names_names_groups():
     nameless = SemanticIdTable(ITEMS, TABLE.codes, 4, TABLE.centroids, {})
     summary = check_summary(form(emerging={"group 1": [9]}), GROWING, nameless)
     assert summary.names("emerging") == ["group 1"] and summary.by_model
+    assert check_summary(summary.form, GROWING, nameless).words == summary.words
 
 
 def test_the_schema_is_what_the_form_reads():

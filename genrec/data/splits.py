@@ -80,8 +80,8 @@ def assign_splits(
 
     Leave-one-out: a user's last event is test, the one before it valid (with ``held_out``, so
     many of each; with ``valid_users`` and ``test_users``, only so many users'); users who would
-    have none left train only. Global time: valid and test begin at
-    moments that leave them their shares of the events; events of one moment stay together.
+    have none left train only. Global time: valid and test begin at moments that leave them their
+    shares of the events; events of one moment stay together.
 
     Returns:
         When valid and test begin, seconds; None for leave-one-out.

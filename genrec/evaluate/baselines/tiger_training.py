@@ -102,6 +102,7 @@ def train(
     """
     num_batches = math.ceil(len(samples) / config.batch_size)
     optimizer, schedule = _optimizer(model, config, config.epochs * num_batches)
+    bf16 = multiplies_bfloat16(model.device) if config.bf16 is None else config.bf16
     best, stale, kept = -1.0, 0, {}
     curve: list[dict[str, float]] = []
     losses: list[float] = []
@@ -111,7 +112,7 @@ def train(
             model.train()
             rng = np.random.default_rng([seed, epoch])
             for batch in samples.batches(config.batch_size, rng):
-                losses.append(_step(model, samples.lay_out(batch, paths), config, optimizer))
+                losses.append(_step(model, samples.lay_out(batch, paths), bf16, optimizer))
                 schedule.step()
                 bar.advance(task)
             if epoch % config.every_epochs and epoch < config.epochs:
@@ -139,12 +140,11 @@ def train(
 def _step(
     model: T5ForConditionalGeneration,
     batch: tuple[Tensor, Tensor, Tensor],
-    config: TigerConfig,
+    bf16: bool,
     optimizer: torch.optim.Optimizer,
 ) -> float:
     """Learn from one batch; return its mean loss in nats a token."""
     input_ids, attention_mask, labels = (part.to(model.device) for part in batch)
-    bf16 = multiplies_bfloat16(model.device) if config.bf16 is None else config.bf16
     with torch.autocast(model.device.type, torch.bfloat16, enabled=bf16):
         loss = model(input_ids=input_ids, attention_mask=attention_mask, labels=labels).loss
     loss.backward()

@@ -90,8 +90,8 @@ def check_summary(
       one that was named where it is not true is counted. What began late is emerging where it is
       foreseen to go on.
     - A sentence that names an interest which does not hold goes; where the wording is ours, only
-      the name goes, also for being said of the wrong list. What no sentence says is said in our
-      wordings, as far as there is room.
+      the name goes, also for being said of another list than its own, or for having been said
+      before. What no sentence says is said in our wordings, as far as there is room.
 
     Args:
         said: What a model wrote.
@@ -129,6 +129,7 @@ class _Check:
         self._cited: dict[str, list[int]] = {}
         self._unsupported: dict[str, None] = {}
         self._moved: dict[str, None] = {}
+        self._said: set[str] = set()
         self._removed: list[str] = []
 
     def check(self, said: SummaryForm) -> Summary:
@@ -146,7 +147,7 @@ class _Check:
                 wanted[interest] = [list_of(kind)]
         for interest, lists in wanted.items():
             self._stand(interest, lists)
-        words = [kept for sentence in sentences if (kept := self._keep(sentence))]
+        words = [kept for sentence in dict.fromkeys(sentences) if (kept := self._keep(sentence))]
         by_model = bool(self._place)
         if not by_model:
             strongest = list(self._supported.values())[:MAX_INTERESTS]
@@ -206,7 +207,7 @@ class _Check:
                 yield from ((name, None) for name in find_names(sentence, self._names))
 
     def _keep(self, sentence: str) -> str | None:
-        """Return what of a sentence holds."""
+        """Return what of a sentence holds and is not said yet."""
         statement = read_statement(sentence, self._names)
         if statement is None:
             if all(name in self._place for name in find_names(sentence, self._names)):
@@ -214,23 +215,27 @@ class _Check:
             self._removed.append(sentence)
             return None
         kind, wording, names = statement
-        true = []
-        for name in dict.fromkeys(names):
-            if self._holds(name, kind):
-                true.append(name)
-            elif name in self._place:
-                self._moved[name] = None
-        if true:
-            return write_statement(kind, true, wording)
-        self._removed.append(sentence)
-        return None
+        true = [name for name in dict.fromkeys(names) if self._is_true(name, kind)]
+        if not true:
+            self._removed.append(sentence)
+        # What is true of another list than its own, too, would be said twice and two ways.
+        new = [
+            name for name in true if self._place[name] == list_of(kind) and name not in self._said
+        ]
+        self._said.update(new)
+        return write_statement(kind, new, wording) if new else None
 
-    def _holds(self, name: str, kind: StatementKind) -> bool:
+    def _is_true(self, name: str, kind: StatementKind) -> bool:
+        """Say whether a statement is true of an interest; one that is not is counted."""
         if name not in self._place:
             return False
         if kind == "returned":
-            return self._supported[name].trend == "returned"
-        return list_of(kind) in self._lists[name]
+            true = self._supported[name].trend == "returned"
+        else:
+            true = kind in self._lists[name]
+        if not true:
+            self._moved[name] = None
+        return true
 
     def _write(self, named: Sequence[Interest]) -> list[str]:
         """Say interests in words of our own, the most telling list first."""

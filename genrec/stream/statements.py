@@ -18,7 +18,8 @@ STATEMENT_KINDS: tuple[StatementKind, ...] = get_args(StatementKind)
 AND = " and "
 NOT_ENOUGH = "Not enough history to say."
 _SLOT = "\0"
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])\s*")
+_END_MARKS = (".", "!", "?", "…", "。", "！", "？")
+_SENTENCE_END = re.compile(r"(?<=[.!?…])\s+|(?<=[。！？])\s*")
 # Scripts that put no blanks between words, and Korean, which joins particles to them.
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u9fff\uac00-\ud7af]")
 
@@ -73,7 +74,8 @@ def read_statement(
 def split_sentences(text: str, names: Sequence[str]) -> list[str]:
     """Return the sentences of a text, each with the mark that ends it.
 
-    A full stop inside a name ends nothing.
+    A full stop inside a name ends nothing. What the text breaks off at is ended with one, so that
+    another sentence can stand after it.
     """
     pattern = _pattern(tuple(names))[1]
     spans = [found.span() for found in pattern.finditer(text)] if pattern else []
@@ -82,7 +84,8 @@ def split_sentences(text: str, names: Sequence[str]) -> list[str]:
         if not any(first < found.start() < last for first, last in spans):
             parts.append(text[start : found.start()])
             start = found.end()
-    return [part for part in map(str.strip, [*parts, text[start:]]) if part]
+    sentences = [part for part in map(str.strip, [*parts, text[start:]]) if part]
+    return [part if part.endswith(_END_MARKS) else part + "." for part in sentences]
 
 
 def find_names(text: str, names: Sequence[str]) -> list[str]:

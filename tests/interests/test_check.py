@@ -13,7 +13,14 @@ from genrec.schema import Event, History
 from genrec.semantic_ids.profile import find_interests
 from genrec.semantic_ids.standing import SUMMARY_LISTS, lists_of
 from genrec.semantic_ids.table import SemanticIdTable
-from genrec.stream.statements import NOT_ENOUGH, find_names, split_sentences, write_statement
+from genrec.stream.statements import (
+    NOT_ENOUGH,
+    find_names,
+    list_of,
+    read_statement,
+    split_sentences,
+    write_statement,
+)
 
 NAMES = ["tea", "garden · roses", "running and trails", "cakes"]
 ITEMS = [f"{letter}{number}" for letter in "abcd" for number in range(4)]
@@ -93,11 +100,13 @@ def test_lists_and_sentences_of_ours_follow_the_events(said, events):
     of = {one.name: one for one in find_interests(events, TABLE, max_interests=9)}
     for name, claim in summary.form.claims():
         assert name == lists_of(of[claim.interest], events, TABLE)[0]
+    told: list[str] = []
     for sentence in split_sentences(summary.words, NAMES):
-        if sentence.startswith("Turning to "):
-            assert all(of[name].trend == "emerging" for name in find_names(sentence, NAMES))
-        if sentence.startswith("Moving away from "):
-            assert all(of[name].trend == "fading" for name in find_names(sentence, NAMES))
+        statement = read_statement(sentence, NAMES)
+        if statement:
+            assert all(name in summary.names(list_of(statement[0])) for name in statement[2])
+            told += statement[2]
+    assert len(told) == len(set(told))
 
 
 @CALM
@@ -175,6 +184,20 @@ def test_a_sentence_about_what_does_not_hold_goes():
     assert summary.removed == ("Adores cakes and tea.", "Moving away from garden · roses.")
     assert summary.unsupported == ("cakes",) and summary.moved == ("garden · roses",)
     assert summary.names("emerging") == ["garden · roses"]
+
+
+def test_a_sentence_says_an_interest_once_and_of_its_own_list():
+    said = form(
+        "Keeps to tea. Moving away from tea. Less and less tea. Buys much. Buys much. "
+        "Turning to garden · roses. A lover of roses",
+        long_term={"tea": [1]},
+        emerging={"garden · roses": [9]},
+    )
+    summary = check_summary(said, GROWING, TABLE)
+    assert summary.words == (
+        "Moving away from tea. Buys much. Turning to garden · roses. A lover of roses."
+    )
+    assert not summary.moved and not summary.removed
 
 
 def test_nothing_true_is_counted_from_the_events_instead():

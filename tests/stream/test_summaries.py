@@ -219,6 +219,6 @@ def test_names_are_found_as_words_the_longest_first():
 def test_sentences_end_where_a_name_does_not_go_on():
     text = "Keeps to St. Ives · soap. Likes tea! 他喜欢茶。Good"
     assert split_sentences(text, NAMES) == [
-        "Keeps to St. Ives · soap.", "Likes tea!", "他喜欢茶。", "Good"
+        "Keeps to St. Ives · soap.", "Likes tea!", "他喜欢茶。", "Good."
     ]  # fmt: skip
     assert split_sentences("  ", NAMES) == []

@@ -133,6 +133,7 @@ bench-interests: $(READY)  ## Planted births and trends; forecasts of held-out w
 	$(LAUNCH) train/accelerate/cpu.yaml train/pretrain.py --config train/configs/demo_pretrain.yaml \
 		data=$(PLANTED)/data base=$(PLANTED)/base out=$(PLANTED)/pretrain epochs=12 validation.every_epochs=4
 	$(BIN)/python benchmarks/interests.py --toy $(PLANTED)/pretrain --truth $(PLANTED)/raw/truth.json
+	$(BIN)/python benchmarks/trends.py
 	$(MAKE) windows SET=ml100k EVENTS=10 EPOCHS=4
 	$(MAKE) windows SET=amazon14_beauty EVENTS=2 EPOCHS=6
 

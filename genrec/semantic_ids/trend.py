@@ -21,6 +21,8 @@ from genrec.schema import Trend
 SITTING_S = 6 * 3600
 SITTING_WEIGHT = 0.35
 """Of an event that follows another within a sitting."""
+STRAY = 0.05
+"""Share of an interest's events that may be strays, at either end: of fewer than 20 none."""
 LATE = 0.55
 """Share of the history's time after which a first meeting is late."""
 LATELY = 0.8
@@ -57,6 +59,8 @@ class Timeline:
         Args:
             places: Its events, ascending; at least one.
         """
+        strays = int(STRAY * len(places))
+        places = places[strays : len(places) - strays]
         first, last = places[0], places[-1]
         met = float(self.weights[list(places)].sum())
         rate = min((met + 0.5) / (self.between(first, last + 1) + 1.5), 0.95)

@@ -38,7 +38,7 @@ LONG = Timeline([DAY * day for day in range(100)])
     [
         ([7, *range(60, 100)], "emerging"),
         ([*range(50), 95], "fading"),
-        ([7, 30, *range(60, 90)], "steady"),
+        ([7, 30, *range(60, 90)], "returned"),
         ([7, *range(85, 100)], "returned"),
     ],
 )

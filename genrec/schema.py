@@ -180,6 +180,7 @@ class Interest:
         prefix: Semantic-ID prefix.
         weight: Share of the user's attention, 0 to 1.
         trend: How the weight moves.
+        chance: How probable it is that this only looks so by chance, 0 to 1; 1 for a steady one.
         first_seen: Seconds.
         last_seen: Seconds.
         peak: Moment its weight was highest, seconds.
@@ -190,6 +191,7 @@ class Interest:
     prefix: SemanticId
     weight: float
     trend: Trend
+    chance: float
     first_seen: int
     last_seen: int
     peak: int

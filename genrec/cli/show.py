@@ -13,7 +13,7 @@ from rich.text import Text
 
 from genrec.data import Dataset
 from genrec.errors import GenrecError
-from genrec.schema import Recommendation
+from genrec.schema import Interest, Recommendation
 from genrec.semantic_ids.standing import SUMMARY_LISTS
 from genrec.stream.templates import quote
 
@@ -101,18 +101,14 @@ def interests(summary: Summary, expected: Sequence[tuple[str, float]], user: str
     table.add_column("share", justify="right")
     table.add_column("trend")
     table.add_column("events", justify="right")
-    table.add_column("first")
-    table.add_column("peak")
-    table.add_column("last")
+    table.add_column("from, to, most at")
     for interest in summary.interests:
         table.add_row(
             Text(interest.name),
             f"{interest.weight:.0%}",
-            TRENDS[interest.trend],
+            _trend(interest),
             str(len(interest.evidence)),
-            day(interest.first_seen),
-            day(interest.peak),
-            day(interest.last_seen),
+            f"{day(interest.first_seen)} – {day(interest.last_seen)}\n{day(interest.peak)}",
         )
     parts: list[RenderableType] = [
         Panel(Text(summary.words), title=f"Interests of {user}", title_align="left")
@@ -133,6 +129,14 @@ def interests(summary: Summary, expected: Sequence[tuple[str, float]], user: str
         moved = ", ".join(summary.moved)
         parts.append(Text(f"named in another list than events and forecast show: {moved}", "dim"))
     return Group(*parts)
+
+
+def _trend(interest: Interest) -> Text:
+    """Return how an interest moves, and how likely that is chance."""
+    if interest.trend == "steady":
+        return TRENDS[interest.trend]
+    chance = "<1%" if interest.chance < 0.01 else f"{interest.chance:.0%}"
+    return Text.assemble(TRENDS[interest.trend], (f"\nby chance {chance}", "dim"))
 
 
 def evolution(told: Evolution) -> Group:

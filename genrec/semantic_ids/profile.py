@@ -43,20 +43,24 @@ def find_interests(
     last = len(events) - 1
     decay = [0.5 ** ((last - place) / HALF_LIFE_EVENTS) for place in range(len(events))]
     timeline = Timeline([event.timestamp for event in events])
-    interests = [
-        Interest(
-            name=table.name_of(prefix),
-            prefix=prefix,
-            weight=sum(decay[place] for place in places) / sum(decay),
-            trend=timeline.trend(places),
-            first_seen=events[places[0]].timestamp,
-            last_seen=events[places[-1]].timestamp,
-            peak=events[_peak(places)].timestamp,
-            evidence=tuple(events[place] for place in places),
+    interests = []
+    for prefix, places in places_of.items():
+        if len(places) < min_evidence:
+            continue
+        trend, chance = timeline.trend(places)
+        interests.append(
+            Interest(
+                name=table.name_of(prefix),
+                prefix=prefix,
+                weight=sum(decay[place] for place in places) / sum(decay),
+                trend=trend,
+                chance=chance,
+                first_seen=events[places[0]].timestamp,
+                last_seen=events[places[-1]].timestamp,
+                peak=events[_peak(places)].timestamp,
+                evidence=tuple(events[place] for place in places),
+            )
         )
-        for prefix, places in places_of.items()
-        if len(places) >= min_evidence
-    ]
     interests.sort(key=lambda interest: (-interest.weight, interest.prefix))
     return interests[:max_interests]
 

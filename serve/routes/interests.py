@@ -38,6 +38,7 @@ class NamedInterest(BaseModel):
     prefix: list[int]
     weight: float
     trend: Trend
+    chance: float = Field(description="How probable it is that the trend only looks so by chance.")
     first_seen: int
     peak: int
     last_seen: int
@@ -151,6 +152,7 @@ async def interests(body: InterestsBody, gateway: Served, response: Response) ->
                 prefix=list(interest.prefix),
                 weight=interest.weight,
                 trend=interest.trend,
+                chance=interest.chance,
                 first_seen=interest.first_seen,
                 peak=interest.peak,
                 last_seen=interest.last_seen,

@@ -2,9 +2,11 @@
 
 import json
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import hypergeom
 from sklearn.metrics import f1_score
 
 from genrec.data.toy import write_toy
@@ -27,7 +29,7 @@ TIMELINE = Timeline([DAY * day for day in range(20)])
     ],
 )
 def test_planted_trends(places, trend):
-    assert TIMELINE.trend(places) == trend
+    assert TIMELINE.trend(places)[0] == trend
 
 
 LONG = Timeline([DAY * day for day in range(100)])
@@ -43,7 +45,7 @@ LONG = Timeline([DAY * day for day in range(100)])
     ],
 )
 def test_one_stray_event_of_twenty_is_passed_over(places, trend):
-    assert LONG.trend(places) == trend
+    assert LONG.trend(places)[0] == trend
 
 
 def test_one_sitting_is_little_evidence_of_silence():
@@ -51,8 +53,34 @@ def test_one_sitting_is_little_evidence_of_silence():
     apart = Timeline([DAY * day for day in range(14)])
     together = Timeline([DAY * day for day in range(4)] + [10 * DAY + n for n in range(10)])
     places = [0, 2]
-    assert apart.trend(places) == "fading"
+    assert apart.trend(places)[0] == "fading"
     assert together.between(4, 14) < apart.between(4, 14) / 2
+
+
+@pytest.mark.parametrize(
+    ("places", "absent"), [([14, 15, 17, 19], 14), ([0, 1, 3, 4, 6], 13), ([2, 4], 15)]
+)
+def test_chance_is_that_of_drawing_none_of_the_absence(places, absent):
+    expected = hypergeom.pmf(0, len(TIMELINE.weights), absent, len(places))
+    assert TIMELINE.trend(places)[1] == pytest.approx(expected)
+
+
+@given(st.sets(st.integers(0, 19), min_size=1))
+def test_what_chance_explains_is_steady(places):
+    trend, chance = TIMELINE.trend(sorted(places))
+    assert 0 < chance <= 1 and (chance == 1) == (trend == "steady")
+
+
+def test_few_trends_of_little_chance_are_seen_where_there_are_none():
+    """Sittings of one to four events a day; an interest takes any of them."""
+    rng = np.random.default_rng(0)
+    chances = []
+    for _ in range(2000):
+        days = np.repeat(np.sort(rng.choice(700, size=20, replace=False)), rng.integers(1, 5, 20))
+        timeline = Timeline(days * DAY + np.arange(len(days)) * 60)
+        places = rng.choice(len(days), size=rng.integers(2, 12), replace=False)
+        chances.append(timeline.trend(sorted(places.tolist()))[1])
+    assert np.mean(np.array(chances) <= 0.05) < 0.08
 
 
 @given(st.sets(st.integers(0, 9), min_size=1))
@@ -81,6 +109,6 @@ def test_planted_truth_of_toy_worlds(config, least, tmp_path):
             places = [place for place, theme in enumerate(themes) if theme == interest["theme"]]
             if len(places) >= 2:
                 planted.append(interest["trend"])
-                found.append(timeline.trend(places))
+                found.append(timeline.trend(places)[0])
     labels = ["emerging", "steady", "fading"]
     assert f1_score(planted, found, labels=labels, average="macro") > least

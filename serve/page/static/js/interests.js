@@ -119,10 +119,11 @@ function showBands(interests) {
   }));
 }
 
-function evidence({ trend, events, first_seen: first, last_seen: last }) {
+function evidence({ trend, chance, events, first_seen: first, last_seen: last }) {
   const [arrow, word] = TRENDS[trend];
+  const doubt = chance < 1 ? ` (by chance: ${percent(chance)})` : "";
   return make("div", { class: "evidence" },
-    make("p", {}, make("span", { "aria-hidden": "true" }, `${arrow} `), `${word} · ${plural(events.length, "event")}, ${day(first)} – ${day(last)}`),
+    make("p", {}, make("span", { "aria-hidden": "true" }, `${arrow} `), `${word}${doubt} · ${plural(events.length, "event")}, ${day(first)} – ${day(last)}`),
     make("ul", {}, ...events.toReversed().map((event) => make("li", {}, event.title ?? event.item_id))));
 }
 

@@ -1,5 +1,7 @@
 """Shared inputs: the real data where it lies, and one small trained toy run."""
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from genrec.cli import main
 from tests.chat_model import chat_model  # noqa: F401  (a fixture)
 from tests.vllm_server import vllm_server  # noqa: F401  (a fixture)
 
@@ -34,10 +37,28 @@ class Chain:
         return self.root / stage
 
 
-def genrec(*arguments: object, **options) -> subprocess.CompletedProcess:
-    """Run the command line."""
-    command = [sys.executable, "-m", "genrec.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, **options)
+def genrec(*arguments: object) -> subprocess.CompletedProcess:
+    """Run the command line, in this process: importing torch takes longer than most answers."""
+    command = ["genrec", *map(str, arguments)]
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.chdir(ROOT),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        patch.setattr(sys, "argv", command)
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code or 0
+    return subprocess.CompletedProcess(command, code, out.getvalue(), err.getvalue())
+
+
+def type_in(*arguments: object) -> tuple[int, str, str]:
+    """Run the command line; return its exit code and what it printed."""
+    done = genrec(*arguments)
+    return done.returncode, done.stdout, done.stderr
 
 
 def launch(script: str, *arguments: object, config: str = "cpu", **options):

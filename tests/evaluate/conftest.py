@@ -1,9 +1,7 @@
-import sys
 from pathlib import Path
 
 import pytest
 
-from genrec.cli import main
 from genrec.data import Dataset
 from genrec.data.prepare import PrepareConfig, prepare
 from genrec.data.toy import ToyConfig, write_toy
@@ -31,20 +29,6 @@ def later_data(toy, tmp_path_factory) -> Dataset:
     config = PrepareConfig(split="global-time")
     prepare(toy / "events.csv.gz", toy / "items.jsonl.gz", out, config)
     return Dataset.load(out)
-
-
-@pytest.fixture
-def type_in(monkeypatch, capsys):
-    """Run the command line; return its exit code and what it printed."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["genrec", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        printed = capsys.readouterr()
-        return int(ended.value.code or 0), printed.out, printed.err
-
-    return run
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import pytest
 from genrec.evaluate import compare, fit_baselines, load_evaluation, save_evaluation
 from genrec.model.base import BaseConfig, make_base
 from genrec.semantic_ids.build import IndexConfig, build_index
+from tests.conftest import type_in
 
 POSSIBLE = "model,R@10,N@10\nrepeat-last,0.0269,0.0269\nx,0.0605,0.0318\n"
 IMPOSSIBLE = POSSIBLE + "y,0.0605,0.0718\n"
@@ -30,7 +31,7 @@ def saved(toy_data, tmp_path_factory):
     return out
 
 
-def test_evaluate_saves_what_the_other_two_read(type_in, toy_data, tmp_path):
+def test_evaluate_saves_what_the_other_two_read(toy_data, tmp_path):
     index, base, out = (tmp_path / name for name in ("index", "base", "evaluation"))
     build_index(toy_data, index, IndexConfig.model_validate({"behaviour": {"dims": 16}}))
     scratch = {
@@ -51,7 +52,7 @@ def test_evaluate_saves_what_the_other_two_read(type_in, toy_data, tmp_path):
     assert json.loads(printed)["second"] == "evaluation:popularity"
 
 
-def test_lint_report_exits_with_1_and_says_why(type_in, write):
+def test_lint_report_exits_with_1_and_says_why(write):
     code, printed, _ = type_in("lint-report", write(IMPOSSIBLE))
     assert code == 1
     for words in ("bounds", "y · NDCG@10", "1 refused", "how to mend"):
@@ -59,7 +60,7 @@ def test_lint_report_exits_with_1_and_says_why(type_in, write):
     assert type_in("lint-report", write(POSSIBLE))[0] == 0
 
 
-def test_lint_report_as_json(type_in, write, saved):
+def test_lint_report_as_json(write, saved):
     table = write(IMPOSSIBLE)
     code, printed, _ = type_in("lint-report", table, saved, "--json")
     content = json.loads(printed)
@@ -70,26 +71,26 @@ def test_lint_report_as_json(type_in, write, saved):
     assert set(found) == {"rule", "where", "what", "remedy", "severity"}
 
 
-def test_a_folder_of_evaluations_is_checked_whole(type_in, saved):
+def test_a_folder_of_evaluations_is_checked_whole(saved):
     code, printed, _ = type_in("lint-report", saved.parent, "--json")
     assert code == 0
     assert list(json.loads(printed)) == [str(saved)]
 
 
-def test_strict_refuses_warnings_too(type_in, write):
+def test_strict_refuses_warnings_too(write):
     table = write("model,R@10\nx,0.1\n")
     assert type_in("lint-report", table)[0] == 0
     assert type_in("lint-report", table, "--strict")[0] == 1
 
 
 @pytest.mark.parametrize("text", ["name,colour\nx,red\n", "", "\x00\x01"])
-def test_nothing_to_check_is_the_users_fault(type_in, write, text):
+def test_nothing_to_check_is_the_users_fault(write, text):
     code, _, told = type_in("lint-report", write(text))
     assert code == 2
     assert told.startswith("error:") and len(told.strip().splitlines()) == 1
 
 
-def test_files_that_are_no_report_are_the_users_fault(type_in, tmp_path, toy_data):
+def test_files_that_are_no_report_are_the_users_fault(tmp_path, toy_data):
     (tmp_path / "other.json").write_text('{"rankers": {"x": 1}}')
     (tmp_path / "bytes.csv").write_bytes(b"\xff\xfe\x00")
     for path in ("none.csv", "other.json", "bytes.csv", "."):
@@ -98,7 +99,7 @@ def test_files_that_are_no_report_are_the_users_fault(type_in, tmp_path, toy_dat
     assert type_in("lint-report", toy_data.path)[0] == 2
 
 
-def test_compare_prints_a_table_and_tells_faults(type_in, saved, tmp_path):
+def test_compare_prints_a_table_and_tells_faults(saved, tmp_path):
     code, printed, _ = type_in("compare", saved, saved, "--ranker", "item-knn")
     assert code == 0 and "seen filtered" in printed
     code, _, told = type_in("compare", saved, saved, "--ranker", "sasrec")

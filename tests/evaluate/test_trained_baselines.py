@@ -6,6 +6,7 @@ import pytest
 
 from genrec.evaluate import load_evaluation
 from genrec.semantic_ids.build import IndexConfig, build_index
+from tests.conftest import type_in
 
 TINY = ("width=16", "num_heads=2", "head_width=8", "inner_width=32", "num_layers=1", "epochs=2")
 
@@ -23,7 +24,7 @@ def settings(*pairs: str) -> list[str]:
     ],
 )
 def test_a_baseline_is_saved_for_compare_and_lint(
-    type_in, toy_data, toy_index, tmp_path, name, extra, beams
+    toy_data, toy_index, tmp_path, name, extra, beams
 ):
     out = tmp_path / name
     asked = ("--data", toy_data.path, "--index", toy_index, "--max-users", 40, "--seed", 7)
@@ -49,7 +50,7 @@ def test_a_baseline_is_saved_for_compare_and_lint(
     assert type_in("compare", out, out, "--other", "popularity")[0] == 0
 
 
-def test_seeds_are_asked_about_the_same_users(type_in, toy_data, toy_index, tmp_path):
+def test_seeds_are_asked_about_the_same_users(toy_data, toy_index, tmp_path):
     asked = ("--data", toy_data.path, "--index", toy_index, "--max-users", 15)
     for seed in (0, 1):
         out = tmp_path / "seeds" / str(seed)
@@ -59,7 +60,7 @@ def test_seeds_are_asked_about_the_same_users(type_in, toy_data, toy_index, tmp_
     assert (code, json.loads(printed)["num_users"]) == (0, 15)
 
 
-def test_faults_are_told_before_anything_is_trained(type_in, toy_data, toy_index, tmp_path):
+def test_faults_are_told_before_anything_is_trained(toy_data, toy_index, tmp_path):
     other = tmp_path / "foreign"
     other.mkdir()
     (other / "notes.txt").write_text("mine")
@@ -86,7 +87,7 @@ def test_faults_are_told_before_anything_is_trained(type_in, toy_data, toy_index
         assert words in told
 
 
-def test_an_index_of_other_data_is_refused(type_in, toy_data, later_data, tmp_path):
+def test_an_index_of_other_data_is_refused(toy_data, later_data, tmp_path):
     index = tmp_path / "index"
     build_index(later_data, index, IndexConfig.model_validate({"behaviour": {"dims": 8}}))
     asked = ("--data", toy_data.path, "--index", index)

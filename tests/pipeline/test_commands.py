@@ -2,6 +2,9 @@
 
 import json
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -174,6 +177,18 @@ def test_existing_files_are_not_overwritten(chain, tmp_path):
     line = refused("index", "--data", chain.data, "--out", out)
     assert "not a genrec artifact" in line
     assert (out / "letter.txt").read_text() == "keep me"
+
+
+@pytest.mark.parametrize(
+    "command", [("-m", "genrec.cli"), (Path(sys.executable).parent / "genrec",)]
+)
+def test_the_command_itself_starts_and_ends_as_it_should(command, chain):
+    """All else here calls it within this process."""
+    start = [sys.executable, *command] if command[0] == "-m" else list(command)
+    for arguments, code in ((["--help"], 0), (["prompt", "--run", chain.sft, "--user", "no"], 2)):
+        done = subprocess.run([*start, *arguments], capture_output=True, text=True)
+        assert done.returncode == code
+        assert ("recommend" in done.stdout) if code == 0 else "error: " in done.stderr
 
 
 def test_demo_tells_a_story(chain, user):

@@ -147,6 +147,7 @@ windows:
 		data=$(WINDOWS)/$(SET)/data base=$(WINDOWS)/$(SET)/base out=$(WINDOWS)/$(SET)/pretrain \
 		epochs=$(EPOCHS) dense.epochs=15 validation.users=300
 	$(BIN)/python benchmarks/interests.py --run $(WINDOWS)/$(SET)/pretrain
+	$(BIN)/python benchmarks/trends.py --index $(WINDOWS)/$(SET)/index
 
 bench-summaries: $(READY)  ## Do the interests that summaries name have their evidence, and do they come true?
 	$(BIN)/python benchmarks/summaries.py --data $(DATA)

@@ -1,17 +1,20 @@
 """How well are planted trends told, by how much there is to see?
 
     python benchmarks/trends.py
+    python benchmarks/trends.py --index runs/windows/ml100k/index
 
 Toy worlds of more and more events. Beside the rule, which is trained on nothing: gradient boosting
 trained on the planted labels (cross-validated, users kept together), for what the events can tell
 at all; and the rule on the same events in shuffled order, where whatever moves is chance: what it
-calls moving, and what it calls moving at a chance of at most 5%.
+calls moving, and what it calls moving at a chance of at most 5%. With ``--index`` the same of logs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import argparse
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from rich import box
@@ -20,11 +23,14 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import f1_score
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
+from genrec.artifacts import find_parent
+from genrec.data import Dataset
 from genrec.data.toy.catalogue import theme_of
 from genrec.data.toy.world import ToyConfig, draw_world
 from genrec.progress import console, track
 from genrec.schema import Trend
 from genrec.semantic_ids.profile import MIN_EVIDENCE
+from genrec.semantic_ids.table import SemanticIdTable
 from genrec.semantic_ids.trend import Timeline
 
 TRENDS: tuple[Trend, ...] = ("emerging", "steady", "fading")
@@ -36,23 +42,33 @@ WORLDS = [
     ToyConfig(events_per_user=100, repeat_rate=0.5),
 ]
 BINS = 10
+LITTLE = 0.05
 
 
 @dataclass(frozen=True)
-class Planted:
-    """An interest as planted, and the events it left.
+class Seen:
+    """An interest's events among a user's.
 
     Attributes:
-        user: Whose; counted from 0.
-        trend: As planted.
         timeline: All events of the user.
         places: Those of the interest, ascending.
     """
 
-    user: int
-    trend: Trend
     timeline: Timeline
     places: Sequence[int]
+
+
+@dataclass(frozen=True)
+class Planted(Seen):
+    """The events that a planted interest left.
+
+    Attributes:
+        user: Whose; counted from 0.
+        trend: As planted.
+    """
+
+    user: int
+    trend: Trend
 
     def counts(self) -> np.ndarray:
         """Return what a classifier sees: events of every tenth of the time, and extremes."""
@@ -72,57 +88,91 @@ def planted(config: ToyConfig) -> Iterator[Planted]:
         for interest in user.interests:
             places = np.flatnonzero(themes == interest.theme).tolist()
             if len(places) >= MIN_EVIDENCE:
-                yield Planted(number, interest.trend, timeline, places)
+                yield Planted(timeline, places, number, interest.trend)
 
 
-def tell(timeline: Timeline, places: Sequence[int]) -> Trend:
+def logged(index: Path) -> Iterator[Seen]:
+    """Yield the interests of all users of the data that an index was made for."""
+    table = SemanticIdTable.load(index)
+    for history in Dataset.load(find_parent(index, "data")).histories("test"):
+        events = [event for event in history.events if table.knows(event.item_id)]
+        timeline = Timeline([event.timestamp for event in events])
+        codes = table.first_codes(event.item_id for event in events)
+        for code in np.unique(codes):
+            places = np.flatnonzero(codes == code).tolist()
+            if len(places) >= MIN_EVIDENCE:
+                yield Seen(timeline, places)
+
+
+def tell(interest: Seen) -> Trend:
     """Return the rule's label; nothing is planted that returns."""
-    trend, _ = timeline.trend(places)
+    trend, _ = interest.timeline.trend(interest.places)
     return "steady" if trend == "returned" else trend
 
 
-def shuffled_chances(interests: Sequence[Planted], seed: int = 0) -> np.ndarray:
-    """Return the chance given to each interest's trend where its events lie anywhere."""
+def chances(interests: Sequence[Seen], shuffle: bool, seed: int = 0) -> np.ndarray:
+    """Return the chance given to each interest's trend, with its events anywhere if shuffled."""
     rng = np.random.default_rng(seed)
-    return np.array(
-        [
-            one.timeline.trend(
-                np.sort(rng.permutation(len(one.timeline.weights))[: len(one.places)]).tolist()
-            )[1]
-            for one in interests
-        ]
+    found = []
+    for one in interests:
+        places = one.places
+        if shuffle:
+            places = np.sort(rng.permutation(len(one.timeline.weights))[: len(places)]).tolist()
+        found.append(one.timeline.trend(places)[1])
+    return np.array(found)
+
+
+def show(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table."""
+    table = Table(title=title, box=box.SIMPLE)
+    for column in columns:
+        table.add_column(column, justify="right")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+
+
+def measure_world(world: ToyConfig) -> list[str]:
+    """Return a world's row: scores of the rule, of a classifier, and what chance alone moves."""
+    interests = list(planted(world))
+    labels = [one.trend for one in interests]
+    each = f1_score(labels, [tell(one) for one in interests], labels=list(TRENDS), average=None)
+    trained = cross_val_predict(
+        HistGradientBoostingClassifier(learning_rate=0.05, class_weight="balanced"),
+        np.stack([one.counts() for one in interests]),
+        labels,
+        groups=[one.user for one in interests],
+        cv=GroupKFold(5),
     )
+    by_chance = chances(interests, shuffle=True)
+    return [
+        *(str(world.events_per_user), f"{world.repeat_rate:.0%}"),
+        *(f"{value:.3f}" for value in (*each, each.mean())),
+        f"{f1_score(labels, trained, average='macro'):.3f}",
+        *(f"{share:.1%}" for share in (np.mean(by_chance < 1), np.mean(by_chance <= LITTLE))),
+    ]
+
+
+def measure_log(index: Path) -> list[str]:
+    """Return a log's row: how much moves as it is, and with its events shuffled."""
+    interests = list(logged(index))
+    told, by_chance = chances(interests, shuffle=False), chances(interests, shuffle=True)
+    shares = [np.mean(told < 1), np.mean(by_chance < 1)]
+    shares += [np.mean(told <= LITTLE), np.mean(by_chance <= LITTLE)]
+    return [str(index), f"{len(interests):,}", *(f"{share:.1%}" for share in shares)]
 
 
 def main() -> None:
-    table = Table(
-        title="Trends told: F1, and what is called moving where nothing moves", box=box.SIMPLE
-    )
-    for column in ("events", "again", *TRENDS, "mean", "trained", "shuffled", "at 5%"):
-        table.add_column(column, justify="right")
-    for world in WORLDS:
-        interests = list(planted(world))
-        labels = [one.trend for one in interests]
-        told = [tell(one.timeline, one.places) for one in interests]
-        each = f1_score(labels, told, labels=list(TRENDS), average=None)
-        trained = cross_val_predict(
-            HistGradientBoostingClassifier(learning_rate=0.05, class_weight="balanced"),
-            np.stack([one.counts() for one in interests]),
-            labels,
-            groups=[one.user for one in interests],
-            cv=GroupKFold(5),
-        )
-        chances = shuffled_chances(interests)
-        table.add_row(
-            str(world.events_per_user),
-            f"{world.repeat_rate:.0%}",
-            *(f"{value:.3f}" for value in each),
-            f"{each.mean():.3f}",
-            f"{f1_score(labels, trained, average='macro'):.3f}",
-            f"{np.mean(chances < 1):.1%}",
-            f"{np.mean(chances <= 0.05):.1%}",
-        )
-    console.print(table)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--index", type=Path, nargs="+", help="look at real logs instead")
+    indexes = parser.parse_args().index
+    if indexes:
+        columns = ("index", "interests", "move", "shuffled", "at 5%", "shuffled")
+        show("Interests called moving", columns, map(measure_log, indexes))
+    else:
+        columns = ("events", "again", *TRENDS, "mean", "trained", "shuffled", "at 5%")
+        title = "Trends told: F1, and what is called moving where nothing moves"
+        show(title, columns, map(measure_world, WORLDS))
 
 
 if __name__ == "__main__":

@@ -120,3 +120,5 @@ def test_an_interest_opens_to_its_evidence(page, answer):
     row.locator("summary").click()
     titles = row.locator("li").all_inner_texts()
     assert titles == [event["title"] for event in reversed(interest["events"])]
+    said = row.locator(".evidence p").inner_text()
+    assert ("by chance" in said) == (interest["trend"] != "steady")

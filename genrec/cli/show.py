@@ -101,14 +101,16 @@ def interests(summary: Summary, expected: Sequence[tuple[str, float]], user: str
     table.add_column("share", justify="right")
     table.add_column("trend")
     table.add_column("events", justify="right")
-    table.add_column("from, to, most at")
+    table.add_column("first, last")
+    table.add_column("peak")
     for interest in summary.interests:
         table.add_row(
             Text(interest.name),
             f"{interest.weight:.0%}",
             _trend(interest),
             str(len(interest.evidence)),
-            f"{day(interest.first_seen)} – {day(interest.last_seen)}\n{day(interest.peak)}",
+            f"{day(interest.first_seen)}\n{day(interest.last_seen)}",
+            day(interest.peak),
         )
     parts: list[RenderableType] = [
         Panel(Text(summary.words), title=f"Interests of {user}", title_align="left")

@@ -246,8 +246,7 @@ class _Check:
             place = self._place[interest.name]
             back = place == "recent" and interest.trend == "returned"
             groups["returned" if back else place].append(interest.name)
-        said = [write_statement(kind, names) for kind, names in groups.items() if names]
-        return said
+        return [write_statement(kind, names) for kind, names in groups.items() if names]
 
     def _form(self, named: Sequence[Interest], words: str) -> SummaryForm:
         lists: Mapping[str, list[Claim]] = {name: [] for name in SUMMARY_LISTS}

@@ -70,10 +70,11 @@ class Timeline:
         strays = int(STRAY * len(places))
         places = places[strays : len(places) - strays]
         first, last = places[0], places[-1]
-        before = self._chance(places, self.between(0, first))
+        met = float(self.weights[list(places)].sum())
+        before = self._chance(met, self.between(0, first))
         if self.elapsed[first] > LATE and before <= BEGINS:
             return "emerging", before
-        after = self._chance(places, self.between(last + 1, len(self.weights)))
+        after = self._chance(met, self.between(last + 1, len(self.weights)))
         if self.elapsed[last] < LATELY and after <= ENDS:
             return "fading", after
         breaks = [
@@ -82,14 +83,13 @@ class Timeline:
         ]
         longest, resumed = max(breaks, default=(0.0, 0))
         # At most: any one of the breaks might have been the longest.
-        between = len(breaks) * self._chance(places, longest)
+        between = len(breaks) * self._chance(met, longest)
         if between <= BREAKS and self.elapsed[resumed] > LATE:
             return "returned", between
         return "steady", 1.0
 
-    def _chance(self, places: Sequence[int], absence: float) -> float:
-        """Return the probability that events at random places miss a stretch of a weight."""
-        met = float(self.weights[list(places)].sum())
+    def _chance(self, met: float, absence: float) -> float:
+        """Return the probability that events of a weight, at random places, miss a stretch."""
         total = self.between(0, len(self.weights))
         return exp(_log_ways(total - absence, met) - _log_ways(total, met))
 

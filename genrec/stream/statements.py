@@ -18,8 +18,9 @@ STATEMENT_KINDS: tuple[StatementKind, ...] = get_args(StatementKind)
 AND = " and "
 NOT_ENOUGH = "Not enough history to say."
 _SLOT = "\0"
-_END_MARKS = (".", "!", "?", "…", "。", "！", "？")
-_SENTENCE_END = re.compile(r"(?<=[.!?…])\s+|(?<=[。！？])\s*")
+_MARKS, _WIDE_MARKS = ".!?…", "。！？"
+"""What ends a sentence: before a blank, and by itself."""
+_SENTENCE_END = re.compile(rf"(?<=[{_MARKS}])\s+|(?<=[{_WIDE_MARKS}])\s*")
 # Scripts that put no blanks between words, and Korean, which joins particles to them.
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u9fff\uac00-\ud7af]")
 
@@ -85,7 +86,7 @@ def split_sentences(text: str, names: Sequence[str]) -> list[str]:
             parts.append(text[start : found.start()])
             start = found.end()
     sentences = [part for part in map(str.strip, [*parts, text[start:]]) if part]
-    return [part if part.endswith(_END_MARKS) else part + "." for part in sentences]
+    return [part if part[-1] in _MARKS + _WIDE_MARKS else part + "." for part in sentences]
 
 
 def find_names(text: str, names: Sequence[str]) -> list[str]:

@@ -55,8 +55,8 @@ def test_samples_beams_and_streams_are_items(client, model, prompts, items):
             ]
             assert tuple(codes_in("".join(pieces))) in items
             streamed.append(len(pieces))
-        # A busy server sends together what it could not send one by one.
-        assert max(streamed) > 1
+        # A busy server may send together what it could not send one by one; not every time.
+        assert max(streamed) >= 3
 
     asyncio.run(talk())
 

@@ -97,7 +97,7 @@ accuracy:
 		$(BIN)/genrec evaluate --run runs/$(SET)/pretrain-$$seed --out $(RESULTS)/$(SET)/genrec/$$seed; \
 		$(BIN)/genrec baseline sasrec --data runs/$(SET)/data --seed $$seed --out $(RESULTS)/$(SET)/sasrec/$$seed; \
 	done
-	$(BIN)/genrec evaluate --run runs/$(SET)/pretrain-0 --dense-weight 0 --out $(RESULTS)/$(SET)/lm-alone/0
+	$(BIN)/genrec evaluate --run runs/$(SET)/pretrain-0 --sasrec-weight 0 --out $(RESULTS)/$(SET)/lm-alone/0
 	$(BIN)/genrec baseline tiger --data runs/$(SET)/data --index runs/$(SET)/index --out $(RESULTS)/$(SET)/tiger/0
 	$(BIN)/genrec baseline text-similarity --data runs/$(SET)/data --index runs/$(SET)/index --out $(RESULTS)/$(SET)/text-similarity/0
 	$(BIN)/genrec lint-report $(RESULTS)/$(SET)/*/*
@@ -145,7 +145,7 @@ windows:
 	$(BIN)/genrec base --data $(WINDOWS)/$(SET)/data --index $(WINDOWS)/$(SET)/index --out $(WINDOWS)/$(SET)/base
 	$(LAUNCH) train/accelerate/cpu.yaml --mixed_precision $(PRECISION) train/pretrain.py --config train/configs/pretrain.yaml \
 		data=$(WINDOWS)/$(SET)/data base=$(WINDOWS)/$(SET)/base out=$(WINDOWS)/$(SET)/pretrain \
-		epochs=$(EPOCHS) dense.epochs=15 validation.users=300
+		epochs=$(EPOCHS) sasrec.epochs=15 validation.users=300
 	$(BIN)/python benchmarks/interests.py --run $(WINDOWS)/$(SET)/pretrain
 	$(BIN)/python benchmarks/trends.py --index $(WINDOWS)/$(SET)/index
 

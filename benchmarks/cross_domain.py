@@ -25,10 +25,11 @@ from pathlib import Path
 
 import numpy as np
 
+from genrec.baselines import ItemKNN, Popularity
+from genrec.baselines.scoring import count_events
 from genrec.data import Dataset
-from genrec.evaluate import ItemKNN, Popularity, evaluate
-from genrec.evaluate.baselines.scoring import count_events
-from genrec.recommend import Recommender
+from genrec.evaluate import evaluate
+from genrec.recommender import Recommender
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.zero_shot.candidates import VectorLikeness
 

@@ -25,9 +25,9 @@ import numpy as np
 import torch
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
-from genrec.decode.beam import Beams, tree_beam_search
 from genrec.decode.constraint import Constraint
-from genrec.decode.mask import DeviceTrie
+from genrec.decode.device_trie import DeviceTrie
+from genrec.decode.search import Beams, tree_beam_search
 from genrec.decode.trie import Trie
 
 NUM_USERS, PROMPT_TOKENS, NUM_BEAMS = 64, 90, 20

@@ -31,8 +31,8 @@ from unittest.mock import patch
 import numpy as np
 
 from genrec.engines import torch as torch_engine
-from genrec.interests.explain import MAX_EVIDENCE, Explanation, Question, score_deletions
-from genrec.recommend import Recommender
+from genrec.interests.explain.deletion import MAX_EVIDENCE, Explanation, Question, score_deletions
+from genrec.recommender import Recommender
 from genrec.schema import Request
 
 MIN_EVENTS = 6

@@ -23,7 +23,7 @@ from prepare_memory import write_input
 
 from genrec.data import Dataset
 from genrec.data.prepare import PrepareConfig, prepare
-from genrec.interests.graph import build_graph, find_path
+from genrec.graph import build_graph, find_path
 from genrec.schema import Event
 from genrec.semantic_ids.table import SemanticIdTable
 

@@ -20,8 +20,8 @@ import numpy as np
 from sklearn.metrics import f1_score
 
 from genrec.evaluate.bootstrap import intervals, paired_difference
-from genrec.interests.forecast import decayed, succession
-from genrec.recommend import Recommender
+from genrec.interests.timeline.forecast import decayed, succession
+from genrec.recommender import Recommender
 from genrec.schema import Event, Request
 
 WITHIN = 3

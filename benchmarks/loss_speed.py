@@ -30,9 +30,9 @@ from genrec.model.item_loss import ItemLoss
 from genrec.model.load import LoadedRun, load_run
 from genrec.model.loss import StreamLoss
 from genrec.schema import History
-from genrec.stream.packing import collate, pack
-from genrec.stream.samples import Sample, Target, stream_samples
 from genrec.stream.windows import visible_start
+from genrec.training.packing import collate, pack
+from genrec.training.samples import Sample, Target, stream_samples
 
 ROWS = 16
 PROMPTS = 64

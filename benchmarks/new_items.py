@@ -28,7 +28,7 @@ import numpy as np
 from genrec.data import Dataset
 from genrec.engines.torch import TorchEngine
 from genrec.model.load import load_run
-from genrec.recommend import Recommender
+from genrec.recommender import Recommender
 from genrec.schema import Event, History, Item, Recommendation, Request
 
 EVERY = 10

@@ -18,7 +18,7 @@ from genrec.artifacts import Manifest
 from genrec.errors import ArtifactError
 from genrec.evaluate.bootstrap import Interval, intervals
 from genrec.evaluate.checks.lineage import Lineage, trace
-from genrec.evaluate.pairs import compare_saved
+from genrec.evaluate.paired_comparison import compare_saved
 from genrec.evaluate.saved import SavedEvaluation, find_evaluations, load_evaluation
 
 OURS = "genrec"

@@ -30,13 +30,13 @@ import numpy as np
 
 from genrec.data import Dataset
 from genrec.evaluate.bootstrap import paired_difference
-from genrec.interests.check import Summary
-from genrec.interests.forecast import Forecaster
+from genrec.interests.profile.buckets import NEXT_EVENTS
+from genrec.interests.profile.interests import MIN_EVIDENCE, find_interests
+from genrec.interests.summary.check import Summary
+from genrec.interests.timeline.forecast import Forecaster
 from genrec.progress import console
-from genrec.recommend import Recommender
+from genrec.recommender import Recommender
 from genrec.schema import Event, History, Request, SemanticId
-from genrec.semantic_ids.profile import MIN_EVIDENCE, find_interests
-from genrec.semantic_ids.standing import NEXT_EVENTS
 from genrec.semantic_ids.table import SemanticIdTable
 
 SETS = ("toy", "amazon18_gift_cards", "ml100k")
@@ -118,8 +118,8 @@ def train(name: str, source: Path, left_out: set[str], out: Path) -> Path:
         *("--out", out / "base", "--config", "train/configs/demo_base.yaml"),
     )
     launch = ("-m", "accelerate.commands.launch", "--config_file", "train/accelerate/cpu.yaml")
-    # The dense view says nothing in words. Validation is for the forecast alone.
-    common = [f"data={out / 'data'}", "dense=null", "validation.every_epochs=100"]
+    # The SASRec head says nothing in words. Validation is for the forecast alone.
+    common = [f"data={out / 'data'}", "sasrec=null", "validation.every_epochs=100"]
     run(
         *(*launch, "train/pretrain.py", "--config", "train/configs/demo_pretrain.yaml", *common),
         *(f"base={out / 'base'}", f"out={out / 'pretrain'}", *SETTINGS[name]),

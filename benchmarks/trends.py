@@ -27,11 +27,11 @@ from genrec.artifacts import find_parent
 from genrec.data import Dataset
 from genrec.data.toy.catalogue import theme_of
 from genrec.data.toy.world import ToyConfig, draw_world
+from genrec.interests.profile.interests import MIN_EVIDENCE
+from genrec.interests.profile.trend import Timeline
 from genrec.progress import console, track
 from genrec.schema import Trend
-from genrec.semantic_ids.profile import MIN_EVIDENCE
 from genrec.semantic_ids.table import SemanticIdTable
-from genrec.semantic_ids.trend import Timeline
 
 TRENDS: tuple[Trend, ...] = ("emerging", "steady", "fading")
 # Long histories need buying again, else an interest ends where the shop has no more of it. What is

@@ -291,7 +291,7 @@ async def _ask_server(
                 "k": NUM_BEAMS,
                 "num_beams": NUM_BEAMS,
                 "exclude": [[]],
-                "only": [None],
+                "candidates": [None],
             }
             found = await asyncio.gather(
                 *(post("/genrec/items", {**asked, "prompts": [prompt]}) for prompt in prompts)

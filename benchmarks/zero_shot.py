@@ -27,7 +27,7 @@ import torch
 
 from genrec.data import Dataset
 from genrec.evaluate.bootstrap import intervals
-from genrec.recommend import Recommender
+from genrec.recommender import Recommender
 from genrec.schema import History, Request
 from genrec.zero_shot.config import ZeroShotConfig
 from genrec.zero_shot.local import LocalChat

@@ -15,7 +15,7 @@ from genrec.errors import (
 from genrec.schema import Event, History, Interest, Item, Recommendation, Request
 
 if TYPE_CHECKING:
-    from genrec.recommend import Recommender
+    from genrec.recommender import Recommender
 
 # Before either is imported: what they warn of at every start (tied weights stored once, a faster
 # kernel that is optional) is nothing a user has to act on.
@@ -43,7 +43,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Import the recommender, and torch with it, only when it is asked for."""
     if name == "Recommender":
-        from genrec.recommend import Recommender
+        from genrec.recommender import Recommender
 
         return Recommender
     raise AttributeError(f"module 'genrec' has no attribute '{name}'")

@@ -12,12 +12,12 @@ from dataclasses import replace
 
 from genrec.data import Dataset
 from genrec.errors import DataError, DecodeError
-from genrec.interests.check import Summary
-from genrec.interests.explain import Explanation
-from genrec.interests.what_if import find_places, read_tilt
+from genrec.interests.counterfactual import find_places, read_interest_bias
+from genrec.interests.explain.deletion import Explanation
+from genrec.interests.profile.interests import MIN_EVIDENCE
+from genrec.interests.summary.check import Summary
 from genrec.schema import Event, History, Item, Recommendation, Request, SemanticId
 from genrec.semantic_ids.extend import add_items, place_items
-from genrec.semantic_ids.profile import MIN_EVIDENCE
 from genrec.semantic_ids.table import SemanticIdTable
 
 NEW_USER = "new user"
@@ -98,13 +98,13 @@ class BaseRecommender(ABC):
         events: Iterable[Event] | None = None,
         k: int = 10,
         exclude: Collection[str] = (),
-        only: Collection[str] | None = None,
+        candidates: Collection[str] | None = None,
         at: int | None = None,
         event_type: str | None = None,
-        repeats: bool = False,
+        filter_seen: bool = True,
         as_of: int | None = None,
         without: Collection[int | str] = (),
-        tilt: Mapping[str | SemanticId, float] | None = None,
+        interest_bias: Mapping[str | SemanticId, float] | None = None,
     ) -> list[Recommendation]:
         """Recommend ``k`` items to a known user or for a history never seen.
 
@@ -116,18 +116,18 @@ class BaseRecommender(ABC):
             events: A history, oldest first; may be empty. Give this or ``user_id``.
             k: How many.
             exclude: Item IDs never to return.
-            only: Return nothing outside these item IDs.
+            candidates: Return nothing outside these item IDs.
             at: Moment of asking, seconds; None: ``as_of``, else right after the last event.
             event_type: Kind of act to foresee; None: that of the last event.
-            repeats: Whether items of the history may come again.
+            filter_seen: Whether to leave out the items of the history.
             as_of: Ask as right before this moment, seconds: later events are not known.
             without: Events left out, as if they had never been: by number in the whole history
                 (1 the oldest, -1 the newest), or all events of an item by its ID.
-            tilt: Nats by which interests are turned up or, below 0, down: by name or by
+            interest_bias: Nats by which interests are turned up or, below 0, down: by name or by
                 semantic-ID prefix. With 1 the odds of an interest rise to 2.7 times.
 
         Raises:
-            ConfigError: A tilt, of a model that cannot be tilted.
+            ConfigError: An interest bias, of a model that cannot be tilted.
             DataError: An unknown user, item, interest or place.
             DecodeError: The filters leave fewer than ``k`` items.
             EngineUnavailable: A model elsewhere gave no answer.
@@ -135,8 +135,8 @@ class BaseRecommender(ABC):
         if k < 1:
             raise DecodeError(f"k={k}: ask for at least one item")
         history = self.history(user_id, events)
-        request = self._request(history, at, event_type, exclude, only, repeats)
-        return self._recommend_one(self._what_if(request, as_of, without, tilt), k)
+        request = self._request(history, at, event_type, exclude, candidates, filter_seen)
+        return self._recommend_one(self._what_if(request, as_of, without, interest_bias), k)
 
     def explain(
         self,
@@ -144,13 +144,13 @@ class BaseRecommender(ABC):
         user_id: str | None = None,
         events: Iterable[Event] | None = None,
         exclude: Collection[str] = (),
-        only: Collection[str] | None = None,
+        candidates: Collection[str] | None = None,
         at: int | None = None,
         event_type: str | None = None,
-        repeats: bool = False,
+        filter_seen: bool = True,
         as_of: int | None = None,
         without: Collection[int | str] = (),
-        tilt: Mapping[str | SemanticId, float] | None = None,
+        interest_bias: Mapping[str | SemanticId, float] | None = None,
     ) -> Explanation:
         """Say why an item would be recommended: what each event of the history does to its odds.
 
@@ -159,13 +159,13 @@ class BaseRecommender(ABC):
             user_id: As for ``recommend``, and so are all others.
             events: See ``recommend``.
             exclude: See ``recommend``.
-            only: See ``recommend``.
+            candidates: See ``recommend``.
             at: See ``recommend``.
             event_type: See ``recommend``.
-            repeats: See ``recommend``.
+            filter_seen: See ``recommend``.
             as_of: See ``recommend``.
             without: See ``recommend``.
-            tilt: See ``recommend``.
+            interest_bias: See ``recommend``.
 
         Raises:
             ConfigError: A model that tells no odds of an item.
@@ -173,8 +173,10 @@ class BaseRecommender(ABC):
             EngineUnavailable: A model elsewhere gave no answer.
         """
         history = self.history(user_id, events)
-        request = self._request(history, at, event_type, exclude, only, repeats)
-        return self.explain_many([(self._what_if(request, as_of, without, tilt), item_id)])[0]
+        request = self._request(history, at, event_type, exclude, candidates, filter_seen)
+        return self.explain_many(
+            [(self._what_if(request, as_of, without, interest_bias), item_id)]
+        )[0]
 
     def interests(
         self,
@@ -240,27 +242,32 @@ class BaseRecommender(ABC):
         at: int | None,
         event_type: str | None,
         exclude: Collection[str],
-        only: Collection[str] | None,
-        repeats: bool,
+        candidates: Collection[str] | None,
+        filter_seen: bool,
     ) -> Request:
-        for item_id in {*exclude, *(only or ())}:
+        for item_id in {*exclude, *(candidates or ())}:
             self.table.index_of(item_id)
-        wanted = None if only is None else frozenset(only)
-        return Request(history, at, event_type, frozenset(exclude), wanted, repeats)
+        wanted = None if candidates is None else frozenset(candidates)
+        return Request(history, at, event_type, frozenset(exclude), wanted, filter_seen)
 
     def _what_if(
         self,
         request: Request,
         as_of: int | None,
         without: Collection[int | str],
-        tilt: Mapping[str | SemanticId, float] | None,
+        interest_bias: Mapping[str | SemanticId, float] | None,
     ) -> Request:
         history = request.history.without(find_places(request.history, without))
         at = request.at
         if as_of is not None:
             history = history.before(as_of)
             at = as_of if at is None else at
-        return replace(request, history=history, at=at, tilt=read_tilt(self.table, tilt or {}))
+        return replace(
+            request,
+            history=history,
+            at=at,
+            interest_bias=read_interest_bias(self.table, interest_bias or {}),
+        )
 
     def _recommend_one(self, request: Request, k: int) -> list[Recommendation]:
         return self._checked(self.recommend_many([request], k)[0], k)

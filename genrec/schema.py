@@ -127,9 +127,9 @@ class Request:
         at: Moment of asking, seconds; None: the moment of the last event.
         event_type: Kind of act to foresee; None: the kind of the last event.
         exclude: Item IDs never to return.
-        only: Return nothing outside these item IDs; None: the whole catalogue.
-        repeats: Whether items of the history may be returned.
-        tilt: Nats by which interests (semantic-ID prefixes) are turned up or, below 0, down: the
+        candidates: Return nothing outside these item IDs; None: the whole catalogue.
+        filter_seen: Whether to leave out the items of the history.
+        interest_bias: Nats added to the log-odds of interests (semantic-ID prefixes): the
             odds of each among its siblings are multiplied by e to that power. Heeded by the
             language model; baselines know no interests.
     """
@@ -138,14 +138,14 @@ class Request:
     at: int | None = None
     event_type: str | None = None
     exclude: frozenset[str] = frozenset()
-    only: frozenset[str] | None = None
-    repeats: bool = False
-    tilt: Mapping[SemanticId, float] = field(default_factory=dict, hash=False)
+    candidates: frozenset[str] | None = None
+    filter_seen: bool = True
+    interest_bias: Mapping[SemanticId, float] = field(default_factory=dict, hash=False)
 
     @property
     def forbidden(self) -> frozenset[str]:
         """Item IDs never to return, those of the history among them unless they may come again."""
-        seen = () if self.repeats else (event.item_id for event in self.history.events)
+        seen = (event.item_id for event in self.history.events) if self.filter_seen else ()
         return self.exclude.union(seen)
 
 

@@ -1,1 +1,1 @@
-"""The gateway: live events in, recommendations and interests out, over HTTP."""
+"""``python -m serve`` starts the gateway; what it runs is ``genrec.serving``."""

@@ -70,11 +70,11 @@ LIGHT = [
     "genrec.data.toy",
     "genrec.semantic_ids.build",
     "genrec.stream.encode",
-    "genrec.stream.samples",
+    "genrec.training.samples",
     "genrec.decode.trie",
     "genrec.evaluate.metrics",
-    "genrec.interests.graph",
-    "genrec.interests.words",
+    "genrec.graph",
+    "genrec.graph.words",
     "genrec.cli",
 ]
 

@@ -1,1 +1,1 @@
-"""Entry points for ``accelerate launch``: pretrain (full parameters) and sft (LoRA)."""
+"""Entry points for ``accelerate launch``; what they run is ``genrec.training``."""

@@ -1,73 +1,9 @@
-"""Train a base's full parameters (or only its semantic-ID rows) on the streams.
+"""Train a base's parameters on the event streams; see ``genrec.training.pretrain``.
 
-accelerate launch train/pretrain.py --config train/configs/pretrain.yaml \
-    data=runs/data base=runs/base out=runs/pretrain
+accelerate launch train/pretrain.py --config train/configs/pretrain.yaml
 """
 
-from __future__ import annotations
-
-from dataclasses import replace
-
-import torch
-
-from genrec.artifacts import find_parent, write_aside
-from genrec.interests.forecast import Forecaster
-from genrec.model.base import save_model
-from genrec.model.dense import DenseView
-from genrec.model.load import LoadedRun, base_settings, load_run
-from train.config import TrainConfig
-from train.dense import train_dense
-from train.forecast import train_forecaster
-from train.loop import write_curve
-from train.session import Session, main, run_session
-
-
-def pretrain(config: TrainConfig) -> None:
-    """Train and write a "pretrain" artifact: a full model, ready to serve or to adapt."""
-    session = run_session(config, lambda run: _choose_parameters(run, config), load_run)
-    unwrapped = session.accelerator.unwrap_model(session.module)
-    dense = train_dense(session.accelerator, config, session.run, session.data, unwrapped)
-    run = replace(session.run, dense=dense)
-    forecaster = train_forecaster(session.accelerator, config, run, session.data, unwrapped)
-    if session.accelerator.is_main_process:
-        _write(session, dense, forecaster)
-    session.accelerator.wait_for_everyone()
-
-
-def _choose_parameters(run: LoadedRun, config: TrainConfig) -> torch.nn.Module:
-    model = run.model
-    if config.trainable == "new_rows":
-        model.requires_grad_(False)
-        new_ids = torch.as_tensor(run.vocabulary.token_ids.ravel())
-        for embedding in {model.get_input_embeddings(), model.get_output_embeddings()}:
-            weight = embedding.weight.requires_grad_(True)
-            mask = torch.zeros(len(weight), 1, dtype=weight.dtype)
-            mask[new_ids] = 1
-            weight.register_hook(lambda grad, mask=mask: grad * mask.to(grad.device))
-    return model
-
-
-def _write(session: Session, dense: DenseView | None, forecaster: Forecaster | None) -> None:
-    config, out = session.config, session.config.out
-    settings = {**config.model_dump(mode="json"), "base_settings": base_settings(config.base)}
-    with write_aside(out) as directory:
-        parents = {"index": find_parent(config.base, "index"), "base": config.base}
-        save_model(
-            directory,
-            out,
-            "pretrain",
-            session.module.model,
-            session.run.encoder.tokenizer,
-            settings,
-            parents,
-            dense,
-        )
-        if forecaster is not None:
-            forecaster.save(directory)
-        write_curve(directory, session.progress)
-        session.workspace.keep_logs(directory)
-    session.workspace.close()
-
+from genrec.training.pretrain import main
 
 if __name__ == "__main__":
-    main(pretrain, __doc__ or "")
+    main()

@@ -1,47 +1,9 @@
-"""Fine-tune a LoRA adapter on the task mixture, on top of a finished base.
+"""Fine-tune a LoRA adapter on a finished base; see ``genrec.training.sft``.
 
-accelerate launch train/sft.py --config train/configs/sft.yaml \
-    data=runs/data base=runs/pretrain out=runs/sft
+accelerate launch train/sft.py --config train/configs/sft.yaml
 """
 
-from __future__ import annotations
-
-from genrec.artifacts import write_aside
-from genrec.interests.forecast import Forecaster
-from genrec.model.load import load_run
-from genrec.model.lora import add_adapter, load_quantized, save_adapter
-from train.config import TrainConfig
-from train.forecast import train_forecaster
-from train.loop import write_curve
-from train.session import Session, main, run_session
-
-
-def sft(config: TrainConfig) -> None:
-    """Train and write an "sft" artifact: a plain PEFT folder with its manifest."""
-    lora = config.lora
-    session = run_session(
-        config,
-        lambda run: add_adapter(run.model, lora.rank, lora.alpha, lora.dropout),
-        load_quantized if lora.qlora else load_run,
-    )
-    unwrapped = session.accelerator.unwrap_model(session.module)
-    forecaster = train_forecaster(session.accelerator, config, session.run, session.data, unwrapped)
-    if session.accelerator.is_main_process:
-        _write(session, forecaster)
-    session.accelerator.wait_for_everyone()
-
-
-def _write(session: Session, forecaster: Forecaster | None) -> None:
-    config, out = session.config, session.config.out
-    with write_aside(out) as directory:
-        settings = config.model_dump(mode="json")
-        save_adapter(directory, out, session.module.model, settings, config.base)
-        if forecaster is not None:
-            forecaster.save(directory)
-        write_curve(directory, session.progress)
-        session.workspace.keep_logs(directory)
-    session.workspace.close()
-
+from genrec.training.sft import main
 
 if __name__ == "__main__":
-    main(sft, __doc__ or "")
+    main()

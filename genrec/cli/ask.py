@@ -12,13 +12,13 @@ import typer
 from genrec.cli import show, what_if, zero_shot
 from genrec.errors import ConfigError
 from genrec.evaluate.harness import AskAt
+from genrec.interests.profile.interests import MIN_EVIDENCE
 from genrec.progress import console
 from genrec.schema import History, Ranker, Request, Split
-from genrec.semantic_ids.profile import MIN_EVIDENCE
 
 if TYPE_CHECKING:
-    from genrec.interests.evolution import Evolution
-    from genrec.recommend import Recommender
+    from genrec.interests.timeline.evolution import Evolution
+    from genrec.recommender import Recommender
     from genrec.zero_shot.recommender import ZeroShotRecommender
 
 TOP = 5
@@ -51,8 +51,10 @@ def recommend(
     run: RunIfAny = None,
     k: Annotated[int, typer.Option("-k", help="How many items.")] = 10,
     exclude: Annotated[list[str] | None, typer.Option(help="Item ID never to return.")] = None,
-    only: Annotated[list[str] | None, typer.Option(help="Return nothing but these items.")] = None,
-    repeats: Annotated[bool, typer.Option(help="Items already seen may come again.")] = False,
+    candidates: Annotated[
+        list[str] | None, typer.Option(help="Return only these items; repeatable.")
+    ] = None,
+    filter_seen: Annotated[bool, typer.Option(help="Leave out items the user has seen.")] = True,
     at: At = None,
     event_type: Annotated[str | None, typer.Option(help="Kind of act to foresee.")] = None,
     as_of: what_if.AsOf = None,
@@ -79,10 +81,10 @@ def recommend(
         user,
         k=k,
         exclude=exclude or (),
-        only=only or None,
+        candidates=candidates or None,
         at=at,
         event_type=event_type,
-        repeats=repeats,
+        filter_seen=filter_seen,
         **supposed,
     )
     if as_json:
@@ -160,9 +162,9 @@ def evaluate(
     ask_at: Moment = "target",
     max_users: MaxUsers = None,
     num_beams: Annotated[int, typer.Option(help="Width of the search.")] = 50,
-    dense_weight: Annotated[
+    sasrec_weight: Annotated[
         float | None,
-        typer.Option(help="Part of the dense view, 0 to 1; default: as chosen in training."),
+        typer.Option(help="Part of the SASRec head, 0 to 1; default: as chosen in training."),
     ] = None,
     baselines: Annotated[bool, typer.Option(help="Run the cheap baselines too.")] = True,
     out: SaveTo = None,
@@ -181,10 +183,11 @@ def evaluate(
 
     With --zero-shot a chat model is asked by prompt, beside the run where one is given.
     """
-    from genrec.evaluate import compare, fit_baselines, save_evaluation
+    from genrec.baselines import fit_baselines
+    from genrec.evaluate import compare, save_evaluation
 
     asked = zero_shot.Asked(model, served_model, data, index, cache, overrides, device)
-    recommender = _choose(run, ask_zero_shot, asked, num_beams, catalogue, dense_weight)
+    recommender = _choose(run, ask_zero_shot, asked, num_beams, catalogue, sasrec_weight)
     rankers: list[Ranker] = [recommender]
     if ask_zero_shot and run is not None:
         rankers.append(zero_shot.on_same_data(_load(run, device, num_beams), recommender))
@@ -200,7 +203,7 @@ def evaluate(
     report = zero_shot.with_report(report, recommender)
     if out is not None:
         parents = {"data": recommender.data.path} | ({"run": run} if run is not None else {})
-        recipe = None if dense_weight is None else {"dense_weight": dense_weight}
+        recipe = None if sasrec_weight is None else {"sasrec_weight": sasrec_weight}
         save_evaluation(report, out, parents, recipe)
     if as_json:
         typer.echo(json.dumps(report.to_json(), indent=2))
@@ -228,7 +231,7 @@ def baseline(
     as_json: AsJson = False,
 ) -> None:
     """Fit a baseline on the train split and rank with it as `evaluate` does with a run."""
-    from genrec.evaluate.trial import try_baseline
+    from genrec.baselines.fit_and_evaluate import try_baseline
 
     report = try_baseline(
         name, data, index, split, seed, ask_at, max_users, out, device, overrides or ()
@@ -241,7 +244,8 @@ def baseline(
 
 def demo(run: Run, user: Annotated[str | None, typer.Option(help="Whom to show.")] = None) -> None:
     """Show one user's story: timeline, recommendations, interests, and how good the model is."""
-    from genrec.evaluate import compare, fit_baselines
+    from genrec.baselines import fit_baselines
+    from genrec.evaluate import compare
 
     recommender = _load(run, None)
     user = user or show.pick_user(recommender.data)
@@ -260,8 +264,8 @@ def _evolve(
     recommender: Recommender | ZeroShotRecommender, history: History, plot: Path | None
 ) -> Evolution | None:
     """Follow a history, and draw it where that is asked; a chat model states no distribution."""
-    from genrec.interests.plot import plot_stream
-    from genrec.recommend import Recommender
+    from genrec.interests.timeline.plot import plot_stream
+    from genrec.recommender import Recommender
 
     if not isinstance(recommender, Recommender):
         if plot is not None:
@@ -279,21 +283,21 @@ def _choose(
     asked: zero_shot.Asked,
     num_beams: int = 50,
     catalogue: Path | None = None,
-    dense_weight: float | None = None,
+    sasrec_weight: float | None = None,
 ) -> Recommender | ZeroShotRecommender:
     if ask_zero_shot:
         return zero_shot.load(asked)
     if run is None:
         raise ConfigError("give a run (--run DIR), or ask a stock model with --zero-shot")
-    recommender = _load(run, asked.device, num_beams, dense_weight)
+    recommender = _load(run, asked.device, num_beams, sasrec_weight)
     if catalogue is not None:
         recommender.move_to(catalogue)
     return recommender
 
 
 def _load(
-    run: Path, device: str | None, num_beams: int = 50, dense_weight: float | None = None
+    run: Path, device: str | None, num_beams: int = 50, sasrec_weight: float | None = None
 ) -> Recommender:
-    from genrec.recommend import Recommender
+    from genrec.recommender import Recommender
 
-    return Recommender.load(run, device, num_beams, dense_weight=dense_weight)
+    return Recommender.load(run, device, num_beams, sasrec_weight=sasrec_weight)

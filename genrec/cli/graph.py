@@ -21,7 +21,7 @@ from genrec.schema import Split
 if TYPE_CHECKING:
     from networkx import DiGraph
 
-    from genrec.interests.graph import Community, GraphPath, InterestGraph, Neighbour, Node
+    from genrec.graph import Community, GraphPath, InterestGraph, Neighbour, Node
 
 SHOWN = 8
 
@@ -49,7 +49,7 @@ def graph(
 ) -> None:
     """Show the interest graph: users, interests, items and words, and what links them."""
     from genrec.data import Dataset
-    from genrec.interests.graph import GraphConfig, build_graph, find_communities, find_path
+    from genrec.graph import GraphConfig, build_graph, find_communities, find_path
     from genrec.semantic_ids.table import SemanticIdTable
 
     if user is not None and interest is not None:
@@ -88,8 +88,8 @@ def _is_picture(out: Path) -> bool:
 def _select(
     made: InterestGraph, node: Node | None, whole: bool, depth: int, picture: bool
 ) -> DiGraph:
-    from genrec.interests.graph import around, overview
-    from genrec.interests.graph import whole as all_of
+    from genrec.graph import around, overview
+    from genrec.graph import whole as all_of
 
     if node is not None:
         return around(made, node, k=3 if picture else SHOWN)
@@ -97,7 +97,7 @@ def _select(
 
 
 def _write(network: DiGraph, out: Path) -> None:
-    from genrec.interests.graph import draw, write_graphml, write_json
+    from genrec.graph import draw, write_graphml, write_json
 
     write = {".graphml": write_graphml, ".json": write_json}.get(out.suffix, draw)
     write(network, out)

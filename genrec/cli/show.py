@@ -13,15 +13,15 @@ from rich.text import Text
 
 from genrec.data import Dataset
 from genrec.errors import GenrecError
+from genrec.interests.profile.buckets import SUMMARY_LISTS
 from genrec.schema import Interest, Recommendation
-from genrec.semantic_ids.standing import SUMMARY_LISTS
 from genrec.stream.templates import quote
 
 if TYPE_CHECKING:
     from genrec.data.prepare import Report
-    from genrec.interests.check import Summary
-    from genrec.interests.evolution import Evolution
-    from genrec.interests.explain import Explanation
+    from genrec.interests.explain.deletion import Explanation
+    from genrec.interests.summary.check import Summary
+    from genrec.interests.timeline.evolution import Evolution
 
 output = Console()
 BAR_CHARS = 10

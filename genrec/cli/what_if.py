@@ -13,7 +13,7 @@ import typer
 from genrec.cli import show
 from genrec.errors import ConfigError
 
-TURN_NATS = 2.0
+DEFAULT_STRENGTH = 2.0
 """How far an interest is turned where nobody says: its odds are multiplied or divided by 7.4."""
 
 AsOf = Annotated[
@@ -52,15 +52,15 @@ def read(
     Raises:
         ConfigError: A time or a number of nats that cannot be read.
     """
-    tilt: dict[str, float] = {}
+    interest_bias: dict[str, float] = {}
     for options, sign in ((turn_up, 1.0), (turn_down, -1.0)):
         for option in options or ():
             name, nats = _read_turn(option)
-            tilt[name] = tilt.get(name, 0.0) + sign * nats
+            interest_bias[name] = interest_bias.get(name, 0.0) + sign * nats
     return {
         "as_of": None if as_of is None else read_time(as_of),
         "without": list(without or ()),
-        "tilt": tilt,
+        "interest_bias": interest_bias,
     }
 
 
@@ -85,11 +85,11 @@ def _read_turn(option: str) -> tuple[str, float]:
     """Return the name of an interest and how far it is turned, nats above 0."""
     name, equals, number = option.rpartition("=")
     if not equals:
-        return option, TURN_NATS
+        return option, DEFAULT_STRENGTH
     try:
         nats = float(number)
     except ValueError:
-        return option, TURN_NATS
+        return option, DEFAULT_STRENGTH
     if not nats > 0:
         raise ConfigError(f"'{option}': give nats above 0, and turn down with --turn-down")
     return name, nats
@@ -112,7 +112,7 @@ def explain(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say why an item is recommended to a user: what each event does to its odds."""
-    from genrec.recommend import Recommender
+    from genrec.recommender import Recommender
 
     what_if = read(as_of, without, turn_up, turn_down)
     recommender = Recommender.load(run, device)

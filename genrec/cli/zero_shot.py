@@ -17,7 +17,7 @@ from genrec.evaluate.report import Report
 from genrec.progress import console
 
 if TYPE_CHECKING:
-    from genrec.recommend import Recommender
+    from genrec.recommender import Recommender
     from genrec.zero_shot.recommender import ZeroShotRecommender
 
 ZeroShot = Annotated[
@@ -64,7 +64,7 @@ def load(asked: Asked) -> ZeroShotRecommender:
     Raises:
         ConfigError: Model or data are not given.
     """
-    from genrec.recommend import Recommender
+    from genrec.recommender import Recommender
     from genrec.zero_shot.config import ZeroShotConfig
 
     if asked.model is None or asked.data is None:

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from genrec.decode.mask import DeviceTrie
+from genrec.decode.device_trie import DeviceTrie
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,9 +27,9 @@ class Constraint:
     Memory is 8 bytes for each listed leaf. A node costs two binary searches in each list.
 
     Attributes:
-        excluded: Sorted ``row * num_leaves + place`` of leaves left out, within what ``only``
+        excluded: Sorted ``row * num_leaves + place`` of leaves left out, within what ``candidates``
             allows. Shape: (E,), int64.
-        only: Sorted ``set * num_leaves + place`` of every set of leaves to stay within.
+        candidates: Sorted ``set * num_leaves + place`` of every set of leaves to stay within.
             Shape: (O,), int64.
         set_of: The set each row stays within, -1 for none; None where no row has one.
             Shape: (B,), int64.
@@ -37,7 +37,7 @@ class Constraint:
     """
 
     excluded: Tensor
-    only: Tensor
+    candidates: Tensor
     set_of: Tensor | None
     num_leaves: int
 
@@ -46,36 +46,39 @@ class Constraint:
         cls,
         trie: DeviceTrie,
         exclude: Sequence[ArrayLike] | None = None,
-        only: Sequence[ArrayLike | None] | None = None,
+        candidates: Sequence[ArrayLike | None] | None = None,
     ) -> Constraint:
         """Sort the filters of each row.
 
         Args:
             trie: Its device is where the constraint will lie.
             exclude: For each row leaves never to produce; may be empty.
-            only: For each row the leaves to stay within, None for all of them. The same object
-                given for several rows is stored and sorted once.
+            candidates: For each row the leaves to stay within, None for all of them. The same
+                object given for several rows is stored and sorted once.
 
         Raises:
             ValueError: A leaf the trie does not have, or the two differ in their number of rows.
         """
-        exclude = [()] * len(only or ()) if exclude is None else exclude
-        only = [None] * len(exclude) if only is None else only
-        if len(exclude) != len(only):
-            raise ValueError(f"exclude has {len(exclude)} rows, only has {len(only)}")
-        distinct = {id(leaves): leaves for leaves in only if leaves is not None}
-        only_keys = _keys(trie, list(distinct.values()))
+        exclude = [()] * len(candidates or ()) if exclude is None else exclude
+        candidates = [None] * len(exclude) if candidates is None else candidates
+        if len(exclude) != len(candidates):
+            raise ValueError(f"exclude has {len(exclude)} rows, candidates has {len(candidates)}")
+        distinct = {id(leaves): leaves for leaves in candidates if leaves is not None}
+        candidate_keys = _keys(trie, list(distinct.values()))
         excluded = _keys(trie, exclude)
         if not distinct:
-            return cls(excluded, only_keys, None, trie.num_leaves)
+            return cls(excluded, candidate_keys, None, trie.num_leaves)
         numbers = {identity: number for number, identity in enumerate(distinct)}
-        set_of = torch.tensor([numbers.get(id(leaves), -1) for leaves in only])
+        set_of = torch.tensor([numbers.get(id(leaves), -1) for leaves in candidates])
         set_of = set_of.to(trie.leaf_at.device)
-        # What ``only`` forbids already must not be counted as left out a second time.
+        # What ``candidates`` forbids already must not be counted as left out a second time.
         sets = set_of[excluded // trie.num_leaves]
         wanted = sets * trie.num_leaves + excluded % trie.num_leaves
         return cls(
-            excluded[(sets < 0) | torch.isin(wanted, only_keys)], only_keys, set_of, trie.num_leaves
+            excluded[(sets < 0) | torch.isin(wanted, candidate_keys)],
+            candidate_keys,
+            set_of,
+            trie.num_leaves,
         )
 
     def leaves_before(self, places: Tensor) -> Tensor:
@@ -93,7 +96,7 @@ class Constraint:
         counts = places = places.long()
         if self.set_of is not None:
             sets = self.set_of.view(by_row)
-            within = torch.searchsorted(self.only, sets * self.num_leaves + places)
+            within = torch.searchsorted(self.candidates, sets * self.num_leaves + places)
             counts = torch.where(sets < 0, places, within)
         if len(self.excluded):
             rows = torch.arange(len(places), device=places.device).view(by_row)

@@ -24,14 +24,14 @@ class ItemQuery:
     Attributes:
         prompt: Tokens.
         exclude: Rows of the ID table never to return.
-        only: Return nothing outside these rows; None: the whole table. Queries that share the
+        candidates: Return nothing outside these rows; None: the whole table. Queries that share the
             same array object share its cost.
         tilt: Nats added to the log-odds of semantic-ID prefixes among their siblings.
     """
 
     prompt: Sequence[int]
     exclude: Sequence[int] = ()
-    only: np.ndarray | None = None
+    candidates: np.ndarray | None = None
     tilt: Mapping[SemanticId, float] = field(default_factory=dict)
 
 

@@ -10,24 +10,24 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from genrec.decode.beam import tree_beam_search
+from genrec.decode.bias import Tilt
 from genrec.decode.constraint import Constraint
-from genrec.decode.guide import Guide
-from genrec.decode.mask import DeviceTrie, find_inner
-from genrec.decode.moments import batches, gather_streams, next_logits
-from genrec.decode.paths import score_leaves
-from genrec.decode.prompts import Prompts
+from genrec.decode.device_trie import DeviceTrie, find_inner
+from genrec.decode.fusion import Guide
+from genrec.decode.leaf_scores import score_leaves
+from genrec.decode.prefill import Prompts
+from genrec.decode.prefix_logits import batches, gather_streams, next_logits
 from genrec.decode.scores import child_logprobs
-from genrec.decode.tilt import Tilt
+from genrec.decode.search import tree_beam_search
 from genrec.decode.trie import Trie
 from genrec.engines.adapters import AdapterSet
 from genrec.engines.base import FoundItems, ItemQuery
-from genrec.engines.dense import DenseGuide
 from genrec.engines.grammar import Grammar, Walk
-from genrec.engines.prefixes import batch_branches, find_families
-from genrec.engines.tilts import make_tilt
-from genrec.model.half import float32_arithmetic
+from genrec.engines.merge_prefixes import batch_branches, find_families
+from genrec.engines.prefix_bias import make_tilt
+from genrec.engines.sasrec_fusion import SasRecFusion
 from genrec.model.load import LoadedRun, base_of
+from genrec.model.precision import float32_arithmetic
 from genrec.schema import SemanticId
 from genrec.semantic_ids.table import SemanticIdTable
 
@@ -56,7 +56,7 @@ class TorchEngine:
         self._device = torch.device(device)
         self._num_beams = num_beams
         self._pad_id = int(run.encoder.tokenizer.pad_token_id)
-        self._view = None if run.dense is None else run.dense.to(self._device)
+        self._view = None if run.sasrec_head is None else run.sasrec_head.to(self._device)
         self._trained = run.table
         self.replace_table(run.table)
 
@@ -88,7 +88,7 @@ class TorchEngine:
         self._trie = DeviceTrie.put(trie, self._device, table.learned)
         self._dense = None
         if self._view is not None and self._view.weight > 0:
-            self._dense = DenseGuide(
+            self._dense = SasRecFusion(
                 self._view,
                 self._trained,
                 table.item_ids,
@@ -236,11 +236,11 @@ class TorchEngine:
     ) -> tuple[Constraint | None, Guide | None, Tilt | None]:
         """Return filters, second opinion and tilt of a batch. Shape of the prompts: (B, T)."""
         constraint = None
-        if any(len(query.exclude) or query.only is not None for query in batch):
+        if any(len(query.exclude) or query.candidates is not None for query in batch):
             constraint = Constraint.build(
                 self._trie,
                 exclude=[query.exclude for query in batch],
-                only=[query.only for query in batch],
+                candidates=[query.candidates for query in batch],
             )
         guide = None if self._dense is None else self._dense.guide(input_ids, constraint)
         tilt = make_tilt(self._trie, self._vocabulary, [query.tilt for query in batch])

@@ -130,7 +130,7 @@ class _Ledger:
                 history=example.history,
                 at=example.targets[0].timestamp if ask_at == "target" else None,
                 event_type=example.targets[0].event_type if ask_at == "target" else None,
-                repeats=not self._filter_seen,
+                filter_seen=self._filter_seen,
             )
             for example in batch
         ]

@@ -23,7 +23,7 @@ from transformers import (
 from genrec.artifacts import check_parent, write_aside, write_manifest
 from genrec.data import Dataset
 from genrec.errors import ConfigError
-from genrec.model.dense import SETTINGS_FILE, WEIGHTS_FILE, DenseView, save_dense
+from genrec.model.sasrec_head import SETTINGS_FILE, WEIGHTS_FILE, SasRecHead, save_sasrec_head
 from genrec.model.scratch import ScratchConfig, make_model, train_tokenizer
 from genrec.model.vocabulary import SidVocabulary, add_vocabulary
 from genrec.progress import working
@@ -100,14 +100,14 @@ def save_model(
     tokenizer: Any,
     settings: dict[str, Any],
     parents: dict[str, Path],
-    dense: DenseView | None = None,
+    sasrec_head: SasRecHead | None = None,
 ) -> None:
-    """Write a full model with its tokenizer, dense view and manifest into a scratch directory."""
+    """Write a full model with its tokenizer, SASRec head and manifest into a scratch directory."""
     model.save_pretrained(directory, max_shard_size="1TB")
     tokenizer.save_pretrained(directory)
     content = CONTENT_FILES
-    if dense is not None:
-        save_dense(dense, directory)
+    if sasrec_head is not None:
+        save_sasrec_head(sasrec_head, directory)
         content = [*CONTENT_FILES, WEIGHTS_FILE, SETTINGS_FILE]
     write_manifest(directory, out, kind, settings, content, parents)
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from genrec.decode.mask import DeviceTrie
+from genrec.decode.device_trie import DeviceTrie
 from genrec.decode.trie import ROOT, Trie
 from genrec.model.vocabulary import SidVocabulary
 

@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from genrec.artifacts import find_parent, read_manifest
 from genrec.errors import ArtifactError
 from genrec.model.base import BaseConfig
-from genrec.model.dense import DenseView, load_dense
+from genrec.model.sasrec_head import SasRecHead, load_sasrec_head
 from genrec.model.vocabulary import SidVocabulary
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.stream.encode import Encoder
@@ -38,7 +38,7 @@ class LoadedRun:
         vocabulary: Codes to token IDs.
         base_config: Of the base under the run.
         data: Path of the prepared data the run was trained on.
-        dense: The dense view that goes with the base; None where it has none.
+        sasrec_head: The SASRec head that goes with the base; None where it has none.
     """
 
     path: Path
@@ -47,7 +47,7 @@ class LoadedRun:
     vocabulary: SidVocabulary
     base_config: BaseConfig
     data: Path
-    dense: DenseView | None = None
+    sasrec_head: SasRecHead | None = None
 
     @property
     def table(self) -> SemanticIdTable:
@@ -105,7 +105,7 @@ def describe_run(path: Path, model: Any = None) -> LoadedRun:
         vocabulary=SidVocabulary.from_tokenizer(tokenizer, table),
         base_config=config,
         data=find_parent(index, "data"),
-        dense=load_dense(base),
+        sasrec_head=load_sasrec_head(base),
     )
 
 

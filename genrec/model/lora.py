@@ -97,4 +97,6 @@ def merge(run: Path, out: Path) -> None:
     parents = {"index": find_parent(base, "index"), "base": base}
     tokenizer = AutoTokenizer.from_pretrained(base)
     with write_aside(out) as directory:
-        save_model(directory, out, "merged", model, tokenizer, settings, parents, loaded.dense)
+        save_model(
+            directory, out, "merged", model, tokenizer, settings, parents, loaded.sasrec_head
+        )

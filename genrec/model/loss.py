@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from genrec.model.item_loss import ItemLoss
-from genrec.stream.samples import Target
+from genrec.training.samples import Target
 
 
 class StreamLoss(nn.Module):

@@ -12,9 +12,9 @@ from pydantic import BaseModel, ConfigDict
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AddedToken, PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
-from genrec.stream.gaps import PHRASES
-from genrec.stream.summaries import fixed_pieces
+from genrec.interests.summary.codec import fixed_pieces
 from genrec.stream.templates import END_MARKER
+from genrec.stream.time_deltas import PHRASES
 
 PAD_TOKEN = "<|pad|>"
 

@@ -1,9 +1,9 @@
-"""What followed what, beside the dense view: counts, read like a Markov chain.
+"""What followed what, beside the SASRec head: counts, read like a Markov chain.
 
 A transformer of few dimensions blurs which item followed which; counts keep it.
 
 Enters: rows. Leaves: log odds of every row. Knows neither tokens nor models; counting is
-``genrec.data.transitions``.
+``genrec.model.transition_counts``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import torch
 from scipy import sparse
 from torch import Tensor, nn
 
-from genrec.data.transitions import FADING, FLOOR
+from genrec.model.transition_counts import FADING, FLOOR
 
 NO_ROW = -1
 """Padding, and an item without a row."""

@@ -13,9 +13,9 @@ from itertools import chain
 from typing import Any
 
 from genrec.errors import DataError, PromptError
+from genrec.interests.summary.codec import SummarySpelling
 from genrec.schema import Event, History, Request
 from genrec.stream.render import Renderer
-from genrec.stream.summaries import SummarySpelling
 from genrec.stream.templates import ITEM_MARKER
 from genrec.stream.windows import visible_start, visible_starts
 

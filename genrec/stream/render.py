@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from genrec.schema import Event, SemanticId
 from genrec.semantic_ids.table import SemanticIdTable
-from genrec.stream.gaps import describe_gap
 from genrec.stream.templates import Structure, quote, render
+from genrec.stream.time_deltas import describe_gap
 
 LEVEL_LETTERS = "abcdefgh"
 

@@ -11,11 +11,11 @@ from itertools import zip_longest
 
 import numpy as np
 
+from genrec.baselines.item_knn import ItemKNN
+from genrec.baselines.popularity import Popularity
+from genrec.baselines.scoring import ScoringRanker, count_events
 from genrec.data import Dataset
 from genrec.errors import ConfigError
-from genrec.evaluate.baselines.item_knn import ItemKNN
-from genrec.evaluate.baselines.popularity import Popularity
-from genrec.evaluate.baselines.scoring import ScoringRanker, count_events
 from genrec.schema import Item, Ranker, Request
 from genrec.semantic_ids.behaviour import behaviour_vectors
 from genrec.semantic_ids.config import BehaviourConfig

@@ -105,7 +105,7 @@ class OpenRecommender:
     def _ground(self, named: Sequence[str], request: Request) -> list[tuple[Item, float]]:
         dropped = self.model.usage.dropped
         banned = set(request.exclude)
-        if not request.repeats:
+        if request.filter_seen:
             banned.update(event.item_id for event in request.history.events)
         found: dict[str, Item] = {}
         for title in named:
@@ -114,7 +114,7 @@ class OpenRecommender:
                 dropped["title of no item"] += 1
                 continue
             item = match[0]
-            outside = request.only is not None and item.item_id not in request.only
+            outside = request.candidates is not None and item.item_id not in request.candidates
             if item.item_id in banned or outside:
                 dropped["item not allowed"] += 1
             elif item.item_id in found:

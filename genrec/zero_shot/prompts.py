@@ -12,8 +12,8 @@ from typing import Any
 
 from genrec.errors import PromptError
 from genrec.schema import Event, Item, Request
-from genrec.stream.gaps import describe_gap
 from genrec.stream.templates import Structure, render_blocks
+from genrec.stream.time_deltas import describe_gap
 from genrec.zero_shot.chat import Chat, Message
 from genrec.zero_shot.quoting import quote_text
 

@@ -12,11 +12,11 @@ from genrec.artifacts import check_parent
 from genrec.base_recommender import BaseRecommender
 from genrec.data import Dataset
 from genrec.errors import ConfigError, EngineUnavailable
-from genrec.interests.check import Summary
-from genrec.interests.explain import Explanation
+from genrec.interests.explain.deletion import Explanation
+from genrec.interests.profile.interests import MIN_EVIDENCE
+from genrec.interests.summary.check import Summary
 from genrec.schema import Event, History, Item, Recommendation, Request
 from genrec.semantic_ids.build import IndexConfig, build_table
-from genrec.semantic_ids.profile import MIN_EVIDENCE
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.zero_shot.bias import PositionBias
 from genrec.zero_shot.candidates import Retriever
@@ -295,7 +295,7 @@ class ZeroShotRecommender(BaseRecommender):
     def _answer(
         self, requests: Sequence[Request], k: int, raises: bool
     ) -> list[list[Recommendation]]:
-        if any(request.tilt for request in requests):
+        if any(request.interest_bias for request in requests):
             raise ConfigError(
                 "a zero-shot model's odds cannot be tilted; give a run (--run), or ask as of a "
                 "moment or without an event, which works here too"

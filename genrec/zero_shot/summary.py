@@ -8,13 +8,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from genrec.interests.check import Summary, check_summary, coarse_names
-from genrec.interests.form import MAX_SUMMARY_CHARS, SummaryForm, json_schema
+from genrec.interests.profile.buckets import SUMMARY_LISTS
+from genrec.interests.profile.interests import MIN_EVIDENCE
+from genrec.interests.summary.check import Summary, check_summary, coarse_names
+from genrec.interests.summary.codec import MAX_NAMED
+from genrec.interests.summary.schema import MAX_SUMMARY_CHARS, SummaryForm, json_schema
 from genrec.schema import History, Request
-from genrec.semantic_ids.profile import MIN_EVIDENCE
-from genrec.semantic_ids.standing import SUMMARY_LISTS
 from genrec.semantic_ids.table import SemanticIdTable
-from genrec.stream.summaries import MAX_NAMED
 from genrec.zero_shot.chat import ChatModel, JsonForm
 from genrec.zero_shot.prompts import PromptWriter, fit
 from genrec.zero_shot.quoting import quote_text

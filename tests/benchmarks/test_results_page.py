@@ -9,10 +9,11 @@ import pytest
 
 from benchmarks import results_page
 from benchmarks.results_read import read_results
+from genrec.baselines import fit_baselines
 from genrec.data import Dataset
 from genrec.data.prepare import prepare
 from genrec.data.toy import ToyConfig, write_toy
-from genrec.evaluate import compare, compare_saved, fit_baselines, save_evaluation
+from genrec.evaluate import compare, compare_saved, save_evaluation
 from genrec.schema import Recommendation
 
 NAME = "amazon14_beauty"
@@ -31,7 +32,7 @@ class Shuffled:
         return [self._answer(request, k) for request in requests]
 
     def _answer(self, request, k):
-        seen = set() if request.repeats else {e.item_id for e in request.history.events}
+        seen = {e.item_id for e in request.history.events} if request.filter_seen else set()
         allowed = [item_id for item_id in self._rng.permutation(self._ids) if item_id not in seen]
         return [
             Recommendation(str(each), rank, 1 / rank) for rank, each in enumerate(allowed[:k], 1)

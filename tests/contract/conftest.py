@@ -8,14 +8,14 @@ from collections.abc import Callable
 
 import pytest
 
+from genrec.baselines import ItemKNN, Markov, Popularity, RepeatLast
+from genrec.baselines.sasrec import SasRec, SasRecConfig
+from genrec.baselines.text_similarity import TextSimilarity
+from genrec.baselines.tiger import Tiger
+from genrec.baselines.tiger_config import TigerConfig
 from genrec.data import Dataset
 from genrec.data.toy import Oracle
-from genrec.evaluate import ItemKNN, Markov, Popularity, RepeatLast
-from genrec.evaluate.baselines.sasrec import SasRec, SasRecConfig
-from genrec.evaluate.baselines.text_similarity import TextSimilarity
-from genrec.evaluate.baselines.tiger import Tiger
-from genrec.evaluate.baselines.tiger_config import TigerConfig
-from genrec.recommend import Recommender
+from genrec.recommender import Recommender
 from genrec.schema import Ranker
 from genrec.semantic_ids.table import SemanticIdTable
 

@@ -69,16 +69,16 @@ def test_a_batch_answers_as_each_alone(engine, prompts):
 
 def test_filters_hold_and_leave_k(engine, prompts, run):
     count = len(run.table.item_ids)
-    only = np.arange(0, count, 3)
+    candidates = np.arange(0, count, 3)
     exclude = list(range(0, count, 6))
-    queries = [ItemQuery(prompt, exclude, only) for prompt in prompts]
+    queries = [ItemQuery(prompt, exclude, candidates) for prompt in prompts]
     for found in engine.items(queries, k=20):
         assert len(found.rows) == 20
-        assert set(found.rows.tolist()) <= set(only.tolist()) - set(exclude)
+        assert set(found.rows.tolist()) <= set(candidates.tolist()) - set(exclude)
 
 
 def test_queries_with_and_without_filters_mix(engine, prompts):
-    queries = [ItemQuery(prompts[0]), ItemQuery(prompts[1], only=np.array([5, 3, 9]))]
+    queries = [ItemQuery(prompts[0]), ItemQuery(prompts[1], candidates=np.array([5, 3, 9]))]
     free, narrow = engine.items(queries, k=5)
     assert len(free.rows) == 5
     assert sorted(narrow.rows.tolist()) == [3, 5, 9]
@@ -101,7 +101,7 @@ def test_scores_of_given_items_are_those_of_the_items_found(engine, prompts, run
         ItemQuery(
             prompt,
             exclude=range(0, count, 6) if number % 2 else (),
-            only=np.arange(0, count, 3) if number % 3 == 0 else None,
+            candidates=np.arange(0, count, 3) if number % 3 == 0 else None,
             tilt=tilt if number % 2 == 0 else {},
         )
         for number, prompt in enumerate(asked)
@@ -253,7 +253,7 @@ def test_a_new_item_can_be_found_at_once(engine, prompts, run):
     engine.replace_table(grown)
     try:
         new = grown.index_of("new item")
-        found = engine.items([ItemQuery(prompts[0], only=np.array([new]))], k=5)[0]
+        found = engine.items([ItemQuery(prompts[0], candidates=np.array([new]))], k=5)[0]
         assert found.rows.tolist() == [new]
         everything = engine.items([ItemQuery(prompts[0])], k=len(grown))[0]
         assert new in everything.rows and len(everything.rows) == len(grown)

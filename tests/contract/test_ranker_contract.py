@@ -41,11 +41,11 @@ def test_has_a_name(ranker):
     assert ranker.name
 
 
-@pytest.mark.parametrize("repeats", [False, True])
+@pytest.mark.parametrize("filter_seen", [True, False])
 def test_gives_k_distinct_items_of_the_catalogue_best_first(
-    ranker, requests, contract_data, repeats
+    ranker, requests, contract_data, filter_seen
 ):
-    requests = [replace(request, repeats=repeats) for request in requests]
+    requests = [replace(request, filter_seen=filter_seen) for request in requests]
     answers = ranker.recommend_many(requests, K)
     assert len(answers) == len(requests)
     for answer in answers:
@@ -59,7 +59,7 @@ def test_gives_k_distinct_items_of_the_catalogue_best_first(
 def test_leaves_out_seen_items_unless_repeats_are_wanted(ranker, requests, contract_data):
     for request, answer in zip(requests, ranker.recommend_many(requests, K), strict=True):
         assert not seen(request) & set(ids(answer))
-    everything = [replace(request, repeats=True) for request in requests]
+    everything = [replace(request, filter_seen=False) for request in requests]
     for answer in ranker.recommend_many(everything, len(contract_data.items)):
         assert set(ids(answer)) == set(contract_data.item_index)
 
@@ -76,19 +76,19 @@ def test_leaves_out_what_is_excluded(ranker, requests):
 
 
 def test_stays_within_only(ranker, requests, contract_data):
-    only = frozenset(item.item_id for item in contract_data.items[::3])
-    narrower = [replace(request, only=only) for request in requests]
+    candidates = frozenset(item.item_id for item in contract_data.items[::3])
+    narrower = [replace(request, candidates=candidates) for request in requests]
     for request, answer in zip(narrower, ranker.recommend_many(narrower, K), strict=True):
-        assert set(ids(answer)) <= only - seen(request)
+        assert set(ids(answer)) <= candidates - seen(request)
         assert len(answer) == K
 
 
 def test_filters_add_up(ranker, requests, contract_data):
-    only = frozenset(item.item_id for item in contract_data.items[:30])
+    candidates = frozenset(item.item_id for item in contract_data.items[:30])
     exclude = frozenset(item.item_id for item in contract_data.items[10:20])
-    narrower = [replace(request, only=only, exclude=exclude) for request in requests]
+    narrower = [replace(request, candidates=candidates, exclude=exclude) for request in requests]
     for request, answer in zip(narrower, ranker.recommend_many(narrower, 30), strict=True):
-        assert set(ids(answer)) == only - exclude - seen(request)
+        assert set(ids(answer)) == candidates - exclude - seen(request)
 
 
 def test_gives_fewer_only_where_the_filters_leave_fewer(ranker, requests, contract_data):
@@ -111,9 +111,11 @@ def test_the_same_question_has_the_same_answer(ranker, requests):
 
 
 def test_a_batch_equals_one_by_one(ranker, requests, contract_data):
-    only = frozenset(item.item_id for item in contract_data.items[::2])
+    candidates = frozenset(item.item_id for item in contract_data.items[::2])
     mixed = [
-        replace(request, repeats=place % 2 == 0, only=only if place % 3 == 0 else None)
+        replace(
+            request, filter_seen=place % 2 == 1, candidates=candidates if place % 3 == 0 else None
+        )
         for place, request in enumerate(requests)
     ]
     for request, answer in zip(mixed, ranker.recommend_many(mixed, K), strict=True):

@@ -5,12 +5,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from peft import LoraConfig, get_peft_model
 
-from genrec.decode.beam import tree_beam_search
 from genrec.decode.constraint import Constraint
-from genrec.decode.exact import exact_scores
-from genrec.decode.mask import DeviceTrie
+from genrec.decode.device_trie import DeviceTrie
+from genrec.decode.search import tree_beam_search
 from genrec.decode.trie import Trie
 from genrec.errors import DecodeError
+from tests.decode.exact import exact_scores
 
 FEW = settings(max_examples=15, deadline=None)
 CLOSE = {"atol": 1e-4, "rtol": 0}
@@ -40,8 +40,8 @@ def test_the_oracle_itself_agrees_with_scores_by_hand(model, prompts, oracle, nu
     paths = random_paths(1, 12, num_levels)
     trie = DeviceTrie.put(Trie.build(paths))
     input_ids, mask = prompts(0, 2)
-    exclude, only = [[0, 3], []], [None, [1, 2, 5, 6]]
-    constraint = Constraint.build(trie, exclude, only)
+    exclude, candidates = [[0, 3], []], [None, [1, 2, 5, 6]]
+    constraint = Constraint.build(trie, exclude, candidates)
     scores = exact_scores(model, input_ids, mask, trie, constraint, batch_size=6)
     for row, left in enumerate(({*range(len(paths))} - {0, 3}, {1, 2, 5, 6})):
         left = left & {*range(len(paths))}
@@ -89,8 +89,8 @@ def test_a_wide_beam_is_exact_under_filters_and_fills_what_is_asked(qwen3, promp
     trie = DeviceTrie.put(Trie.build(paths))
     leaves = st.lists(st.integers(0, len(paths) - 1), max_size=len(paths))
     exclude = data.draw(st.lists(leaves, min_size=1, max_size=3))
-    only = [data.draw(st.none() | leaves) for _ in exclude]
-    constraint = Constraint.build(trie, exclude, only)
+    candidates = [data.draw(st.none() | leaves) for _ in exclude]
+    constraint = Constraint.build(trie, exclude, candidates)
     input_ids, mask = prompts(seed, len(exclude))
     beams = tree_beam_search(qwen3, input_ids, mask, trie, len(paths), constraint)
     check_best(beams, exact_scores(qwen3, input_ids, mask, trie, constraint))
@@ -105,12 +105,14 @@ def test_k_asked_is_k_returned_and_all_of_it_allowed(qwen3, prompts, seed, num_b
     # Most of the best are taken away, then most of all: beams must not run into dead ends.
     best = tree_beam_search(qwen3, input_ids, mask, trie, 40).leaves
     num_left = data.draw(st.integers(0, 12))
-    only = torch.randperm(len(paths), generator=torch.Generator().manual_seed(seed))[: num_left + 6]
+    candidates = torch.randperm(len(paths), generator=torch.Generator().manual_seed(seed))[
+        : num_left + 6
+    ]
     exclude = [row[row >= 0][:30].tolist() for row in best]
-    constraint = Constraint.build(trie, exclude, [only, only])
+    constraint = Constraint.build(trie, exclude, [candidates, candidates])
     beams = tree_beam_search(qwen3, input_ids, mask, trie, num_beams, constraint)
     for row, banned in zip(beams.leaves.tolist(), exclude, strict=True):
-        allowed = set(only.tolist()) - set(banned)
+        allowed = set(candidates.tolist()) - set(banned)
         kept = [leaf for leaf in row if leaf >= 0]
         assert len(kept) == len(set(kept)) == min(num_beams, len(allowed))
         assert set(kept) <= allowed
@@ -120,7 +122,9 @@ def test_k_asked_is_k_returned_and_all_of_it_allowed(qwen3, prompts, seed, num_b
 
 def test_rows_that_may_produce_nothing_return_nothing(qwen3, prompts):
     trie = DeviceTrie.put(Trie.build(random_paths(3, 10)))
-    beams = tree_beam_search(qwen3, *prompts(0, 2), trie, 3, Constraint.build(trie, only=[[], []]))
+    beams = tree_beam_search(
+        qwen3, *prompts(0, 2), trie, 3, Constraint.build(trie, candidates=[[], []])
+    )
     assert beams.leaves.tolist() == [[-1] * 3] * 2
     assert beams.scores.isneginf().all()
 
@@ -293,10 +297,10 @@ def test_a_generation_config_has_no_say(qwen3, build, prompts):
 def test_a_gpu_finds_what_a_cpu_finds(build, prompts):
     paths = random_paths(9, 80)
     input_ids, mask = prompts(9, 4)
-    exclude, only = [[0, 1], [], [2], []], [None, list(range(40)), None, [5]]
+    exclude, candidates = [[0, 1], [], [2], []], [None, list(range(40)), None, [5]]
     on_cpu = DeviceTrie.put(Trie.build(paths))
     expected = tree_beam_search(
-        build("qwen3"), input_ids, mask, on_cpu, 10, Constraint.build(on_cpu, exclude, only)
+        build("qwen3"), input_ids, mask, on_cpu, 10, Constraint.build(on_cpu, exclude, candidates)
     )
     on_gpu = DeviceTrie.put(Trie.build(paths), "cuda")
     beams = tree_beam_search(
@@ -305,7 +309,7 @@ def test_a_gpu_finds_what_a_cpu_finds(build, prompts):
         mask.cuda(),
         on_gpu,
         10,
-        Constraint.build(on_gpu, exclude, only),
+        Constraint.build(on_gpu, exclude, candidates),
     )
     assert torch.equal(beams.leaves.cpu(), expected.leaves)
     torch.testing.assert_close(beams.scores.cpu(), expected.scores, atol=1e-3, rtol=0)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genrec.decode.constraint import Constraint
-from genrec.decode.mask import DeviceTrie, mask_logits, trailing_states
+from genrec.decode.device_trie import DeviceTrie, mask_logits, trailing_states
 from genrec.decode.trie import NO_NODE, Trie
 
 VOCABULARY = 8
@@ -88,21 +88,23 @@ def filtered_rows(draw):
     num_rows = draw(st.integers(1, 3))
     exclude = [draw(leaves) for _ in range(num_rows)]
     shared = draw(leaves)
-    only = [draw(st.sampled_from([None, shared]) | leaves) for _ in range(num_rows)]
-    return paths, exclude, only
+    candidates = [draw(st.sampled_from([None, shared]) | leaves) for _ in range(num_rows)]
+    return paths, exclude, candidates
 
 
 @given(filtered_rows())
 def test_a_constraint_allows_a_node_just_when_an_allowed_leaf_is_below(world):
-    paths, exclude, only = world
+    paths, exclude, candidates = world
     trie = Trie.build(paths)
     device_trie = DeviceTrie.put(trie)
-    constraint = Constraint.build(device_trie, exclude, only)
+    constraint = Constraint.build(device_trie, exclude, candidates)
     prefixes = all_prefixes(paths)
     states = torch.tensor([trie.walk(prefix) for prefix in prefixes]).expand(len(exclude), -1)
     _, tokens, allowed = device_trie.expand(states, constraint)
     for row in range(len(exclude)):
-        left = set(range(len(paths)) if only[row] is None else only[row]) - set(exclude[row])
+        left = set(range(len(paths)) if candidates[row] is None else candidates[row]) - set(
+            exclude[row]
+        )
         for place, prefix in enumerate(prefixes):
             depth = len(prefix)
             valid = {
@@ -114,9 +116,9 @@ def test_a_constraint_allows_a_node_just_when_an_allowed_leaf_is_below(world):
 def test_a_set_given_to_many_rows_is_stored_once():
     trie = DeviceTrie.put(Trie.build([[1, 2], [1, 3], [2, 2]]))
     shared = [0, 1]
-    constraint = Constraint.build(trie, only=[shared, None, shared])
+    constraint = Constraint.build(trie, candidates=[shared, None, shared])
     assert constraint.set_of.tolist() == [0, -1, 0]
-    assert len(constraint.only) == 2
+    assert len(constraint.candidates) == 2
 
 
 def test_bad_input_is_named():
@@ -127,5 +129,5 @@ def test_bad_input_is_named():
         mask_logits(torch.zeros(1, 10), torch.zeros(2, dtype=torch.int64), trie)
     with pytest.raises(ValueError, match=r"0\.\.0"):
         Constraint.build(trie, exclude=[[1]])
-    with pytest.raises(ValueError, match="exclude has 1 rows, only has 2"):
-        Constraint.build(trie, exclude=[[0]], only=[None, None])
+    with pytest.raises(ValueError, match="exclude has 1 rows, candidates has 2"):
+        Constraint.build(trie, exclude=[[0]], candidates=[None, None])

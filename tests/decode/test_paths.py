@@ -6,15 +6,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genrec.decode import paths as paths_module
+from genrec.decode import leaf_scores as paths_module
+from genrec.decode.bias import Tilt
 from genrec.decode.constraint import Constraint
-from genrec.decode.exact import exact_scores
-from genrec.decode.guide import Guide
-from genrec.decode.mask import DeviceTrie
-from genrec.decode.paths import score_leaves
-from genrec.decode.prompts import Prompts
-from genrec.decode.tilt import Tilt
+from genrec.decode.device_trie import DeviceTrie
+from genrec.decode.fusion import Guide
+from genrec.decode.leaf_scores import score_leaves
+from genrec.decode.prefill import Prompts
 from genrec.decode.trie import Trie
+from tests.decode.exact import exact_scores
 
 FEW = settings(max_examples=15, deadline=None)
 CLOSE = {"atol": 1e-4, "rtol": 0}

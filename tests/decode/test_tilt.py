@@ -8,13 +8,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genrec.decode.beam import tree_beam_search
+from genrec.decode.bias import Tilt
 from genrec.decode.constraint import Constraint
-from genrec.decode.exact import exact_scores
-from genrec.decode.guide import Guide
-from genrec.decode.mask import DeviceTrie
-from genrec.decode.tilt import Tilt
+from genrec.decode.device_trie import DeviceTrie
+from genrec.decode.fusion import Guide
+from genrec.decode.search import tree_beam_search
 from genrec.decode.trie import Trie
+from tests.decode.exact import exact_scores
 from tests.decode.tries import CLOSE, FEW, paths_of
 
 

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genrec.decode.mask import DeviceTrie, written_leaves
+from genrec.decode.device_trie import DeviceTrie, written_leaves
 from genrec.decode.trie import Trie
 
 OPENING = 9

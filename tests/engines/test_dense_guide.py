@@ -1,4 +1,4 @@
-"""The dense view in an engine: what it adds to the search, and what becomes of new items."""
+"""The SASRec head in an engine: what it adds to the search, and what becomes of new items."""
 
 from dataclasses import replace
 
@@ -7,18 +7,18 @@ import pytest
 import torch
 
 from genrec.data import Dataset
-from genrec.decode.exact import exact_scores
-from genrec.decode.guide import Guide
-from genrec.decode.mask import DeviceTrie
+from genrec.decode.device_trie import DeviceTrie
+from genrec.decode.fusion import Guide
 from genrec.decode.trie import Trie
 from genrec.engines.base import ItemQuery
 from genrec.engines.torch import TorchEngine
 from genrec.errors import ConfigError
-from genrec.model.dense import pad_histories
 from genrec.model.load import load_run
-from genrec.recommend import Recommender
+from genrec.model.sasrec_head import pad_histories
+from genrec.recommender import Recommender
 from genrec.schema import Item, Request
 from genrec.semantic_ids.extend import add_items
+from tests.decode.exact import exact_scores
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def rows_of(run, history):
 @pytest.mark.parametrize("weight", [0.0, 0.4, 1.0])
 def test_items_are_those_of_both_views_pooled_by_hand(run, histories, weight):
     """The engine reads the history off the prompt; here it comes from the events themselves."""
-    run.dense.weight = weight
+    run.sasrec_head.weight = weight
     prompts = run.encoder.prompts([Request(history) for history in histories])
     engine = TorchEngine(run, num_beams=len(run.table))
     found = engine.items([ItemQuery(prompt) for prompt in prompts], 10)
@@ -53,8 +53,8 @@ def test_items_are_those_of_both_views_pooled_by_hand(run, histories, weight):
     known = torch.where(torch.as_tensor(run.table.learned), torch.arange(len(run.table)), -1)
     for history, prompt, answer in zip(histories, prompts, found, strict=True):
         with torch.no_grad():
-            vectors = run.dense.vectors(known, torch.as_tensor(run.table.codes).long())
-            logits = run.dense(pad_histories([rows_of(run, history)]), vectors, known)
+            vectors = run.sasrec_head.vectors(known, torch.as_tensor(run.table.codes).long())
+            logits = run.sasrec_head(pad_histories([rows_of(run, history)]), vectors, known)
         guide = Guide.build(trie, logits, weight) if weight else None
         ids = torch.tensor([prompt])
         scores = exact_scores(run.model, ids, torch.ones_like(ids), trie, guide=guide)[0]
@@ -66,7 +66,7 @@ def test_first_codes_are_pooled_too(run, histories):
     prompts = run.encoder.prompts([Request(history) for history in histories])
     found = {}
     for weight in (0.0, 0.5, 1.0):
-        run.dense.weight = weight
+        run.sasrec_head.weight = weight
         found[weight] = TorchEngine(run).code_log_probs(prompts)
         np.testing.assert_allclose(np.exp(found[weight]).sum(axis=1), 1, atol=1e-4)
     used = np.isfinite(found[0.0])
@@ -76,15 +76,15 @@ def test_first_codes_are_pooled_too(run, histories):
 
 
 def test_new_items_join_and_the_old_keep_their_vectors(run, histories):
-    run.dense.weight = 0.5
+    run.sasrec_head.weight = 0.5
     engine = TorchEngine(run, num_beams=len(run.table) + 1)
     queries = [ItemQuery(prompt) for prompt in run.encoder.prompts([Request(histories[-1])])]
     before = engine.items(queries, 10)[0]
     grown = add_items(run.table, [Item("new", title="Cordless nail grinder for dogs")])
     engine.replace_table(grown)
-    only = np.array([grown.index_of("new"), *before.rows[:3]])
-    found = engine.items([ItemQuery(queries[0].prompt, only=only)], 4)[0]
-    assert sorted(found.rows) == sorted(only) and np.isfinite(found.scores).all()
+    candidates = np.array([grown.index_of("new"), *before.rows[:3]])
+    found = engine.items([ItemQuery(queries[0].prompt, candidates=candidates)], 4)[0]
+    assert sorted(found.rows) == sorted(candidates) and np.isfinite(found.scores).all()
     engine.replace_table(run.table)
     after = engine.items(queries, 10)[0]
     assert after.rows.tolist() == before.rows.tolist()
@@ -93,7 +93,7 @@ def test_new_items_join_and_the_old_keep_their_vectors(run, histories):
 
 def test_an_item_of_another_catalogue_does_not_get_our_items_vector(run, histories):
     """It has an item ID of ours by chance; what tells it apart is its semantic ID."""
-    run.dense.weight = 1.0
+    run.sasrec_head.weight = 1.0
     place = int(np.flatnonzero(run.table.learned)[0])
     spare = next(
         code for code in range(run.table.codebook_size)
@@ -115,16 +115,18 @@ def test_an_item_of_another_catalogue_does_not_get_our_items_vector(run, histori
 
 def test_an_adapter_and_a_merged_run_keep_the_view_of_their_base(chain, run):
     tuned = load_run(chain.sft)
-    assert tuned.dense.weight == run.dense.weight
+    assert tuned.sasrec_head.weight == run.sasrec_head.weight
     assert all(
         torch.equal(one, other)
-        for one, other in zip(tuned.dense.parameters(), run.dense.parameters(), strict=True)
+        for one, other in zip(
+            tuned.sasrec_head.parameters(), run.sasrec_head.parameters(), strict=True
+        )
     )
 
 
 def test_a_weight_can_be_given_where_there_is_a_view(chain):
-    alone = Recommender.load(chain.pretrain, "cpu", dense_weight=0.0)
-    led = Recommender.load(chain.pretrain, "cpu", dense_weight=1.0)
+    alone = Recommender.load(chain.pretrain, "cpu", sasrec_weight=0.0)
+    led = Recommender.load(chain.pretrain, "cpu", sasrec_weight=1.0)
     history = list(Dataset.load(chain.data).histories("test"))[3]
     scores = [
         [item.score for item in each.recommend(events=history.events, k=5)] for each in (alone, led)
@@ -132,8 +134,8 @@ def test_a_weight_can_be_given_where_there_is_a_view(chain):
     assert scores[0] != scores[1]
     for weight in (-0.1, 1.1):
         with pytest.raises(ConfigError, match="0..1"):
-            Recommender.load(chain.pretrain, "cpu", dense_weight=weight)
-    with pytest.raises(ConfigError, match="dense view"):
-        Recommender.load(chain.base, "cpu", dense_weight=0.5)
+            Recommender.load(chain.pretrain, "cpu", sasrec_weight=weight)
+    with pytest.raises(ConfigError, match="SASRec head"):
+        Recommender.load(chain.base, "cpu", sasrec_weight=0.5)
     with pytest.raises(ConfigError, match="vLLM"):
-        Recommender.load(chain.pretrain, vllm="http://127.0.0.1:9", dense_weight=0.5)
+        Recommender.load(chain.pretrain, vllm="http://127.0.0.1:9", sasrec_weight=0.5)

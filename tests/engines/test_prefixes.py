@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genrec.data import Dataset
-from genrec.engines import prefixes
+from genrec.engines import merge_prefixes as prefixes
 from genrec.engines.base import ItemQuery
-from genrec.engines.prefixes import CALL_TOKENS, MIN_SHARED, batch_branches, find_families
+from genrec.engines.merge_prefixes import CALL_TOKENS, MIN_SHARED, batch_branches, find_families
 from genrec.engines.torch import TorchEngine
 from genrec.model.load import load_run
 from genrec.schema import Request

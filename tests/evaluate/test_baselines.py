@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from genrec.baselines import ItemKNN, Markov, Popularity, RepeatLast
 from genrec.data import Dataset
 from genrec.data.prepare import prepare
-from genrec.evaluate import ItemKNN, Markov, Popularity, RepeatLast
 from genrec.schema import Event, History, Request
 
 SIZE = 8
@@ -72,7 +72,7 @@ def test_popularity_counts(checkerboard):
 
 def test_repeat_last_returns_the_newest_first_then_popularity(checkerboard):
     ranker = RepeatLast.fit(checkerboard)
-    ranked = ranker.recommend_many([ask("i3", "i5", "i3", "i1", repeats=True)], 5)[0]
+    ranked = ranker.recommend_many([ask("i3", "i5", "i3", "i1", filter_seen=False)], 5)[0]
     assert [answer.item_id for answer in ranked[:3]] == ["i1", "i3", "i5"]
     popular = Popularity.fit(checkerboard).recommend_many([ask("i3", "i5", "i1")], 2)[0]
     assert [answer.item_id for answer in ranked[3:]] == [answer.item_id for answer in popular]

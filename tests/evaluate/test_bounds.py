@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from genrec.evaluate.checks.bounds import allowed_range, find_culprits, is_possible
-from genrec.evaluate.checks.sheet import Cell
+from genrec.evaluate.checks.report_table import Cell
 from genrec.evaluate.metrics import accuracy, mark_hits
 
 CUTOFFS = (1, 3, 5, 10, 20)

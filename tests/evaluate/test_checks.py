@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from genrec.artifacts import MANIFEST, write_aside, write_manifest
+from genrec.baselines import ItemKNN, fit_baselines
 from genrec.data import Dataset
 from genrec.data.prepare import PrepareConfig, prepare
-from genrec.evaluate import ItemKNN, compare, fit_baselines, save_evaluation
+from genrec.evaluate import compare, save_evaluation
 from genrec.evaluate.checks import CHECKS, check, read_sheets
 from genrec.evaluate.provenance import hash_counts, tied_share
 from genrec.evaluate.saved import REPORT_FILE

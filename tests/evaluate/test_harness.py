@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 import pytest
 from rich.console import Console
 
+from genrec.baselines import Popularity, fit_baselines
 from genrec.data.toy import Oracle
 from genrec.errors import ConfigError
-from genrec.evaluate import Popularity, compare, evaluate, fit_baselines
+from genrec.evaluate import compare, evaluate
 from genrec.schema import Recommendation, Request
 
 
@@ -62,7 +63,7 @@ def test_questions_tell_when_and_of_which_kind_but_not_what(toy_data):
         target = examples[request.history.user_id].targets[0]
         assert (request.at, request.event_type) == (target.timestamp, target.event_type)
         assert target not in request.history.events
-    assert {request.repeats for request in ranker.requests} == {True, False}
+    assert {request.filter_seen for request in ranker.requests} == {True, False}
     ranker.requests.clear()
     evaluate(ranker, toy_data, "test", ask_at="last")
     assert {(request.at, request.event_type) for request in ranker.requests} == {(None, None)}

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from genrec.baselines import fit_baselines
 from genrec.data import Dataset
 from genrec.data.prepare import prepare
 from genrec.data.toy import ToyConfig, write_toy
 from genrec.errors import ArtifactError, ConfigError
-from genrec.evaluate import compare, compare_saved, fit_baselines, save_evaluation
+from genrec.evaluate import compare, compare_saved, save_evaluation
 from genrec.evaluate.bootstrap import paired_difference
 
 

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from genrec.evaluate import compare, fit_baselines, load_evaluation, save_evaluation
+from genrec.baselines import fit_baselines
+from genrec.evaluate import compare, load_evaluation, save_evaluation
 from genrec.model.base import BaseConfig, make_base
 from genrec.semantic_ids.build import IndexConfig, build_index
 from tests.conftest import type_in

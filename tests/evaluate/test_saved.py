@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from genrec.artifacts import MANIFEST, read_manifest
+from genrec.baselines import fit_baselines
 from genrec.errors import ArtifactError, ConfigError
-from genrec.evaluate import compare, fit_baselines, load_evaluation, save_evaluation
+from genrec.evaluate import compare, load_evaluation, save_evaluation
 from genrec.evaluate.saved import ARRAYS_FILE, REPORT_FILE
 
 

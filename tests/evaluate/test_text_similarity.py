@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from genrec.baselines import Popularity
+from genrec.baselines.text_similarity import TextSimilarity, TextSimilarityConfig
 from genrec.errors import ConfigError
-from genrec.evaluate import Popularity
-from genrec.evaluate.baselines.text_similarity import TextSimilarity, TextSimilarityConfig
 from genrec.schema import Event, History, Item, Request
 from genrec.semantic_ids.table import SemanticIdTable
 
@@ -41,7 +41,7 @@ def test_scores_are_those_of_a_plain_computation(toy_data, toy_index):
         profile = sum(
             decay ** (len(taken) - 1 - place) * vectors[item] for place, item in enumerate(taken)
         )
-        request = Request(example.history, repeats=True)
+        request = Request(example.history, filter_seen=False)
         for given in ranker.recommend_many([request], len(toy_data.items))[0]:
             vector = vectors[place_of[given.item_id]]
             cosine = profile @ vector / np.linalg.norm(profile) / np.linalg.norm(vector)
@@ -49,7 +49,7 @@ def test_scores_are_those_of_a_plain_computation(toy_data, toy_index):
 
 
 def test_likest_first_and_items_without_text_last_by_popularity(ranker):
-    (answer,) = ranker.recommend_many([ask("i0", repeats=True)], 6)
+    (answer,) = ranker.recommend_many([ask("i0", filter_seen=False)], 6)
     assert ids(answer) == ["i0", "i2", "i1", "i5", "i4", "i3"]
     assert [given.score for given in answer] == pytest.approx([2, 1 + 0.5**0.5, 1, 0, 0, 0])
 
@@ -57,15 +57,15 @@ def test_likest_first_and_items_without_text_last_by_popularity(ranker):
 def test_newer_events_weigh_more(ranker):
     answers = ranker.recommend_many([ask("i0", "i1"), ask("i1", "i0")], 1)
     assert ids(answers[0]) == ids(answers[1]) == ["i2"]
-    answers = ranker.recommend_many([ask("i0", "i1", repeats=True), ask("i1", "i0")], 3)
+    answers = ranker.recommend_many([ask("i0", "i1", filter_seen=False), ask("i1", "i0")], 3)
     scores = {given.item_id: given.score for given in answers[0]}
     assert scores["i1"] > scores["i0"]
 
 
 @pytest.mark.parametrize("taken", [(), ("i4",), ("i5", "i4"), ("nowhere",)])
 def test_users_without_text_get_what_is_popular(ranker, taken):
-    (answer,) = ranker.recommend_many([ask(*taken, repeats=True)], 6)
-    (popular,) = Popularity(ITEMS, COUNTS).recommend_many([ask(repeats=True)], 6)
+    (answer,) = ranker.recommend_many([ask(*taken, filter_seen=False)], 6)
+    (popular,) = Popularity(ITEMS, COUNTS).recommend_many([ask(filter_seen=False)], 6)
     assert ids(answer) == ids(popular)
     assert {given.score for given in answer} == {0.0}
 

@@ -8,15 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genrec.data import Dataset
-from genrec.data.prepare import prepare
-from genrec.decode.constraint import Constraint
-from genrec.decode.mask import DeviceTrie
-from genrec.decode.trie import Trie
-from genrec.errors import DataError
-from genrec.evaluate.baselines.tiger import Tiger
-from genrec.evaluate.baselines.tiger_config import PUBLISHED, TigerConfig
-from genrec.evaluate.baselines.tiger_model import (
+from genrec.baselines.tiger import Tiger
+from genrec.baselines.tiger_config import PUBLISHED, TigerConfig
+from genrec.baselines.tiger_model import (
     FIRST_CODE,
     PAD,
     build_model,
@@ -24,8 +18,14 @@ from genrec.evaluate.baselines.tiger_model import (
     lay_out,
     search,
 )
-from genrec.evaluate.baselines.tiger_training import Samples
-from genrec.evaluate.baselines.validation import measure_ndcg, sample_questions
+from genrec.baselines.tiger_training import Samples
+from genrec.baselines.validation import measure_ndcg, sample_questions
+from genrec.data import Dataset
+from genrec.data.prepare import prepare
+from genrec.decode.constraint import Constraint
+from genrec.decode.device_trie import DeviceTrie
+from genrec.decode.trie import Trie
+from genrec.errors import DataError
 from genrec.schema import Event, History, Request
 from genrec.semantic_ids.table import SemanticIdTable
 
@@ -93,14 +93,14 @@ def test_a_wide_search_equals_scoring_every_item(model, data, codes):
 @given(data=st.data(), codes=catalogues, num_beams=st.integers(1, 6))
 def test_a_narrow_search_gives_only_allowed_items_and_each_once(model, data, codes, num_beams):
     paths = code_tokens(codes, CODEBOOK)
-    only = data.draw(st.sets(st.integers(0, len(codes) - 1), min_size=1))
+    candidates = data.draw(st.sets(st.integers(0, len(codes) - 1), min_size=1))
     trie = DeviceTrie.put(Trie.build(paths))
     input_ids, mask = lay_out([np.array([0])], paths)
-    constraint = Constraint.build(trie, only=[sorted(only)])
+    constraint = Constraint.build(trie, candidates=[sorted(candidates)])
     leaves = search(model, input_ids, mask, trie, num_beams, constraint).leaves[0].tolist()
     kept = [leaf for leaf in leaves if leaf >= 0]
-    assert len(kept) == len(set(kept)) == min(num_beams, len(only))
-    assert set(kept) <= only
+    assert len(kept) == len(set(kept)) == min(num_beams, len(candidates))
+    assert set(kept) <= candidates
 
 
 def test_histories_end_with_an_end_and_are_padded():
@@ -193,7 +193,7 @@ def test_long_histories_are_cut_and_strange_items_passed_over(circle, tiger):
     strange = (*events, Event("u", "nowhere", 99))
     cut = replace(tiger, config=tiger.config.model_copy(update={"max_items": 3}))
     answers = [
-        cut.recommend_many([Request(History("u", part), repeats=True)], 8)
+        cut.recommend_many([Request(History("u", part), filter_seen=False)], 8)
         for part in (events, events[-3:], strange)
     ]
     assert answers[0] == answers[1] == answers[2]

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from genrec.interests.summary.codec import Statement, WrittenClaim, WrittenSummary
+from genrec.interests.summary.templates import wordings
 from genrec.schema import Event
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.stream.render import Renderer
-from genrec.stream.statements import wordings
-from genrec.stream.summaries import Statement, WrittenClaim, WrittenSummary
 
 DAY = 86_400
 

@@ -7,13 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genrec.interests.check import check_summary
-from genrec.interests.form import Claim, SummaryForm, json_schema
-from genrec.schema import Event, History
-from genrec.semantic_ids.profile import find_interests
-from genrec.semantic_ids.standing import SUMMARY_LISTS, lists_of
-from genrec.semantic_ids.table import SemanticIdTable
-from genrec.stream.statements import (
+from genrec.interests.profile.buckets import SUMMARY_LISTS, lists_of
+from genrec.interests.profile.interests import find_interests
+from genrec.interests.summary.check import check_summary
+from genrec.interests.summary.schema import Claim, SummaryForm, json_schema
+from genrec.interests.summary.templates import (
     NOT_ENOUGH,
     find_names,
     list_of,
@@ -21,6 +19,8 @@ from genrec.stream.statements import (
     split_sentences,
     write_statement,
 )
+from genrec.schema import Event, History
+from genrec.semantic_ids.table import SemanticIdTable
 
 NAMES = ["tea", "garden · roses", "running and trails", "cakes"]
 ITEMS = [f"{letter}{number}" for letter in "abcd" for number in range(4)]

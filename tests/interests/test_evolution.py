@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genrec.errors import ConfigError, DecodeError
-from genrec.interests.evolution import BORN_AT, Evolution
-from genrec.interests.plot import plot_stream
-from genrec.interests.windows import cut_windows, drift
-from genrec.recommend import Recommender
+from genrec.interests.timeline.evolution import BORN_AT, Evolution
+from genrec.interests.timeline.plot import plot_stream
+from genrec.interests.timeline.windows import cut_windows, drift
+from genrec.recommender import Recommender
 from genrec.schema import Event, History, Request
 
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from genrec.engines.base import ItemQuery
 from genrec.errors import DataError
-from genrec.interests.because import MAX_TITLE_CHARS, Named, write_sentence
-from genrec.interests.explain import MAX_EVIDENCE, MIN_EFFECT, Question, explain_items
-from genrec.interests.own_path import own_path
-from genrec.recommend import Recommender
+from genrec.graph.user_item_path import own_path
+from genrec.interests.explain.deletion import MAX_EVIDENCE, MIN_EFFECT, Question, explain_items
+from genrec.interests.explain.explanation_text import MAX_TITLE_CHARS, Named, write_sentence
+from genrec.recommender import Recommender
 from genrec.schema import Event, History, Item, Request
 from genrec.semantic_ids.table import SemanticIdTable
 
@@ -93,14 +93,14 @@ def test_only_the_events_differ_between_questions():
     ask("abdc", score, start=2, exclude=frozenset("e"))
     assert len(asked) == 4
     for request, start in asked:
-        assert (request.at, request.event_type, request.repeats) == (30, "purchase", True)
+        assert (request.at, request.event_type, request.filter_seen) == (30, "purchase", True)
         # The item was met already: it is explained as one that may come again.
         assert request.exclude == {"e", "a", "b", "d"}
         read = [event.timestamp for event in request.history.events[start:]]
         assert set(read) <= {20, 30}
         before = [event.timestamp for event in request.history.events[:start]]
         assert before == ([10] if read else [])
-    ask("ab", score, at=77, event_type="view", repeats=True)
+    ask("ab", score, at=77, event_type="view", filter_seen=False)
     assert {(one.at, one.event_type, one.exclude) for one, _ in asked[-3:]} == {
         (77, "view", frozenset())
     }

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genrec.errors import ArtifactError
-from genrec.interests.forecast import (
+from genrec.interests.timeline.forecast import (
     Forecaster,
     calibrate,
     decayed,
@@ -15,7 +15,7 @@ from genrec.interests.forecast import (
     soften,
     succession,
 )
-from genrec.recommend import Recommender
+from genrec.recommender import Recommender
 
 K = 6
 IN_USE = np.array([True] * 5 + [False])

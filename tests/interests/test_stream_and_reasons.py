@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genrec.interests.reasons import MAX_EVENTS, find_reason
-from genrec.interests.stream import interest_stream
+from genrec.interests.explain.shared_prefix import MAX_EVENTS, find_reason
+from genrec.interests.profile.interests import find_interests
+from genrec.interests.timeline.timeline import interest_stream
 from genrec.schema import Event, History
-from genrec.semantic_ids.profile import find_interests
 from genrec.semantic_ids.table import SemanticIdTable
 
 CODES = {"a": (0, 0, 0), "b": (0, 1, 0), "c": (0, 1, 1), "d": (1, 0, 0), "e": (2, 0, 0)}

@@ -8,16 +8,16 @@ import pytest
 from genrec.data import Dataset
 from genrec.engines.grammar import Walk
 from genrec.engines.torch import TorchEngine
-from genrec.interests.check import GOES_ON, coarse_names
-from genrec.interests.forecast import Forecaster
-from genrec.interests.summary import summarize
+from genrec.interests.profile.buckets import NEXT_EVENTS
+from genrec.interests.profile.interests import MIN_EVIDENCE, find_interests
+from genrec.interests.summary.check import GOES_ON, coarse_names
+from genrec.interests.summary.codec import Statement, WrittenClaim, WrittenSummary
+from genrec.interests.summary.generate import summarize
+from genrec.interests.summary.templates import NOT_ENOUGH, find_names
+from genrec.interests.timeline.forecast import Forecaster
 from genrec.model.load import load_run
-from genrec.recommend import Recommender
+from genrec.recommender import Recommender
 from genrec.schema import Event, History, Request
-from genrec.semantic_ids.profile import MIN_EVIDENCE, find_interests
-from genrec.semantic_ids.standing import NEXT_EVENTS
-from genrec.stream.statements import NOT_ENOUGH, find_names
-from genrec.stream.summaries import Statement, WrittenClaim, WrittenSummary
 
 
 class Claims:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from genrec.errors import DataError, DecodeError
-from genrec.interests.what_if import find_places, find_prefix, read_tilt
-from genrec.recommend import Recommender
+from genrec.interests.counterfactual import find_places, find_prefix, read_interest_bias
+from genrec.recommender import Recommender
 from genrec.schema import Event, History
 from genrec.semantic_ids.table import SemanticIdTable
 
@@ -38,7 +38,10 @@ def ids(found):
 def test_interests_are_found_by_name_or_prefix():
     assert find_prefix(TABLE, "tea & COFFEE ") == (0,)
     assert find_prefix(TABLE, (0, 1)) == (0, 1)
-    assert read_tilt(TABLE, {"tea & coffee": 1, (0,): 0.5, (1,): -2}) == {(0,): 1.5, (1,): -2}
+    assert read_interest_bias(TABLE, {"tea & coffee": 1, (0,): 0.5, (1,): -2}) == {
+        (0,): 1.5,
+        (1,): -2,
+    }
 
 
 @pytest.mark.parametrize(
@@ -62,7 +65,7 @@ def test_an_interest_that_is_not_there_is_refused_with_what_is(interest, words):
 @pytest.mark.parametrize("nats", [math.nan, math.inf, 101])
 def test_nats_that_make_no_sense_are_refused(nats):
     with pytest.raises(DataError, match="nats from -100 to 100"):
-        read_tilt(TABLE, {"tea & coffee": nats})
+        read_interest_bias(TABLE, {"tea & coffee": nats})
 
 
 def test_events_are_found_by_number_or_item():
@@ -83,8 +86,11 @@ def test_a_past_moment_is_the_history_until_then(recommender, past):
     assert then == recommender.recommend(events=known, k=5, at=moment)
     # What was met only later may be recommended then.
     later = {event.item_id for event in past.events} - {event.item_id for event in known}
-    only = sorted(later)
-    assert set(ids(recommender.recommend(past.user_id, k=1, only=only, as_of=moment))) <= later
+    candidates = sorted(later)
+    assert (
+        set(ids(recommender.recommend(past.user_id, k=1, candidates=candidates, as_of=moment)))
+        <= later
+    )
     start = past.events[0].timestamp
     assert recommender.recommend(past.user_id, k=5, as_of=start) == recommender.recommend(
         events=[], k=5, at=start
@@ -108,14 +114,14 @@ def test_turning_an_interest_moves_its_items(recommender, past):
     plain = recommender.recommend(past.user_id, k=len(table) - 60)
     best = plain[0].semantic_id[:1]
     rare = plain[-1].semantic_id[:1]
-    up = recommender.recommend(past.user_id, k=3, tilt={rare: 30})
+    up = recommender.recommend(past.user_id, k=3, interest_bias={rare: 30})
     assert all(item.semantic_id[:1] == rare for item in up)
-    down = recommender.recommend(past.user_id, k=10, tilt={table.name_of(best): -40})
+    down = recommender.recommend(past.user_id, k=10, interest_bias={table.name_of(best): -40})
     assert len(down) == 10
     assert down[0].semantic_id[:1] != best
-    # A tilt moves no item within its interest.
+    # An interest bias moves no item within its interest.
     inside = [item.item_id for item in plain if item.semantic_id[:1] == best]
-    turned = recommender.recommend(past.user_id, k=len(table) - 60, tilt={best: 1.0})
+    turned = recommender.recommend(past.user_id, k=len(table) - 60, interest_bias={best: 1.0})
     assert [item.item_id for item in turned if item.semantic_id[:1] == best] == inside
 
 
@@ -124,19 +130,29 @@ def test_filters_hold_under_any_tilt(recommender, past):
     only, exclude = items[:30], items[:10]
     prefix = recommender.codes_of(items[0])[:1]
     found = recommender.recommend(
-        past.user_id, k=20, only=only, exclude=exclude, repeats=True, tilt={prefix: 50}
+        past.user_id,
+        k=20,
+        candidates=only,
+        exclude=exclude,
+        filter_seen=False,
+        interest_bias={prefix: 50},
     )
     assert set(ids(found)) == set(only) - set(exclude)
     with pytest.raises(DecodeError, match="leave 20"):
         recommender.recommend(
-            past.user_id, k=21, only=only, exclude=exclude, repeats=True, tilt={prefix: 50}
+            past.user_id,
+            k=21,
+            candidates=only,
+            exclude=exclude,
+            filter_seen=False,
+            interest_bias={prefix: 50},
         )
 
 
 def test_explanations_take_the_same_suppositions(recommender, past):
     moment = past.events[-3].timestamp
     prefix = recommender.codes_of("P001")[:1]
-    supposed = {"as_of": moment, "without": [1], "tilt": {prefix: 2.0}}
+    supposed = {"as_of": moment, "without": [1], "interest_bias": {prefix: 2.0}}
     item = recommender.recommend(past.user_id, k=1, **supposed)[0]
     found = recommender.explain(item.item_id, past.user_id, **supposed)
     assert found.score == pytest.approx(item.score, abs=1e-4)

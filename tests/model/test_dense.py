@@ -1,30 +1,30 @@
-"""The dense view: what it reads, what it learns, how it is kept."""
+"""The SASRec head: what it reads, what it learns, how it is kept."""
 
 import numpy as np
 import pytest
 import torch
 
 from genrec.errors import ArtifactError
-from genrec.model.dense import (
+from genrec.model.sasrec_head import (
     SETTINGS_FILE,
-    DenseConfig,
-    DenseView,
-    load_dense,
+    SasRecHead,
+    SasRecHeadConfig,
+    load_sasrec_head,
     newest,
     pad_histories,
-    save_dense,
+    save_sasrec_head,
 )
-from genrec.model.dense_training import add_transitions, dense_ndcg, fit_dense
+from genrec.model.sasrec_training import add_transitions, fit_sasrec_head, sasrec_head_ndcg
 from genrec.model.transitions import NO_ROW
 
-SMALL = DenseConfig(hidden_size=16, dropout=0.0, max_events=6)
+SMALL = SasRecHeadConfig(hidden_size=16, dropout=0.0, max_events=6)
 
 
 @pytest.fixture
 def view():
     torch.manual_seed(0)
     centroids = torch.randn(2, 4, 5)
-    return DenseView(9, centroids, SMALL).eval()
+    return SasRecHead(9, centroids, SMALL).eval()
 
 
 def vectors_of(view, codes):
@@ -85,16 +85,16 @@ def test_it_learns_a_cycle_and_stops_at_its_best():
     questions = [([(n + step) % 12 for step in range(3)], (n + 3) % 12) for n in range(12)]
     codes = np.stack([np.arange(12) % 4, np.arange(12) // 4], axis=1)
     centroids = generator.standard_normal((2, 4, 6))
-    config = DenseConfig(
+    config = SasRecHeadConfig(
         hidden_size=32, dropout=0.0, learning_rate=0.01, epochs=20, batch_size=32, num_negatives=8
     )
-    view, curve = fit_dense(histories, questions, codes, centroids, config, seed=0)
-    assert dense_ndcg(view, codes, questions) > 0.95
+    view, curve = fit_sasrec_head(histories, questions, codes, centroids, config, seed=0)
+    assert sasrec_head_ndcg(view, codes, questions) > 0.95
     assert max(look["ndcg@10"] for look in curve) == pytest.approx(
-        dense_ndcg(view, codes, questions)
+        sasrec_head_ndcg(view, codes, questions)
     )
     assert curve[-1]["loss"] < curve[0]["loss"]
-    again, _ = fit_dense(histories, questions, codes, centroids, config, seed=0)
+    again, _ = fit_sasrec_head(histories, questions, codes, centroids, config, seed=0)
     assert all(
         torch.equal(a, b) for a, b in zip(view.parameters(), again.parameters(), strict=True)
     )
@@ -102,8 +102,8 @@ def test_it_learns_a_cycle_and_stops_at_its_best():
 
 def test_histories_of_one_event_teach_nothing_and_break_nothing():
     codes = np.array([[0, 0], [0, 1], [1, 0]])
-    config = DenseConfig(hidden_size=8, epochs=2, every_epochs=1)
-    view, curve = fit_dense([[0], []], [([0], 1)], codes, np.ones((2, 2, 3)), config, seed=0)
+    config = SasRecHeadConfig(hidden_size=8, epochs=2, every_epochs=1)
+    view, curve = fit_sasrec_head([[0], []], [([0], 1)], codes, np.ones((2, 2, 3)), config, seed=0)
     assert [look["loss"] for look in curve] == [0, 0]
     assert vectors_of(view, codes).isfinite().all()
 
@@ -112,10 +112,10 @@ def test_counts_join_where_they_help(view):
     """What follows an item is a matter of chance for the untrained view, and of counts."""
     histories = [[row, (row + 4) % 9] for row in range(9)] * 3
     questions = [([row], (row + 4) % 9) for row in range(9)]
-    blind = dense_ndcg(view, CODES, questions)
+    blind = sasrec_head_ndcg(view, CODES, questions)
     add_transitions(view, histories, questions, CODES)
     assert view.transitions_weight > 0
-    assert dense_ndcg(view, CODES, questions) == 1 > blind
+    assert sasrec_head_ndcg(view, CODES, questions) == 1 > blind
     misled = [([row], (row + 5) % 9) for row in range(9)]
     add_transitions(view, histories, misled, CODES)
     assert view.transitions_weight == 0
@@ -143,18 +143,18 @@ def test_ndcg_is_that_of_ranks_by_hand(view):
         others = [row for row in range(9) if row not in history]
         rank = sorted(others, key=lambda row: -scores[row]).index(target) + 1
         gains.append(1 / np.log2(rank + 1) if rank <= 10 else 0)
-    assert dense_ndcg(view, CODES, questions) == pytest.approx(np.mean(gains))
+    assert sasrec_head_ndcg(view, CODES, questions) == pytest.approx(np.mean(gains))
 
 
 @pytest.mark.parametrize("counted", [False, True])
 def test_it_comes_back_as_it_was_saved(view, tmp_path, counted):
-    assert load_dense(tmp_path) is None
+    assert load_sasrec_head(tmp_path) is None
     asked = torch.tensor([[1, 2]])
     view.weight = 0.4
     if counted:
         add_transitions(view, [[1, 2, 3], [2, 4]], [], CODES)
-    save_dense(view, tmp_path)
-    back = load_dense(tmp_path)
+    save_sasrec_head(view, tmp_path)
+    back = load_sasrec_head(tmp_path)
     assert (back.weight, back.config, back.training) == (0.4, SMALL, False)
     assert back.transitions_weight == view.transitions_weight
     with torch.no_grad():
@@ -163,4 +163,4 @@ def test_it_comes_back_as_it_was_saved(view, tmp_path, counted):
         )
     (tmp_path / SETTINGS_FILE).write_text("{}")
     with pytest.raises(ArtifactError, match="damaged"):
-        load_dense(tmp_path)
+        load_sasrec_head(tmp_path)

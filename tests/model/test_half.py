@@ -10,14 +10,14 @@ import torch
 from genrec.data import Dataset
 from genrec.engines.base import ItemQuery
 from genrec.engines.torch import TorchEngine
-from genrec.interests.written import SummaryGrammar
-from genrec.model.half import (
+from genrec.interests.summary.grammar import SummaryGrammar
+from genrec.model.load import load_run
+from genrec.model.precision import (
     float32_arithmetic,
     float32_linear,
     multiplies_bfloat16,
     two_parts,
 )
-from genrec.model.load import load_run
 from genrec.schema import Request
 from tests.half import make_half
 

@@ -9,8 +9,8 @@ from genrec.model.item_loss import ItemLoss
 from genrec.model.load import load_run
 from genrec.model.loss import StreamLoss
 from genrec.schema import History, Request
-from genrec.stream.packing import collate
-from genrec.stream.samples import Target, stream_samples
+from genrec.training.packing import collate
+from genrec.training.samples import Target, stream_samples
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genrec.data.transitions import FADING, FLOOR, REACH, count_transitions
-from genrec.model.dense import pad_histories
+from genrec.model.sasrec_head import pad_histories
+from genrec.model.transition_counts import FADING, FLOOR, REACH, count_transitions
 from genrec.model.transitions import NO_ROW, Transitions
 
 NUM_ITEMS = 6

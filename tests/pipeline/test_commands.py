@@ -48,12 +48,14 @@ def test_recommend_prints_a_table(chain, user):
 
 def test_filters_hold(chain, user):
     ids = [item.item_id for item in Dataset.load(chain.data).items]
-    only = [argument for item in ids[:6] for argument in ("--only", item)]
+    candidates = [argument for item in ids[:6] for argument in ("--candidates", item)]
     exclude = ["--exclude", ids[0]]
     done = succeed(
-        genrec("recommend", "--run", chain.sft, "--user", user, "-k", 5, "--repeats", "--json",
-               *only, *exclude)
-    )  # fmt: skip
+        genrec(
+            *("recommend", "--run", chain.sft, "--user", user, "-k", 5, "--no-filter-seen"),
+            *("--json", *candidates, *exclude),
+        )
+    )
     assert {item["item_id"] for item in json.loads(done.stdout)} == set(ids[1:6])
 
 
@@ -136,7 +138,7 @@ def test_evaluate_is_item_level_with_both_filters(chain):
         (["--user", "nobody"], "nobody"),
         (["-k", "100000"], "100000"),
         (["-k", "0"], "k=0"),
-        (["--only", "no-such-item"], "no-such-item"),
+        (["--candidates", "no-such-item"], "no-such-item"),
         (["--exclude", "no-such-item"], "no-such-item"),
     ],
 )

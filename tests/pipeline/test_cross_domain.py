@@ -8,7 +8,7 @@ import pytest
 from benchmarks.cross_domain import make_shop, rename
 from genrec.data import Dataset
 from genrec.errors import DataError
-from genrec.recommend import Recommender
+from genrec.recommender import Recommender
 from genrec.semantic_ids.extend import place_catalogue
 from genrec.semantic_ids.table import SemanticIdTable
 from tests.conftest import genrec, succeed

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from genrec.errors import DataError
-from genrec.recommend import Recommender
+from genrec.recommender import Recommender
 from genrec.schema import Event, Request
 
 

@@ -9,7 +9,7 @@ from genrec.data import Dataset
 from genrec.engines.torch import TorchEngine
 from genrec.model.load import load_run
 from genrec.schema import History, Request
-from genrec.stream.samples import stream_samples
+from genrec.training.samples import stream_samples
 from tests.conftest import Chain, genrec, launch, succeed
 
 

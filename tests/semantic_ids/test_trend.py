@@ -11,7 +11,7 @@ from sklearn.metrics import f1_score
 
 from genrec.data.toy import write_toy
 from genrec.data.toy.world import ToyConfig
-from genrec.semantic_ids.trend import Timeline
+from genrec.interests.profile.trend import Timeline
 
 DAY = 86_400
 TIMELINE = Timeline([DAY * day for day in range(20)])

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genrec.stream.packing import collate, pack
+from genrec.training.packing import collate, pack
 
 
 @given(st.lists(st.integers(1, 16), max_size=200), st.integers(0, 5))

@@ -10,24 +10,24 @@ import pytest
 
 from genrec.data import Dataset
 from genrec.engines.grammar import Walk, longest
-from genrec.interests.check import check_summary
-from genrec.interests.written import SummaryGrammar, read_summary
-from genrec.model.load import load_run
-from genrec.schema import Event, History
-from genrec.semantic_ids.profile import MIN_EVIDENCE
-from genrec.semantic_ids.standing import NEXT_EVENTS
-from genrec.stream.lessons import write_lesson
-from genrec.stream.render import sid_text
-from genrec.stream.samples import MOMENTS, Target, interest_samples
-from genrec.stream.statements import (
+from genrec.interests.profile.buckets import NEXT_EVENTS
+from genrec.interests.profile.interests import MIN_EVIDENCE
+from genrec.interests.summary.check import check_summary
+from genrec.interests.summary.codec import MAX_CITED, MAX_NAMED, fixed_pieces
+from genrec.interests.summary.grammar import SummaryGrammar, read_summary
+from genrec.interests.summary.targets import write_lesson
+from genrec.interests.summary.templates import (
     find_names,
     read_statement,
     split_sentences,
     wordings,
     write_statement,
 )
-from genrec.stream.summaries import MAX_CITED, MAX_NAMED, fixed_pieces
+from genrec.model.load import load_run
+from genrec.schema import Event, History
+from genrec.stream.render import sid_text
 from genrec.stream.templates import END_MARKER, INTERESTS_MARKER
+from genrec.training.samples import MOMENTS, Target, interest_samples
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genrec.errors import PromptError
-from genrec.stream.gaps import PHRASES, describe_gap
 from genrec.stream.templates import MARKERS, Structure, quote, render
+from genrec.stream.time_deltas import PHRASES, describe_gap
 
 
 @given(st.text())

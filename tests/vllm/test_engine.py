@@ -12,8 +12,8 @@ from genrec.data import Dataset
 from genrec.engines.base import ItemQuery
 from genrec.engines.vllm.client import VllmEngine
 from genrec.errors import ConfigError, DecodeError, EngineUnavailable
-from genrec.interests.written import SummaryGrammar
-from genrec.recommend import Recommender
+from genrec.interests.summary.grammar import SummaryGrammar
+from genrec.recommender import Recommender
 from genrec.schema import History, Item, Request
 from genrec.semantic_ids.extend import add_items
 from genrec.stream.templates import END_MARKER
@@ -36,7 +36,9 @@ def same(one, other, tolerance=1e-4):
 def test_same_items_same_scores_with_and_without_adapter(engine, torch_engine, prompts):
     """Both engines take the adapter off and on again: neither ignores it."""
     queries = [
-        ItemQuery(prompt, exclude=range(number), only=None if number % 2 else np.arange(0, 120, 2))
+        ItemQuery(
+            prompt, exclude=range(number), candidates=None if number % 2 else np.arange(0, 120, 2)
+        )
         for number, prompt in enumerate(prompts)
     ]
     with_adapter = torch_engine.items(queries, 10)
@@ -140,12 +142,18 @@ def test_what_a_server_forgot_is_given_again(engine, vllm_server, prompts, run):
     before = engine.items([ItemQuery(prompts[0])], 10)
     try:
         engine.replace_table(grown)
-        assert engine.items([ItemQuery(prompts[0], only=new)], 1)[0].rows.tolist() == new.tolist()
+        assert (
+            engine.items([ItemQuery(prompts[0], candidates=new)], 1)[0].rows.tolist()
+            == new.tolist()
+        )
         other = VllmEngine(vllm_server.url, run)
         other.replace_table(run.table)
         for name in httpx.get(f"{vllm_server.url}/genrec").json()["adapters"]:
             httpx.delete(f"{vllm_server.url}/genrec/adapters/{name}").raise_for_status()
-        assert engine.items([ItemQuery(prompts[0], only=new)], 1)[0].rows.tolist() == new.tolist()
+        assert (
+            engine.items([ItemQuery(prompts[0], candidates=new)], 1)[0].rows.tolist()
+            == new.tolist()
+        )
     finally:
         engine.replace_table(run.table)
     same(engine.items([ItemQuery(prompts[0])], 10), before)
@@ -176,7 +184,7 @@ def test_questions_that_make_no_sense_are_refused_and_the_server_lives(
     assert answer.status_code == 400 and "this server runs base" in answer.text
     about |= {"base": engine._base, "table": engine._table_id, "prompts": [prompts[0]]}
     for wrong in ({"rows": [[10**6]]}, {"rows": []}, {"rows": [[1]], "tilt": []}):
-        body = about | {"exclude": [[]], "only": [None]} | wrong
+        body = about | {"exclude": [[]], "candidates": [None]} | wrong
         assert httpx.post(f"{vllm_server.url}/genrec/scores", json=body).status_code == 400
     table = {"base": engine._base, "item_ids": ["a", "b"], "codes": [[0, 0, 0], [0, 0, 0]]}
     table["learned"] = [True, True]

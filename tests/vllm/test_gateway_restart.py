@@ -165,7 +165,7 @@ def test_vllm_comes_late_is_killed_and_comes_back(gateway, chain, tmp_path):
             assert all(abs(a[1] - b[1]) < 1e-3 for a, b in zip(scores, usual, strict=True))
         stored = client.get("/v1/users/u").json()["events"]
         assert set(load.acknowledged) <= {event["event_id"] for event in stored}
-        only = client.post("/v1/recommend", json={"events": [], "only": ["N1"], "k": 1})
-        assert only.json()["items"][0]["semantic_id"] == placed["semantic_id"]
+        candidates = client.post("/v1/recommend", json={"events": [], "candidates": ["N1"], "k": 1})
+        assert candidates.json()["items"][0]["semantic_id"] == placed["semantic_id"]
     finally:
         kill_all_of(vllm)

@@ -62,8 +62,8 @@ def test_samples_beams_and_streams_are_items(client, model, prompts, items):
 
 
 def test_vllms_own_beams_are_those_of_the_causal_lm_alone(client, model, chain, prompts, items):
-    """The dense view has its say in our own routes only."""
-    alone = TorchEngine(replace(load_run(chain.pretrain), dense=None), num_beams=20)
+    """The SASRec head has its say in our own routes only."""
+    alone = TorchEngine(replace(load_run(chain.pretrain), sasrec_head=None), num_beams=20)
     beams = ask(client, model, prompts[-1], n=20, temperature=0, extra={"use_beam_search": True})
     assert asyncio.run(rows_of(beams, items)) == (
         alone.items([ItemQuery(prompts[-1])], 20)[0].rows.tolist()
@@ -93,15 +93,15 @@ def test_filters_hold_for_each_request_of_its_own(client, model, prompts, items,
 
     async def talk():
         async def narrow(number):
-            only = list(range(number, 240, 24))
+            candidates = list(range(number, 240, 24))
             extra = {
                 "vllm_xargs": {
-                    "genrec_only": [ids[row] for row in only],
-                    "genrec_exclude": [only[0], ids[only[1]]],
+                    "genrec_candidates": [ids[row] for row in candidates],
+                    "genrec_exclude": [candidates[0], ids[candidates[1]]],
                 }
             }
             answer = ask(client, model, prompts[1], n=4, temperature=2.0, extra=extra)
-            assert set(await rows_of(answer, items)) <= set(only[2:])
+            assert set(await rows_of(answer, items)) <= set(candidates[2:])
 
         await asyncio.gather(*(narrow(number) for number in range(12)))
 
@@ -111,11 +111,11 @@ def test_filters_hold_for_each_request_of_its_own(client, model, prompts, items,
 @pytest.mark.parametrize(
     ("filters", "message"),
     [
-        ({"genrec_only": "item"}, "must be a list"),
-        ({"genrec_only": ["nobody"]}, "nobody"),
+        ({"genrec_candidates": "item"}, "must be a list"),
+        ({"genrec_candidates": ["nobody"]}, "nobody"),
         ({"genrec_exclude": [10**9]}, "not in the served table"),
         ({"genrec_exclude": [0.5]}, "must be a list"),
-        ({"genrec_only": [3], "genrec_exclude": [3]}, "leave no item"),
+        ({"genrec_candidates": [3], "genrec_exclude": [3]}, "leave no item"),
     ],
 )
 def test_bad_filters_are_the_clients_error(client, model, prompts, filters, message):
@@ -124,7 +124,7 @@ def test_bad_filters_are_the_clients_error(client, model, prompts, filters, mess
 
 
 def test_filters_that_vllms_beam_search_would_drop_are_refused(client, model, prompts):
-    extra = {"use_beam_search": True, "vllm_xargs": {"genrec_only": [1, 2, 3]}}
+    extra = {"use_beam_search": True, "vllm_xargs": {"genrec_candidates": [1, 2, 3]}}
     with pytest.raises(openai.BadRequestError, match="/genrec/items"):
         asyncio.run(ask(client, model, prompts[0], n=3, extra=extra))
 
@@ -176,7 +176,7 @@ def test_an_item_put_while_serving_can_be_written_at_once(
     client, model, engine, prompts, run, vllm_server
 ):
     grown = add_items(run.table, [Item("new", title="Tea kettle of glass")])
-    extra = {"vllm_xargs": {"genrec_only": ["new"]}}
+    extra = {"vllm_xargs": {"genrec_candidates": ["new"]}}
 
     async def talk():
         with pytest.raises(openai.BadRequestError, match="new"):

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from genrec.errors import ArtifactError, ConfigError, EngineUnavailable
-from genrec.recommend import Recommender
+from genrec.recommender import Recommender
 from genrec.zero_shot.cache import AnswerCache
 from genrec.zero_shot.chat import Failed
 from genrec.zero_shot.client import Client, Patience, _retry_after

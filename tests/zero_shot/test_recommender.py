@@ -8,7 +8,7 @@ import pytest
 from benchmarks.zero_shot import measure_injection
 from genrec.data import Dataset
 from genrec.errors import ConfigError, DataError, DecodeError
-from genrec.recommend import Recommender
+from genrec.recommender import Recommender
 from genrec.schema import Event, History, Item, Request
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.zero_shot.candidates import SOURCES, Retriever
@@ -62,7 +62,7 @@ def test_scores_of_the_candidates_are_probabilities(recommender, requests):
 def test_a_history_that_is_too_long_is_cut_and_answered(recommender, requests, data):
     events = [event for one in data.histories("train") for event in one.events][:3000]
     long = History("long", tuple(Event("long", e.item_id, n, "view") for n, e in enumerate(events)))
-    found = recommender.recommend_many([Request(long, repeats=True)], 5)[0]
+    found = recommender.recommend_many([Request(long, filter_seen=False)], 5)[0]
     assert len(found) == 5
     assert recommender.usage.prompt_tokens <= 2048 * recommender.usage.sent
 
@@ -74,7 +74,7 @@ def test_new_users_new_items_and_faults(recommender, data):
     with pytest.raises(DataError, match="none"):
         recommender.recommend(events=[], exclude=["none"])
     with pytest.raises(DecodeError, match="filters leave 1"):
-        recommender.recommend(events=[], k=2, only=["P001"])
+        recommender.recommend(events=[], k=2, candidates=["P001"])
     with pytest.raises(ConfigError, match="takes none"):
         recommender.load_adapter("a", "b")
 
@@ -103,7 +103,9 @@ def test_what_can_be_supposed_and_what_cannot(recommender, data):
     known = [event for event in events[1:] if event.timestamp < moment]
     assert found == recommender.recommend(events=known, k=3, at=moment)
     with pytest.raises(ConfigError, match="cannot be tilted"):
-        recommender.recommend(events=events, k=3, tilt={recommender.codes_of("P001")[:1]: 1})
+        recommender.recommend(
+            events=events, k=3, interest_bias={recommender.codes_of("P001")[:1]: 1}
+        )
     with pytest.raises(ConfigError, match="nothing to explain by"):
         recommender.explain("P001", events=events)
 

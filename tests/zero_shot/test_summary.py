@@ -6,8 +6,8 @@ import json
 import numpy as np
 import pytest
 
-from genrec.interests.check import check_summary
-from genrec.interests.form import SummaryForm
+from genrec.interests.summary.check import check_summary
+from genrec.interests.summary.schema import SummaryForm
 from genrec.schema import Event, History, Item
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.zero_shot.chat import Failed

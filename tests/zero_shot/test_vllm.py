@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks.zero_shot import measure_speed, speed_prompts
-from genrec.recommend import Recommender
+from genrec.recommender import Recommender
 from genrec.zero_shot.config import ZeroShotConfig
 from genrec.zero_shot.endpoint import EndpointChat
 from genrec.zero_shot.local import LocalChat

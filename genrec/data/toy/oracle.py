@@ -53,12 +53,12 @@ class Oracle:
         history, items = request.history, self._catalogue.items
         chances = self._chances(history, request.at, request.event_type)
         banned = set(request.exclude)
-        if not request.repeats:
+        if request.filter_seen:
             banned.update(event.item_id for event in history.events)
         ranked: list[Recommendation] = []
         for index in np.argsort(-chances, kind="stable"):
             item = items[index]
-            is_allowed = request.only is None or item.item_id in request.only
+            is_allowed = request.candidates is None or item.item_id in request.candidates
             if is_allowed and item.item_id not in banned:
                 score = float(chances[index])
                 ranked.append(Recommendation(item.item_id, len(ranked) + 1, score, item.title))

@@ -72,7 +72,7 @@ def in_float32(arguments: list[str], cpu: bool) -> list[str]:
     """Have the model computed in float32, with weights held as --dtype says or as they were saved.
 
     Scores computed in half precision differ from those of the other engine by more than its items
-    do (``genrec.model.half``).
+    do (``genrec.model.precision``).
 
     Args:
         arguments: As typed.

@@ -260,11 +260,13 @@ class _Forgotten(Exception):
 
 def _steering(batch: Sequence[ItemQuery]) -> dict[str, Any]:
     """Return the filters and tilts of queries as the server takes them."""
-    sets = {id(query.only): query.only for query in batch if query.only is not None}
+    sets = {
+        id(query.candidates): query.candidates for query in batch if query.candidates is not None
+    }
     places = {identity: place for place, identity in enumerate(sets)}
     return {
         "exclude": [np.asarray(query.exclude, dtype=int).tolist() for query in batch],
-        "only": [places.get(id(query.only)) for query in batch],
+        "candidates": [places.get(id(query.candidates)) for query in batch],
         "sets": [np.asarray(rows).tolist() for rows in sets.values()],
         "tilt": [
             [

@@ -1,4 +1,4 @@
-"""Makes vLLM hold weights in half precision and compute in float32, as ``genrec.model.half`` says.
+"""Makes vLLM hold weights in half precision and compute in float32 (``genrec.model.precision``).
 
 vLLM has one kind of number for a whole model. Our server tells it float32, and this puts the linear
 layers' weights, nearly all there is, into half precision. Embeddings and the last layer stay in
@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from genrec.model.half import HALF, float32_linear
+from genrec.model.precision import HALF, float32_linear
 
 WEIGHTS_VARIABLE = "GENREC_WEIGHTS"
 

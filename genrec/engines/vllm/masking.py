@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 
 from genrec.decode.constraint import Constraint
-from genrec.decode.mask import trailing_states
+from genrec.decode.device_trie import trailing_states
 from genrec.engines.vllm.served import Catalogue
 from genrec.schema import SemanticId
 
-EXCLUDE, ONLY = "genrec_exclude", "genrec_only"
+EXCLUDE, CANDIDATES = "genrec_exclude", "genrec_candidates"
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,13 +29,13 @@ class Writer:
     Attributes:
         catalogue: The table.
         exclude: Rows never to name.
-        only: Rows to stay within; None: all.
+        candidates: Rows to stay within; None: all.
         tilt: Nats added to the log-odds of semantic-ID prefixes; our own search alone heeds it.
     """
 
     catalogue: Catalogue
     exclude: Sequence[int] = ()
-    only: Sequence[int] | None = None
+    candidates: Sequence[int] | None = None
     tilt: Mapping[SemanticId, float] = field(default_factory=dict)
 
 
@@ -46,7 +46,7 @@ def read_filters(extra_args: Mapping[str, Any] | None) -> dict[str, list[str | i
         ValueError: A filter is not a list of item IDs or rows, or leaves nothing.
     """
     filters = {}
-    for name in (EXCLUDE, ONLY):
+    for name in (EXCLUDE, CANDIDATES):
         items = (extra_args or {}).get(name)
         if items is None:
             continue
@@ -58,8 +58,10 @@ def read_filters(extra_args: Mapping[str, Any] | None) -> dict[str, list[str | i
                 f"{name} must be a list of item IDs (text) or rows (numbers), not {items!r:.80}"
             )
         filters[name] = items
-    if filters.get(ONLY) == []:
-        raise ValueError(f"{ONLY} is empty and would leave no item; leave it out for all items")
+    if filters.get(CANDIDATES) == []:
+        raise ValueError(
+            f"{CANDIDATES} is empty and would leave no item; leave it out for all items"
+        )
     return filters
 
 
@@ -71,11 +73,11 @@ def make_writer(
     Raises:
         DataError: ``strict``, and a filter names an item that is not there.
     """
-    only = filters.get(ONLY)
+    candidates = filters.get(CANDIDATES)
     return Writer(
         catalogue,
         catalogue.rows(filters.get(EXCLUDE, ()), strict),
-        None if only is None else catalogue.rows(only, strict),
+        None if candidates is None else catalogue.rows(candidates, strict),
     )
 
 
@@ -109,11 +111,11 @@ def _mask_group(logits: Tensor, rows: Tensor, tails: Tensor, writers: Sequence[W
         return
     chosen = [writers[number] for number in writing.tolist()]
     constraint = None
-    if any(len(writer.exclude) or writer.only is not None for writer in chosen):
+    if any(len(writer.exclude) or writer.candidates is not None for writer in chosen):
         constraint = Constraint.build(
             trie,
             exclude=[writer.exclude for writer in chosen],
-            only=[writer.only for writer in chosen],
+            candidates=[writer.candidates for writer in chosen],
         )
     _, tokens, allowed = trie.expand(states[writing], constraint)
     kept = torch.zeros(len(writing), logits.shape[1], dtype=torch.bool, device=logits.device)

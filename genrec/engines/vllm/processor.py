@@ -90,7 +90,9 @@ class ItemProcessor(LogitsProcessorV1, LogitsProcessorV2):
         except DataError as error:
             raise ValueError(str(error)) from None
         everything = range(len(writer.catalogue.item_ids))
-        if not set(everything if writer.only is None else writer.only) - set(writer.exclude):
+        if not set(everything if writer.candidates is None else writer.candidates) - set(
+            writer.exclude
+        ):
             raise ValueError("the filters leave no item; exclude less")
 
     def is_argmax_invariant(self) -> bool:

@@ -31,9 +31,9 @@ from vllm.v1.engine.exceptions import EngineDeadError
 
 from genrec.engines.grammar import from_json
 from genrec.engines.vllm.adapters import ServerAdapters, UnknownAdapter
-from genrec.engines.vllm.masking import EXCLUDE, ONLY, Writer
+from genrec.engines.vllm.masking import CANDIDATES, EXCLUDE, Writer
 from genrec.engines.vllm.processor import SEARCH_VARIABLE
-from genrec.engines.vllm.questions import (
+from genrec.engines.vllm.schemas import (
     Adapter,
     Ask,
     CodesAsk,
@@ -158,10 +158,10 @@ completions = APIRouter()
 )
 async def complete(request: CompletionRequest, raw_request: Request) -> Any:
     """Complete as vLLM does, but refuse what it would overlook."""
-    if request.use_beam_search and {EXCLUDE, ONLY} & set(request.vllm_xargs or {}):
+    if request.use_beam_search and {EXCLUDE, CANDIDATES} & set(request.vllm_xargs or {}):
         raise DataError(
-            f"vLLM's beam search passes {EXCLUDE} and {ONLY} on to nobody; ask POST /genrec/items, "
-            "or leave use_beam_search out"
+            f"vLLM's beam search passes {EXCLUDE} and {CANDIDATES} on to nobody; ask "
+            "POST /genrec/items, or leave use_beam_search out"
         )
     return await create_completion(request, raw_request)
 
@@ -265,14 +265,14 @@ def _writers(ask: SteeredAsk, catalogue: Catalogue) -> Sequence[Writer]:
     Raises:
         DataError: There is not one for each prompt, or a row or set does not exist.
     """
-    if not len(ask.prompts) == len(ask.exclude) == len(ask.only):
+    if not len(ask.prompts) == len(ask.exclude) == len(ask.candidates):
         raise DataError(
-            f"{len(ask.prompts)} prompts, {len(ask.exclude)} exclude and {len(ask.only)} only; "
-            "give one of each for every prompt"
+            f"{len(ask.prompts)} prompts, {len(ask.exclude)} exclude and {len(ask.candidates)} "
+            "candidates; give one of each for every prompt"
         )
     for rows in (*ask.exclude, *ask.sets):
         catalogue.rows(rows, strict=True)
-    if any(place is not None and not 0 <= place < len(ask.sets) for place in ask.only):
+    if any(place is not None and not 0 <= place < len(ask.sets) for place in ask.candidates):
         raise DataError(f"only names places in sets, of which there are {len(ask.sets)}")
     tilts = ask.tilt if ask.tilt is not None else [[] for _ in ask.prompts]
     if len(tilts) != len(ask.prompts):
@@ -284,7 +284,7 @@ def _writers(ask: SteeredAsk, catalogue: Catalogue) -> Sequence[Writer]:
             None if place is None else ask.sets[place],
             {tuple(turn.prefix): turn.nats for turn in turns},
         )
-        for exclude, place, turns in zip(ask.exclude, ask.only, tilts, strict=True)
+        for exclude, place, turns in zip(ask.exclude, ask.candidates, tilts, strict=True)
     ]
 
 

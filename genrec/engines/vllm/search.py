@@ -22,13 +22,13 @@ import torch
 from vllm.inputs import tokens_input
 from vllm.sampling_params import RequestOutputKind, SamplingParams
 
+from genrec.decode.bias import Tilt
 from genrec.decode.constraint import Constraint
-from genrec.decode.guide import Guide
-from genrec.decode.mask import DeviceTrie, find_inner
-from genrec.decode.tilt import Tilt
+from genrec.decode.device_trie import DeviceTrie, find_inner
+from genrec.decode.fusion import Guide
 from genrec.decode.trie import ROOT
 from genrec.engines.grammar import Grammar, Walk
-from genrec.engines.tilts import make_tilt
+from genrec.engines.prefix_bias import make_tilt
 from genrec.engines.vllm.masking import Writer
 from genrec.engines.vllm.processor import SEARCH
 from genrec.engines.vllm.served import Catalogue
@@ -326,8 +326,8 @@ class Search:
 def _steer(writer: Writer, prompt: list[int]) -> _Steer:
     catalogue = writer.catalogue
     constraint = None
-    if len(writer.exclude) or writer.only is not None:
-        constraint = Constraint.build(catalogue.trie, [writer.exclude], [writer.only])
+    if len(writer.exclude) or writer.candidates is not None:
+        constraint = Constraint.build(catalogue.trie, [writer.exclude], [writer.candidates])
     guide = None
     if catalogue.guide is not None:
         guide = catalogue.guide.guide(torch.tensor([prompt]), constraint)

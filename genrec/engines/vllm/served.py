@@ -21,13 +21,13 @@ import torch
 from transformers import AutoTokenizer
 
 from genrec.artifacts import MANIFEST, find_parent, read_manifest
-from genrec.decode.mask import DeviceTrie
+from genrec.decode.device_trie import DeviceTrie
 from genrec.decode.trie import Trie
-from genrec.engines.dense import DenseGuide
+from genrec.engines.sasrec_fusion import SasRecFusion
 from genrec.engines.vllm.table_file import file_stamp, read_table, table_id
 from genrec.errors import ArtifactError, DataError
-from genrec.model.dense import DenseView, load_dense
 from genrec.model.load import FULL_MODELS
+from genrec.model.sasrec_head import SasRecHead, load_sasrec_head
 from genrec.model.vocabulary import SidVocabulary
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.stream.templates import END_MARKER, ITEM_MARKER
@@ -49,7 +49,7 @@ class ServedBase:
         opening: Token after which an item is written.
         end: Token that ends a text.
         table: The table it was built on.
-        dense: The dense view that goes with it; None where it has none.
+        sasrec_head: The SASRec head that goes with it; None where it has none.
     """
 
     path: Path
@@ -58,7 +58,7 @@ class ServedBase:
     opening: int
     end: int
     table: SemanticIdTable
-    dense: DenseView | None = None
+    sasrec_head: SasRecHead | None = None
 
     @classmethod
     def load(cls, path: Path) -> ServedBase:
@@ -79,7 +79,7 @@ class ServedBase:
             token_ids[ITEM_MARKER],
             token_ids[END_MARKER],
             table,
-            load_dense(path),
+            load_sasrec_head(path),
         )
 
 
@@ -117,12 +117,12 @@ class Catalogue:
         return cls(base, table_id(item_ids, codes, learned), item_ids, codes, learned, trie)
 
     @cached_property
-    def guide(self) -> DenseGuide | None:
+    def guide(self) -> SasRecFusion | None:
         """The second opinion on the table's items; None where the causal LM alone has a say."""
-        if self.base.dense is None or self.base.dense.weight == 0:
+        if self.base.sasrec_head is None or self.base.sasrec_head.weight == 0:
             return None
-        return DenseGuide(
-            self.base.dense,
+        return SasRecFusion(
+            self.base.sasrec_head,
             self.base.table,
             self.item_ids,
             self.codes,

@@ -16,7 +16,7 @@ from genrec.evaluate.checks.arithmetic import (
     check_range,
     check_readable,
 )
-from genrec.evaluate.checks.honesty import (
+from genrec.evaluate.checks.leakage_claims import (
     check_beams,
     check_catalogue,
     check_floor,
@@ -37,8 +37,8 @@ from genrec.evaluate.checks.records import (
     check_ties,
     check_unchanged,
 )
+from genrec.evaluate.checks.report_table import Finding, Sheet
 from genrec.evaluate.checks.reports import read_report, read_saved
-from genrec.evaluate.checks.sheet import Finding, Sheet
 from genrec.evaluate.checks.tables import Unit, read_table
 from genrec.evaluate.saved import find_evaluations
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from genrec.evaluate.checks.bounds import SOLVER_SLACK, allowed_range, find_culprits, is_possible
-from genrec.evaluate.checks.sheet import Cell, Finding, Row, Sheet
+from genrec.evaluate.checks.report_table import Cell, Finding, Row, Sheet
 
 
 def check_readable(sheet: Sheet) -> Iterator[Finding]:

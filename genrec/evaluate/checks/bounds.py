@@ -21,7 +21,7 @@ from itertools import combinations, pairwise
 
 import numpy as np
 
-from genrec.evaluate.checks.sheet import Cell
+from genrec.evaluate.checks.report_table import Cell
 
 SOLVER_SLACK = 1e-6
 """Added to every cell: solver and floating point are no finer."""

@@ -14,7 +14,7 @@ import numpy as np
 from genrec.artifacts import read_manifest
 from genrec.data import Dataset
 from genrec.errors import ArtifactError, GenrecError
-from genrec.evaluate.checks.sheet import Finding, Sheet
+from genrec.evaluate.checks.report_table import Finding, Sheet
 from genrec.evaluate.provenance import counts_upto
 from genrec.schema import SPLITS, Split
 from genrec.semantic_ids.behaviour import behaviour_vectors

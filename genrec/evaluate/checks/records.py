@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from genrec.data import Dataset
-from genrec.evaluate.checks.sheet import Finding, Sheet
+from genrec.evaluate.checks.report_table import Finding, Sheet
 from genrec.evaluate.provenance import tied_share
 from genrec.evaluate.report import MODES, mode_name, ranks_name
 

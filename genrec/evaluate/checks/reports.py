@@ -9,7 +9,7 @@ from typing import Any
 
 from genrec.errors import ArtifactError, DataError
 from genrec.evaluate.checks.lineage import trace
-from genrec.evaluate.checks.sheet import TITLES, Cell, Row, Sheet
+from genrec.evaluate.checks.report_table import TITLES, Cell, Row, Sheet
 from genrec.evaluate.report import MODES, mode_name
 from genrec.evaluate.saved import read_evaluation
 

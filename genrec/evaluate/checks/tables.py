@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from genrec.errors import ConfigError, DataError
-from genrec.evaluate.checks.sheet import Cell, Row, Sheet
-from genrec.evaluate.checks.words import (
+from genrec.evaluate.checks.report_table import Cell, Row, Sheet
+from genrec.evaluate.checks.text_claims import (
     FACTS,
     MetricName,
     Number,

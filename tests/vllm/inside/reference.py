@@ -11,7 +11,7 @@ def may_follow(
     opening: int,
     end: int,
     exclude: Sequence[int] = (),
-    only: Sequence[int] | None = None,
+    candidates: Sequence[int] | None = None,
 ) -> set[int] | None:
     """Return the tokens that may follow; None where anything may.
 
@@ -21,7 +21,7 @@ def may_follow(
         opening: Token after which an item is written.
         end: Token that is left where no item is.
         exclude: Rows never to name.
-        only: Rows to stay within; None: all.
+        candidates: Rows to stay within; None: all.
     """
     num_levels = paths.shape[1]
     item_tokens = set(paths.ravel().tolist())
@@ -34,7 +34,7 @@ def may_follow(
             return None
     else:
         return None
-    rows = set(range(len(paths)) if only is None else only) - set(exclude)
+    rows = set(range(len(paths)) if candidates is None else candidates) - set(exclude)
     following = {
         int(paths[row, len(written)])
         for row in rows

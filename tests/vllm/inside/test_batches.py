@@ -63,7 +63,7 @@ def new_request(draw, number, served, paths):
     if draw(st.booleans()):
         filters["genrec_exclude"] = draw(rows)
     if draw(st.booleans()):
-        filters["genrec_only"] = draw(rows)
+        filters["genrec_candidates"] = draw(rows)
     return CachedRequestState(
         req_id=f"request {number}",
         prompt_token_ids=prompt,
@@ -84,7 +84,7 @@ def expected(request, served, paths):
         served.opening,
         served.end,
         filters.get("genrec_exclude", ()),
-        filters.get("genrec_only"),
+        filters.get("genrec_candidates"),
     )
 
 
@@ -168,7 +168,7 @@ def test_the_fuzz_meets_every_kind_of_row(served, paths):
     say = lambda tokens, **filters: may_follow(tokens, paths, opening, served.end, **filters)  # noqa: E731
     assert say([5]) is None and say([opening, *path]) is None and say([opening, 3]) is None
     assert say([5, opening]) == set(paths[:, 0].tolist())
-    assert say([opening, *path[:-1]], only=[0]) == {path[-1]}
+    assert say([opening, *path[:-1]], candidates=[0]) == {path[-1]}
     assert say([opening, path[-1]]) == {served.end}
     assert say([opening], exclude=list(range(len(paths)))) == {served.end}
     assert np.unique(paths, axis=0).shape == paths.shape and Path(served.path).is_dir()

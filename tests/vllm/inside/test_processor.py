@@ -80,7 +80,7 @@ def test_a_grown_table_is_seen_by_the_next_request(processor, base, few, table_f
     assert token not in allowed_after(processor, [base.opening])
     write_table(table_file, [*item_ids, "new"], np.concatenate([codes, new]), None)
     assert token in allowed_after(processor, [base.opening])
-    assert allowed_after(processor, [base.opening], genrec_only=["new"]) == {token}
+    assert allowed_after(processor, [base.opening], genrec_candidates=["new"]) == {token}
 
 
 def test_a_request_keeps_the_table_it_began_with(processor, base, few, paths, table_file):
@@ -104,12 +104,12 @@ def test_a_damaged_table_file_changes_nothing(processor, base, table_file):
     ("extra", "message"),
     [
         ({"genrec_exclude": "item 1"}, "must be a list"),
-        ({"genrec_only": [1.5]}, "must be a list"),
-        ({"genrec_only": []}, "would leave no item"),
+        ({"genrec_candidates": [1.5]}, "must be a list"),
+        ({"genrec_candidates": []}, "would leave no item"),
         ({"genrec_exclude": ["nobody"]}, "'nobody' is not in the served table"),
-        ({"genrec_only": [10**9]}, "is not in the served table"),
-        ({"genrec_only": [-1]}, "is not in the served table"),
-        ({"genrec_only": [1, 2], "genrec_exclude": [1, 2]}, "leave no item"),
+        ({"genrec_candidates": [10**9]}, "is not in the served table"),
+        ({"genrec_candidates": [-1]}, "is not in the served table"),
+        ({"genrec_candidates": [1, 2], "genrec_exclude": [1, 2]}, "leave no item"),
     ],
 )
 def test_bad_filters_are_refused_at_the_door(extra, message, base, table_file, monkeypatch):
@@ -138,8 +138,8 @@ def test_model_runner_v2_masks_the_same_rows(base, table_file, paths):
         order = generator.permutation(slots)[: int(generator.integers(1, slots + 1))]
         rows, wanted = [], []
         for slot in order.tolist():
-            filters = {"genrec_only": [0, 1, 2]} if generator.random() < 0.5 else {}
-            processor.add_request(slot, params(genrec_only=[5]))
+            filters = {"genrec_candidates": [0, 1, 2]} if generator.random() < 0.5 else {}
+            processor.add_request(slot, params(genrec_candidates=[5]))
             assert processor.add_request(slot, params(**filters))
             length, drafts = int(generator.integers(1, 10)), int(generator.integers(0, 3))
             path = paths[generator.integers(0, len(paths))].tolist()
@@ -150,7 +150,9 @@ def test_model_runner_v2_masks_the_same_rows(base, table_file, paths):
                 seen = sequence[: len(sequence) - drafts + place]
                 rows.append((slot, place, seen[-1], len(seen) - 1))
                 wanted.append(
-                    may_follow(seen, paths, base.opening, base.end, (), filters.get("genrec_only"))
+                    may_follow(
+                        seen, paths, base.opening, base.end, (), filters.get("genrec_candidates")
+                    )
                 )
         columns = [torch.tensor(column, dtype=torch.int32) for column in zip(*rows, strict=True)]
         context = LogitsContext(

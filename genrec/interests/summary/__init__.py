@@ -1,0 +1,1 @@
+"""Interest summaries in words: what a model is taught and may write, and what of it is true."""

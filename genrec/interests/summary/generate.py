@@ -1,0 +1,65 @@
+"""Summaries of interests by a tuned model: it writes, then every claim is checked.
+
+The model reads the user's stream and names interests with the events they rest on; it can only
+name interests that exist and cite events it was shown. What the events do not support is dropped
+and counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from genrec.engines.base import Engine
+from genrec.interests.profile.interests import MIN_EVIDENCE
+from genrec.interests.summary.check import Summary, check_summary
+from genrec.interests.summary.grammar import SummaryGrammar, read_summary
+from genrec.schema import History
+from genrec.stream.encode import Encoder
+
+
+def summarize(
+    histories: Sequence[History],
+    engine: Engine,
+    encoder: Encoder,
+    min_evidence: int = MIN_EVIDENCE,
+    chances: np.ndarray | None = None,
+) -> list[Summary]:
+    """Let the model say what each history's user cares about, and keep what the events support.
+
+    Args:
+        histories: Oldest event first.
+        engine: Runs the model.
+        encoder: Of the run.
+        min_evidence: Fewest events that an interest rests on.
+        chances: Of each first code among the next events, see ``check_summary``. Shape: (B, codes
+            of a level).
+
+    Raises:
+        DataError: An event's item is not in the table.
+    """
+    table, spelling = encoder.renderer.table, encoder.summaries
+    grammar = SummaryGrammar(spelling)
+    questions = spelling.questions(histories)
+    grammars = [
+        grammar.of(history.events[question.first :])
+        for history, question in zip(histories, questions, strict=True)
+    ]
+    prompts = [question.prompt for question in questions]
+    texts = engine.text(prompts, grammars, spelling.answer_limit)
+    decode = encoder.tokenizer.backend_tokenizer.decode
+    return [
+        check_summary(
+            read_summary(
+                decode(tokens, skip_special_tokens=False), history.events, question.first, table
+            ),
+            history,
+            table,
+            min_evidence,
+            None if chances is None else chances[place],
+        )
+        for place, (history, question, tokens) in enumerate(
+            zip(histories, questions, texts, strict=True)
+        )
+    ]

@@ -1,0 +1,164 @@
+"""Training of the SASRec head: histories of rows in, best weights on validation out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from genrec.model.sasrec_head import SasRecHead, SasRecHeadConfig, pad_histories
+from genrec.model.transition_counts import count_transitions
+from genrec.model.transitions import NO_ROW, Transitions
+from genrec.progress import progress
+
+CUTOFF = 10
+QUESTIONS_AT_ONCE = 512
+TRANSITIONS_WEIGHTS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
+UNTRIED_TRANSITIONS_WEIGHT = 2.0
+"""Without questions to choose by."""
+BUCKET = 32
+"""Batches whose histories are sorted by length together, so that little padding is computed."""
+
+
+def fit_sasrec_head(
+    histories: Sequence[Sequence[int]],
+    questions: Sequence[tuple[Sequence[int], int]],
+    codes: np.ndarray,
+    centroids: np.ndarray,
+    config: SasRecHeadConfig,
+    seed: int,
+    device: torch.device | str = "cpu",
+) -> tuple[SasRecHead, list[dict[str, float]]]:
+    """Train a SASRec head.
+
+    Args:
+        histories: Rows of each user's training events, oldest first.
+        questions: Histories and the row that came next, for early stopping; none: no stopping.
+        codes: Of the table. Shape: (N, L).
+        centroids: Of its codes. Shape: (L, K, D); L = 0 trains a plain SASRec.
+        config: Size and training.
+        seed: Equal seeds give equal weights on one device.
+        device: Where to train.
+
+    Returns:
+        The view with its best weights, in evaluation mode, and the looks at validation: "epoch",
+        "loss" (mean of the epoch, nats) and "ndcg@10".
+    """
+    torch.manual_seed(seed)
+    generator = np.random.default_rng(seed)
+    view = SasRecHead(len(codes), torch.as_tensor(centroids, dtype=torch.float32), config).to(
+        device
+    )
+    code_table = torch.as_tensor(codes, dtype=torch.int64, device=device)
+    samples = [part for history in histories for part in _cut(history, config.max_events)]
+    steps = max(math.ceil(len(samples) / config.batch_size) * config.epochs, 1)
+    optimizer = torch.optim.AdamW(
+        view.parameters(),
+        lr=config.learning_rate,
+        betas=(0.9, 0.98),
+        weight_decay=config.weight_decay,
+        foreach=True,
+    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _pace(step, steps))
+    best, best_weights, stale = -1.0, view.state_dict(), 0
+    curve: list[dict[str, float]] = []
+    with progress() as bar:
+        task = bar.add_task("SASRec head", total=config.epochs, note="")
+        for epoch in range(1, config.epochs + 1):
+            view.train()
+            total, count = 0.0, 0
+            for batch in _batches(samples, config.batch_size, generator):
+                drawn = torch.as_tensor(generator.integers(len(codes), size=config.num_negatives))
+                loss = view.loss(batch.to(device), drawn.to(device), code_table)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                schedule.step()
+                total, count = total + float(loss.detach()), count + 1
+            bar.update(task, advance=1)
+            last = epoch == config.epochs
+            if not questions or not (last or epoch % config.every_epochs == 0):
+                continue
+            found = sasrec_head_ndcg(view.eval(), codes, questions)
+            curve.append({"epoch": epoch, "loss": total / max(count, 1), "ndcg@10": found})
+            stale += 1
+            if found > best:
+                best, stale = found, 0
+                best_weights = {name: value.clone() for name, value in view.state_dict().items()}
+            bar.update(task, note=f"NDCG@{CUTOFF} {best:.4f}")
+            if stale >= config.patience:
+                break
+    if questions:
+        view.load_state_dict(best_weights)
+    return view.eval(), curve
+
+
+def add_transitions(
+    view: SasRecHead,
+    histories: Sequence[Sequence[int]],
+    questions: Sequence[tuple[Sequence[int], int]],
+    codes: np.ndarray,
+) -> None:
+    """Count what followed what for a trained view; the questions choose how much that says.
+
+    Args:
+        view: Trained on the histories.
+        histories: As for ``fit_sasrec_head``, like the others.
+        questions: None: nothing is chosen.
+        codes: Of the table.
+    """
+    counted = count_transitions(histories, len(codes))
+    view.transitions = Transitions.of(counted).to(view.learned.weight.device)
+    found = {}
+    for weight in TRANSITIONS_WEIGHTS if questions else ():
+        view.transitions_weight = weight
+        found[weight] = sasrec_head_ndcg(view, codes, questions)
+    best = max(found, key=lambda weight: found[weight], default=UNTRIED_TRANSITIONS_WEIGHT)
+    view.transitions_weight = best
+
+
+@torch.inference_mode()
+def sasrec_head_ndcg(
+    view: SasRecHead, codes: np.ndarray, questions: Sequence[tuple[Sequence[int], int]]
+) -> float:
+    """Return the mean NDCG@10 of the questions, items of the history left out."""
+    device = view.learned.weight.device
+    rows = torch.arange(len(codes), device=device)
+    vectors = view.vectors(rows, torch.as_tensor(codes, dtype=torch.int64, device=device))
+    gain = 0.0
+    for start in range(0, len(questions), QUESTIONS_AT_ONCE):
+        batch = questions[start : start + QUESTIONS_AT_ONCE]
+        histories = pad_histories([history for history, _ in batch]).to(device)
+        logits = view(histories, vectors, rows)
+        asked, columns = (histories != NO_ROW).nonzero(as_tuple=True)
+        targets = torch.tensor([target for _, target in batch], device=device)
+        wanted = logits.gather(1, targets.unsqueeze(1))
+        logits[asked, histories[asked, columns]] = -torch.inf
+        ranks = (logits > wanted).sum(dim=1) + 1
+        gain += float((1 / (ranks[ranks <= CUTOFF] + 1).float().log2()).sum())
+    return gain / len(questions)
+
+
+def _cut(history: Sequence[int], max_events: int) -> Iterator[Sequence[int]]:
+    """Yield stretches in which every event but the first is foreseen once."""
+    for start in range(0, len(history) - 1, max_events):
+        yield history[start : start + max_events + 1]
+
+
+def _batches(
+    samples: Sequence[Sequence[int]], size: int, generator: np.random.Generator
+) -> Iterator[Tensor]:
+    order = generator.permutation(len(samples))
+    for start in range(0, len(order), size * BUCKET):
+        near = sorted(order[start : start + size * BUCKET], key=lambda place: len(samples[place]))
+        parts = [near[begin : begin + size] for begin in range(0, len(near), size)]
+        for number in generator.permutation(len(parts)):
+            yield pad_histories([samples[place] for place in parts[number]])
+
+
+def _pace(step: int, steps: int) -> float:
+    warm_up = min(200, steps // 10 + 1)
+    return min(1.0, (step + 1) / warm_up) * 0.5 * (1 + math.cos(math.pi * step / steps))

@@ -1,0 +1,346 @@
+"""What a Python user imports: load a run, recommend, say interests.
+
+recommender = Recommender.load("runs/demo/sft")
+recommender.recommend(user_id="u17", k=10)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from genrec.base_recommender import BaseRecommender
+from genrec.data import Dataset
+from genrec.engines.base import Engine, ItemQuery
+from genrec.engines.torch import TorchEngine
+from genrec.errors import ConfigError
+from genrec.graph.user_item_path import own_path
+from genrec.interests.explain.deletion import Explanation, Question, explain_items
+from genrec.interests.profile.buckets import NEXT_EVENTS
+from genrec.interests.profile.interests import MIN_EVIDENCE
+from genrec.interests.summary.check import Summary
+from genrec.interests.summary.generate import summarize
+from genrec.interests.timeline.evolution import Evolution, evolve
+from genrec.interests.timeline.forecast import Forecaster, calibrated
+from genrec.model.load import ADAPTER_NAME, LoadedRun, base_of, describe_run, load_run
+from genrec.schema import Event, History, Recommendation, Request, SemanticId
+from genrec.semantic_ids.extend import place_catalogue
+from genrec.semantic_ids.table import SemanticIdTable
+
+if TYPE_CHECKING:
+    from genrec.zero_shot.config import ZeroShotConfig
+    from genrec.zero_shot.recommender import ZeroShotRecommender
+
+
+class Recommender(BaseRecommender):
+    """A trained run behind an engine; a ``schema.Ranker``."""
+
+    name = "genrec"
+
+    def __init__(self, run: LoadedRun, engine: Engine, data: Dataset) -> None:
+        super().__init__(data)
+        self._run = run
+        self._engine = engine
+        self._forecaster = Forecaster.of_run(run.path)
+
+    @classmethod
+    def load(
+        cls,
+        path: Path | str,
+        device: str | None = None,
+        num_beams: int = 50,
+        vllm: str | None = None,
+        sasrec_weight: float | None = None,
+    ) -> Recommender:
+        """Load a base, pretrained, fine-tuned or merged run with everything it was built on.
+
+        Args:
+            path: The run.
+            device: Such as "cpu" or "cuda"; None takes a GPU where there is one.
+            num_beams: Width of the search; results are exact when it covers the catalogue.
+            vllm: URL of a ``python -m genrec.engines.vllm`` that serves the run's base; None runs
+                the model in this process.
+            sasrec_weight: Weight of the SASRec head, 0 to 1: 0 uses the causal LM alone, 1 the head
+                alone; None: as chosen in training. In this process only.
+
+        Raises:
+            ArtifactError: The run or one of its parents is missing, damaged or another one.
+            ConfigError: A weight for a run without a SASRec head, or for a model elsewhere.
+            EngineUnavailable: Nothing answers at the URL.
+        """
+        if vllm is not None:
+            if sasrec_weight is not None:
+                raise ConfigError("a vLLM server weighs the SASRec head as its base says; leave it")
+            from genrec.engines.vllm.client import VllmEngine
+
+            run = describe_run(Path(path))
+            remote = VllmEngine(vllm, run, num_beams)
+            if base_of(run.path) != run.path:
+                remote.load_adapter(ADAPTER_NAME, run.path)
+                remote.use_adapter(ADAPTER_NAME)
+            return cls(run, remote, Dataset.load(run.data))
+        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        run = load_run(Path(path), device)
+        if sasrec_weight is not None:
+            if run.sasrec_head is None or not 0 <= sasrec_weight <= 1:
+                raise ConfigError(
+                    f"sasrec_weight={sasrec_weight}: give 0 to 1, for a run with a SASRec head"
+                )
+            run.sasrec_head.weight = sasrec_weight
+        return cls(run, TorchEngine(run, device, num_beams), Dataset.load(run.data))
+
+    @staticmethod
+    def zero_shot(
+        model: str,
+        data: Path | str,
+        config: ZeroShotConfig | None = None,
+        index: Path | str | None = None,
+        model_name: str | None = None,
+        api_key: str | None = None,
+        device: str | None = None,
+        raises: bool = False,
+    ) -> ZeroShotRecommender:
+        """Recommend by prompt with a stock chat model; see ``ZeroShotRecommender.load``.
+
+        Args:
+            model: URL of an OpenAI-compatible server, or a folder or Hugging Face name.
+            data: Prepared data.
+            config: How the model is asked.
+            index: Semantic-ID table of the data; None makes one in memory.
+            model_name: What the server calls the model; None: the first it serves.
+            api_key: Of the server; None: the variable OPENAI_API_KEY.
+            device: Of a local model.
+            raises: Whether a request without an answer is an error in ``recommend_many`` too.
+        """
+        from genrec.zero_shot.recommender import ZeroShotRecommender
+
+        return ZeroShotRecommender.load(
+            model, data, config, index, model_name, api_key, device, raises
+        )
+
+    def move_to(self, data: Dataset | Path | str) -> None:
+        """Answer from now on for another catalogue and its users, through text alone.
+
+        The other catalogue's items get the IDs that the frozen encoder and codebook give their
+        texts. What the model learned of prefixes carries over as far as texts are alike.
+
+        Args:
+            data: Prepared data of the other catalogue.
+
+        Raises:
+            DataError: The table has no encoder, or fewer IDs than there are items.
+        """
+        other = data if isinstance(data, Dataset) else Dataset.load(data)
+        table = place_catalogue(self.table, other.items)
+        self._data, self._new_items = other, {}
+        self._forecaster = None
+        self._take(table)
+
+    @property
+    def table(self) -> SemanticIdTable:
+        """The semantic IDs of everything that can be recommended."""
+        return self._run.table
+
+    def recommend_many(self, requests: Sequence[Request], k: int) -> list[list[Recommendation]]:
+        """See ``schema.Ranker.recommend_many``; items a filter names in vain are passed over.
+
+        Raises:
+            DataError: A history names an item that is not in the table.
+        """
+        return [
+            [
+                self._recommendation(int(row), rank, float(score))
+                for rank, (row, score) in enumerate(
+                    zip(found.rows, found.scores, strict=True), start=1
+                )
+            ]
+            for found in self._engine.items(self._queries(requests), k)
+        ]
+
+    def score_many(
+        self,
+        requests: Sequence[Request],
+        item_ids: Sequence[str],
+        starts: Sequence[int] | None = None,
+    ) -> list[float]:
+        """Return the score that ``recommend_many`` would give an item for each request.
+
+        Args:
+            requests: As for ``recommend_many``.
+            item_ids: One for each.
+            starts: See ``Encoder.prompts``.
+
+        Returns:
+            Log-probabilities in nats, -inf for items that the request's filters forbid.
+
+        Raises:
+            DataError: An item, or one of a history, is not in the table.
+        """
+        rows = [[self.table.index_of(item_id)] for item_id in item_ids]
+        found = self._engine.item_scores(self._queries(requests, starts), rows)
+        return [float(scores[0]) for scores in found]
+
+    def explain_many(self, questions: Sequence[tuple[Request, str]]) -> list[Explanation]:
+        """See ``genrec.interests.explain.deletion``; scores are asked for in few large batches.
+
+        Raises:
+            DataError: An item is not in the table, or its request's filters forbid it.
+        """
+        starts = self._run.encoder.starts([request.history for request, _ in questions])
+        asked = [
+            Question(request, item_id, start)
+            for (request, item_id), start in zip(questions, starts, strict=True)
+        ]
+
+        def label(item_id: str) -> str:
+            return self.item(item_id).label
+
+        return [
+            replace(explained, path=own_path(request.history, item_id, self.table, label))
+            for explained, (request, item_id) in zip(
+                explain_items(asked, self.score_many, self.table, label), questions, strict=True
+            )
+        ]
+
+    def interests_many(
+        self, histories: Sequence[History], min_evidence: int = MIN_EVIDENCE
+    ) -> list[Summary]:
+        """See ``BaseRecommender.interests_many``."""
+        chances = None
+        if self._forecaster is not None:
+            shares = self.forecasts([Request(history) for history in histories])
+            chances = self._forecaster.chances(shares, NEXT_EVENTS)
+        return summarize(histories, self._engine, self._run.encoder, min_evidence, chances)
+
+    def evolution(
+        self,
+        user_id: str | None = None,
+        events: Iterable[Event] | None = None,
+        as_of: int | None = None,
+        prefix: SemanticId = (),
+    ) -> Evolution:
+        """Follow a user's interests over time, and foresee the next window's.
+
+        Args:
+            user_id: A user of the prepared data.
+            events: A history, oldest first. Give this or ``user_id``.
+            as_of: Tell as right before this moment, seconds; None: right after the last event.
+            prefix: Look at the finer interests below this one; none: at the coarse ones.
+
+        Raises:
+            DataError: An unknown user or item.
+            DecodeError: No item has the prefix, or it is a whole semantic ID.
+        """
+        history = self.history(user_id, events)
+        if as_of is not None:
+            history = history.before(as_of)
+        return self.evolutions([Request(history, as_of)], prefix)[0]
+
+    def evolutions(self, requests: Sequence[Request], prefix: SemanticId = ()) -> list[Evolution]:
+        """Follow the interests of many histories; see ``evolution``."""
+        return evolve(requests, self._engine, self._run.encoder, self._forecaster, prefix)
+
+    def forecasts(self, requests: Sequence[Request]) -> np.ndarray:
+        """Foresee the next window's coarse interests.
+
+        Returns:
+            Shares that sum to 1, by first code. Shape: (B, codes of a level).
+        """
+        expected = self._expected(requests)
+        if self._forecaster is None:
+            return expected
+        known = [
+            self.table.first_codes(event.item_id for event in request.history.events)
+            for request in requests
+        ]
+        return self._forecaster.predict(known, expected)
+
+    def next_interests_many(
+        self, histories: Sequence[History], top: int = 5
+    ) -> list[list[tuple[str, float]]]:
+        """Return for each history the interests expected next, likeliest first."""
+        return [
+            [
+                (self.table.name_of((int(code),)), float(row[code]))
+                for code in np.argsort(-row, kind="stable")[:top]
+                if row[code] > 0
+            ]
+            for row in self._expected([Request(history) for history in histories])
+        ]
+
+    @property
+    def adapters(self) -> list[str]:
+        """Names of the adapters that are loaded."""
+        return self._engine.adapters
+
+    @property
+    def adapter(self) -> str | None:
+        """The adapter in use; None: the base alone."""
+        return self._engine.adapter
+
+    def load_adapter(self, name: str, path: Path | str) -> None:
+        """See ``Engine.load_adapter``."""
+        self._engine.load_adapter(name, Path(path))
+
+    def use_adapter(self, name: str | None) -> None:
+        """See ``Engine.use_adapter``."""
+        self._engine.use_adapter(name)
+
+    def drop_adapter(self, name: str) -> None:
+        """See ``Engine.drop_adapter``."""
+        self._engine.drop_adapter(name)
+
+    def prompt(
+        self,
+        user_id: str | None = None,
+        events: Iterable[Event] | None = None,
+        at: int | None = None,
+        event_type: str | None = None,
+    ) -> tuple[str, int]:
+        """Return exactly what the model reads before it writes an item, and its tokens' number."""
+        request = Request(self.history(user_id, events), at, event_type)
+        tokens = self._run.encoder.prompts([request])[0]
+        return self._run.encoder.tokenizer.decode(tokens), len(tokens)
+
+    def _take(self, table: SemanticIdTable) -> None:
+        renderer = replace(self._run.encoder.renderer, table=table)
+        encoder = replace(self._run.encoder, renderer=renderer)
+        self._engine.replace_table(table)
+        self._run = replace(self._run, encoder=encoder)
+
+    def _expected(self, requests: Sequence[Request]) -> np.ndarray:
+        """Return what the next event is of, by first code. Shape: (B, codes of a level)."""
+        log_probs = self._engine.code_log_probs(self._run.encoder.prompts(requests))
+        return calibrated(log_probs, self._forecaster)
+
+    def _queries(
+        self, requests: Sequence[Request], starts: Sequence[int] | None = None
+    ) -> list[ItemQuery]:
+        candidate_rows: dict[frozenset[str], np.ndarray] = {}
+        queries = []
+        prompts = self._run.encoder.prompts(requests, starts)
+        for request, prompt in zip(requests, prompts, strict=True):
+            candidates = None
+            if request.candidates is not None:
+                if request.candidates not in candidate_rows:
+                    candidate_rows[request.candidates] = np.array(
+                        self._rows(request.candidates), dtype=np.int64
+                    )
+                candidates = candidate_rows[request.candidates]
+            forbidden = self._rows(request.forbidden)
+            queries.append(ItemQuery(prompt, forbidden, candidates, request.interest_bias))
+        return queries
+
+    def _rows(self, item_ids: Iterable[str]) -> list[int]:
+        table = self.table
+        return [table.index_of(item_id) for item_id in item_ids if table.knows(item_id)]
+
+    def _recommendation(self, row: int, rank: int, score: float) -> Recommendation:
+        item_id = self.table.item_ids[row]
+        codes = tuple(int(code) for code in self.table.codes[row])
+        return Recommendation(item_id, rank, score, self.item(item_id).label, codes)

@@ -1,0 +1,1 @@
+"""The gateway: live events in, recommendations and interests out, over HTTP."""

@@ -1,0 +1,86 @@
+"""The application: routes, guard and error handlers around one gateway."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Security
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.security import HTTPBearer
+
+from genrec.serving import page
+from genrec.serving.gateway import Gateway
+from genrec.serving.http.errors import install_handlers
+from genrec.serving.http.routes import (
+    adapters,
+    events,
+    explain,
+    health,
+    interests,
+    items,
+    recommend,
+    users,
+)
+from genrec.serving.http.security.guard import Guard
+from genrec.serving.http.security.keys import read_keys
+from genrec.serving.http.security.rate import RateLimiter
+from genrec.serving.settings import Settings
+
+DESCRIPTION = """\
+Post events as they happen; ask for the next items and for interests. An event counts from the next
+request on. Every answer that is not a success is `{"error": {"code", "message"}}`.
+"""
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Build the application; the gateway starts and stops with it.
+
+    Raises:
+        ConfigError: A setting cannot be used.
+    """
+    keys = read_keys(settings.api_keys.get_secret_value(), settings.api_keys_file)
+    gateway = Gateway(settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await gateway.start()
+        yield
+        await gateway.stop()
+
+    app = FastAPI(
+        title="genrec",
+        version="1",
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        # Their pages load scripts from elsewhere; ours works offline.
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.gateway = gateway
+    install_handlers(app, settings.retry_after_s, settings.max_body_bytes)
+    app.add_middleware(
+        Guard,
+        keys=keys,
+        limiter=RateLimiter(settings.rate_limit_per_s, settings.rate_limit_burst, time.monotonic),
+        max_body_bytes=settings.max_body_bytes,
+        metrics=gateway.metrics,
+    )
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_headers=["Authorization", "Content-Type"],
+            expose_headers=["Server-Timing", "Retry-After"],
+        )
+    # The guard reads the key; this only tells the OpenAPI document about it.
+    documented = [Security(HTTPBearer(auto_error=False))] if keys else []
+    for part in (events, users, recommend, explain, interests, items, adapters):
+        app.include_router(
+            part.router, dependencies=documented, max_body_size=settings.max_body_bytes
+        )
+    app.include_router(health.router)
+    app.include_router(page.router)
+    return app

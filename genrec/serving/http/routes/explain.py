@@ -1,0 +1,83 @@
+"""POST /v1/explain: why an item, event by event."""
+
+from __future__ import annotations
+
+import time
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from genrec.interests.explain.deletion import Explanation
+from genrec.serving.gateway import Gateway, Served
+from genrec.serving.http.errors import describe_errors
+from genrec.serving.http.item_requests import Question, read_question
+from genrec.serving.http.schemas import USER, Identifier
+
+router = APIRouter(tags=["recommend"])
+
+
+class ExplainBody(Question):
+    """An item, and the question it would answer."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"user_id": USER, "item_id": "P079", "without": [-1]}}
+    )
+
+    item_id: Identifier = Field(description="Recommended or not; the filters must allow it.")
+
+
+class EventEffect(BaseModel):
+    """What one event does: `nats` is what the item's log-probability loses without it."""
+
+    event: int = Field(description="Its number in the history as supposed; 1 is the oldest.")
+    item_id: str
+    title: str
+    timestamp: int
+    event_type: str | None
+    nats: float
+
+
+class ExplainAnswer(BaseModel):
+    """Why an item.
+
+    `whole` is what the history does to its log-probability, `parts` the sum of the effects,
+    `residual` the rest; `joint` is what it loses without all of the evidence.
+    """
+
+    item_id: str
+    title: str
+    sentence: str
+    interest: str | None
+    prefix: list[int]
+    score: float
+    empty_score: float
+    whole: float
+    parts: float
+    residual: float
+    joint: float
+    evidence: list[EventEffect]
+    effects: list[EventEffect]
+    num_unread: int
+    path: list[str]
+    adapter: str | None
+    took_ms: float
+
+
+@router.post("/v1/explain", responses=describe_errors(404, 400, 413, 422, 503))
+async def explain(body: ExplainBody, gateway: Served, response: Response) -> ExplainAnswer:
+    """Say which events raised an item: each is deleted, and the item scored again."""
+    start = time.perf_counter()
+    gateway.check_items([body.item_id], "item_id")
+    _, request = await read_question(body, gateway)
+    asked = time.perf_counter()
+    found = await gateway.explain(request, body.item_id)
+    response.headers["Server-Timing"] = f"engine;dur={(time.perf_counter() - asked) * 1000:.1f}"
+    return _to_answer(found, gateway, start)
+
+
+def _to_answer(found: Explanation, gateway: Gateway, start: float) -> ExplainAnswer:
+    return ExplainAnswer(
+        **found.to_json(),
+        adapter=gateway.recommender.adapter,
+        took_ms=round((time.perf_counter() - start) * 1000, 1),
+    )

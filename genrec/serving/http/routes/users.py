@@ -1,0 +1,96 @@
+"""/v1/users: who there is, what they did, and forgetting them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Response
+from pydantic import BaseModel
+
+from genrec.serving.gateway import Served
+from genrec.serving.http.errors import describe_errors
+from genrec.serving.http.schemas import Identifier, ShortText
+
+router = APIRouter(tags=["users"])
+
+UserId = Annotated[Identifier, Path(description="External ID.")]
+
+
+class User(BaseModel):
+    """A user of the list."""
+
+    user_id: str
+    num_events: int
+
+
+class UsersAnswer(BaseModel):
+    """Users, by ID."""
+
+    users: list[User]
+
+
+class UserEvent(BaseModel):
+    """One event of a user; `event_id` is null where it came without one."""
+
+    event_id: str | None
+    item_id: str
+    title: str | None
+    timestamp: int
+    event_type: str | None
+    rating: float | None
+    review: str | None
+
+
+class UserAnswer(BaseModel):
+    """A user's events, oldest first."""
+
+    user_id: str
+    events: list[UserEvent]
+
+
+@router.get("/v1/users", responses=describe_errors(422, 503))
+async def list_users(
+    gateway: Served,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 50,
+    query: Annotated[ShortText, Query(description="Part of an ID.")] = "",
+) -> UsersAnswer:
+    """List users, of the prepared data and of posted events, in the order of their IDs."""
+    found = await gateway.in_thread(gateway.histories.search, query, limit)
+    return UsersAnswer(users=[User(user_id=name, num_events=number) for name, number in found])
+
+
+@router.get("/v1/users/{user_id:path}", responses=describe_errors(404, 422, 503))
+async def get_user(user_id: UserId, gateway: Served) -> UserAnswer:
+    """Return a user's events (the newest `GENREC_MAX_HISTORY_EVENTS`)."""
+    live = await gateway.in_thread(gateway.histories.read, user_id)
+    recommender = gateway.recommender
+    events = [
+        UserEvent(
+            event_id=stored.event_id,
+            item_id=stored.event.item_id,
+            title=(
+                recommender.item(stored.event.item_id).label
+                if recommender.knows(stored.event.item_id)
+                else None
+            ),
+            timestamp=stored.event.timestamp,
+            event_type=stored.event.event_type,
+            rating=stored.event.rating,
+            review=". ".join(part for part in (stored.event.title, stored.event.review) if part)
+            or None,
+        )
+        for stored in live.stored
+    ]
+    return UserAnswer(user_id=user_id, events=events)
+
+
+@router.delete(
+    "/v1/users/{user_id:path}", status_code=204, responses=describe_errors(404, 422, 503)
+)
+async def delete_user(user_id: UserId, gateway: Served) -> Response:
+    """Delete a user's posted events, and never read the prepared data's again.
+
+    Events posted afterwards begin a new history.
+    """
+    await gateway.in_thread(gateway.histories.forget, user_id)
+    return Response(status_code=204)

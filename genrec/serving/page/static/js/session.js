@@ -1,0 +1,142 @@
+// What a person at the page does: choose someone, post an event, forget someone.
+
+import * as api from "./api.js";
+import { announce, clearProblem, showProblem } from "./notices.js";
+import { clearColours } from "./palette.js";
+import { AS_IT_IS, isSupposed, state, update } from "./state.js";
+
+const K = 10;
+const IN_ADDRESS = "person";
+let latest = 0; // answers to older questions are thrown away
+let latestItems = 0;
+
+/** Show a person; one who is `fresh` is known to have no events yet. */
+export async function choose(person, fresh = false) {
+  clearColours();
+  clearProblem();
+  history.replaceState(null, "", `#${new URLSearchParams({ [IN_ADDRESS]: person })}`);
+  update({ person, history: [], recommendations: null, before: null, interests: null, whatIf: AS_IT_IS });
+  await refresh({ fresh });
+}
+
+/** The person named in the address, if any. */
+export const personInAddress = () => new URLSearchParams(location.hash.slice(1)).get(IN_ADDRESS);
+
+/** Post one event of the chosen person, then ask everything anew. Resolves to whether it was kept. */
+export async function post(event, title) {
+  const { person } = state;
+  const stored = { event_id: newEventId(), user_id: person, timestamp: Math.floor(Date.now() / 1000), ...event };
+  update({ busy: true });
+  // Trying again sends the same event ID, so an event that did arrive is not stored twice.
+  if (!(await attempt(() => api.postEvent(stored), () => post(stored, title)))) {
+    update({ busy: false });
+    return false;
+  }
+  clearProblem();
+  if (state.person === person) await refresh({ posted: title });
+  return true;
+}
+
+/** Delete what is stored of the chosen person. Resolves to whether it was done. */
+export async function forget() {
+  const { person } = state;
+  if (!(await attempt(() => api.forget(person), forget))) return false;
+  history.replaceState(null, "", location.pathname);
+  update({ person: null, history: [], recommendations: null, before: null, interests: null, whatIf: AS_IT_IS });
+  announce(`${person} is forgotten.`);
+  return true;
+}
+
+async function refresh({ posted = null, fresh = false } = {}) {
+  const { person } = state;
+  const turn = ++latest;
+  update({ busy: true });
+  await attempt(async () => {
+    const events = fresh ? Promise.resolve([]) : eventsOf(person);
+    // Somebody without events is unknown to the gateway: ask for an empty history instead.
+    const known = posted !== null || (await events).length > 0;
+    const who = known ? { user_id: person } : { events: [] };
+    const reading = events.then((history) => turn === latest && update({ history }));
+    await Promise.all([
+      reading,
+      askItems(who, reading),
+      api.interests(who).then(async (answer) => {
+        await reading;
+        if (turn === latest) update({ interests: answer });
+      }),
+    ]);
+    if (turn === latest) announce(news(posted));
+  }, () => refresh());
+  if (turn === latest) update({ busy: false });
+}
+
+/** Ask for items as things are supposed to be; `reading` is waited for before they are shown. */
+async function askItems(who, reading) {
+  const turn = ++latestItems;
+  const { person, recommendations } = state;
+  const [answer] = await Promise.all([api.recommend({ ...who, ...supposed() }, K), reading]);
+  if (turn !== latestItems || state.person !== person) return;
+  const before = recommendations && new Map(recommendations.items.map((item) => [item.item_id, item.rank]));
+  update({ recommendations: answer, before });
+}
+
+/** Suppose something else, and ask for items again; unless `asks` it is only shown. */
+export async function suppose(changes, asks = true) {
+  update({ whatIf: { ...state.whatIf, ...changes } });
+  if (!asks) return;
+  update({ busy: true });
+  await attempt(() => askItems(subject()), () => suppose({}));
+  update({ busy: false });
+  const first = state.recommendations?.items[0];
+  if (first) announce(`${isSupposed(state.whatIf) ? "If it were so" : "As it is"}: first ${first.title ?? first.item_id}.`);
+}
+
+/** Why an item, as things are supposed to be; null where the gateway cannot say. */
+export async function explain(item) {
+  let found = null;
+  await attempt(async () => {
+    found = await api.explain({ ...subject(), ...supposed() }, item);
+  });
+  return found;
+}
+
+const subject = () => (state.history.length ? { user_id: state.person } : { events: [] });
+
+/** What is supposed, as the gateway takes it. */
+function supposed() {
+  const { asOf, without, interestBias } = state.whatIf;
+  const turns = Object.entries(interestBias).map(([interest, strength]) => ({ interest, strength }));
+  return { ...(asOf !== null && { as_of: asOf }), ...(without.length && { without }), ...(turns.length && { interest_bias: turns }) };
+}
+
+async function eventsOf(person) {
+  try {
+    return (await api.user(person)).events;
+  } catch (error) {
+    if (error.code === "unknown_user") return [];
+    throw error;
+  }
+}
+
+function news(posted) {
+  const first = state.recommendations.items[0];
+  const next = first ? `First recommendation: ${first.title ?? first.item_id}.` : "Nothing left to recommend.";
+  return posted ? `Event kept: ${posted}. ${next}` : `${state.person}, ${state.history.length} events. ${next}`;
+}
+
+/** Do it, or say why not; resolves to whether it worked. */
+async function attempt(task, again) {
+  try {
+    await task();
+    return true;
+  } catch (error) {
+    if (!(error instanceof api.ApiError)) throw error;
+    showProblem(error, again);
+    return false;
+  }
+}
+
+function newEventId() {
+  // crypto.randomUUID exists on https and localhost only; a phone may come over plain http.
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}

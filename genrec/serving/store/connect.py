@@ -1,0 +1,98 @@
+"""From a URL to a database that is up to date: SQLite in WAL mode, or PostgreSQL.
+
+The driver is a synchronous one, called from a pool of threads: SQLite has no other kind, a call
+takes a fraction of a millisecond, and so both databases share every line of this package.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import URL, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, OperationalError
+
+from genrec.errors import ConfigError
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+BUSY_TIMEOUT_MS = 10_000
+CONNECT_TIMEOUT_S = 5
+_LOCK_NUMBER = 7_267_736
+
+
+def connect(url: str) -> Engine:
+    """Open the database; nothing is sent to it yet.
+
+    Raises:
+        ConfigError: The URL is of no database we know.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        # The text itself may hold a password.
+        raise ConfigError(_EXPECTED) from None
+    match parsed.get_backend_name():
+        case "sqlite":
+            return _connect_sqlite(parsed)
+        case "postgresql" | "postgres":
+            return create_engine(
+                parsed.set(drivername="postgresql+psycopg"),
+                pool_pre_ping=True,
+                hide_parameters=True,
+                connect_args={"connect_timeout": CONNECT_TIMEOUT_S},
+            )
+        case name:
+            raise ConfigError(f"no store in '{name}'; {_EXPECTED}")
+
+
+_EXPECTED = (
+    "GENREC_STORE must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE "
+    "(an absolute SQLite path has four slashes)"
+)
+
+
+def _connect_sqlite(url: URL) -> Engine:
+    if not url.database or url.database == ":memory:":
+        raise ConfigError(f"a store in memory would lose acknowledged events; {_EXPECTED}")
+    Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(
+        url.set(drivername="sqlite"), hide_parameters=True, connect_args={"timeout": 0}
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _: Any) -> None:
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        cursor.execute("PRAGMA journal_mode=WAL")
+        # FULL: an acknowledged event survives a power cut, not only the end of this process.
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.close()
+
+    return engine
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the tables up to date; several gateways may do so at once.
+
+    Raises:
+        ConfigError: The database cannot be reached or refuses.
+    """
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    try:
+        with engine.begin() as connection:
+            # Let one gateway migrate while the others wait.
+            if engine.dialect.name == "postgresql":
+                connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK_NUMBER})"))
+            else:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except OperationalError as error:
+        shown = engine.url.render_as_string(hide_password=True)
+        reason = str(error.orig).strip().splitlines()[0]
+        raise ConfigError(
+            f"the store at {shown} cannot be used ({reason}); see docs/serve.md"
+        ) from None

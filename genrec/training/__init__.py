@@ -1,0 +1,1 @@
+"""Entry points for ``accelerate launch``: pretrain (full parameters) and sft (LoRA)."""

@@ -1,0 +1,348 @@
+"""The training loop both entry points share, on Accelerate.
+
+Nothing random depends on how far a run got: the batch of every step follows from the seed, and a
+checkpoint holds weights, optimizer, schedule and random states. A run that was killed and started
+again ends with the same weights as one that was not.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import GradientAccumulationPlugin, ProjectConfiguration, set_seed
+from transformers import get_cosine_schedule_with_warmup
+
+from genrec.config import dump_yaml
+from genrec.errors import ArtifactError, ConfigError
+from genrec.model.loss import StreamLoss
+from genrec.progress import console, progress
+from genrec.training.config import Mixture, TrainConfig
+from genrec.training.corpus import Corpus
+from genrec.training.samples import Target
+
+Validate = Callable[[Any], float]
+"""Takes the loss module, returns NDCG@10 on validation events."""
+
+
+@dataclass
+class Progress:
+    """Where a run is; part of every checkpoint.
+
+    Attributes:
+        epoch: Epochs finished.
+        step: Steps finished inside the present epoch.
+        best: Best validation NDCG@10 so far.
+        stale: Looks since the best.
+        curve: One entry per look: epoch, training loss, NDCG@10.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    best: float = -1.0
+    stale: int = 0
+    loss_sum: float = 0.0
+    loss_weight: float = 0.0
+    curve: list[dict[str, float]] = field(default_factory=list)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint stores."""
+        return asdict(self)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what a checkpoint stored."""
+        self.__dict__.update(state)
+
+
+class Workspace:
+    """The folder beside the output that a run lives in until it is finished."""
+
+    def __init__(self, config: TrainConfig) -> None:
+        self.path = config.out.parent / f".{config.out.name}.training"
+        self.corpus = self.path / "corpus.arrow"
+        self.best = self.path / "best.pt"
+        self._config = config
+
+    def open(self) -> None:
+        """Make the folder, or go on in it if the same run was cut off.
+
+        Raises:
+            ConfigError: Another run was cut off here.
+        """
+        settings = self.path / "config.yaml"
+        text = dump_yaml(self._config)
+        if settings.exists() and settings.read_text(encoding="utf-8") != text:
+            raise ConfigError(
+                f"{self.path} holds an unfinished run with other settings; remove it, or start "
+                f"with the settings in {settings} to go on"
+            )
+        self.path.mkdir(parents=True, exist_ok=True)
+        settings.write_text(text, encoding="utf-8")
+
+    def checkpoints(self) -> list[Path]:
+        """Return finished checkpoints, oldest first."""
+        found = self.path.glob("checkpoint-*")
+        return sorted(found, key=lambda path: int(path.name.split("-")[1]))
+
+    def keep_logs(self, directory: Path) -> None:
+        """Copy what the trackers wrote into the finished artifact."""
+        logs = self.path / "logs"
+        if logs.exists():
+            shutil.copytree(logs, directory / "logs")
+
+    def close(self) -> None:
+        """Remove the folder."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def loss_weights(mixture: Mixture) -> dict[Target, float]:
+    """Return the loss weight of every kind of target."""
+    return {
+        Target.ITEM: 1.0,
+        Target.REVIEW: mixture.review_weight,
+        Target.TITLE: mixture.text_weight,
+        Target.INTERESTS: mixture.text_weight,
+    }
+
+
+def make_accelerator(config: TrainConfig, workspace: Workspace) -> Accelerator:
+    """Return an accelerator that accumulates until a step's rows are used up."""
+    accelerator = Accelerator(
+        gradient_accumulation_plugin=GradientAccumulationPlugin(
+            num_steps=1, sync_with_dataloader=False
+        ),
+        log_with=config.trackers or None,
+        project_config=ProjectConfiguration(
+            project_dir=str(workspace.path), logging_dir=str(workspace.path / "logs")
+        ),
+    )
+    set_seed(config.seed)
+    return accelerator
+
+
+def train(
+    accelerator: Accelerator,
+    module: StreamLoss,
+    corpus: Corpus,
+    config: TrainConfig,
+    workspace: Workspace,
+    validate: Validate | None,
+) -> Progress:
+    """Train ``module`` and leave it holding its best weights.
+
+    Args:
+        accelerator: Of ``make_accelerator``.
+        module: Model with its loss; its trainable parameters are those that require gradients.
+        corpus: Training samples.
+        config: Settings.
+        workspace: Where checkpoints lie.
+        validate: Measures the model; None keeps the last weights.
+
+    Raises:
+        ArtifactError: A checkpoint is damaged.
+    """
+    steps_per_epoch = len(corpus.steps(0))
+    total = steps_per_epoch * config.epochs
+    parameters = _parameter_groups(module, config)
+    optimizer = torch.optim.AdamW(
+        parameters, lr=config.optimizer.learning_rate, betas=(0.9, 0.98), foreach=True
+    )
+    schedule = get_cosine_schedule_with_warmup(
+        optimizer, round(total * config.optimizer.warmup_share), total
+    )
+    module, optimizer = accelerator.prepare(module, optimizer)
+    state = Progress()
+    accelerator.register_for_checkpointing(state, schedule)
+    _resume(accelerator, workspace)
+    if config.trackers:
+        accelerator.init_trackers("genrec")
+    done = state.epoch * steps_per_epoch + state.step
+    with progress() as bar:
+        task = bar.add_task("training", total=total, completed=done, note="")
+        while state.epoch < config.epochs and not _is_stale(state, config):
+            steps = corpus.steps(state.epoch)
+            for step in range(state.step, len(steps)):
+                module.train()
+                loss = _train_step(
+                    accelerator, module, optimizer, schedule, corpus, steps[step], config, state
+                )
+                done += 1
+                state.step = step + 1
+                bar.update(task, advance=1, note=f"loss {loss:.3f}")
+                if config.trackers and done % 10 == 0:
+                    accelerator.log({"loss": loss, "lr": schedule.get_last_lr()[0]}, step=done)
+                if config.checkpoint_steps and done % config.checkpoint_steps == 0:
+                    _save_checkpoint(accelerator, workspace, done)
+            _finish_epoch(accelerator, module, config, workspace, validate, state, done)
+            bar.update(task, note=f"NDCG@10 {state.best:.4f}")
+    _take_best(accelerator, module, workspace, validate)
+    if config.trackers:
+        accelerator.end_training()
+    return state
+
+
+def _parameter_groups(module: StreamLoss, config: TrainConfig) -> list[dict[str, Any]]:
+    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    if not trained:
+        raise ConfigError("nothing to train: no parameter requires a gradient")
+    # Decay shrinks matrices; gains and, for a pretrained base, the old rows stay as they are.
+    decayed = [p for p in trained if p.ndim >= 2 and config.trainable == "all"]
+    kept = [p for p in trained if p.ndim < 2 or config.trainable != "all"]
+    return [
+        {"params": decayed, "weight_decay": config.optimizer.weight_decay},
+        {"params": kept, "weight_decay": 0.0},
+    ]
+
+
+def _train_step(
+    accelerator: Accelerator,
+    module: Any,
+    optimizer: Any,
+    schedule: Any,
+    corpus: Corpus,
+    rows: list[list[int]],
+    config: TrainConfig,
+    state: Progress,
+) -> float:
+    """Take one optimizer step over ``rows``, shared by all processes; return the mean loss."""
+    processes = accelerator.num_processes
+    # Every step makes the same number of passes on every process, also the last of an epoch, so
+    # that Accelerate's count of them stays in step with ours; a missing row is an empty one.
+    share = math.ceil(config.rows_per_step / processes)
+    mine = rows[accelerator.process_index * share :][:share]
+    mine = mine + [[] for _ in range(share - len(mine))]
+    micro = [
+        corpus.batch(mine[start : start + config.rows_per_device])
+        for start in range(0, share, config.rows_per_device)
+    ]
+    unwrapped = accelerator.unwrap_model(module)
+    weight = sum(unwrapped.weights.cpu()[batch["targets"][:, 1:]].sum() for batch in micro)
+    weight = accelerator.reduce(torch.as_tensor(weight).to(accelerator.device), "sum")
+    accelerator.gradient_accumulation_steps = len(micro)
+    total = torch.zeros((), device=accelerator.device)
+    for batch in micro:
+        with accelerator.accumulate(module):
+            batch = {name: tensor.to(accelerator.device) for name, tensor in batch.items()}
+            with accelerator.autocast():
+                loss, _ = module(**batch)
+            total += loss.detach()
+            # Gradients are averaged over passes and processes: undo both, divide by the weight.
+            accelerator.backward(loss * (len(micro) * processes) / weight)
+            if accelerator.sync_gradients:
+                accelerator.clip_grad_norm_(module.parameters(), config.optimizer.max_grad_norm)
+            optimizer.step()
+            optimizer.zero_grad()
+    schedule.step()
+    total = accelerator.reduce(total, "sum")
+    state.loss_sum += float(total)
+    state.loss_weight += float(weight)
+    return float(total / weight)
+
+
+def _finish_epoch(
+    accelerator: Accelerator,
+    module: Any,
+    config: TrainConfig,
+    workspace: Workspace,
+    validate: Validate | None,
+    state: Progress,
+    done: int,
+) -> None:
+    """Validate, keep the best weights, and write a checkpoint."""
+    state.epoch += 1
+    state.step = 0
+    loss = state.loss_sum / max(state.loss_weight, 1e-9)
+    state.loss_sum = state.loss_weight = 0.0
+    last = state.epoch == config.epochs
+    if validate is not None and (last or state.epoch % config.validation.every_epochs == 0):
+        module.eval()
+        with torch.inference_mode(), accelerator.autocast():
+            ndcg = validate(accelerator.unwrap_model(module))
+        state.stale += 1
+        if ndcg > state.best:
+            state.best, state.stale = ndcg, 0
+            _keep_best(accelerator, module, workspace)
+        state.curve.append({"epoch": state.epoch, "loss": loss, "ndcg@10": ndcg})
+        if config.trackers:
+            accelerator.log({"ndcg@10": ndcg, "epoch_loss": loss}, step=done)
+        if accelerator.is_main_process:
+            console.print(
+                f"epoch {state.epoch}/{config.epochs} · loss {loss:.4f} · "
+                f"validation NDCG@10 {ndcg:.4f} (best {state.best:.4f})"
+            )
+    _save_checkpoint(accelerator, workspace, done)
+
+
+def _is_stale(state: Progress, config: TrainConfig) -> bool:
+    patience = config.validation.patience
+    return patience > 0 and state.stale >= patience
+
+
+def _keep_best(accelerator: Accelerator, module: Any, workspace: Workspace) -> None:
+    trained = {
+        name
+        for name, parameter in accelerator.unwrap_model(module).named_parameters()
+        if parameter.requires_grad
+    }
+    # Frozen weights do not change, and 4-bit ones cannot be loaded back by name.
+    weights = accelerator.get_state_dict(module)
+    weights = {name: tensor for name, tensor in weights.items() if name in trained}
+    if accelerator.is_main_process:
+        aside = workspace.best.with_suffix(".tmp")
+        torch.save(weights, aside)
+        aside.replace(workspace.best)
+    accelerator.wait_for_everyone()
+
+
+def _take_best(
+    accelerator: Accelerator, module: Any, workspace: Workspace, validate: Validate | None
+) -> None:
+    if validate is not None:
+        weights = torch.load(workspace.best, map_location="cpu", weights_only=True)
+        accelerator.unwrap_model(module).load_state_dict(weights, strict=False)
+
+
+def _save_checkpoint(accelerator: Accelerator, workspace: Workspace, done: int) -> None:
+    """Write a checkpoint aside, give it its name, and drop the one before."""
+    aside = workspace.path / "checkpoint.tmp"
+    if accelerator.is_main_process:
+        shutil.rmtree(aside, ignore_errors=True)
+    accelerator.wait_for_everyone()
+    accelerator.save_state(str(aside))
+    accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
+        older = workspace.checkpoints()
+        final = workspace.path / f"checkpoint-{done}"
+        shutil.rmtree(final, ignore_errors=True)
+        aside.replace(final)
+        for path in older:
+            if path != final:
+                shutil.rmtree(path)
+    accelerator.wait_for_everyone()
+
+
+def _resume(accelerator: Accelerator, workspace: Workspace) -> None:
+    found = workspace.checkpoints()
+    if not found:
+        return
+    try:
+        accelerator.load_state(str(found[-1]))
+    except Exception as error:  # Accelerate passes on whatever the file's reader raised.
+        raise ArtifactError(
+            f"checkpoint {found[-1]} is damaged ({str(error).splitlines()[0]}); "
+            f"remove {workspace.path} to start again"
+        ) from None
+    accelerator.print(f"resuming from {found[-1].name}")
+
+
+def write_curve(directory: Path, state: Progress) -> None:
+    """Write the validation curve beside the weights."""
+    text = json.dumps({"best_ndcg@10": state.best, "curve": state.curve}, indent=2)
+    (directory / "training.json").write_text(text + "\n", encoding="utf-8")

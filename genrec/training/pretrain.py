@@ -1,0 +1,80 @@
+"""Train a base's full parameters (or only its semantic-ID rows) on the streams.
+
+accelerate launch train/pretrain.py --config train/configs/pretrain.yaml \
+    data=runs/data base=runs/base out=runs/pretrain
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from genrec.artifacts import find_parent, write_aside
+from genrec.interests.timeline.forecast import Forecaster
+from genrec.model.base import save_model
+from genrec.model.load import LoadedRun, base_settings, load_run
+from genrec.model.sasrec_head import SasRecHead
+from genrec.training.config import TrainConfig
+from genrec.training.forecast import train_forecaster
+from genrec.training.loop import write_curve
+from genrec.training.sasrec import train_sasrec_head
+from genrec.training.session import Session, run_command, run_session
+
+
+def pretrain(config: TrainConfig) -> None:
+    """Train and write a "pretrain" artifact: a full model, ready to serve or to adapt."""
+    session = run_session(config, lambda run: _choose_parameters(run, config), load_run)
+    unwrapped = session.accelerator.unwrap_model(session.module)
+    sasrec_head = train_sasrec_head(
+        session.accelerator, config, session.run, session.data, unwrapped
+    )
+    run = replace(session.run, sasrec_head=sasrec_head)
+    forecaster = train_forecaster(session.accelerator, config, run, session.data, unwrapped)
+    if session.accelerator.is_main_process:
+        _write(session, sasrec_head, forecaster)
+    session.accelerator.wait_for_everyone()
+
+
+def _choose_parameters(run: LoadedRun, config: TrainConfig) -> torch.nn.Module:
+    model = run.model
+    if config.trainable == "new_rows":
+        model.requires_grad_(False)
+        new_ids = torch.as_tensor(run.vocabulary.token_ids.ravel())
+        for embedding in {model.get_input_embeddings(), model.get_output_embeddings()}:
+            weight = embedding.weight.requires_grad_(True)
+            mask = torch.zeros(len(weight), 1, dtype=weight.dtype)
+            mask[new_ids] = 1
+            weight.register_hook(lambda grad, mask=mask: grad * mask.to(grad.device))
+    return model
+
+
+def _write(session: Session, sasrec_head: SasRecHead | None, forecaster: Forecaster | None) -> None:
+    config, out = session.config, session.config.out
+    settings = {**config.model_dump(mode="json"), "base_settings": base_settings(config.base)}
+    with write_aside(out) as directory:
+        parents = {"index": find_parent(config.base, "index"), "base": config.base}
+        save_model(
+            directory,
+            out,
+            "pretrain",
+            session.module.model,
+            session.run.encoder.tokenizer,
+            settings,
+            parents,
+            sasrec_head,
+        )
+        if forecaster is not None:
+            forecaster.save(directory)
+        write_curve(directory, session.progress)
+        session.workspace.keep_logs(directory)
+    session.workspace.close()
+
+
+def main() -> None:
+    """Run the entry point."""
+    run_command(pretrain, __doc__ or "")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""Histories and catalogue to training samples: one sequence, the loss of every event in it.
+
+A sample is a token sequence and, for every token, what kind of target it is. Kinds let one pass
+train several tasks and weigh them.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from itertools import islice
+
+from genrec.interests.summary.targets import write_lesson
+from genrec.schema import History, Item
+from genrec.stream.encode import Encoder
+from genrec.stream.templates import END_MARKER, MARKERS
+from genrec.stream.windows import split_windows
+
+MOMENTS = 4
+"""Of each history at which a summary is a sample."""
+
+
+class Target(IntEnum):
+    """What a token is to the loss."""
+
+    NONE = 0
+    ITEM = 1
+    """A code of an event's item."""
+    REVIEW = 2
+    """What the user said after the item: rating and review."""
+    TITLE = 3
+    """A title given its ID, or an ID given its title."""
+    INTERESTS = 4
+    """A summary of interests."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One training sequence.
+
+    Attributes:
+        input_ids: Tokens.
+        targets: ``Target`` of each token: whether its prediction is trained.
+    """
+
+    input_ids: list[int]
+    targets: list[int]
+
+
+def stream_samples(histories: Iterable[History], encoder: Encoder) -> Iterator[Sample]:
+    """Yield the windows of each history; every event is a target exactly once."""
+    header = encoder.header
+    num_levels = encoder.renderer.table.num_levels
+    for batch in _batched(histories, 1024):
+        for segments in encoder.segments(batch):
+            lengths = [len(segment) for segment in segments]
+            for window in split_windows(lengths, encoder.event_limit):
+                input_ids, targets = list(header), [int(Target.NONE)] * len(header)
+                for index in range(window.start, window.end):
+                    segment = segments[index]
+                    input_ids += segment
+                    if index < window.first_target:
+                        targets += [Target.NONE] * len(segment)
+                        continue
+                    before = segment.index(encoder.opening) + 1
+                    after = len(segment) - before - num_levels
+                    targets += [Target.NONE] * before + [Target.ITEM] * num_levels
+                    targets += [Target.REVIEW] * after
+                yield Sample(input_ids, targets)
+
+
+def title_samples(items: Iterable[Item], encoder: Encoder) -> Iterator[Sample]:
+    """Yield, for every titled item, its title given its ID and its ID given its title."""
+    renderer = encoder.renderer
+    for batch in _batched((item for item in items if item.title), 1024):
+        texts = [renderer.item_to_title(item.item_id, item.title or "") for item in batch]
+        texts += [renderer.title_to_item(item.item_id, item.title or "") for item in batch]
+        for input_ids in encoder.tokenize(texts):
+            input_ids = input_ids[: encoder.context_tokens]
+            yield Sample(input_ids, _after_last_marker(input_ids, encoder, Target.TITLE))
+
+
+def interest_samples(histories: Iterable[History], encoder: Encoder, seed: int) -> Iterator[Sample]:
+    """Yield, for every history, summaries of it at random moments.
+
+    The answers are the data's own truth (``interests.summary.targets``): the interests counted
+    then, and the events that came after.
+    """
+    rng = random.Random(seed)
+    table, spelling = encoder.renderer.table, encoder.summaries
+    for batch in _batched(histories, 256):
+        moments = [
+            (History(history.user_id, history.events[:cut]), history.events[cut:])
+            for history in batch
+            for cut in _cuts(len(history.events), rng)
+        ]
+        questions = spelling.questions([now for now, _ in moments])
+        for (now, later), question in zip(moments, questions, strict=True):
+            answer = spelling.spell(write_lesson(now, later, question.first, table, rng))
+            answer = answer[: encoder.context_tokens - len(question.prompt)]
+            targets = [int(Target.NONE)] * len(question.prompt)
+            yield Sample(question.prompt + answer, targets + [Target.INTERESTS] * len(answer))
+
+
+def _cuts(count: int, rng: random.Random) -> list[int]:
+    """Return how many events are past at each moment; some always come after."""
+    return sorted(rng.sample(range(count), min(count, MOMENTS)))
+
+
+def _after_last_marker(input_ids: Sequence[int], encoder: Encoder, kind: Target) -> list[int]:
+    """Return targets that cover what follows the task's last marker before the end."""
+    openers = {
+        ids[0] for ids in encoder.tokenize([marker for marker in MARKERS if marker != END_MARKER])
+    }
+    last = max(index for index, token in enumerate(input_ids) if token in openers)
+    return [int(Target.NONE)] * (last + 1) + [int(kind)] * (len(input_ids) - last - 1)
+
+
+def _batched(values: Iterable, size: int) -> Iterator[list]:
+    iterator = iter(values)
+    while batch := list(islice(iterator, size)):
+        yield batch

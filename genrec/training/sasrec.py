@@ -1,0 +1,96 @@
+"""The SASRec head that goes with a base: trained beside it, pooled as validation says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+
+from genrec.data import Dataset
+from genrec.model.load import LoadedRun
+from genrec.model.loss import StreamLoss
+from genrec.model.sasrec_head import SasRecHead
+from genrec.model.sasrec_training import add_transitions, fit_sasrec_head
+from genrec.training.config import TrainConfig
+from genrec.training.validation import make_validation
+
+WEIGHTS = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+UNTRIED_WEIGHT = 0.4
+"""Where validation is off."""
+MAX_QUESTIONS = 4000
+WEIGHING_USERS = 4
+"""The weight is chosen once, between near neighbours: on so many times the users of a look."""
+
+
+def train_sasrec_head(
+    accelerator: Accelerator, config: TrainConfig, run: LoadedRun, data: Dataset, module: StreamLoss
+) -> SasRecHead | None:
+    """Train the SASRec head of a table and choose its weight; None where it is left out.
+
+    Every process trains the same one, so that sharded models make the same forward calls while
+    the weight is chosen.
+
+    Args:
+        accelerator: Its device is trained on.
+        config: ``sasrec`` says how.
+        run: Holds the table.
+        data: Its train split is learned from; its valid split stops the training and chooses.
+        module: The finished causal LM.
+    """
+    if config.sasrec is None:
+        return None
+    row = run.table.index_of
+    histories = [
+        [row(event.item_id) for event in history.events] for history in data.histories("train")
+    ]
+    questions = [
+        ([row(event.item_id) for event in example.history.events], row(example.targets[0].item_id))
+        for example in data.examples("valid")
+    ]
+    drawn = np.random.default_rng(config.seed).permutation(len(questions))[:MAX_QUESTIONS]
+    watched = [questions[place] for place in drawn] if config.validation.users else []
+    view, curve = fit_sasrec_head(
+        histories,
+        watched,
+        run.table.codes,
+        run.table.centroids,
+        config.sasrec,
+        config.seed,
+        accelerator.device,
+    )
+    for look in curve:
+        accelerator.print(
+            f"SASRec head, epoch {look['epoch']:.0f} · loss {look['loss']:.4f} · "
+            f"validation NDCG@10 {look['ndcg@10']:.4f}"
+        )
+    add_transitions(view, histories, watched, run.table.codes)
+    accelerator.print(f"counts of what followed what weigh {view.transitions_weight}")
+    validate = make_validation(
+        config,
+        replace(run, sasrec_head=view),
+        data,
+        accelerator.device,
+        WEIGHING_USERS * config.validation.users,
+    )
+    if validate is None:
+        view.weight = UNTRIED_WEIGHT
+    else:
+        with accelerator.autocast():
+            view.weight = _best_weight(view, validate, module)
+    accelerator.print(f"the SASRec head has {view.weight:.0%} of the say")
+    return view
+
+
+@torch.inference_mode()
+def _best_weight(
+    view: SasRecHead, validate: Callable[[StreamLoss], float], module: StreamLoss
+) -> float:
+    found = {}
+    module.eval()
+    for weight in WEIGHTS:
+        view.weight = weight
+        found[weight] = validate(module)
+    return max(found, key=lambda weight: found[weight])

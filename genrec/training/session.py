@@ -1,0 +1,112 @@
+"""What both entry points do around the loop: parse, load, build the corpus, train."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from accelerate import Accelerator
+
+from genrec.cli.show import fault
+from genrec.config import dump_yaml, load_config
+from genrec.data import Dataset
+from genrec.errors import ConfigError, GenrecError
+from genrec.model.item_loss import ItemLoss
+from genrec.model.load import LoadedRun
+from genrec.model.loss import StreamLoss
+from genrec.model.precision import multiplies_bfloat16
+from genrec.progress import console
+from genrec.training.config import TrainConfig
+from genrec.training.corpus import Corpus, write_corpus
+from genrec.training.loop import Progress, Workspace, loss_weights, make_accelerator, train
+from genrec.training.validation import make_validation
+
+
+@dataclass
+class Session:
+    """A finished training, its best weights in ``run.model``."""
+
+    accelerator: Accelerator
+    config: TrainConfig
+    workspace: Workspace
+    run: LoadedRun
+    data: Dataset
+    module: StreamLoss
+    progress: Progress
+
+
+def run_command(train_run: Callable[[TrainConfig], None], description: str) -> None:
+    """Parse the command line of an entry point and run it; exit with 2 on the user's fault."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--config", type=Path, help="YAML file of settings (see train/configs)")
+    parser.add_argument("--qlora", action="store_true", help="load the base in 4 bits (sft only)")
+    parser.add_argument("--dry-run", action="store_true", help="print the resolved settings")
+    parser.add_argument("overrides", nargs="*", help="settings as name=value, dotted")
+    arguments = parser.parse_args()
+    try:
+        overrides = [*arguments.overrides, *(["lora.qlora=true"] if arguments.qlora else [])]
+        config = load_config(TrainConfig, arguments.config, overrides)
+        if arguments.dry_run:
+            sys.stdout.write(dump_yaml(config))
+            return
+        train_run(config)
+    except GenrecError as error:
+        console.print(fault(error), soft_wrap=True)
+        raise SystemExit(2) from None
+
+
+def run_session(
+    config: TrainConfig, prepare_model: Callable[[LoadedRun], Any], load: Callable[..., LoadedRun]
+) -> Session:
+    """Train a model on a prepared data set.
+
+    Args:
+        config: Settings.
+        prepare_model: Turns the loaded base into the model to train (freezing, adapters).
+        load: Loads the base.
+
+    Raises:
+        ConfigError: The data is not what the base's table was built on.
+    """
+    workspace = Workspace(config)
+    workspace.open()
+    accelerator = make_accelerator(config, workspace)
+    is_slow = accelerator.mixed_precision == "bf16" and not multiplies_bfloat16(accelerator.device)
+    if is_slow and accelerator.is_main_process:
+        console.print(
+            "this machine emulates bfloat16, up to ten times slower than float32 is: better leave "
+            "--mixed_precision at 'no'"
+        )
+    run = load(config.base)
+    if run.data.resolve() != config.data.resolve():
+        raise ConfigError(f"{config.base} was built on {run.data}, not on {config.data}")
+    row_tokens = config.row_tokens or run.base_config.context_tokens
+    if row_tokens < run.base_config.context_tokens:
+        raise ConfigError(
+            f"row_tokens={row_tokens} is less than the base's context of "
+            f"{run.base_config.context_tokens} tokens"
+        )
+    data = Dataset.load(config.data)
+    if accelerator.is_main_process and not workspace.corpus.exists():
+        write_corpus(workspace.corpus, data, run.encoder, config.mixture, config.seed)
+    accelerator.wait_for_everyone()
+    corpus = Corpus(
+        workspace.corpus,
+        config.mixture,
+        row_tokens,
+        config.rows_per_step,
+        run.encoder.tokenizer.pad_token_id,
+        config.seed,
+    )
+    model = prepare_model(run)
+    if config.gradient_checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    items = ItemLoss(run.vocabulary, run.table.codes, run.encoder.opening)
+    module = StreamLoss(model, items, loss_weights(config.mixture), config.embedding_dropout)
+    validate = make_validation(config, run, data, accelerator.device)
+    progress = train(accelerator, module, corpus, config, workspace, validate)
+    return Session(accelerator, config, workspace, run, data, module, progress)

@@ -1,0 +1,66 @@
+"""What early stopping watches: NDCG@10 on sampled validation users, seen items left out."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+
+from genrec.data import Dataset
+from genrec.engines.torch import TorchEngine
+from genrec.model.load import LoadedRun
+from genrec.model.loss import StreamLoss
+from genrec.recommender import Recommender
+from genrec.schema import Example, Request
+from genrec.training.config import TrainConfig
+
+CUTOFF = 10
+
+
+def make_validation(
+    config: TrainConfig,
+    run: LoadedRun,
+    data: Dataset,
+    device: torch.device,
+    num_users: int | None = None,
+) -> Callable[[StreamLoss], float] | None:
+    """Return the measure, or None where validation is off.
+
+    Every process measures the same users, so that sharded models make the same forward calls.
+
+    Args:
+        config: Settings.
+        run: Its model is the one that is measured.
+        data: Where the users are from.
+        device: Of the model.
+        num_users: How many to sample; None: as the settings say.
+    """
+    num_users = config.validation.users if num_users is None else num_users
+    if num_users == 0:
+        return None
+    examples = _sample(list(data.examples("valid")), num_users, config.seed)
+    requests = [
+        Request(example.history, at=target.timestamp, event_type=target.event_type)
+        for example in examples
+        for target in example.targets[:1]
+    ]
+
+    def validate(module: StreamLoss) -> float:
+        engine = TorchEngine(replace(run, model=module), device, config.validation.num_beams)
+        found = Recommender(run, engine, data).recommend_many(requests, CUTOFF)
+        gains = [
+            1 / math.log2(item.rank + 1)
+            for example, items in zip(examples, found, strict=True)
+            for item in items
+            if item.item_id == example.targets[0].item_id
+        ]
+        return sum(gains) / len(examples)
+
+    return validate
+
+
+def _sample(examples: list[Example], count: int, seed: int) -> list[Example]:
+    return examples if len(examples) <= count else random.Random(seed).sample(examples, count)

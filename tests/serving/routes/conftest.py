@@ -1,0 +1,22 @@
+"""A gateway on each store, and the library it is held against."""
+
+import pytest
+
+from genrec.recommender import Recommender
+from tests.serving.conftest import STORES
+
+
+@pytest.fixture(scope="module")
+def library(chain):
+    return Recommender.load(chain.sft, "cpu")
+
+
+@pytest.fixture(scope="module", params=STORES)
+def client(request, new_client):
+    return new_client(request.param)
+
+
+@pytest.fixture(scope="module")
+def users(library):
+    """Users of the prepared data; a test that changes one takes it from the end."""
+    return [history.user_id for history in library.data.histories("test")]

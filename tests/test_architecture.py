@@ -8,73 +8,106 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-STAGES = [
-    "errors schema progress artifacts config",
-    "data",
-    "semantic_ids",
-    "stream",
-    "decode",
-    "model",
-    "engines",
-    "interests",
-    "evaluate",
-    "base_recommender",
-    "zero_shot",
-    "recommend",
-    "cli",
+ROOMS = [
+    ["schema", "errors"],
+    ["progress", "artifacts", "config", "metrics", "batching"],
+    ["data"],
+    ["decode"],
+    ["semantic_ids"],
+    ["interests.profile"],
+    ["stream"],
+    ["model"],
+    ["engines"],
+    ["interests.summary", "interests.timeline", "interests.explain", "interests.counterfactual"],
+    ["graph"],
+    ["evaluate"],
+    ["baselines"],
+    ["base_recommender"],
+    ["zero_shot"],
+    ["recommender"],
+    ["training"],
+    ["serving"],
+    ["cli"],
 ]
-RANK = {name: rank for rank, names in enumerate(STAGES) for name in names.split()}
-FOUNDATION = set(STAGES[0].split())
+"""From the ground up: a room imports itself and rooms below it, never one beside or above it."""
+
+FLOOR = {room: floor for floor, rooms in enumerate(ROOMS) for room in rooms}
 SOURCES = sorted((ROOT / "genrec").rglob("*.py"))
 
 
-def imported_stages(path: Path) -> set[str]:
+def room_of(module: str) -> str | None:
+    """Return the room of ``genrec.x.y``: two names deep where a package is cut into rooms."""
+    parts = module.split(".")[1:]
+    for depth in (2, 1):
+        if ".".join(parts[:depth]) in FLOOR:
+            return ".".join(parts[:depth])
+    return None
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+def imports(path: Path) -> set[str]:
+    """Return the modules of ours that a file imports anywhere, type checking included."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        names = []
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             names = [f"{node.module}.{alias.name}" for alias in node.names]
-        for name in names:
-            parts = name.split(".")
-            if parts[0] in ("train", "serve"):
-                found.add(parts[0])
-            if parts[0] == "genrec" and len(parts) > 1:
-                found.add(parts[1])
-    return found
+            is_module = [
+                (ROOT / name.replace(".", "/")).with_suffix(".py").exists() for name in names
+            ]
+            found |= {
+                name if whole else node.module for name, whole in zip(names, is_module, strict=True)
+            }
+    return {name for name in found if name.split(".")[0] in ("genrec", "train", "serve", "tests")}
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_stage_imports_only_what_comes_before_it(path):
-    stage = path.relative_to(ROOT / "genrec").parts[0].removesuffix(".py")
-    if stage == "__init__":
-        return
-    imported = imported_stages(path)
-    assert not imported & {"train", "serve"}
-    if stage in ("schema", "errors"):
-        assert not imported
-    later = {name for name in imported if RANK[name] > RANK[stage]}
-    assert not later, f"{path} imports {later}"
+def test_a_room_imports_only_rooms_below_it(path):
+    room = room_of(module_of(path))
+    for imported in imports(path):
+        assert imported.startswith("genrec"), f"{path} imports {imported}"
+        other = room_of(imported)
+        if room is not None and other not in (None, room):
+            assert FLOOR[other] < FLOOR[room], f"{path} imports {imported}"
 
 
-def test_train_and_serve_do_not_import_each_other():
-    for folder, other in (("train", "serve"), ("serve", "train")):
+def test_entry_points_and_benchmarks_are_imported_by_nobody():
+    for folder in ("train", "serve", "benchmarks"):
         for path in (ROOT / folder).rglob("*.py"):
-            assert other not in imported_stages(path)
+            others = {name.split(".")[0] for name in imports(path)} - {"genrec", folder}
+            assert not others, f"{path} imports {others}"
+
+
+def test_no_circle_of_imports():
+    graph = {module_of(path): imports(path) for path in SOURCES}
+    done: set[str] = set()
+
+    def visit(module: str, path: tuple[str, ...]) -> None:
+        assert module not in path, " -> ".join([*path[path.index(module) :], module])
+        if module not in done:
+            for imported in sorted(graph.get(module, ())):
+                visit(imported, (*path, module))
+            done.add(module)
+
+    for module in sorted(graph):
+        visit(module, ())
 
 
 LIGHT = [
     "genrec.schema",
+    "genrec.metrics",
     "genrec.data.prepare",
     "genrec.data.toy",
     "genrec.semantic_ids.build",
+    "genrec.interests.profile.interests",
     "genrec.stream.encode",
-    "genrec.training.samples",
     "genrec.decode.trie",
-    "genrec.evaluate.metrics",
     "genrec.graph",
-    "genrec.graph.words",
     "genrec.cli",
 ]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from genrec.data import Dataset
-from genrec.evaluate.metrics import accuracy, find_ranks, mark_hits
+from genrec.metrics import accuracy, find_ranks, mark_hits
 from genrec.schema import Example, Ranker, Request
 
 CUTOFF = 10

@@ -17,7 +17,7 @@ import numpy as np
 from genrec.data import Dataset
 from genrec.errors import ConfigError, DataError
 from genrec.evaluate.bootstrap import Interval, intervals
-from genrec.evaluate.metrics import (
+from genrec.metrics import (
     NO_ITEM,
     accuracy,
     coverage,

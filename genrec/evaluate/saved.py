@@ -25,8 +25,8 @@ from genrec.artifacts import (
     write_manifest,
 )
 from genrec.errors import ArtifactError, ConfigError
-from genrec.evaluate.metrics import accuracy, cutoffs_within, mark_hits
 from genrec.evaluate.report import Report, ranks_name
+from genrec.metrics import accuracy, cutoffs_within, mark_hits
 
 KIND = "evaluation"
 REPORT_FILE = "report.json"

@@ -133,7 +133,7 @@ def test_a_weight_can_be_given_where_there_is_a_view(chain):
     ]
     assert scores[0] != scores[1]
     for weight in (-0.1, 1.1):
-        with pytest.raises(ConfigError, match="0..1"):
+        with pytest.raises(ConfigError, match="give 0 to 1"):
             Recommender.load(chain.pretrain, "cpu", sasrec_weight=weight)
     with pytest.raises(ConfigError, match="SASRec head"):
         Recommender.load(chain.base, "cpu", sasrec_weight=0.5)

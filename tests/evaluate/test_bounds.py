@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from genrec.evaluate.checks.bounds import allowed_range, find_culprits, is_possible
 from genrec.evaluate.checks.report_table import Cell
-from genrec.evaluate.metrics import accuracy, mark_hits
+from genrec.metrics import accuracy, mark_hits
 
 CUTOFFS = (1, 3, 5, 10, 20)
 ranks = st.lists(st.integers(0, 25), min_size=1, max_size=40)

@@ -93,7 +93,7 @@ def test_only_the_events_differ_between_questions():
     ask("abdc", score, start=2, exclude=frozenset("e"))
     assert len(asked) == 4
     for request, start in asked:
-        assert (request.at, request.event_type, request.filter_seen) == (30, "purchase", True)
+        assert (request.at, request.event_type, request.filter_seen) == (30, "purchase", False)
         # The item was met already: it is explained as one that may come again.
         assert request.exclude == {"e", "a", "b", "d"}
         read = [event.timestamp for event in request.history.events[start:]]

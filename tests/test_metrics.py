@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genrec.evaluate.metrics import (
+from genrec.metrics import (
     CUTOFFS,
     NO_ITEM,
     accuracy,

@@ -121,7 +121,7 @@ class Named:
 
     def __init__(self, ranker, name: str) -> None:
         self.name = name
-        self.recommend_many = ranker.recommend_many
+        self.rank_many = ranker.rank_many
 
 
 def compare(trained: Path, data: Dataset, max_users: int | None) -> dict[str, object]:

@@ -70,7 +70,7 @@ def measure(run: Path, num_users: int, seed: int) -> dict[str, Any]:
     requests = [
         Request(one.history, one.targets[0].timestamp, one.targets[0].event_type) for one in sample
     ]
-    first = [found[0].item_id for found in recommender.recommend_many(requests, 1)]
+    first = [found[0].item_id for found in recommender.rank_many(requests, 1)]
     targets = [one.targets[0].item_id for one in sample]
     return {
         "run": run.name,

@@ -117,7 +117,7 @@ class TextLikeness:
         self._place = {item_id: place for place, item_id in enumerate(self._ids)}
         self._vectors = encoder.encode(items)
 
-    def recommend_many(self, requests: list[Request], k: int) -> list[list[Recommendation]]:
+    def rank_many(self, requests: list[Request], k: int) -> list[list[Recommendation]]:
         """See ``schema.Ranker``."""
         answers = []
         for request in requests:
@@ -133,7 +133,7 @@ class TextLikeness:
 
 
 def measure(ranker, asked: list[tuple[Request, str]]) -> dict[str, float]:
-    answers = ranker.recommend_many([request for request, _ in asked], K)
+    answers = ranker.rank_many([request for request, _ in asked], K)
     ranks = [
         next((found.rank for found in answer if found.item_id == target), 0)
         for answer, (_, target) in zip(answers, asked, strict=True)

@@ -159,7 +159,7 @@ def measure_injection(recommender: ZeroShotRecommender, requests, seed: int) -> 
             variants[name].append(_with_review(request, text))
     ranks, scores = {}, {}
     for name, asked in variants.items():
-        answers = recommender.recommend_many(asked, recommender.config.num_candidates)
+        answers = recommender.rank_many(asked, recommender.config.num_candidates)
         found = [
             next(one for one in answer if one.item_id == target)
             for answer, target in zip(answers, wanted, strict=True)
@@ -209,7 +209,7 @@ def measure_grounding(
             for number, request in enumerate(asked)
         ]
         candidates = recommender._candidates(asked)
-        answers = recommender.recommend_many(asked, config.num_candidates)
+        answers = recommender.rank_many(asked, config.num_candidates)
         outside = not_candidates = repeated = 0
         for request, items, answer in zip(asked, candidates, answers, strict=True):
             shown = {item.item_id for item in items}

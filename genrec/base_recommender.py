@@ -39,8 +39,8 @@ class BaseRecommender(ABC):
         """The semantic IDs of everything that can be recommended."""
 
     @abstractmethod
-    def recommend_many(self, requests: Sequence[Request], k: int) -> list[list[Recommendation]]:
-        """See ``schema.Ranker.recommend_many``."""
+    def rank_many(self, requests: Sequence[Request], k: int) -> list[list[Recommendation]]:
+        """See ``schema.Ranker.rank_many``."""
 
     @abstractmethod
     def explain_many(self, questions: Sequence[tuple[Request, str]]) -> list[Explanation]:
@@ -270,7 +270,7 @@ class BaseRecommender(ABC):
         )
 
     def _recommend_one(self, request: Request, k: int) -> list[Recommendation]:
-        return self._checked(self.recommend_many([request], k)[0], k)
+        return self._checked(self.rank_many([request], k)[0], k)
 
     def _checked(self, found: list[Recommendation], k: int) -> list[Recommendation]:
         """Return what was found.

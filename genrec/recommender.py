@@ -115,7 +115,7 @@ class Recommender(BaseRecommender):
             model_name: What the server calls the model; None: the first it serves.
             api_key: Of the server; None: the variable OPENAI_API_KEY.
             device: Of a local model.
-            raises: Whether a request without an answer is an error in ``recommend_many`` too.
+            raises: Whether a request without an answer is an error in ``rank_many`` too.
         """
         from genrec.zero_shot.recommender import ZeroShotRecommender
 
@@ -146,8 +146,8 @@ class Recommender(BaseRecommender):
         """The semantic IDs of everything that can be recommended."""
         return self._run.table
 
-    def recommend_many(self, requests: Sequence[Request], k: int) -> list[list[Recommendation]]:
-        """See ``schema.Ranker.recommend_many``; items a filter names in vain are passed over.
+    def rank_many(self, requests: Sequence[Request], k: int) -> list[list[Recommendation]]:
+        """See ``schema.Ranker.rank_many``; items a filter names in vain are passed over.
 
         Raises:
             DataError: A history names an item that is not in the table.
@@ -168,10 +168,10 @@ class Recommender(BaseRecommender):
         item_ids: Sequence[str],
         starts: Sequence[int] | None = None,
     ) -> list[float]:
-        """Return the score that ``recommend_many`` would give an item for each request.
+        """Return the score that ``rank_many`` would give an item for each request.
 
         Args:
-            requests: As for ``recommend_many``.
+            requests: As for ``rank_many``.
             item_ids: One for each.
             starts: See ``Encoder.prompts``.
 

@@ -203,7 +203,7 @@ class Ranker(Protocol):
 
     name: str
 
-    def recommend_many(self, requests: Sequence[Request], k: int) -> list[list[Recommendation]]:
+    def rank_many(self, requests: Sequence[Request], k: int) -> list[list[Recommendation]]:
         """Rank items for each request.
 
         Returns:

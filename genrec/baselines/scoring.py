@@ -52,7 +52,7 @@ class ScoringRanker(ABC):
     def _places(self) -> dict[str, int]:
         return {item.item_id: place for place, item in enumerate(self._items)}
 
-    def recommend_many(self, requests: Sequence[Request], k: int) -> list[list[Recommendation]]:
+    def rank_many(self, requests: Sequence[Request], k: int) -> list[list[Recommendation]]:
         """Rank items for each request, as ``schema.Ranker`` promises.
 
         Events with items outside the catalogue are passed over.

@@ -126,7 +126,7 @@ class Tiger:
         """Width of the search."""
         return self.config.num_beams
 
-    def recommend_many(self, requests: Sequence[Request], k: int) -> list[list[Recommendation]]:
+    def rank_many(self, requests: Sequence[Request], k: int) -> list[list[Recommendation]]:
         """Rank items for each request, as ``schema.Ranker`` promises.
 
         The moment and kind of act asked for are not used; items without an ID are passed over.

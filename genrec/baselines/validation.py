@@ -32,7 +32,7 @@ def measure_ndcg(ranker: Ranker, questions: Sequence[Example], data: Dataset) ->
     """
     requests = [Request(question.history) for question in questions]
     ranked = np.full((len(questions), CUTOFF), -1)
-    for row, answer in zip(ranked, ranker.recommend_many(requests, CUTOFF), strict=True):
+    for row, answer in zip(ranked, ranker.rank_many(requests, CUTOFF), strict=True):
         row[: len(answer)] = [data.item_index[given.item_id] for given in answer]
     targets = [{data.item_index[event.item_id] for event in each.targets} for each in questions]
     num_targets = np.array([len(held_out) for held_out in targets])

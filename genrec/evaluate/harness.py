@@ -135,7 +135,7 @@ class _Ledger:
             for example in batch
         ]
         start = time.perf_counter()
-        answers = ranker.recommend_many(requests, self._k)
+        answers = ranker.rank_many(requests, self._k)
         self._seconds += time.perf_counter() - start
         for example, answer in zip(batch, answers, strict=True):
             self._note(example, answer)

@@ -110,7 +110,7 @@ class Gateway:
         shared = self.settings.num_beams if variant == 0 else k
 
         def answer(requests: Sequence[ItemRequest]) -> list[list[Recommendation]]:
-            return self.recommender.recommend_many(requests, shared)
+            return self.recommender.rank_many(requests, shared)
 
         found = await self.batcher.ask(Kind("items", variant), request, answer)
         return self._checked(found[:k], request)
@@ -246,7 +246,7 @@ class Gateway:
         if isinstance(recommender, ZeroShotRecommender):
             recommender.ping()
         else:
-            recommender.recommend_many([ItemRequest(History("", ()))], 1)
+            recommender.rank_many([ItemRequest(History("", ()))], 1)
         return recommender, catalogue, Histories(prepared, self.events, settings.max_history_events)
 
     async def _keep_loading(self) -> None:

@@ -50,7 +50,7 @@ def make_validation(
 
     def validate(module: StreamLoss) -> float:
         engine = TorchEngine(replace(run, model=module), device, config.validation.num_beams)
-        found = Recommender(run, engine, data).recommend_many(requests, CUTOFF)
+        found = Recommender(run, engine, data).rank_many(requests, CUTOFF)
         gains = [
             1 / math.log2(item.rank + 1)
             for example, items in zip(examples, found, strict=True)

@@ -107,10 +107,7 @@ class Retriever:
         if not requests:
             return []
         lists = [
-            [
-                [found.item_id for found in answer]
-                for answer in source.recommend_many(requests, count)
-            ]
+            [[found.item_id for found in answer] for answer in source.rank_many(requests, count)]
             for source in (self._fitted[name] for name in self._names)
         ]
         merged = []
@@ -123,7 +120,7 @@ class Retriever:
         """Return items to stand after some others: what retrieval gives next, then the popular."""
         rest = [item for item in self.find([request], count)[0] if item not in set(first)]
         if len(first) + len(rest) < count:
-            popular = self._popularity.recommend_many([request], len(self._items))[0]
+            popular = self._popularity.rank_many([request], len(self._items))[0]
             known = {*first, *rest}
             rest += [found.item_id for found in popular if found.item_id not in known]
         return rest[: max(0, count - len(first))]

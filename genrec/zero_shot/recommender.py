@@ -144,8 +144,8 @@ class ZeroShotRecommender(BaseRecommender):
         """What the chat model is called."""
         return self._model.name
 
-    def recommend_many(self, requests: Sequence[Request], k: int) -> list[list[Recommendation]]:
-        """See ``schema.Ranker.recommend_many``.
+    def rank_many(self, requests: Sequence[Request], k: int) -> list[list[Recommendation]]:
+        """See ``schema.Ranker.rank_many``.
 
         The candidates come first, as the model ranks them; places beyond are filled as retrieval
         ranks. A request that got no usable answer is counted, and has an empty list: what

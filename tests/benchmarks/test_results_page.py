@@ -28,7 +28,7 @@ class Shuffled:
         self._rng = np.random.default_rng(seed)
         self.provenance = {"behaviour": {"upto": "train"}}
 
-    def recommend_many(self, requests, k):
+    def rank_many(self, requests, k):
         return [self._answer(request, k) for request in requests]
 
     def _answer(self, request, k):

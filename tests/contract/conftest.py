@@ -14,10 +14,10 @@ from genrec.baselines.text_similarity import TextSimilarity
 from genrec.baselines.tiger import Tiger
 from genrec.baselines.tiger_config import TigerConfig
 from genrec.data import Dataset
-from genrec.data.toy import Oracle
 from genrec.recommender import Recommender
 from genrec.schema import Ranker
 from genrec.semantic_ids.table import SemanticIdTable
+from tests.toy_oracle import Oracle
 
 
 def fit_tiger(data: Dataset) -> Tiger:

@@ -46,7 +46,7 @@ def test_gives_k_distinct_items_of_the_catalogue_best_first(
     ranker, requests, contract_data, filter_seen
 ):
     requests = [replace(request, filter_seen=filter_seen) for request in requests]
-    answers = ranker.recommend_many(requests, K)
+    answers = ranker.rank_many(requests, K)
     assert len(answers) == len(requests)
     for answer in answers:
         assert len(answer) == len(set(ids(answer))) == K
@@ -57,20 +57,20 @@ def test_gives_k_distinct_items_of_the_catalogue_best_first(
 
 
 def test_leaves_out_seen_items_unless_repeats_are_wanted(ranker, requests, contract_data):
-    for request, answer in zip(requests, ranker.recommend_many(requests, K), strict=True):
+    for request, answer in zip(requests, ranker.rank_many(requests, K), strict=True):
         assert not seen(request) & set(ids(answer))
     everything = [replace(request, filter_seen=False) for request in requests]
-    for answer in ranker.recommend_many(everything, len(contract_data.items)):
+    for answer in ranker.rank_many(everything, len(contract_data.items)):
         assert set(ids(answer)) == set(contract_data.item_index)
 
 
 def test_leaves_out_what_is_excluded(ranker, requests):
-    first = ranker.recommend_many(requests, 3)
+    first = ranker.rank_many(requests, 3)
     narrower = [
         replace(request, exclude=frozenset(ids(answer)))
         for request, answer in zip(requests, first, strict=True)
     ]
-    for request, answer in zip(narrower, ranker.recommend_many(narrower, K), strict=True):
+    for request, answer in zip(narrower, ranker.rank_many(narrower, K), strict=True):
         assert len(answer) == K
         assert not request.exclude & set(ids(answer))
 
@@ -78,7 +78,7 @@ def test_leaves_out_what_is_excluded(ranker, requests):
 def test_stays_within_only(ranker, requests, contract_data):
     candidates = frozenset(item.item_id for item in contract_data.items[::3])
     narrower = [replace(request, candidates=candidates) for request in requests]
-    for request, answer in zip(narrower, ranker.recommend_many(narrower, K), strict=True):
+    for request, answer in zip(narrower, ranker.rank_many(narrower, K), strict=True):
         assert set(ids(answer)) <= candidates - seen(request)
         assert len(answer) == K
 
@@ -87,27 +87,25 @@ def test_filters_add_up(ranker, requests, contract_data):
     candidates = frozenset(item.item_id for item in contract_data.items[:30])
     exclude = frozenset(item.item_id for item in contract_data.items[10:20])
     narrower = [replace(request, candidates=candidates, exclude=exclude) for request in requests]
-    for request, answer in zip(narrower, ranker.recommend_many(narrower, 30), strict=True):
+    for request, answer in zip(narrower, ranker.rank_many(narrower, 30), strict=True):
         assert set(ids(answer)) == candidates - exclude - seen(request)
 
 
 def test_gives_fewer_only_where_the_filters_leave_fewer(ranker, requests, contract_data):
     too_many = len(contract_data.items) + 5
-    for request, answer in zip(requests, ranker.recommend_many(requests, too_many), strict=True):
+    for request, answer in zip(requests, ranker.rank_many(requests, too_many), strict=True):
         assert set(ids(answer)) == set(contract_data.item_index) - seen(request)
         assert [given.rank for given in answer] == list(range(1, len(answer) + 1))
 
 
 def test_passes_over_filters_that_name_no_item(ranker, requests):
     odd = [replace(request, exclude=frozenset({"no such item"})) for request in requests]
-    for one, other in zip(
-        ranker.recommend_many(requests, K), ranker.recommend_many(odd, K), strict=True
-    ):
+    for one, other in zip(ranker.rank_many(requests, K), ranker.rank_many(odd, K), strict=True):
         assert same(one, other)
 
 
 def test_the_same_question_has_the_same_answer(ranker, requests):
-    assert ranker.recommend_many(requests, K) == ranker.recommend_many(requests, K)
+    assert ranker.rank_many(requests, K) == ranker.rank_many(requests, K)
 
 
 def test_a_batch_equals_one_by_one(ranker, requests, contract_data):
@@ -118,16 +116,16 @@ def test_a_batch_equals_one_by_one(ranker, requests, contract_data):
         )
         for place, request in enumerate(requests)
     ]
-    for request, answer in zip(mixed, ranker.recommend_many(mixed, K), strict=True):
-        assert same(answer, ranker.recommend_many([request], K)[0])
+    for request, answer in zip(mixed, ranker.rank_many(mixed, K), strict=True):
+        assert same(answer, ranker.rank_many([request], K)[0])
 
 
 def test_a_longer_list_begins_with_the_shorter_one(ranker, requests):
     for short, long in zip(
-        ranker.recommend_many(requests, 5), ranker.recommend_many(requests, 15), strict=True
+        ranker.rank_many(requests, 5), ranker.rank_many(requests, 15), strict=True
     ):
         assert ids(long)[:5] == ids(short)
 
 
 def test_no_questions_no_answers(ranker):
-    assert ranker.recommend_many([], K) == []
+    assert ranker.rank_many([], K) == []

@@ -33,24 +33,24 @@ def ask(*item_ids: str, **filters) -> Request:
 @pytest.mark.parametrize("user", range(SIZE))
 def test_neighbours_find_the_square_left_out(checkerboard, user):
     taken = [f"i{item}" for item in range(user % 2, SIZE, 2) if item != user]
-    best = ItemKNN.fit(checkerboard).recommend_many([ask(*taken)], 1)[0][0]
+    best = ItemKNN.fit(checkerboard).rank_many([ask(*taken)], 1)[0][0]
     assert best.item_id == f"i{user}"
 
 
 def test_neighbours_never_cross_colours_while_their_own_are_left(checkerboard):
-    ranked = ItemKNN.fit(checkerboard).recommend_many([ask("i0")], 3)[0]
+    ranked = ItemKNN.fit(checkerboard).rank_many([ask("i0")], 3)[0]
     assert {answer.item_id for answer in ranked} == {"i2", "i4", "i6"}
 
 
 def test_newer_events_weigh_more(checkerboard):
-    ranked = ItemKNN.fit(checkerboard).recommend_many([ask("i1", "i0")], 6)[0]
+    ranked = ItemKNN.fit(checkerboard).rank_many([ask("i1", "i0")], 6)[0]
     colours = [int(answer.item_id[1]) % 2 for answer in ranked]
     assert colours == [0, 0, 0, 1, 1, 1]
 
 
 def test_markov_knows_what_followed_not_what_came_before(checkerboard):
     """Items were taken in the order of their numbers."""
-    ranked = Markov.fit(checkerboard).recommend_many([ask("i4"), ask("i0", "i4")], 2)
+    ranked = Markov.fit(checkerboard).rank_many([ask("i4"), ask("i0", "i4")], 2)
     assert ranked[0][0].item_id == ranked[1][0].item_id == "i6"
     assert ranked[0][1].score == 0
     assert ranked[1][1].item_id == "i2" and ranked[1][1].score > 0
@@ -59,20 +59,20 @@ def test_markov_knows_what_followed_not_what_came_before(checkerboard):
 def test_held_out_events_teach_nothing(checkerboard):
     """The fillers occur in valid and test alone: nobody may know that they are popular."""
     for kind in (Popularity, ItemKNN, Markov):
-        ranked = kind.fit(checkerboard).recommend_many([ask("i0")], SIZE + 2)[0]
+        ranked = kind.fit(checkerboard).rank_many([ask("i0")], SIZE + 2)[0]
         assert {answer.item_id for answer in ranked[-2:]} == {"ix", "iy"}
 
 
 def test_popularity_counts(checkerboard):
     events = checkerboard.interactions("train")
     counts = np.bincount(events.item_index, minlength=events.num_items)
-    for answer in Popularity.fit(checkerboard).recommend_many([ask()], 10)[0]:
+    for answer in Popularity.fit(checkerboard).rank_many([ask()], 10)[0]:
         assert answer.score == counts[checkerboard.item_index[answer.item_id]]
 
 
 def test_repeat_last_returns_the_newest_first_then_popularity(checkerboard):
     ranker = RepeatLast.fit(checkerboard)
-    ranked = ranker.recommend_many([ask("i3", "i5", "i3", "i1", filter_seen=False)], 5)[0]
+    ranked = ranker.rank_many([ask("i3", "i5", "i3", "i1", filter_seen=False)], 5)[0]
     assert [answer.item_id for answer in ranked[:3]] == ["i1", "i3", "i5"]
-    popular = Popularity.fit(checkerboard).recommend_many([ask("i3", "i5", "i1")], 2)[0]
+    popular = Popularity.fit(checkerboard).rank_many([ask("i3", "i5", "i1")], 2)[0]
     assert [answer.item_id for answer in ranked[3:]] == [answer.item_id for answer in popular]

@@ -5,10 +5,10 @@ import pytest
 from rich.console import Console
 
 from genrec.baselines import Popularity, fit_baselines
-from genrec.data.toy import Oracle
 from genrec.errors import ConfigError
 from genrec.evaluate import compare, evaluate
 from genrec.schema import Recommendation, Request
+from tests.toy_oracle import Oracle
 
 
 class Scripted:
@@ -20,7 +20,7 @@ class Scripted:
         self.answer = answer
         self.requests: list[Request] = []
 
-    def recommend_many(self, requests, k):
+    def rank_many(self, requests, k):
         self.requests += requests
         return [
             [

@@ -22,8 +22,8 @@ class Shuffled:
         self._ranker = ranker
         self._rng = np.random.default_rng(seed)
 
-    def recommend_many(self, requests, k):
-        answers = self._ranker.recommend_many(requests, 2 * k)
+    def rank_many(self, requests, k):
+        answers = self._ranker.rank_many(requests, 2 * k)
         return [[row[place] for place in self._rng.permutation(2 * k)[:k]] for row in answers]
 
 

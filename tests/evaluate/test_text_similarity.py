@@ -42,30 +42,30 @@ def test_scores_are_those_of_a_plain_computation(toy_data, toy_index):
             decay ** (len(taken) - 1 - place) * vectors[item] for place, item in enumerate(taken)
         )
         request = Request(example.history, filter_seen=False)
-        for given in ranker.recommend_many([request], len(toy_data.items))[0]:
+        for given in ranker.rank_many([request], len(toy_data.items))[0]:
             vector = vectors[place_of[given.item_id]]
             cosine = profile @ vector / np.linalg.norm(profile) / np.linalg.norm(vector)
             assert given.score == pytest.approx(cosine + 1, abs=1e-5)
 
 
 def test_likest_first_and_items_without_text_last_by_popularity(ranker):
-    (answer,) = ranker.recommend_many([ask("i0", filter_seen=False)], 6)
+    (answer,) = ranker.rank_many([ask("i0", filter_seen=False)], 6)
     assert ids(answer) == ["i0", "i2", "i1", "i5", "i4", "i3"]
     assert [given.score for given in answer] == pytest.approx([2, 1 + 0.5**0.5, 1, 0, 0, 0])
 
 
 def test_newer_events_weigh_more(ranker):
-    answers = ranker.recommend_many([ask("i0", "i1"), ask("i1", "i0")], 1)
+    answers = ranker.rank_many([ask("i0", "i1"), ask("i1", "i0")], 1)
     assert ids(answers[0]) == ids(answers[1]) == ["i2"]
-    answers = ranker.recommend_many([ask("i0", "i1", filter_seen=False), ask("i1", "i0")], 3)
+    answers = ranker.rank_many([ask("i0", "i1", filter_seen=False), ask("i1", "i0")], 3)
     scores = {given.item_id: given.score for given in answers[0]}
     assert scores["i1"] > scores["i0"]
 
 
 @pytest.mark.parametrize("taken", [(), ("i4",), ("i5", "i4"), ("nowhere",)])
 def test_users_without_text_get_what_is_popular(ranker, taken):
-    (answer,) = ranker.recommend_many([ask(*taken, filter_seen=False)], 6)
-    (popular,) = Popularity(ITEMS, COUNTS).recommend_many([ask(filter_seen=False)], 6)
+    (answer,) = ranker.rank_many([ask(*taken, filter_seen=False)], 6)
+    (popular,) = Popularity(ITEMS, COUNTS).rank_many([ask(filter_seen=False)], 6)
     assert ids(answer) == ids(popular)
     assert {given.score for given in answer} == {0.0}
 
@@ -75,8 +75,8 @@ def test_behaviour_has_no_say(toy_data, toy_index):
     table = SemanticIdTable.load(toy_index)
     unlearned = replace(table, codes=table.codes[::-1].copy(), learned=None)
     request = [Request(next(toy_data.examples("test")).history)]
-    one = TextSimilarity.fit(toy_data, table).recommend_many(request, 10)
-    assert one == TextSimilarity.fit(toy_data, unlearned).recommend_many(request, 10)
+    one = TextSimilarity.fit(toy_data, table).rank_many(request, 10)
+    assert one == TextSimilarity.fit(toy_data, unlearned).rank_many(request, 10)
 
 
 def test_a_table_without_text_is_refused(toy_data, toy_index):

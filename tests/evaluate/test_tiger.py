@@ -161,7 +161,7 @@ def tiger(circle) -> Tiger:
 def test_learns_a_circle(circle, tiger):
     for place in range(8):
         events = tuple(Event("u", f"i{(place + step) % 8}", step) for step in range(4))
-        (answer,) = tiger.recommend_many([Request(History("u", events))], 1)
+        (answer,) = tiger.rank_many([Request(History("u", events))], 1)
         assert answer[0].item_id == f"i{(place + 4) % 8}"
         assert answer[0].semantic_id == circle[1].codes_of(answer[0].item_id)
 
@@ -181,11 +181,11 @@ def test_a_seed_decides_everything(circle):
     requests = [Request(example.history) for example in circle[0].examples("test")][:4]
     short = {"epochs": 1, "dropout": 0.2}
     state = torch.random.get_rng_state()
-    one, two = (fit(circle, **short).recommend_many(requests, 4) for _ in range(2))
+    one, two = (fit(circle, **short).rank_many(requests, 4) for _ in range(2))
     assert one == two
     assert torch.equal(state, torch.random.get_rng_state())
     config = TigerConfig(**{**TINY, **short})
-    assert Tiger.fit(*circle, seed=4, config=config).recommend_many(requests, 4) != one
+    assert Tiger.fit(*circle, seed=4, config=config).rank_many(requests, 4) != one
 
 
 def test_long_histories_are_cut_and_strange_items_passed_over(circle, tiger):
@@ -193,7 +193,7 @@ def test_long_histories_are_cut_and_strange_items_passed_over(circle, tiger):
     strange = (*events, Event("u", "nowhere", 99))
     cut = replace(tiger, config=tiger.config.model_copy(update={"max_items": 3}))
     answers = [
-        cut.recommend_many([Request(History("u", part), filter_seen=False)], 8)
+        cut.rank_many([Request(History("u", part), filter_seen=False)], 8)
         for part in (events, events[-3:], strange)
     ]
     assert answers[0] == answers[1] == answers[2]

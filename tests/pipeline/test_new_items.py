@@ -18,14 +18,14 @@ def test_the_twin_of_a_liked_item_is_recommended(recommender):
     """It stands with the average of its siblings, instead of below everything training met."""
     histories = [example.history for example in list(recommender.data.examples("test"))[:30]]
     requests = [Request(history) for history in histories]
-    first = [found[0].item_id for found in recommender.recommend_many(requests, 1)]
+    first = [found[0].item_id for found in recommender.rank_many(requests, 1)]
     twins = {item_id: f"twin of {item_id}" for item_id in first}
     recommender.add_items(
         [replace(recommender.item(item_id), item_id=twin) for item_id, twin in twins.items()]
     )
     found = [
         twins[item_id] in [item.item_id for item in answer]
-        for item_id, answer in zip(first, recommender.recommend_many(requests, 10), strict=True)
+        for item_id, answer in zip(first, recommender.rank_many(requests, 10), strict=True)
     ]
     assert sum(found) >= 20
 

@@ -113,7 +113,7 @@ def test_a_recommender_with_a_url_recommends_the_same(vllm_server, chain):
         Request(history) for history in list(Dataset.load(chain.data).histories("test"))[:6]
     ]
     for mine, other in zip(
-        there.recommend_many(requests, 10), here.recommend_many(requests, 10), strict=True
+        there.rank_many(requests, 10), here.rank_many(requests, 10), strict=True
     ):
         assert [item.item_id for item in mine] == [item.item_id for item in other]
 

@@ -29,7 +29,7 @@ def test_every_request_ends_and_a_rerun_asks_nothing_again(faulty, data, chain, 
     cache = tmp_path / "answers.db"
     recommender = connect(faulty, data, chain.index, cache)
     begin = time.monotonic()
-    answers = recommender.recommend_many(requests, 6)
+    answers = recommender.rank_many(requests, 6)
     took = time.monotonic() - begin
     usage = recommender.usage
     failed = [not answer for answer in answers]
@@ -49,7 +49,7 @@ def test_every_request_ends_and_a_rerun_asks_nothing_again(faulty, data, chain, 
     faulty.fault_share = faulty.hopeless_share = 0.0
     before = sum(faulty.seen.values())
     recommender = connect(faulty, data, chain.index, cache)
-    second = recommender.recommend_many(requests, 6)
+    second = recommender.rank_many(requests, 6)
     assert recommender.usage.cached >= len(requests) - sum(failed)
     # Of what failed the question is asked again, and its one repair.
     assert sum(faulty.seen.values()) - before <= 2 * sum(failed)
@@ -60,7 +60,7 @@ def test_every_request_ends_and_a_rerun_asks_nothing_again(faulty, data, chain, 
 
     before = sum(faulty.seen.values())
     recommender = connect(faulty, data, chain.index, cache)
-    assert recommender.recommend_many(requests, 6) == second
+    assert recommender.rank_many(requests, 6) == second
     assert sum(faulty.seen.values()) == before
     recommender.close()
 

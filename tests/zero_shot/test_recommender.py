@@ -43,7 +43,7 @@ def test_candidates_of_every_source_take_turns(data, chain, requests):
 def test_only_real_items_in_the_models_order(chat_model, chain, requests, method, data):
     recommender = zero_shot(chat_model, chain, method=method, num_candidates=8, orders=2)
     for request, answer in zip(
-        requests[:10], recommender.recommend_many(requests[:10], 15), strict=True
+        requests[:10], recommender.rank_many(requests[:10], 15), strict=True
     ):
         ids = [found.item_id for found in answer]
         assert len(set(ids)) == 15 and set(ids) <= set(data.item_index)
@@ -55,14 +55,14 @@ def test_only_real_items_in_the_models_order(chat_model, chain, requests, method
 
 
 def test_scores_of_the_candidates_are_probabilities(recommender, requests):
-    answer = recommender.recommend_many(requests[:1], 20)[0]
+    answer = recommender.rank_many(requests[:1], 20)[0]
     assert np.exp([found.score for found in answer]).sum() == pytest.approx(1)
 
 
 def test_a_history_that_is_too_long_is_cut_and_answered(recommender, requests, data):
     events = [event for one in data.histories("train") for event in one.events][:3000]
     long = History("long", tuple(Event("long", e.item_id, n, "view") for n, e in enumerate(events)))
-    found = recommender.recommend_many([Request(long, filter_seen=False)], 5)[0]
+    found = recommender.rank_many([Request(long, filter_seen=False)], 5)[0]
     assert len(found) == 5
     assert recommender.usage.prompt_tokens <= 2048 * recommender.usage.sent
 

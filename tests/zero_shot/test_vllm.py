@@ -58,7 +58,7 @@ def test_a_thousand_requests_name_only_real_items_and_candidates(connect, reques
         recommender = connect(method=method, num_candidates=most, answer_tokens=256)
         questions = varied(requests, count)
         candidates = recommender._candidates(questions)
-        answers = recommender.recommend_many(questions, most)
+        answers = recommender.rank_many(questions, most)
         for request, items, answer in zip(questions, candidates, answers, strict=True):
             ids = [found.item_id for found in answer]
             seen = {event.item_id for event in request.history.events}
@@ -112,7 +112,7 @@ def test_a_history_is_cut_to_the_servers_length(connect, requests, data):
 
     recommender._model.score = watch
     longest = sorted(requests, key=lambda one: -len(one.history.events))[:4]
-    answers = recommender.recommend_many(longest, 5)
+    answers = recommender.rank_many(longest, 5)
     assert all(len(answer) == 5 for answer in answers)
     assert max(lengths) <= 2048
 

@@ -6,7 +6,6 @@ form ``prepare`` reads, beside ``truth.json``, which no stage but a check may re
 """
 
 from genrec.data.toy.files import write_toy
-from genrec.data.toy.oracle import Oracle
 from genrec.data.toy.world import ToyConfig
 
-__all__ = ["Oracle", "ToyConfig", "write_toy"]
+__all__ = ["ToyConfig", "write_toy"]

@@ -90,5 +90,5 @@ def test_history_is_bounded_but_its_items_stay_excluded(new_client, library):
     assert not set(items) & set(item_ids(answer))
     inline = [Event("x", item_id, NOW - 100 + number) for number, item_id in enumerate(items)]
     request = Request(History("x", tuple(inline[-5:])), exclude=frozenset(items))
-    expected = library.recommend_many([request], 100)[0]
+    expected = library.rank_many([request], 100)[0]
     assert item_ids(answer) == [item.item_id for item in expected]

@@ -45,21 +45,19 @@ class Oracle:
             for user_id, user in truth["users"].items()
         }
 
-    def recommend_many(self, requests: Sequence[Request], k: int) -> list[list[Recommendation]]:
+    def rank_many(self, requests: Sequence[Request], k: int) -> list[list[Recommendation]]:
         """Rank items by the probability that they come next."""
         return [self._recommend(request, k) for request in requests]
 
     def _recommend(self, request: Request, k: int) -> list[Recommendation]:
         history, items = request.history, self._catalogue.items
         chances = self._chances(history, request.at, request.event_type)
-        banned = set(request.exclude)
-        if request.filter_seen:
-            banned.update(event.item_id for event in history.events)
+        forbidden = request.forbidden
         ranked: list[Recommendation] = []
         for index in np.argsort(-chances, kind="stable"):
             item = items[index]
             is_allowed = request.candidates is None or item.item_id in request.candidates
-            if is_allowed and item.item_id not in banned:
+            if is_allowed and item.item_id not in forbidden:
                 score = float(chances[index])
                 ranked.append(Recommendation(item.item_id, len(ranked) + 1, score, item.title))
             if len(ranked) == k:

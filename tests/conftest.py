@@ -5,6 +5,7 @@ import io
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,72 @@ from tests.vllm_server import vllm_server  # noqa: F401  (a fixture)
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("GENREC_DATA", ROOT.parent / "shared" / "data"))
+
+
+# Tests that use one of these, directly or through another fixture, are of the tier ``services``.
+SERVICES = {
+    *("chain", "chat_model", "vllm_server", "chat_server", "postgres", "browser", "shared_data"),
+}
+# What only one worker may use: tests that ask for it form one unit of work.
+EXCLUSIVE = ("vllm_server", "chat_server")
+# Units of work that take longest start first, so that no worker idles at the end. The second one
+# does without the chain, so that a second worker has work while the first one makes it.
+LONGEST_FIRST = (
+    "vllm_server",
+    "decode/test_beam.py",
+    "serving/test_bad_input.py",
+    "training/test_training.py",
+    "vllm/test_gateway_restart.py",
+    "chat_server",
+    "vllm/test_half.py",
+    "serving/page/test_page_use.py",
+    "serving/page/test_page_looks.py",
+    "contract/test_ranker_contract.py",
+    "zero_shot/test_recommender.py",
+    "vllm/test_inside.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tier and the unit of work of every test, and put the longest units first."""
+    ranks = {unit: rank for rank, unit in enumerate(LONGEST_FIRST)}
+
+    def rank_of(item: pytest.Item) -> int:
+        return ranks.get(unit_of(item), len(ranks))
+
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        values = item.callspec.params.values() if hasattr(item, "callspec") else ()
+        if fixtures & SERVICES or "postgres" in map(str, values):
+            item.add_marker("services")
+        for name in EXCLUSIVE:
+            if name in fixtures:
+                item.add_marker(pytest.mark.xdist_group(name))
+    items.sort(key=rank_of)
+
+
+def unit_of(item: pytest.Item) -> str:
+    """Return the service that a test has to itself, or its file below ``tests``."""
+    group = item.get_closest_marker("xdist_group")
+    return group.args[0] if group else item.nodeid.split("::")[0].removeprefix("tests/")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Give a worker a whole file at a time, or all tests that share an exclusive service."""
+    from xdist.scheduler import LoadGroupScheduling
+
+    class FileOrGroup(LoadGroupScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return super()._split_scope(nodeid).split("::")[0]
+
+    return FileOrGroup(config, log) if config.getvalue("dist") == "loadgroup" else None
+
+
+def pytest_fixture_setup(fixturedef, request) -> None:
+    """Fail a test that asks for a service at run time without being of its tier."""
+    if fixturedef.argname in SERVICES and "not services" in request.config.option.markexpr:
+        pytest.fail(f"{request.node.nodeid} uses {fixturedef.argname}: mark it `services`")
 
 
 @pytest.fixture(scope="session")
@@ -55,12 +122,6 @@ def genrec(*arguments: object) -> subprocess.CompletedProcess:
     return subprocess.CompletedProcess(command, code, out.getvalue(), err.getvalue())
 
 
-def type_in(*arguments: object) -> tuple[int, str, str]:
-    """Run the command line; return its exit code and what it printed."""
-    done = genrec(*arguments)
-    return done.returncode, done.stdout, done.stderr
-
-
 def launch(script: str, *arguments: object, config: str = "cpu", **options):
     """Run a training entry point under accelerate."""
     command = [
@@ -78,15 +139,26 @@ def succeed(done: subprocess.CompletedProcess) -> subprocess.CompletedProcess:
 
 
 @pytest.fixture(scope="session")
-def chain(tmp_path_factory, worker_id) -> Chain:
-    """A toy world through every stage, small enough for tests; made once for all workers."""
-    temporary = tmp_path_factory.getbasetemp()
-    temporary = temporary if worker_id == "master" else temporary.parent
-    paths = Chain(temporary / "chain")
-    with FileLock(temporary / "chain.lock"):
-        if not (paths.sft / "manifest.json").exists():
-            _make_chain(paths)
-    return paths
+def make_once(tmp_path_factory, worker_id) -> Callable[[str, Callable[[Path], None]], Path]:
+    """Return a function that makes a folder once for the whole run, whatever worker asks first."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base if worker_id == "master" else base.parent
+
+    def make(name: str, build: Callable[[Path], None]) -> Path:
+        folder, ready = shared / name, shared / f"{name}.ready"
+        with FileLock(shared / f"{name}.lock"):
+            if not ready.exists():
+                build(folder)
+                ready.touch()
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def chain(make_once) -> Chain:
+    """A toy world through every stage, small enough for tests."""
+    return Chain(make_once("chain", lambda folder: _make_chain(Chain(folder))))
 
 
 def _make_chain(paths: Chain) -> None:

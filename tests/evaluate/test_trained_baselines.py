@@ -6,7 +6,7 @@ import pytest
 
 from genrec.evaluate import load_evaluation
 from genrec.semantic_ids.build import IndexConfig, build_index
-from tests.conftest import type_in
+from tests.conftest import genrec
 
 TINY = ("width=16", "num_heads=2", "head_width=8", "inner_width=32", "num_layers=1", "epochs=2")
 
@@ -28,12 +28,10 @@ def test_a_baseline_is_saved_for_compare_and_lint(
 ):
     out = tmp_path / name
     asked = ("--data", toy_data.path, "--index", toy_index, "--max-users", 40, "--seed", 7)
-    code, printed, told = type_in(
-        "baseline", name, *asked, "--device", "cpu", "--out", out, "--json", *extra
-    )
-    assert code == 0, told
+    done = genrec("baseline", name, *asked, "--device", "cpu", "--out", out, "--json", *extra)
+    assert done.returncode == 0, done.stderr
     saved = load_evaluation(out)
-    assert saved.report == json.loads(printed)
+    assert saved.report == json.loads(done.stdout)
     assert saved.rankers == [name, "popularity", "repeat-last", "item-knn", "markov"]
     assert set(saved.manifest.parents) == {"data", "index"}
     assert saved.manifest.config["num_beams"] == beams
@@ -45,19 +43,19 @@ def test_a_baseline_is_saved_for_compare_and_lint(
     for mode in saved.report["rankers"][name].values():
         assert mode["invalid_rate"] == mode["duplicate_rate"] == 0
     assert (out / "training.json").exists() == (name != "text-similarity")
-    code, printed, _ = type_in("lint-report", out, "--strict", "--json")
-    assert (code, json.loads(printed)) == (0, {str(out): []})
-    assert type_in("compare", out, out, "--other", "popularity")[0] == 0
+    done = genrec("lint-report", out, "--strict", "--json")
+    assert (done.returncode, json.loads(done.stdout)) == (0, {str(out): []})
+    assert genrec("compare", out, out, "--other", "popularity").returncode == 0
 
 
 def test_seeds_are_asked_about_the_same_users(toy_data, toy_index, tmp_path):
     asked = ("--data", toy_data.path, "--index", toy_index, "--max-users", 15)
     for seed in (0, 1):
         out = tmp_path / "seeds" / str(seed)
-        done = type_in("baseline", "text-similarity", *asked, "--seed", seed, "--out", out)
-        assert done[0] == 0 and "seen filtered" in done[1]
-    code, printed, _ = type_in("compare", tmp_path / "seeds", tmp_path / "seeds", "--json")
-    assert (code, json.loads(printed)["num_users"]) == (0, 15)
+        done = genrec("baseline", "text-similarity", *asked, "--seed", seed, "--out", out)
+        assert done.returncode == 0 and "seen filtered" in done.stdout
+    done = genrec("compare", tmp_path / "seeds", tmp_path / "seeds", "--json")
+    assert (done.returncode, json.loads(done.stdout)["num_users"]) == (0, 15)
 
 
 def test_faults_are_told_before_anything_is_trained(toy_data, toy_index, tmp_path):
@@ -81,15 +79,15 @@ def test_faults_are_told_before_anything_is_trained(toy_data, toy_index, tmp_pat
     ]:
         given = {**good, **changed}
         words_typed = [word for pair in given.items() if pair[1] is not None for word in pair]
-        code, _, told = type_in("baseline", name, *words_typed)
-        assert code == 2, (name, changed)
-        assert told.startswith("error:") and told.count("\n") == 1, told
-        assert words in told
+        done = genrec("baseline", name, *words_typed)
+        assert done.returncode == 2, (name, changed)
+        assert done.stderr.startswith("error:") and done.stderr.count("\n") == 1, done.stderr
+        assert words in done.stderr
 
 
 def test_an_index_of_other_data_is_refused(toy_data, later_data, tmp_path):
     index = tmp_path / "index"
     build_index(later_data, index, IndexConfig.model_validate({"behaviour": {"dims": 8}}))
     asked = ("--data", toy_data.path, "--index", index)
-    code, _, told = type_in("baseline", "tiger", *asked)
-    assert code == 2 and "was built on data" in told
+    done = genrec("baseline", "tiger", *asked)
+    assert done.returncode == 2 and "was built on data" in done.stderr

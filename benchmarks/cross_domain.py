@@ -2,7 +2,7 @@
 
     python benchmarks/cross_domain.py --out runs/cross_domain
 
-A model is trained on a shop of six themes. Then `Recommender.move_to` uses it on two others:
+A model is trained on a shop of six themes. Then `Recommender.with_catalogue` uses it on two others:
 
 near    a shop that sells the same kinds of things under other brands and IDs, to other people
 far     a shop of six other themes
@@ -128,7 +128,7 @@ def compare(trained: Path, data: Dataset, max_users: int | None) -> dict[str, ob
     """Measure the moved run and what stands beside it."""
     recommender = Recommender.load(trained, "cpu")
     table: SemanticIdTable = recommender.table
-    recommender.move_to(data)
+    recommender = recommender.with_catalogue(data)
     figures: dict[str, object] = {"items": len(data.items)}
     figures["moved by text"] = measure(recommender, data, max_users)
     placed = recommender.table

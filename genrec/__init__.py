@@ -11,6 +11,8 @@ from genrec.errors import (
     EngineUnavailable,
     GenrecError,
     PromptError,
+    TooFewItems,
+    WrongTypeError,
 )
 from genrec.schema import Event, History, Interest, Item, Recommendation, Request
 
@@ -37,6 +39,8 @@ __all__ = [
     "Recommendation",
     "Recommender",
     "Request",
+    "TooFewItems",
+    "WrongTypeError",
 ]
 
 

@@ -1,7 +1,7 @@
-"""What every recommender over a prepared data set offers a Python user, whatever model it asks.
+"""The Python API that every recommender over a prepared data set shares, whatever its model.
 
-A subclass holds an ID table and answers many requests or histories at once; asking for one, looking
-items up and letting new ones in is written here, once.
+A subclass holds an ID table and answers batches of requests or histories. Written here, once:
+checking what a user passes in, asking for one user, looking up items, adding and removing them.
 """
 
 from __future__ import annotations
@@ -9,18 +9,45 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from numbers import Real
+from typing import Any, NoReturn, TypedDict, Unpack
 
+from genrec.arguments import (
+    Moment,
+    check_collection,
+    check_count,
+    check_flag,
+    check_integer,
+    check_text,
+    check_texts,
+    check_type,
+    to_seconds,
+    wrong_type,
+)
 from genrec.data import Dataset
-from genrec.errors import DataError, DecodeError
+from genrec.errors import DataError, DecodeError, TooFewItems
 from genrec.interests.counterfactual import find_places, read_interest_bias
 from genrec.interests.explain.deletion import Explanation
 from genrec.interests.profile.interests import MIN_EVIDENCE
 from genrec.interests.summary.check import Summary
 from genrec.schema import Event, History, Item, Recommendation, Request, SemanticId
-from genrec.semantic_ids.extend import add_items, place_items
+from genrec.semantic_ids.extend import add_items, remove_items, restore_items
 from genrec.semantic_ids.table import SemanticIdTable
 
 NEW_USER = "new user"
+
+
+class RequestOptions(TypedDict, total=False):
+    """What both ``recommend``, which documents them, and ``explain`` take beside the user."""
+
+    exclude: Collection[str]
+    candidates: Collection[str] | None
+    at: Moment | None
+    event_type: str | None
+    filter_seen: bool
+    as_of: Moment | None
+    without: Collection[int | str]
+    interest_bias: Mapping[str | SemanticId, float] | None
 
 
 class BaseRecommender(ABC):
@@ -32,6 +59,21 @@ class BaseRecommender(ABC):
         """Take the prepared data."""
         self._data = data
         self._new_items: dict[str, Item] = {}
+        self._removed: frozenset[str] = frozenset()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {len(self.table)} items from {self._data.path}>"
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled or copied.
+
+        Raises:
+            TypeError: Always; it says what to do instead.
+        """
+        raise TypeError(
+            f"a {type(self).__name__} holds a model in memory and cannot be pickled or copied; "
+            "pass the path of the run, and load it once in each process"
+        )
 
     @property
     @abstractmethod
@@ -77,7 +119,7 @@ class BaseRecommender(ABC):
         Raises:
             DataError: The item is not in the table.
         """
-        self.table.index_of(item_id)
+        self.table.index_of(check_text(item_id, "item_id"))
         return self._entry(item_id) or Item(item_id)
 
     def codes_of(self, item_id: str) -> SemanticId:
@@ -86,7 +128,7 @@ class BaseRecommender(ABC):
         Raises:
             DataError: The item is not in the table.
         """
-        return self.table.codes_of(item_id)
+        return self.table.codes_of(check_text(item_id, "item_id"))
 
     def name_of(self, prefix: SemanticId) -> str:
         """Return words for the interest that a semantic-ID prefix is."""
@@ -99,17 +141,17 @@ class BaseRecommender(ABC):
         k: int = 10,
         exclude: Collection[str] = (),
         candidates: Collection[str] | None = None,
-        at: int | None = None,
+        at: Moment | None = None,
         event_type: str | None = None,
         filter_seen: bool = True,
-        as_of: int | None = None,
+        as_of: Moment | None = None,
         without: Collection[int | str] = (),
         interest_bias: Mapping[str | SemanticId, float] | None = None,
     ) -> list[Recommendation]:
-        """Recommend ``k`` items to a known user or for a history never seen.
+        """Recommend exactly ``k`` items to a known user or for a history never seen.
 
-        What-if: at a past moment (``as_of``), without an event, or with an interest turned up or
-        down.
+        The last three arguments ask what-if questions: they go back in time, drop events, or
+        boost or dampen interests.
 
         Args:
             user_id: A user of the prepared data.
@@ -117,66 +159,72 @@ class BaseRecommender(ABC):
             k: How many.
             exclude: Item IDs never to return.
             candidates: Return nothing outside these item IDs.
-            at: Moment of asking, seconds; None: ``as_of``, else right after the last event.
-            event_type: Kind of act to foresee; None: that of the last event.
+            at: Moment of asking; None: ``as_of``, else right after the last event.
+            event_type: Kind of event to predict; None: that of the last event.
             filter_seen: Whether to leave out the items of the history.
-            as_of: Ask as right before this moment, seconds: later events are not known.
-            without: Events left out, as if they had never been: by number in the whole history
-                (1 the oldest, -1 the newest), or all events of an item by its ID.
-            interest_bias: Nats by which interests are turned up or, below 0, down: by name or by
+            as_of: Ask as right before this moment: later events are not known.
+            without: Events to drop: by number in the whole history (1 the oldest, -1 the newest),
+                or all events of an item by its ID.
+            interest_bias: Nats added to the log-odds of interests, given by name or by
                 semantic-ID prefix. With 1 the odds of an interest rise to 2.7 times.
 
         Raises:
-            ConfigError: An interest bias, of a model that cannot be tilted.
-            DataError: An unknown user, item, interest or place.
-            DecodeError: The filters leave fewer than ``k`` items.
-            EngineUnavailable: A model elsewhere gave no answer.
+            ConfigError: An interest bias, of a model that cannot apply it.
+            DataError: An unknown user, item, interest or event, or an argument of a wrong type.
+            TooFewItems: The filters leave fewer than ``k`` items.
+            EngineUnavailable: A remote model gave no answer.
         """
-        if k < 1:
+        request = self._request(
+            user_id,
+            events,
+            exclude=exclude,
+            candidates=candidates,
+            at=at,
+            event_type=event_type,
+            filter_seen=filter_seen,
+            as_of=as_of,
+            without=without,
+            interest_bias=interest_bias,
+        )
+        return self.recommend_many([request], k)[0]
+
+    def recommend_many(self, requests: Sequence[Request], k: int) -> list[list[Recommendation]]:
+        """Recommend exactly ``k`` items for each request; ``rank_many`` returns what there is.
+
+        Raises:
+            DataError: As for ``recommend``.
+            TooFewItems: As for ``recommend``, of any of the requests.
+            EngineUnavailable: A remote model gave no answer to any of them.
+        """
+        count = check_integer(k, "k")
+        if count < 1:
             raise DecodeError(f"k={k}: ask for at least one item")
-        history = self.history(user_id, events)
-        request = self._request(history, at, event_type, exclude, candidates, filter_seen)
-        return self._recommend_one(self._what_if(request, as_of, without, interest_bias), k)
+        for request in requests:
+            self.check_enough_items(check_type(request, "request", Request, "a Request"), count)
+        return self._answer(requests, count)
 
     def explain(
         self,
         item_id: str,
         user_id: str | None = None,
         events: Iterable[Event] | None = None,
-        exclude: Collection[str] = (),
-        candidates: Collection[str] | None = None,
-        at: int | None = None,
-        event_type: str | None = None,
-        filter_seen: bool = True,
-        as_of: int | None = None,
-        without: Collection[int | str] = (),
-        interest_bias: Mapping[str | SemanticId, float] | None = None,
+        **options: Unpack[RequestOptions],
     ) -> Explanation:
-        """Say why an item would be recommended: what each event of the history does to its odds.
+        """Explain why an item would be recommended: how each event changes its odds.
 
         Args:
             item_id: Any item of the catalogue, recommended or not.
-            user_id: As for ``recommend``, and so are all others.
-            events: See ``recommend``.
-            exclude: See ``recommend``.
-            candidates: See ``recommend``.
-            at: See ``recommend``.
-            event_type: See ``recommend``.
-            filter_seen: See ``recommend``.
-            as_of: See ``recommend``.
-            without: See ``recommend``.
-            interest_bias: See ``recommend``.
+            user_id: As for ``recommend``.
+            events: As for ``recommend``.
+            **options: As for ``recommend``, from ``exclude`` on.
 
         Raises:
-            ConfigError: A model that tells no odds of an item.
-            DataError: An unknown user, item, interest or place, or an item that the filters forbid.
-            EngineUnavailable: A model elsewhere gave no answer.
+            ConfigError: A model that does not score single items.
+            DataError: As for ``recommend``, or an item that the filters forbid.
+            EngineUnavailable: A remote model gave no answer.
         """
-        history = self.history(user_id, events)
-        request = self._request(history, at, event_type, exclude, candidates, filter_seen)
-        return self.explain_many(
-            [(self._what_if(request, as_of, without, interest_bias), item_id)]
-        )[0]
+        request = self._request(user_id, events, **options)
+        return self.explain_many([(request, check_text(item_id, "item_id"))])[0]
 
     def interests(
         self,
@@ -184,7 +232,7 @@ class BaseRecommender(ABC):
         events: Iterable[Event] | None = None,
         min_evidence: int = MIN_EVIDENCE,
     ) -> Summary:
-        """Say what a user cares about, in words that the events support.
+        """Summarize a user's interests in words that the events support.
 
         Args:
             user_id: A user of the prepared data.
@@ -192,16 +240,18 @@ class BaseRecommender(ABC):
             min_evidence: Fewest events that an interest rests on.
 
         Raises:
-            DataError: An unknown user or item.
-            EngineUnavailable: A model elsewhere gave no usable answer.
+            DataError: An unknown user or item, or an argument of a wrong type.
+            EngineUnavailable: A remote model gave no usable answer.
         """
-        return self.interests_many([self.history(user_id, events)], min_evidence)[0]
+        least = check_count(min_evidence, "min_evidence")
+        return self.interests_many([self.history(user_id, events)], least)[0]
 
     def next_interests(
         self, user_id: str | None = None, events: Iterable[Event] | None = None, top: int = 5
     ) -> list[tuple[str, float]]:
         """Return the coarse interests expected next, with their probabilities."""
-        return self.next_interests_many([self.history(user_id, events)], top)[0]
+        count = check_count(top, "top")
+        return self.next_interests_many([self.history(user_id, events)], count)[0]
 
     def add_items(self, items: Sequence[Item]) -> list[SemanticId]:
         """Give new items the free IDs nearest to them; they can be recommended from now on.
@@ -210,87 +260,150 @@ class BaseRecommender(ABC):
             The ID of each.
 
         Raises:
-            DataError: An item is there already, or there is no room.
+            DataError: An item exists already, there is no room, or it is not an ``Item``.
         """
-        self._grow(add_items(self.table, items), items)
-        return [self.codes_of(item.item_id) for item in items]
+        added = [
+            check_type(item, f"items[{n}]", Item, "a genrec.Item")
+            for n, item in enumerate(check_collection(items, "items", "items"))
+        ]
+        self._grow(add_items(self.table, added), added)
+        return [self.codes_of(item.item_id) for item in added]
 
-    def place_items(self, items: Sequence[Item], codes: Sequence[SemanticId]) -> None:
-        """Add new items at IDs that they were given before.
+    def restore_items(self, items: Sequence[Item], codes: Sequence[SemanticId]) -> None:
+        """Add new items at IDs that they were given before, such as before a restart.
 
         Raises:
-            DataError: An item is there already, or an ID is taken or none of the table's.
+            DataError: An item exists already, or an ID is taken or not of this table.
         """
-        self._grow(place_items(self.table, items, codes), items)
+        self._grow(restore_items(self.table, items, codes), items)
 
-    def history(self, user_id: str | None, events: Iterable[Event] | None) -> History:
-        """Return a known user's whole history, or the events given.
+    def remove_items(self, item_ids: Collection[str]) -> None:
+        """Retire items: they are not recommended any more, and their IDs become free.
+
+        ``history`` leaves out their events from now on.
 
         Raises:
-            DataError: An unknown user, or not one of the two was given.
+            DataError: An item is not in the table, or none would stay.
+        """
+        removed = check_texts(item_ids, "item_ids")
+        self._take(remove_items(self.table, removed))
+        self._removed |= set(removed)
+        for item_id in removed:
+            self._new_items.pop(item_id, None)
+
+    def history(self, user_id: str | None = None, events: Iterable[Event] | None = None) -> History:
+        """Return a known user's whole history, or the events given with their times in seconds.
+
+        Raises:
+            DataError: An unknown user, or not exactly one of the two was given.
         """
         if (user_id is None) == (events is None):
             raise DataError("give either a known user_id or the events of a history")
         if user_id is not None:
-            return self._data.history(user_id)
-        assert events is not None
-        return History(NEW_USER, tuple(events))
+            history = self._data.history(user_id)
+        else:
+            given = check_collection(events, "events", "events")
+            history = History(
+                NEW_USER, tuple(_read_event(event, n) for n, event in enumerate(given))
+            )
+        if not self._removed:
+            return history
+        kept = tuple(event for event in history.events if event.item_id not in self._removed)
+        return replace(history, events=kept)
+
+    def check_enough_items(self, request: Request, k: int) -> None:
+        """Check that a request's filters leave ``k`` items.
+
+        Raises:
+            TooFewItems: They leave fewer.
+        """
+        forbidden = request.forbidden
+        if request.candidates is None:
+            left = len(self.table) - sum(map(self.knows, forbidden))
+        else:
+            left = sum(map(self.knows, request.candidates - forbidden))
+        if left < k:
+            raise TooFewItems(
+                f"asked for {k} items, but the filters leave {left} of {len(self.table)}; ask for "
+                "fewer or filter less"
+            )
 
     def _request(
         self,
-        history: History,
-        at: int | None,
-        event_type: str | None,
-        exclude: Collection[str],
-        candidates: Collection[str] | None,
-        filter_seen: bool,
+        user_id: str | None,
+        events: Iterable[Event] | None,
+        exclude: Collection[str] = (),
+        candidates: Collection[str] | None = None,
+        at: Moment | None = None,
+        event_type: str | None = None,
+        filter_seen: bool = True,
+        as_of: Moment | None = None,
+        without: Collection[int | str] = (),
+        interest_bias: Mapping[str | SemanticId, float] | None = None,
     ) -> Request:
-        for item_id in {*exclude, *(candidates or ())}:
+        """Check what a user passed in, and make a request of it."""
+        history = self.history(user_id, events)
+        wanted = None if candidates is None else frozenset(check_texts(candidates, "candidates"))
+        unwanted = frozenset(check_texts(exclude, "exclude"))
+        for item_id in unwanted | (wanted or frozenset()):
             self.table.index_of(item_id)
-        wanted = None if candidates is None else frozenset(candidates)
-        return Request(history, at, event_type, frozenset(exclude), wanted, filter_seen)
-
-    def _what_if(
-        self,
-        request: Request,
-        as_of: int | None,
-        without: Collection[int | str],
-        interest_bias: Mapping[str | SemanticId, float] | None,
-    ) -> Request:
-        history = request.history.without(find_places(request.history, without))
-        at = request.at
+        if event_type is not None:
+            check_text(event_type, "event_type")
+        dropped = [
+            event if isinstance(event, str) else check_integer(event, "without")
+            for event in check_collection(without, "without", "event numbers or item IDs")
+        ]
+        history = history.without(find_places(history, dropped))
+        moment = None if at is None else to_seconds(at, "at")
         if as_of is not None:
-            history = history.before(as_of)
-            at = as_of if at is None else at
-        return replace(
-            request,
-            history=history,
-            at=at,
-            interest_bias=read_interest_bias(self.table, interest_bias or {}),
+            past = to_seconds(as_of, "as_of")
+            history = history.before(past)
+            moment = past if moment is None else moment
+        return Request(
+            history,
+            moment,
+            event_type,
+            unwanted,
+            wanted,
+            check_flag(filter_seen, "filter_seen"),
+            read_interest_bias(self.table, _check_bias(interest_bias)),
         )
 
-    def _recommend_one(self, request: Request, k: int) -> list[Recommendation]:
-        return self._checked(self.rank_many([request], k)[0], k)
-
-    def _checked(self, found: list[Recommendation], k: int) -> list[Recommendation]:
-        """Return what was found.
-
-        Raises:
-            DecodeError: It is less than was asked for.
-        """
-        if len(found) < k:
-            raise DecodeError(
-                f"asked for {k} items, but the filters leave {len(found)} of "
-                f"{len(self.table)}; ask for fewer or filter less"
-            )
-        return found
+    def _answer(self, requests: Sequence[Request], k: int) -> list[list[Recommendation]]:
+        """Rank, or raise ``EngineUnavailable`` for a request that gets no answer."""
+        return self.rank_many(requests, k)
 
     def _entry(self, item_id: str) -> Item | None:
         if item_id in self._new_items:
             return self._new_items[item_id]
-        place = self._data.item_index.get(item_id)
-        return None if place is None else self._data.items[place]
+        index = self._data.item_index.get(item_id)
+        return None if index is None else self._data.items[index]
 
     def _grow(self, table: SemanticIdTable, items: Sequence[Item]) -> None:
         self._take(table)
         self._new_items.update({item.item_id: item for item in items})
+        self._removed -= self._new_items.keys()
+
+
+def _read_event(given: Any, index: int) -> Event:
+    """Return an event with its time in seconds."""
+    event: Event = check_type(given, f"events[{index}]", Event, "a genrec.Event")
+    check_text(event.item_id, f"events[{index}].item_id")
+    if type(event.timestamp) is int:
+        return event
+    return replace(event, timestamp=to_seconds(event.timestamp, f"events[{index}].timestamp"))
+
+
+def _check_bias(interest_bias: Any) -> Mapping[str | SemanticId, float]:
+    bias = {} if interest_bias is None else interest_bias
+    if not isinstance(bias, Mapping):
+        raise wrong_type(bias, "interest_bias", "a mapping from interests to nats")
+    for interest, nats in bias.items():
+        if not isinstance(interest, str):
+            for code in check_type(
+                interest, "interest_bias", tuple, "names or semantic-ID prefixes"
+            ):
+                check_integer(code, f"interest_bias[{interest}]")
+        if isinstance(nats, bool) or not isinstance(nats, Real):
+            raise wrong_type(nats, f"interest_bias[{interest!r}]", "nats (a number)")
+    return bias

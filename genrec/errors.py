@@ -5,10 +5,12 @@ message as one line and exits with code 2.
 
     GenrecError
     ├── ConfigError     a setting is unknown, of the wrong type, or contradicts another
-    ├── DataError       an input file, row, user or item cannot be used
+    ├── DataError       an input file, row, user, item or argument cannot be used
+    │   └── WrongTypeError  an argument has the wrong type; a TypeError, too
     ├── ArtifactError   something a stage wrote is missing, damaged, or made for another parent
     ├── PromptError     a template or a history cannot be rendered
     ├── DecodeError     the decoder cannot give what was asked
+    │   └── TooFewItems     the filters leave fewer items than were asked for
     └── EngineUnavailable   the engine does not answer now; ask again later
 """
 
@@ -22,7 +24,11 @@ class ConfigError(GenrecError):
 
 
 class DataError(GenrecError):
-    """An input file, row, user or item cannot be used."""
+    """An input file, row, user, item or argument cannot be used."""
+
+
+class WrongTypeError(DataError, TypeError):
+    """An argument has the wrong type."""
 
 
 class ArtifactError(GenrecError):
@@ -34,7 +40,11 @@ class PromptError(GenrecError):
 
 
 class DecodeError(GenrecError):
-    """The decoder cannot give what was asked, for example more items than a filter leaves."""
+    """The decoder cannot give what was asked."""
+
+
+class TooFewItems(DecodeError):
+    """The filters of a request leave fewer items than were asked for."""
 
 
 class EngineUnavailable(GenrecError):

@@ -7,6 +7,7 @@ recommender.recommend(user_id="u17", k=10)
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from genrec.arguments import Moment, check_collection, check_integer
 from genrec.base_recommender import BaseRecommender
 from genrec.data import Dataset
 from genrec.engines.base import Engine, ItemQuery
@@ -123,11 +125,12 @@ class Recommender(BaseRecommender):
             model, data, config, index, model_name, api_key, device, raises
         )
 
-    def move_to(self, data: Dataset | Path | str) -> None:
-        """Answer from now on for another catalogue and its users, through text alone.
+    def with_catalogue(self, data: Dataset | Path | str) -> Recommender:
+        """Return a recommender for another catalogue and its users, by text alone.
 
-        The other catalogue's items get the IDs that the frozen encoder and codebook give their
-        texts. What the model learned of prefixes carries over as far as texts are alike.
+        The frozen encoder and codebook assign semantic IDs to the other catalogue's texts. What
+        the model learned of prefixes carries over as far as texts are alike. The two recommenders
+        share model and adapters.
 
         Args:
             data: Prepared data of the other catalogue.
@@ -136,10 +139,10 @@ class Recommender(BaseRecommender):
             DataError: The table has no encoder, or fewer IDs than there are items.
         """
         other = data if isinstance(data, Dataset) else Dataset.load(data)
-        table = place_catalogue(self.table, other.items)
-        self._data, self._new_items = other, {}
-        self._forecaster = None
-        self._take(table)
+        moved = Recommender(self._run, copy(self._engine), other)
+        moved._forecaster = None
+        moved._take(place_catalogue(self.table, other.items))
+        return moved
 
     @property
     def table(self) -> SemanticIdTable:
@@ -221,25 +224,26 @@ class Recommender(BaseRecommender):
         self,
         user_id: str | None = None,
         events: Iterable[Event] | None = None,
-        as_of: int | None = None,
+        as_of: Moment | None = None,
         prefix: SemanticId = (),
     ) -> Evolution:
-        """Follow a user's interests over time, and foresee the next window's.
+        """Follow a user's interests over time, and predict the next window's.
 
         Args:
             user_id: A user of the prepared data.
             events: A history, oldest first. Give this or ``user_id``.
-            as_of: Tell as right before this moment, seconds; None: right after the last event.
+            as_of: Look back as from right before this moment; None: right after the last event.
             prefix: Look at the finer interests below this one; none: at the coarse ones.
 
         Raises:
             DataError: An unknown user or item.
             DecodeError: No item has the prefix, or it is a whole semantic ID.
         """
-        history = self.history(user_id, events)
-        if as_of is not None:
-            history = history.before(as_of)
-        return self.evolutions([Request(history, as_of)], prefix)[0]
+        codes = [
+            check_integer(code, "prefix") for code in check_collection(prefix, "prefix", "codes")
+        ]
+        request = self._request(user_id, events, as_of=as_of)
+        return self.evolutions([request], tuple(codes))[0]
 
     def evolutions(self, requests: Sequence[Request], prefix: SemanticId = ()) -> list[Evolution]:
         """Follow the interests of many histories; see ``evolution``."""
@@ -299,11 +303,11 @@ class Recommender(BaseRecommender):
         self,
         user_id: str | None = None,
         events: Iterable[Event] | None = None,
-        at: int | None = None,
+        at: Moment | None = None,
         event_type: str | None = None,
     ) -> tuple[str, int]:
-        """Return exactly what the model reads before it writes an item, and its tokens' number."""
-        request = Request(self.history(user_id, events), at, event_type)
+        """Return exactly what the model reads before it writes an item, and how many tokens."""
+        request = self._request(user_id, events, at=at, event_type=event_type)
         tokens = self._run.encoder.prompts([request])[0]
         return self._run.encoder.tokenizer.decode(tokens), len(tokens)
 

@@ -206,6 +206,10 @@ class Ranker(Protocol):
     def rank_many(self, requests: Sequence[Request], k: int) -> list[list[Recommendation]]:
         """Rank items for each request.
 
+        A ranking ends where the items do, so that an evaluation can rank any catalogue to any
+        depth; who asks for recommendations (``Recommender``, command line, HTTP) gets exactly
+        ``k`` or ``TooFewItems``.
+
         Returns:
             For each request ``k`` distinct items, best first; fewer only where the request's
             filters leave fewer.

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ROOMS = [
     ["schema", "errors"],
-    ["progress", "artifacts", "config", "metrics", "batching"],
+    ["arguments", "progress", "artifacts", "config", "metrics", "batching"],
     ["data"],
     ["decode"],
     ["semantic_ids"],

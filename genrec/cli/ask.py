@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from genrec.arguments import to_seconds
 from genrec.cli import show, what_if, zero_shot
 from genrec.errors import ConfigError
 from genrec.evaluate.harness import AskAt
@@ -32,9 +33,6 @@ Catalogue = Annotated[
 ]
 User = Annotated[str, typer.Option(help="User ID in the prepared data.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON to standard output.")]
-At = Annotated[
-    int | None, typer.Option(help="Moment of asking, seconds since 1970; default: the last event.")
-]
 Device = Annotated[str | None, typer.Option(help="cpu or cuda; default: a GPU where there is one.")]
 EvaluatedSplit = Annotated[Split, typer.Option(help="valid or test.")]
 Moment = Annotated[
@@ -55,7 +53,7 @@ def recommend(
         list[str] | None, typer.Option(help="Return only these items; repeatable.")
     ] = None,
     filter_seen: Annotated[bool, typer.Option(help="Leave out items the user has seen.")] = True,
-    at: At = None,
+    at: what_if.At = None,
     event_type: Annotated[str | None, typer.Option(help="Kind of act to foresee.")] = None,
     as_of: what_if.AsOf = None,
     without: what_if.Without = None,
@@ -120,7 +118,7 @@ def interests(
     recommender = _choose(run, ask_zero_shot, asked, catalogue=catalogue)
     history = recommender.history(user, None)
     if at is not None:
-        history = history.before(what_if.read_time(at))
+        history = history.before(to_seconds(at, "--at"))
     summary = recommender.interests(events=history.events, min_evidence=min_evidence)
     evolution = _evolve(recommender, history, plot)
     if evolution is None:
@@ -147,7 +145,7 @@ def interests(
 def prompt(
     run: Run,
     user: User,
-    at: At = None,
+    at: what_if.At = None,
     event_type: Annotated[str | None, typer.Option(help="Kind of act to foresee.")] = None,
 ) -> None:
     """Print exactly what the model reads, and how many tokens that is."""
@@ -291,7 +289,7 @@ def _choose(
         raise ConfigError("give a run (--run DIR), or ask a stock model with --zero-shot")
     recommender = _load(run, asked.device, num_beams, sasrec_weight)
     if catalogue is not None:
-        recommender.move_to(catalogue)
+        recommender = recommender.with_catalogue(catalogue)
     return recommender
 
 

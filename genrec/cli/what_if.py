@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from genrec.arguments import to_seconds
 from genrec.cli import show
 from genrec.errors import ConfigError
 
@@ -20,6 +20,12 @@ AsOf = Annotated[
     str | None,
     typer.Option(
         help="What if it were then: ISO date or time (UTC), or seconds; later events are unknown."
+    ),
+]
+At = Annotated[
+    str | None,
+    typer.Option(
+        help="Moment of asking: ISO date or time (UTC), or seconds; default: the last event."
     ),
 ]
 Without = Annotated[
@@ -50,7 +56,8 @@ def read(
     """Return the arguments of ``Recommender.recommend`` that the options stand for.
 
     Raises:
-        ConfigError: A time or a number of nats that cannot be read.
+        ConfigError: A number of nats that cannot be read.
+        DataError: A time that cannot be read.
     """
     interest_bias: dict[str, float] = {}
     for options, sign in ((turn_up, 1.0), (turn_down, -1.0)):
@@ -58,27 +65,10 @@ def read(
             name, nats = _read_turn(option)
             interest_bias[name] = interest_bias.get(name, 0.0) + sign * nats
     return {
-        "as_of": None if as_of is None else read_time(as_of),
+        "as_of": None if as_of is None else to_seconds(as_of, "--as-of"),
         "without": list(without or ()),
         "interest_bias": interest_bias,
     }
-
-
-def read_time(text: str) -> int:
-    """Return a moment in seconds.
-
-    Raises:
-        ConfigError: Neither seconds nor an ISO date or time.
-    """
-    if text.isdigit():
-        return int(text)
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise ConfigError(
-            f"'{text}' is no time; write 2014-03-01, 2014-03-01T18:30 or seconds since 1970"
-        ) from None
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
 
 
 def _read_turn(option: str) -> tuple[str, float]:
@@ -99,7 +89,7 @@ def explain(
     run: Annotated[Path, typer.Option(help="A run: base, pretrain, sft or merged.")],
     user: Annotated[str, typer.Option(help="User ID in the prepared data.")],
     item: Annotated[str, typer.Option(help="Item ID: a recommended one, or any other.")],
-    at: Annotated[int | None, typer.Option(help="Moment of asking, seconds since 1970.")] = None,
+    at: At = None,
     event_type: Annotated[str | None, typer.Option(help="Kind of act to foresee.")] = None,
     as_of: AsOf = None,
     without: Without = None,
@@ -117,7 +107,7 @@ def explain(
     what_if = read(as_of, without, turn_up, turn_down)
     recommender = Recommender.load(run, device)
     if catalogue is not None:
-        recommender.move_to(catalogue)
+        recommender = recommender.with_catalogue(catalogue)
     found = recommender.explain(item, user, at=at, event_type=event_type, **what_if)
     if as_json:
         typer.echo(json.dumps(found.to_json(), ensure_ascii=False, indent=2))

@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from genrec.arguments import check_text
 from genrec.artifacts import Manifest, read_manifest
 from genrec.data.database import connect
 from genrec.errors import ArtifactError, DataError
@@ -43,6 +44,8 @@ KIND = "data"
 
 Protocol = Literal["leave-one-out", "global-time"]
 
+DAMAGED = (duckdb.IOException, duckdb.InvalidInputException, duckdb.BinderException)
+"""What duckdb raises for a file that it cannot read, or that lacks a column."""
 _BATCH_ROWS = 16_384
 
 
@@ -94,7 +97,8 @@ class Dataset:
     @property
     def protocol(self) -> Protocol:
         """How the events were split."""
-        return self.manifest.config["split"]
+        split: Protocol = self.manifest.config["split"]
+        return split
 
     @cached_property
     def items(self) -> list[Item]:
@@ -128,6 +132,7 @@ class Dataset:
         Raises:
             DataError: Nobody has this ID.
         """
+        check_text(user_id, "user_id")
         columns = ", ".join([*EVENT_COLUMNS, SPLIT])
         query = (
             f"SELECT {columns} FROM read_parquet(?) WHERE {USER_ID} = ? ORDER BY file_row_number"
@@ -136,7 +141,7 @@ class Dataset:
         with connect() as connection:
             try:
                 rows = connection.execute(query, [str(self.path / EVENTS_FILE), user_id]).fetchall()
-            except duckdb.Error as error:
+            except DAMAGED as error:
                 raise self._damaged(EVENTS_FILE, error) from None
         if not rows:
             raise DataError(
@@ -189,7 +194,8 @@ class Dataset:
         # Only the distinct IDs pass through Python.
         encoded = item_ids.dictionary_encode()
         index = np.array([self.item_index[item_id] for item_id in encoded.dictionary.to_pylist()])
-        return index[encoded.indices.to_numpy()].astype(np.int64)
+        indices: np.ndarray = index[encoded.indices.to_numpy()].astype(np.int64)
+        return indices
 
     def _users(self) -> Iterator[tuple[str, list[tuple[Event, Split]]]]:
         """Yield each user's events with their splits; the file is grouped by user."""

@@ -113,4 +113,4 @@ def _moment(connection: duckdb.DuckDBPyConnection, share_after: float) -> int:
         "SELECT time FROM kept ORDER BY time LIMIT 1 OFFSET $rank",
         {"rank": min(total - 1, round(total * (1 - share_after)))},
     )
-    return time
+    return int(time)

@@ -218,7 +218,7 @@ class Staging:
 
     def count(self, table: str) -> int:
         """Return the number of rows of a table."""
-        return one_row(self.connection, f"SELECT count(*) FROM {table}")[0]
+        return int(one_row(self.connection, f"SELECT count(*) FROM {table}")[0])
 
     def reject_counts(self, kind: str) -> dict[str, int]:
         """Return how many rows were rejected for each reason, most frequent first."""

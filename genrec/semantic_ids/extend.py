@@ -74,7 +74,7 @@ def place_catalogue(table: SemanticIdTable, items: Sequence[Item]) -> SemanticId
     return replace(add_items(empty, items), learned=None)
 
 
-def place_items(
+def restore_items(
     table: SemanticIdTable, items: Sequence[Item], codes: Sequence[SemanticId]
 ) -> SemanticIdTable:
     """Return a table with new items at given IDs, such as they had before a restart.

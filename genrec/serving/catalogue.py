@@ -70,7 +70,7 @@ class Catalogue:
         ]
         placed = [stored for stored in missing if stored.index_hash == self._table_hash]
         if placed:
-            self._recommender.place_items(
+            self._recommender.restore_items(
                 [stored.item for stored in placed], [stored.codes for stored in placed]
             )
         moved = [stored.item for stored in missing if stored.index_hash != self._table_hash]

@@ -101,7 +101,12 @@ class Gateway:
         return self._parts()[2]
 
     async def recommend(self, request: ItemRequest, k: int) -> list[Recommendation]:
-        """Return ``k`` items, fewer where the filters leave fewer."""
+        """Return ``k`` items.
+
+        Raises:
+            TooFewItems: The filters leave fewer.
+        """
+        self.recommender.check_enough_items(request, k)
         # A search is as wide as the largest k of its batch: one that exceeds the usual width
         # would change its neighbours' answers, and shares a batch with its like only.
         # A chat model is asked about one request at a time, for just what it wants.

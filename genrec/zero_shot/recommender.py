@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
+from genrec.arguments import Moment
 from genrec.artifacts import check_parent
 from genrec.base_recommender import BaseRecommender
 from genrec.data import Dataset
@@ -222,11 +224,11 @@ class ZeroShotRecommender(BaseRecommender):
         self,
         user_id: str | None = None,
         events: Iterable[Event] | None = None,
-        at: int | None = None,
+        at: Moment | None = None,
         event_type: str | None = None,
     ) -> tuple[str, int]:
         """Return a chat as the model is asked, before events are cut, and its tokens' number."""
-        request = Request(self.history(user_id, events), at, event_type)
+        request = self._request(user_id, events, at=at, event_type=event_type)
         items = self._candidates([request])[0]
         shots = self._examples.draw(request, self.config.examples)
         titles = self._writer.titles(items)
@@ -293,8 +295,11 @@ class ZeroShotRecommender(BaseRecommender):
         self._loop.stop()
 
     def _answer(
-        self, requests: Sequence[Request], k: int, raises: bool
+        self, requests: Sequence[Request], k: int, raises: bool = True
     ) -> list[list[Recommendation]]:
+        """Rank; with method "open" there are as many items as the model named that exist."""
+        if self._removed:
+            requests = [replace(one, exclude=one.exclude | self._removed) for one in requests]
         if any(request.interest_bias for request in requests):
             raise ConfigError(
                 "a zero-shot model's odds cannot be tilted; give a run (--run), or ask as of a "
@@ -359,11 +364,6 @@ class ZeroShotRecommender(BaseRecommender):
     def _grow(self, table: SemanticIdTable, items: Sequence[Item]) -> None:
         super()._grow(table, items)
         self._retriever.add_items(items)
-
-    def _recommend_one(self, request: Request, k: int) -> list[Recommendation]:
-        """Return ``k`` items; with method "open" as many as the model named that exist."""
-        found = self._answer([request], k, raises=True)[0]
-        return found if self.method == "open" else self._checked(found, k)
 
     def _run(self, questions: Sequence[Any], answer: Any, what: str) -> list[Any]:
         at_once = 2 * self.config.concurrency

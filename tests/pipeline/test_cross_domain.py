@@ -21,15 +21,15 @@ def other(tmp_path_factory):
 
 
 def test_a_moved_run_answers_for_the_other_shop(chain, other):
-    recommender = Recommender.load(chain.sft, "cpu")
-    names = recommender.table.names
-    recommender.move_to(other)
+    own = Recommender.load(chain.sft, "cpu")
+    recommender = own.with_catalogue(other)
+    assert own.knows("P001")
     user = next(other.examples("test")).history
     found = recommender.recommend(user.user_id, k=30)
     ids = [item.item_id for item in found]
     assert len(set(ids)) == 30 and set(ids) <= set(other.item_index)
     assert not set(ids) & {event.item_id for event in user.events}
-    assert not recommender.knows("P001") and recommender.table.names == names
+    assert not recommender.knows("P001") and recommender.table.names == own.table.names
     assert recommender.interests(user.user_id).words
 
 

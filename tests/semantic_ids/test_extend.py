@@ -3,7 +3,7 @@ import pytest
 
 from genrec.errors import DataError
 from genrec.schema import Item
-from genrec.semantic_ids.extend import add_items, place_items, remove_items
+from genrec.semantic_ids.extend import add_items, remove_items, restore_items
 from genrec.semantic_ids.table import SemanticIdTable
 
 
@@ -84,10 +84,10 @@ def test_what_was_added_can_be_placed_again(table):
     new = [Item("n1", title="Running Socks"), Item("n2", title="Green Tea")]
     grown = add_items(table, new)
     codes = [grown.codes_of(item.item_id) for item in new]
-    again = place_items(table, new[::-1], codes[::-1])
+    again = restore_items(table, new[::-1], codes[::-1])
     assert [again.codes_of(item.item_id) for item in new] == codes
     assert np.array_equal(again.codes[: len(table)], table.codes)
-    assert place_items(table, [], []) is table
+    assert restore_items(table, [], []) is table
 
 
 def test_an_id_is_placed_once_and_only_where_there_is_one(table):
@@ -102,4 +102,4 @@ def test_an_id_is_placed_once_and_only_where_there_is_one(table):
     ]
     for items, codes, reason in cases:
         with pytest.raises(DataError, match=reason):
-            place_items(table, items, codes)
+            restore_items(table, items, codes)

@@ -56,8 +56,7 @@ class PlantedInterest:
 
 def weights(interests: Sequence[PlantedInterest], at: float) -> np.ndarray:
     """Return each interest's share of the user's attention. Shape: (interests,)."""
-    strengths = np.array([interest.strength(at) for interest in interests])
-    return strengths / strengths.sum()
+    return _normalise(np.array([interest.strength(at) for interest in interests]))
 
 
 def plant_interests(
@@ -127,4 +126,5 @@ def _trends_hold(planted: Sequence[PlantedInterest], start: int, end: int) -> bo
 
 
 def _normalise(mass: np.ndarray) -> np.ndarray:
-    return mass / mass.sum()
+    shares: np.ndarray = mass / mass.sum()
+    return shares

@@ -114,10 +114,10 @@ class Shopper:
         grid = is_new.reshape(SUBTHEMES, CHAIN)
         last = self._last_item.get(theme)
         if last is None:
-            mass = 0.7 * _first_new(grid) * np.array(START_SHARES)[:, None] + 0.3 * _spread(grid)
+            cells = 0.7 * _first_new(grid) * np.array(START_SHARES)[:, None] + 0.3 * _spread(grid)
         else:
-            mass = self._after(last, grid, event_type)
-        mass = _spread(mass.reshape(-1))
+            cells = self._after(last, grid, event_type)
+        mass: np.ndarray = _spread(cells.reshape(-1))
         wish = self._wish.get(theme)
         if wish is not None and is_new[wish % THEME_ITEMS]:
             mass = (1 - WISH_SHARE) * mass
@@ -165,4 +165,5 @@ def _spread(mass: np.ndarray) -> np.ndarray:
 
 def _first_new(grid: np.ndarray) -> np.ndarray:
     """Mark the first new item of each subtheme. Shape: (4, 5) in and out."""
-    return grid & (grid.cumsum(axis=1) == 1)
+    first: np.ndarray = grid & (grid.cumsum(axis=1) == 1)
+    return first

@@ -71,13 +71,6 @@ async def recommend(body: RecommendBody, gateway: Served, response: Response) ->
     asked = time.perf_counter()
     found = await gateway.recommend(request, body.k)
     answered = time.perf_counter()
-    if len(found) < body.k:
-        raise ServeError(
-            422,
-            "too_few_items",
-            f"asked for {body.k} items, but the filters leave {len(found)} of "
-            f"{len(gateway.catalogue)}; ask for fewer or filter less",
-        )
     response.headers["Server-Timing"] = f"engine;dur={(answered - asked) * 1000:.1f}"
     return RecommendAnswer(
         items=[_to_item(item, live, gateway, body.explain) for item in found],

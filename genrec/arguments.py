@@ -1,0 +1,156 @@
+"""What users pass to the Python API and the command line, checked and brought to one form.
+
+Each function takes a value and the name of the argument that holds it, and either returns the value
+in its one form or names the argument, the value and what is expected instead.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, time
+from typing import Any, TypeVar
+
+import numpy as np
+
+from genrec.errors import DataError, WrongTypeError
+
+Moment = int | float | str | date | np.datetime64
+"""A point in time: seconds since 1970-01-01 UTC, ISO text, or a date or datetime object (also
+NumPy's and pandas'). What names no zone is in UTC; a date is its first second."""
+
+T = TypeVar("T")
+SHOWN_CHARS = 60
+
+
+def wrong_type(value: Any, name: str, expected: str) -> WrongTypeError:
+    """Return the error to raise for an argument of a wrong type."""
+    shown = repr(value)
+    shown = shown if len(shown) <= SHOWN_CHARS else shown[: SHOWN_CHARS - 1] + "…"
+    return WrongTypeError(f"{name}={shown} is of type {type(value).__name__}; give {expected}")
+
+
+def check_type(value: Any, name: str, kind: type[T], expected: str) -> T:
+    """Return a value that must be of a type.
+
+    Raises:
+        WrongTypeError: It is not.
+    """
+    if not isinstance(value, kind):
+        raise wrong_type(value, name, expected)
+    return value
+
+
+def check_text(value: Any, name: str) -> str:
+    """Return a text that can be encoded, such as an ID.
+
+    Raises:
+        DataError: It is not text, or holds half of a surrogate pair.
+    """
+    check_type(value, name, str, "text (a str)")
+    if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
+        raise DataError(f"{name}={value!r} holds half of a surrogate pair; give valid Unicode")
+    return str(value)
+
+
+def check_collection(value: Any, name: str, of: str) -> list[Any]:
+    """Return the elements of a collection; a bare text is not taken for one of its characters.
+
+    Raises:
+        WrongTypeError: It is not a collection.
+    """
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+        raise wrong_type(value, name, f"a list of {of}")
+    return list(value)
+
+
+def check_texts(value: Any, name: str, of: str = "item IDs") -> list[str]:
+    """Return a collection of texts.
+
+    Raises:
+        WrongTypeError: It is a bare text, not a collection, or holds something else.
+    """
+    elements = check_collection(value, name, of)
+    return [check_text(element, f"{name}[{n}]") for n, element in enumerate(elements)]
+
+
+def check_integer(value: Any, name: str) -> int:
+    """Return a whole number, of Python or NumPy.
+
+    Raises:
+        WrongTypeError: It is none.
+    """
+    if isinstance(value, bool | np.bool_) or not hasattr(value, "__index__"):
+        raise wrong_type(value, name, "a whole number (an int)")
+    return operator.index(value)
+
+
+def check_count(value: Any, name: str) -> int:
+    """Return a whole number of at least 1.
+
+    Raises:
+        DataError: It is none.
+    """
+    count = check_integer(value, name)
+    if count < 1:
+        raise DataError(f"{name}={count}: give at least 1")
+    return count
+
+
+def check_flag(value: Any, name: str) -> bool:
+    """Return True or False.
+
+    Raises:
+        WrongTypeError: It is neither.
+    """
+    if not isinstance(value, bool | np.bool_):
+        raise wrong_type(value, name, "True or False")
+    return bool(value)
+
+
+def to_seconds(moment: Any, name: str = "moment") -> int:
+    """Return a moment as seconds since 1970-01-01 UTC; fractions are cut off.
+
+    Args:
+        moment: See ``Moment``.
+        name: Of the argument.
+
+    Raises:
+        DataError: It cannot be read as a moment.
+
+    Example:
+        >>> to_seconds("2014-03-01"), to_seconds("2014-03-01T01:00+01:00"), to_seconds("12")
+        (1393632000, 1393632000, 12)
+    """
+    # NaN, and NumPy's and pandas' NaT, differ from themselves.
+    if isinstance(moment, float | date | np.generic) and moment != moment:
+        raise DataError(f"{name}={moment} is not a moment in time")
+    if isinstance(moment, np.datetime64):
+        moment = moment.astype("datetime64[us]").item()
+    if isinstance(moment, str):
+        moment = _parse(moment, name)
+    if isinstance(moment, datetime):
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        moment = aware.timestamp()
+    elif isinstance(moment, date):
+        moment = datetime.combine(moment, time(), UTC).timestamp()
+    if isinstance(moment, float | np.floating):
+        if not math.isfinite(moment):
+            raise DataError(f"{name}={moment} is not a moment in time")
+        return math.floor(moment)
+    if isinstance(moment, bool | np.bool_) or not hasattr(moment, "__index__"):
+        raise wrong_type(moment, name, "seconds since 1970, ISO text, a date or a datetime")
+    return operator.index(moment)
+
+
+def _parse(text: str, name: str) -> int | datetime:
+    stripped = text.strip()
+    if stripped.removeprefix("-").isdecimal():
+        return int(stripped)
+    try:
+        return datetime.fromisoformat(stripped)
+    except ValueError:
+        raise DataError(
+            f"{name}='{text}' is no time; write 2014-03-01, 2014-03-01T18:30 or seconds since 1970"
+        ) from None

@@ -1,0 +1,99 @@
+"""What users pass in, brought to one form or refused with the argument's name."""
+
+from datetime import UTC, date, datetime, timedelta, timezone
+
+import numpy as np
+import pytest
+
+from genrec.arguments import (
+    check_count,
+    check_flag,
+    check_integer,
+    check_text,
+    check_texts,
+    to_seconds,
+)
+from genrec.errors import DataError, WrongTypeError
+
+NOON = 1_393_675_200
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        NOON,
+        float(NOON),
+        NOON + 0.9,
+        np.int64(NOON),
+        np.float64(NOON),
+        str(NOON),
+        "2014-03-01T12:00",
+        "2014-03-01 12:00:00Z",
+        "2014-03-01T13:00+01:00",
+        datetime(2014, 3, 1, 12),
+        datetime(2014, 3, 1, 12, tzinfo=UTC),
+        datetime(2014, 3, 1, 7, tzinfo=timezone(timedelta(hours=-5))),
+        np.datetime64("2014-03-01T12:00"),
+        np.datetime64(NOON * 10**9, "ns"),
+    ],
+    ids=str,
+)
+def test_a_moment_is_taken_in_every_form(moment):
+    seconds = to_seconds(moment)
+    assert seconds == NOON and type(seconds) is int
+
+
+def test_a_date_is_its_first_second_and_times_before_1970_are_negative():
+    assert to_seconds(date(2014, 3, 1)) == to_seconds("2014-03-01") == NOON - 43_200
+    assert to_seconds(np.datetime64("2014-03-01")) == NOON - 43_200
+    assert to_seconds("1969-12-31T23:59:59") == to_seconds("-1") == to_seconds(-0.5) == -1
+
+
+def test_a_moment_of_pandas_is_taken():
+    pandas = pytest.importorskip("pandas")
+    assert to_seconds(pandas.Timestamp("2014-03-01T12:00")) == NOON
+    with pytest.raises(DataError, match="at=NaT"):
+        to_seconds(pandas.NaT, "at")
+
+
+@pytest.mark.parametrize(
+    "moment", ["tomorrow", "", float("nan"), float("inf"), np.datetime64("NaT"), np.float32("nan")]
+)
+def test_what_is_no_moment_is_refused(moment):
+    with pytest.raises(DataError, match="^at="):
+        to_seconds(moment, "at")
+
+
+@pytest.mark.parametrize("moment", [True, None, [NOON], {}, b"2014", 1j, object()])
+def test_a_moment_of_a_wrong_type_is_a_type_error_that_names_it(moment):
+    with pytest.raises(TypeError, match=rf"^at=.* of type {type(moment).__name__}; give seconds"):
+        to_seconds(moment, "at")
+
+
+def test_numbers_texts_and_flags():
+    assert check_integer(np.int32(3), "k") == check_count(3, "k") == 3
+    assert check_texts(("a", np.str_("b")), "exclude") == ["a", "b"]
+    assert check_texts({"a": 1}.keys(), "exclude") == ["a"]
+    assert check_flag(np.bool_(True), "filter_seen") is True
+    with pytest.raises(DataError, match="top=0: give at least 1"):
+        check_count(0, "top")
+    with pytest.raises(DataError, match="surrogate"):
+        check_text("a\ud800", "user_id")
+
+
+@pytest.mark.parametrize("value", [True, 1.0, "1", None, [1]])
+def test_what_is_no_whole_number_is_refused(value):
+    with pytest.raises(WrongTypeError, match="^k="):
+        check_integer(value, "k")
+
+
+@pytest.mark.parametrize("value", ["abc", b"abc", 3, None, {"a": 1}, ["a", 3], [None]])
+def test_what_is_no_collection_of_texts_is_refused(value):
+    with pytest.raises(WrongTypeError, match=r"^exclude(\[\d\])?="):
+        check_texts(value, "exclude")
+
+
+@pytest.mark.parametrize("value", ["no", 1, None])
+def test_what_is_no_flag_is_refused(value):
+    with pytest.raises(WrongTypeError, match="^filter_seen="):
+        check_flag(value, "filter_seen")

@@ -1,5 +1,5 @@
 # make demo   the whole chain on a toy world, ending with one user's story and a table
-# make test   every test
+# make test   lint, types, docs and every test
 # make help   the rest
 PYTHON ?= python3
 VENV ?= .venv
@@ -9,7 +9,7 @@ LAUNCH := $(BIN)/accelerate launch --config_file
 DEMO := runs/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-vllm demo test lint clean bench-beauty bench-loss bench-decode bench-prepare \
+.PHONY: help setup setup-vllm demo test test-fast lint docs mutants clean bench-beauty bench-loss bench-decode bench-prepare \
 	serve bench-serve bench-sports bench-results bench-vllm bench-new-items bench-zero-shot \
 	bench-cross-domain bench-graph bench-propagation bench-explanations bench-interests bench-summaries
 
@@ -59,16 +59,26 @@ bench-serve: $(READY) $(DEMO)/sft/manifest.json  ## Load on the gateway: 16 clie
 $(DEMO)/sft/manifest.json:
 	$(MAKE) demo
 
-# Two workers, a file each at a time. One thread each: two processes of OpenMP on the same cores
-# would wait for one another.
-test: $(READY) $(VENV)-vllm/.ready  ## Run the tests
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
+# Two workers, a file or a shared service each at a time (tests/conftest.py), longest first. One
+# thread each: two processes of OpenMP on the same cores would wait for one another.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder
+
+test: lint docs $(VENV)-vllm/.ready  ## Lint, types, docs, doctests and every test
+	$(PYTEST)
+
+test-fast: lint  ## The same without docs, vLLM, PostgreSQL, Chromium and trained runs: before each commit
+	$(PYTEST) -m "not services and not slow"
 
 lint: $(READY)  ## Check style and types
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(READY)  ## Build the documentation site into runs/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+mutants: $(READY)  ## Plant faults in decode, interests, semantic_ids and evaluate; list those no test finds
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/mutants.py
 
 # The benchmarks read the public research data, which is not shipped: give its folder as DATA.
 DATA ?= ../shared/data

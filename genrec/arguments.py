@@ -119,7 +119,7 @@ def to_seconds(moment: Any, name: str = "moment") -> int:
     Raises:
         DataError: It cannot be read as a moment.
 
-    Example:
+    Examples:
         >>> to_seconds("2014-03-01"), to_seconds("2014-03-01T01:00+01:00"), to_seconds("12")
         (1393632000, 1393632000, 12)
     """

@@ -56,7 +56,7 @@ def find_ranks(ranked: np.ndarray, targets: Sequence[Collection[int]]) -> np.nda
         For all targets of the first user, then of the second, and so on: 1 for the first place, 0
         for a target that is not in the list. Shape: (T,), int32.
 
-    Example:
+    Examples:
         >>> find_ranks(np.array([[7, 3, 9], [4, 5, 4]]), [[9, 1], [4]]).tolist()
         [3, 0, 1]
     """
@@ -98,7 +98,7 @@ def accuracy(
     Returns:
         Arrays by name, such as "ndcg@10". Shape: (U,) each, within [0, 1].
 
-    Example:
+    Examples:
         >>> values = accuracy(np.array([[False, True, False]]), np.array([1]), [2])
         >>> {name: round(float(array[0]), 4) for name, array in values.items()}
         {'recall@2': 1.0, 'ndcg@2': 0.6309, 'mrr@2': 0.5}

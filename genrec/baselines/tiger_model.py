@@ -38,7 +38,7 @@ def code_tokens(codes: np.ndarray, codebook_size: int) -> np.ndarray:
     Returns:
         Shape: (N, L), int64.
 
-    Example:
+    Examples:
         >>> code_tokens(np.array([[0, 1, 0], [3, 3, 3]]), 4).tolist()
         [[2, 7, 10], [5, 9, 13]]
     """

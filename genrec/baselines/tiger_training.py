@@ -46,7 +46,7 @@ class Samples:
             rows: See ``Samples``.
             max_items: Longest history.
 
-        Example:
+        Examples:
             >>> samples = Samples.of(np.array([0, 0, 0, 1, 1]), np.array([7, 8, 9, 5, 6]), 1)
             >>> samples.begins.tolist(), samples.ends.tolist()
             ([0, 1, 3], [1, 2, 4])

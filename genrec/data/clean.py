@@ -41,7 +41,7 @@ _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 def tidy(text: str) -> str:
     r"""Unescape HTML entities once, put line breaks down to spaces, drop control characters.
 
-    Example:
+    Examples:
         >>> tidy("Bath &amp; Body\nWorks\x00")
         'Bath & Body Works'
     """

@@ -36,7 +36,7 @@ class Stream:
 def gather_streams(prompts: Sequence[Sequence[int]]) -> list[Stream]:
     """Put every prompt into one stream, shortest streams first.
 
-    Example:
+    Examples:
         >>> [stream.numbers for stream in gather_streams([[1, 2], [3], [1, 2, 4]])]
         [(1,), (0, 2)]
     """

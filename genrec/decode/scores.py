@@ -33,7 +33,7 @@ def child_logprobs(
     Returns:
         -inf for children that may not be taken; the others sum to 1. Shape: (..., C), float32.
 
-    Example:
+    Examples:
         >>> allowed = torch.tensor([True, True, False, True])
         >>> learned = torch.tensor([True, True, True, False])
         >>> child_logprobs(torch.zeros(4), allowed, learned).exp()

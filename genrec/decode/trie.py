@@ -65,7 +65,7 @@ class Trie:
             ValueError: No rows, not a table of whole numbers from 0 on, two equal rows, or too
                 many nodes for 32 bits.
 
-        Example:
+        Examples:
             >>> trie = Trie.build([[6, 1], [5, 2], [5, 1]])
             >>> trie.tokens.tolist(), trie.first_child.tolist(), trie.leaf_at.tolist()
             ([-1, 5, 6, 1, 2, 1], [1, 3, 5, 6, 6], [2, 1, 0])

@@ -79,7 +79,7 @@ def _saved(family: Family, prompts: Sequence[Sequence[int]]) -> int:
 def count_shared(one: Sequence[int], other: Sequence[int]) -> int:
     """Return how many first tokens two prompts have in common.
 
-    Example:
+    Examples:
         >>> count_shared([1, 2, 3], [1, 2, 4, 5])
         2
     """

@@ -18,7 +18,7 @@ LEVEL_LETTERS = "abcdefgh"
 def sid_token(level: int, code: int) -> str:
     """Return the token text of a code at a level.
 
-    Example:
+    Examples:
         >>> sid_token(0, 17)
         '<a_17>'
     """

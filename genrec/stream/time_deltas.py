@@ -43,7 +43,7 @@ def describe_gap(previous: int | None, now: int) -> str:
         previous: Seconds; None for the first event.
         now: Seconds; a time before ``previous`` counts as the same moment.
 
-    Example:
+    Examples:
         >>> describe_gap(0, 26 * 3600)
         '1 day later'
     """

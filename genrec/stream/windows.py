@@ -40,7 +40,7 @@ def visible_start(lengths: Sequence[int], limit: int) -> int:
 def split_windows(lengths: Sequence[int], limit: int) -> list[Window]:
     """Cut a history into windows in which every event is a target exactly once.
 
-    Example:
+    Examples:
         >>> split_windows([4, 4, 4, 4], limit=8)
         [Window(start=0, first_target=0, end=3), Window(start=2, first_target=3, end=4)]
     """

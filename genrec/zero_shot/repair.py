@@ -66,7 +66,7 @@ def find_json(text: str) -> Any:
     Raises:
         ValueError: There is none.
 
-    Example:
+    Examples:
         >>> find_json('Sure! ```json\n{"a": [1]}\n```')
         {'a': [1]}
     """

@@ -31,7 +31,7 @@ _RANKS_BETWEEN = 1000
 def is_possible(cells: Sequence[Cell]) -> bool:
     """Tell whether one ranking can have all these metrics.
 
-    Example:
+    Examples:
         >>> recall = Cell("recall", 10, 0.5, 0.00005, "0.5000")
         >>> is_possible([recall, Cell("ndcg", 10, 0.14, 0.00005, "0.1400")])
         False

@@ -92,7 +92,7 @@ def find_metric(name: str, k: str = "") -> MetricName | None:
         name: Such as "HR@10", "Beauty NDCG@5" or "recall".
         k: The cutoff where the name has none.
 
-    Example:
+    Examples:
         >>> find_metric("Beauty Hit Rate @ 10 (%)")
         MetricName(metric='recall', k=10, dataset='Beauty', percent=True)
         >>> find_metric("colour") is None
@@ -114,7 +114,7 @@ def is_empty(text: str) -> bool:
 def find_number(text: str) -> Number | None:
     """Return the number that a cell begins with, None where it begins with none.
 
-    Example:
+    Examples:
         >>> find_number("6.05% *")
         Number(value=6.05, step=0.01, percent=True)
     """

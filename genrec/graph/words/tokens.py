@@ -24,7 +24,7 @@ def tokenize(text: str | None) -> list[str]:
     English function words, numbers and single letters tell nothing and are left out. Thai and other
     scripts without spaces that would need a dictionary give one word a run.
 
-    Example:
+    Examples:
         >>> tokenize("Der Tee schmeckt großartig: 緑茶です")
         ['der', 'tee', 'schmeckt', 'großartig', '緑茶', '茶で', 'です']
     """

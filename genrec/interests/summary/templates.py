@@ -47,7 +47,7 @@ def list_of(kind: StatementKind) -> SummaryList:
 def write_statement(kind: StatementKind, names: Sequence[str], wording: int = 0) -> str:
     """Return a sentence.
 
-    Example:
+    Examples:
         >>> write_statement("emerging", ["tea", "kettles"])
         'Turning to tea and kettles.'
     """
@@ -92,7 +92,7 @@ def split_sentences(text: str, names: Sequence[str]) -> list[str]:
 def find_names(text: str, names: Sequence[str]) -> list[str]:
     """Return the names that stand in a text as whole words, in order; longer ones go first.
 
-    Example:
+    Examples:
         >>> find_names("Tea, and Tea · Kettles.", ["tea", "tea · kettles", "kettles"])
         ['tea', 'tea · kettles']
     """

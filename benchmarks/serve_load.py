@@ -2,9 +2,9 @@
 
     python benchmarks/serve_load.py --run runs/demo/sft
 
-Starts ``python -m serve`` in a process of its own on a free loopback port, with a new SQLite store,
-and measures twice: recommendations only, then with every fifth request posting an event. Ends with
-exit code 1 where a bar is missed.
+Starts ``python -m genrec.serving`` in a process of its own on a free loopback port, with a new
+SQLite store, and measures twice: recommendations only, then with every fifth request posting an
+event. Ends with exit code 1 where a bar is missed.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def gateway(run: Path, threads: int) -> Iterator[tuple[str, int]]:
         }
         with log.open("w") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "serve"],
+                [sys.executable, "-m", "genrec.serving"],
                 cwd=ROOT,
                 env=environment,
                 stdout=output,

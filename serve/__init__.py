@@ -1,1 +1,1 @@
-"""``python -m serve`` starts the gateway; what it runs is ``genrec.serving``."""
+"""``python -m serve`` starts the server of ``genrec.serving``."""

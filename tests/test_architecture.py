@@ -1,6 +1,7 @@
 """The import rules of the architecture, and what is light enough to import without torch."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +28,9 @@ ROOMS = [
     ["recommender"],
     ["training"],
     ["serving"],
+    ["serving.page"],
+    ["serving.http"],
+    ["serving.__main__"],
     ["cli"],
 ]
 """From the ground up: a room imports itself and rooms below it, never one beside or above it."""
@@ -74,6 +78,13 @@ def test_a_room_imports_only_rooms_below_it(path):
         other = room_of(imported)
         if room is not None and other not in (None, room):
             assert FLOOR[other] < FLOOR[room], f"{path} imports {imported}"
+
+
+def test_the_service_knows_no_http():
+    for path in (ROOT / "genrec" / "serving").rglob("*.py"):
+        if room_of(module_of(path)) == "serving":
+            text = path.read_text(encoding="utf-8")
+            assert not re.search(r"^\s*(from|import) (fastapi|starlette)", text, re.MULTILINE), path
 
 
 def test_entry_points_and_benchmarks_are_imported_by_nobody():

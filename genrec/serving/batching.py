@@ -1,9 +1,9 @@
 """Requests gathered for the engine as they arrive.
 
 Enters: one question at a time, from many requests. Leaves: batches of questions of one kind, in
-the order they came; while the engine works on one batch the next one gathers. What changes the
-engine (new items, adapters) runs alone, after everything asked before it and before everything
-asked after. Knows nothing of HTTP, users or items.
+order of arrival; while the engine works on one batch, the next one gathers. Work that changes the
+engine (new items, adapters) runs exclusively: after everything asked before it and before
+everything asked after it. Must not know HTTP, users or items.
 """
 
 from __future__ import annotations
@@ -14,22 +14,23 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from genrec.errors import EngineUnavailable, GenrecError
-from genrec.serving.http.errors import Overloaded
-from genrec.serving.metrics import Metrics
+from genrec.serving.errors import Overloaded
+from genrec.serving.monitoring import Metrics
 
+T = TypeVar("T")
 Answer = Callable[[Sequence[Any]], Sequence[Any]]
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What questions a batch may hold: those of equal kinds.
+    """Which questions may share a batch: those of equal kinds.
 
     Attributes:
         name: For the metrics.
-        variant: Tells questions apart that cannot share a batch, such as a very large ``k``.
+        variant: Separates questions that cannot share a batch, such as a very large ``k``.
     """
 
     name: str
@@ -38,7 +39,7 @@ class Kind:
 
 @dataclass
 class _Job:
-    """One question; ``kind`` is None for work that must run alone."""
+    """One question; ``kind`` is None for exclusive work."""
 
     kind: Kind | None
     question: Any
@@ -52,7 +53,7 @@ class Limits:
 
     Attributes:
         batch_size: Most questions of a batch.
-        wait_s: How long a free engine waits for company.
+        wait_s: How long a free engine waits for more questions.
         parallel: Batches at the engine at the same time.
         queue_size: Questions that may wait.
         timeout_s: Longest wait of a question.
@@ -80,7 +81,7 @@ class Batcher:
 
     @property
     def depth(self) -> int:
-        """Questions waiting."""
+        """How many questions wait."""
         return len(self._waiting)
 
     def start(self) -> None:
@@ -119,13 +120,14 @@ class Batcher:
                 f"the engine did not answer within {self._limits.timeout_s:g} s; ask again later"
             ) from None
 
-    async def alone(self, work: Callable[[], Any]) -> Any:
+    async def exclusive(self, work: Callable[[], T]) -> T:
         """Run work while nothing else is at the engine, however long it takes.
 
         Raises:
             Overloaded: The queue is full.
         """
-        return await self._put(None, None, lambda _: [work()])
+        done: T = await self._put(None, None, lambda _: [work()])
+        return done
 
     def _put(self, kind: Kind | None, question: Any, answer: Answer) -> asyncio.Future[Any]:
         if len(self._waiting) >= self._limits.queue_size:
@@ -140,9 +142,13 @@ class Batcher:
 
     async def _run(self) -> None:
         while True:
-            await self._next_arrival()
+            while not self._waiting:
+                self._arrived.clear()
+                await self._arrived.wait()
             await self._slots.acquire()
-            await self._gather_company()
+            if self._limits.wait_s and len(self._waiting) < self._limits.batch_size:
+                # Clients that were just answered tend to ask again at about the same time.
+                await asyncio.sleep(self._limits.wait_s)
             batch = self._take()
             if not batch:
                 self._slots.release()
@@ -155,18 +161,8 @@ class Batcher:
                 self._running.add(task)
                 task.add_done_callback(self._running.discard)
 
-    async def _next_arrival(self) -> None:
-        while not self._waiting:
-            self._arrived.clear()
-            await self._arrived.wait()
-
-    async def _gather_company(self) -> None:
-        """Wait a moment, since answered clients ask again at about the same time."""
-        if self._limits.wait_s and len(self._waiting) < self._limits.batch_size:
-            await asyncio.sleep(self._limits.wait_s)
-
     def _take(self) -> list[_Job]:
-        """Take the oldest job and those of its kind, up to the next that must run alone."""
+        """Take the oldest job and those of its kind, up to the next exclusive one."""
         batch: list[_Job] = []
         passed: list[_Job] = []
         while self._waiting and len(batch) < self._limits.batch_size:
@@ -200,7 +196,7 @@ class Batcher:
                 self._slots.release()
 
     def _work(self, batch: list[_Job]) -> list[Any]:
-        """Answer a batch in this thread; an exception stands for an answer."""
+        """Answer a batch in this thread; exceptions are returned in place of answers."""
         answer, kind = batch[0].answer, batch[0].kind
         start = time.perf_counter()
         try:
@@ -212,7 +208,7 @@ class Batcher:
                 return [error]
             if not isinstance(error, GenrecError):
                 return [error] * len(batch)
-            # One question cannot be answered; the others must not suffer for it.
+            # One question cannot be answered; the others still can.
             return [self._work([job])[0] for job in batch]
         finally:
             if kind is not None:

@@ -8,15 +8,15 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from genrec.base_recommender import BaseRecommender
 from genrec.schema import Item, SemanticId
-from genrec.serving.recommenders import AnyRecommender
 from genrec.serving.store import ItemStore, StoredItem
 
 
 class Catalogue:
-    """Adds items and finds them; ``add`` and ``restore`` may only run alone (``Batcher.alone``)."""
+    """Adds items and finds them; run ``add`` and ``restore`` through ``Batcher.exclusive``."""
 
-    def __init__(self, recommender: AnyRecommender, store: ItemStore, table_hash: str) -> None:
+    def __init__(self, recommender: BaseRecommender, store: ItemStore, table_hash: str) -> None:
         self._recommender = recommender
         self._store = store
         self._table_hash = table_hash

@@ -1,18 +1,33 @@
-"""A user's history as it is now: the prepared data's, then what was posted, by time."""
+"""A user's history as it is now: the prepared data's events, then those posted, by time."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from operator import attrgetter
 
-from genrec.schema import Event, History
-from genrec.serving.http.errors import ServeError, show
-from genrec.serving.prepared import PreparedUsers
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from cachetools import LRUCache, cachedmethod
+
+from genrec.data.dataset import EVENTS_FILE, Dataset
+from genrec.interests.counterfactual import find_places
+from genrec.schema import USER_ID, Event, History
+from genrec.serving.errors import NotFound, ServiceError, quote
 from genrec.serving.store import EventStore, StoredEvent
+
+CACHED_EVENTS = 2_000_000
+USER_OVERHEAD_EVENTS = 100
+"""A cached user costs this much beside the events, so that at most 20,000 are kept."""
 
 
 @dataclass(frozen=True)
 class LiveHistory:
-    """What is known of a user at this moment.
+    """What is known about a user at this moment.
 
     Attributes:
         user_id: External ID.
@@ -26,8 +41,91 @@ class LiveHistory:
 
     @property
     def history(self) -> History:
-        """The events as the model's side knows them."""
+        """The events as the recommender takes them."""
         return History(self.user_id, tuple(stored.event for stored in self.stored))
+
+    def what_if(self, without: Sequence[int | str], as_of: int | None) -> LiveHistory:
+        """Return the history as of a past moment, without some events.
+
+        Args:
+            without: By number (1 the oldest, -1 the newest) or by event ID.
+            as_of: Only earlier events are known; None: all are.
+
+        Raises:
+            ServiceError: No event has the ID.
+            DataError: No event has the number.
+        """
+        numbers = [key for key in without if isinstance(key, int)]
+        left_out = find_places(self.history, numbers)
+        index_of = {stored.event_id: index for index, stored in enumerate(self.stored)}
+        for key in without:
+            if isinstance(key, str):
+                if key not in index_of:
+                    raise ServiceError(
+                        "unknown_event",
+                        f"without: no event {quote(key)} in this history; name events by "
+                        "`event_id` or by number (1 is the oldest)",
+                    )
+                left_out.add(index_of[key])
+        kept = (stored for index, stored in enumerate(self.stored) if index not in left_out)
+        if as_of is not None:
+            kept = (stored for stored in kept if stored.event.timestamp < as_of)
+        return replace(self, stored=tuple(kept))
+
+
+class PreparedUsers:
+    """Who is in the prepared data; a few dozen bytes of memory per user."""
+
+    def __init__(self, data: Dataset) -> None:
+        """Read the IDs; the file is grouped by user."""
+        self._data = data
+        ids: list[str] = []
+        counts: list[int] = []
+        file = pq.ParquetFile(data.path / EVENTS_FILE)
+        for batch in file.iter_batches(columns=[USER_ID]):
+            runs = pc.run_end_encode(batch.column(0))
+            lengths = np.diff(runs.run_ends.to_numpy(), prepend=0).tolist()
+            for user_id, length in zip(runs.values.to_pylist(), lengths, strict=True):
+                if ids and ids[-1] == user_id:
+                    counts[-1] += length
+                else:
+                    ids.append(user_id)
+                    counts.append(length)
+        order = pc.sort_indices(pa.array(ids, pa.large_string()))
+        self._ids = pa.array(ids, pa.large_string()).take(order)
+        self._counts = np.array(counts, dtype=np.int64)[order.to_numpy()]
+        self._cache: LRUCache[str, tuple[Event, ...]] = LRUCache(
+            CACHED_EVENTS, getsizeof=lambda events: USER_OVERHEAD_EVENTS + len(events)
+        )
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def num_events(self, user_id: str) -> int:
+        """Return how many events a user has; 0 where there is no such user."""
+        index = bisect_left(range(len(self._ids)), user_id, key=lambda n: self._ids[n].as_py())
+        is_known = index < len(self._ids) and self._ids[index].as_py() == user_id
+        return int(self._counts[index]) if is_known else 0
+
+    def search(self, query: str, limit: int, start: int = 0) -> list[str]:
+        """Return the first users, in the order of their IDs, whose ID contains a text.
+
+        Args:
+            query: Empty: any user.
+            limit: Most users.
+            start: How many to skip.
+        """
+        ids = self._ids
+        if query:
+            ids = ids.filter(pc.match_substring(ids, query, ignore_case=True))
+        found: list[str] = ids.slice(start, limit).to_pylist()
+        return found
+
+    @cachedmethod(attrgetter("_cache"), lock=attrgetter("_lock"))
+    def events(self, user_id: str) -> tuple[Event, ...]:
+        """Return a user's events, oldest first; empty where there is no such user."""
+        return self._data.history(user_id).events if self.num_events(user_id) else ()
 
 
 class Histories:
@@ -42,22 +140,20 @@ class Histories:
         """Return a user's history.
 
         Raises:
-            ServeError: Nobody has this ID.
+            NotFound: Nobody has this ID.
         """
         posted = self._events.history(user_id, self._max_events)
-        before: tuple[Event, ...] = ()
-        if not posted.forgotten:
-            before = self._prepared.events(user_id)
-        if not before and not posted.events:
-            raise ServeError(
-                404,
+        prepared = () if posted.forgotten else self._prepared.events(user_id)
+        if not prepared and not posted.events:
+            raise NotFound(
                 "unknown_user",
-                f"no events of user {show(user_id)}; post some to /v1/events first, or send the "
+                f"no events of user {quote(user_id)}; post some to /v1/events first, or send the "
                 "history as `events` (an empty list for a new user)",
             )
-        # A stable sort: of equal times the prepared event comes first, then the order of arrival.
+        # A stable sort: at equal times the prepared event comes first, then the order of arrival.
         merged = sorted(
-            [*map(StoredEvent, before), *posted.events], key=lambda stored: stored.event.timestamp
+            [*map(StoredEvent, prepared), *posted.events],
+            key=lambda stored: stored.event.timestamp,
         )
         older = [stored.event.item_id for stored in merged[: -self._max_events]]
         return LiveHistory(
@@ -66,31 +162,30 @@ class Histories:
 
     def search(self, query: str, limit: int) -> list[tuple[str, int]]:
         """Return users whose ID contains a text and their numbers of events, by ID."""
-        posted = self._events.users(query, limit)
-        before = self._prepared_users(query, limit)
-        user_ids = sorted({*posted, *before})[:limit]
+        prepared = self._search_prepared(query, limit)
+        user_ids = sorted({*self._events.users(query, limit), *prepared})[:limit]
         posted = self._events.counts(user_ids)
-        return [(user_id, posted.get(user_id, 0) + before.get(user_id, 0)) for user_id in user_ids]
-
-    def _prepared_users(self, query: str, limit: int) -> dict[str, int]:
-        """Return the first users of the prepared data who were not deleted."""
-        found: dict[str, int] = {}
-        start = 0
-        while len(found) < limit:
-            page = self._prepared.search(query, limit, start)
-            forgotten = self._events.forgotten(page)
-            kept = [user_id for user_id in page if user_id not in forgotten]
-            found.update((user_id, self._prepared.num_events(user_id)) for user_id in kept)
-            if len(page) < limit:
-                break
-            start += limit
-        return dict(list(found.items())[:limit])
+        return [(name, posted.get(name, 0) + prepared.get(name, 0)) for name in user_ids]
 
     def forget(self, user_id: str) -> None:
         """Delete a user.
 
         Raises:
-            ServeError: Nobody has this ID.
+            NotFound: Nobody has this ID.
         """
         self.read(user_id)
         self._events.forget(user_id)
+
+    def _search_prepared(self, query: str, limit: int) -> dict[str, int]:
+        """Return the first users of the prepared data who were not deleted."""
+        counts: dict[str, int] = {}
+        start = 0
+        while len(counts) < limit:
+            page = self._prepared.search(query, limit, start)
+            forgotten = self._events.forgotten(page)
+            kept = [user_id for user_id in page if user_id not in forgotten]
+            counts.update((user_id, self._prepared.num_events(user_id)) for user_id in kept)
+            if len(page) < limit:
+                break
+            start += limit
+        return dict(list(counts.items())[:limit])

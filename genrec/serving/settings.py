@@ -80,7 +80,7 @@ class Settings(BaseSettings):
     max_events: int = Field(1000, ge=1, description="Most events in one request.")
     max_items: int = Field(200, ge=1, description="Most new items in one request.")
     max_filter_items: int = Field(
-        10_000, ge=1, description="Most item IDs in `exclude` and in `only`."
+        10_000, ge=1, description="Most item IDs in `exclude` and in `candidates`."
     )
     max_k: int = Field(500, ge=1, description="Most items one request may ask for.")
     max_history_events: int = Field(

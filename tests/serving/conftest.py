@@ -141,7 +141,7 @@ class Server:
         environment = {f"GENREC_{name.upper()}": str(value) for name, value in settings.items()}
         with self.log_path.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "serve"],
+                [sys.executable, "-m", "genrec.serving"],
                 cwd=ROOT,
                 env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
                 stdout=log,

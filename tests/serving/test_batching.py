@@ -8,8 +8,8 @@ import pytest
 
 from genrec.errors import DataError, EngineUnavailable
 from genrec.serving.batching import Batcher, Kind, Limits
-from genrec.serving.http.errors import Overloaded
-from genrec.serving.metrics import Metrics
+from genrec.serving.errors import Overloaded
+from genrec.serving.monitoring import Metrics
 
 ITEMS, TEXT = Kind("items"), Kind("text")
 
@@ -104,7 +104,7 @@ def test_what_must_run_alone_does_between_what_came_before_and_after(parallel):
 
         before = [batcher.ask(Kind("items", number), number, engine) for number in range(5)]
         after = [batcher.ask(ITEMS, number, engine) for number in range(5)]
-        await asyncio.gather(*before, batcher.alone(work), *after)
+        await asyncio.gather(*before, batcher.exclusive(work), *after)
 
     run(scenario, parallel=parallel)
     assert seen == [(0, 5), (0, 5)]

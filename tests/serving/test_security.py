@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 from genrec.errors import ConfigError
 from genrec.serving.__main__ import cli
 from genrec.serving.http.security import keys as keys_module
-from genrec.serving.http.security.keys import hash_key, make_key, read_keys
-from genrec.serving.http.security.rate import MAX_CALLERS, RateLimiter
+from genrec.serving.http.security.guard import MAX_CALLERS, RateLimiter
+from genrec.serving.http.security.keys import find_key, hash_key, make_key, read_keys
 from genrec.serving.settings import read_settings
 
 KEYS = {"shop": make_key(), "page": make_key()}
@@ -90,10 +90,10 @@ def test_keys_are_compared_in_constant_time_every_one_of_them(monkeypatch):
         compared.append((one, other))
         return hmac.compare_digest(one, other)
 
-    ring = read_keys(LISTED, None)
+    keys = read_keys(LISTED, None)
     watching = type("hmac", (), {"compare_digest": staticmethod(watched)})
     monkeypatch.setattr(keys_module, "hmac", watching)
-    assert ring.find(KEYS["shop"]) == "shop"
+    assert find_key(keys, KEYS["shop"]) == "shop"
     assert len(compared) == 2
     assert {len(one) for pair in compared for one in pair} == {hashlib.sha256().digest_size}
 
@@ -151,8 +151,8 @@ def test_pages_of_allowed_origins_may(new_client):
 def test_keys_are_read_from_a_file_with_comments(tmp_path):
     file = tmp_path / "keys"
     file.write_text(f"# ours\n\nshop:{hash_key(KEYS['shop'])}  # since May\n")
-    ring = read_keys(f"page:{hash_key(KEYS['page'])}", file)
-    assert ring.find(KEYS["shop"]) == "shop" and ring.find(KEYS["page"]) == "page"
+    keys = read_keys(f"page:{hash_key(KEYS['page'])}", file)
+    assert find_key(keys, KEYS["shop"]) == "shop" and find_key(keys, KEYS["page"]) == "page"
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_the_command_makes_a_key_and_its_hash():
     made = CliRunner().invoke(cli, ["hash-key", "shop"])
     key = made.stderr.rpartition(": ")[2].strip()
     assert made.stdout.strip() == f"shop:{hash_key(key)}"
-    assert read_keys(made.stdout.strip(), None).find(key) == "shop"
+    assert find_key(read_keys(made.stdout.strip(), None), key) == "shop"
     again = CliRunner().invoke(cli, ["hash-key", "shop", "--stdin"], input=key + "\n")
     assert again.stdout == made.stdout
     with pytest.raises(ConfigError, match="at least 32"):

@@ -3,7 +3,7 @@
 import pytest
 
 from genrec.errors import ConfigError
-from genrec.serving.recommenders import load_recommender
+from genrec.serving.loading import load_recommender
 from genrec.serving.settings import Settings
 from tests.zero_shot.faulty_server import FaultyServer
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from genrec.interests.explain.explanation_text import join
 from genrec.schema import Event, History, SemanticId
 
 MAX_EVENTS = 3
@@ -41,6 +43,16 @@ class Reason:
     interest: str
     events: tuple[Event, ...]
     count: int
+
+    def sentence(self, titles: Sequence[str]) -> str:
+        """Say it in words.
+
+        Args:
+            titles: Of ``events``, in their order.
+        """
+        distinct, others = list(dict.fromkeys(titles)), self.count - len(self.events)
+        liked = f"{', '.join(distinct)} and {others} more" if others else join(distinct)
+        return f"Of “{self.interest}”, like {liked} in your history."
 
 
 def find_reason(codes: SemanticId, history: History, table: NamedCodes) -> Reason | None:

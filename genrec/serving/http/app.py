@@ -1,4 +1,4 @@
-"""The application: routes, guard and error handlers around one gateway."""
+"""The application: routes, guard and error handlers around one service."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.security import HTTPBearer
 
 from genrec.serving import page
-from genrec.serving.gateway import Gateway
 from genrec.serving.http.errors import install_handlers
 from genrec.serving.http.routes import (
     adapters,
@@ -23,49 +22,49 @@ from genrec.serving.http.routes import (
     recommend,
     users,
 )
-from genrec.serving.http.security.guard import Guard
+from genrec.serving.http.security.guard import Guard, RateLimiter
 from genrec.serving.http.security.keys import read_keys
-from genrec.serving.http.security.rate import RateLimiter
+from genrec.serving.service import RecommendationService
 from genrec.serving.settings import Settings
 
 DESCRIPTION = """\
 Post events as they happen; ask for the next items and for interests. An event counts from the next
-request on. Every answer that is not a success is `{"error": {"code", "message"}}`.
+request on. Every response that is not a success is `{"error": {"code", "message"}}`.
 """
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """Build the application; the gateway starts and stops with it.
+    """Build the application; the service starts and stops with it.
 
     Raises:
         ConfigError: A setting cannot be used.
     """
     keys = read_keys(settings.api_keys.get_secret_value(), settings.api_keys_file)
-    gateway = Gateway(settings)
+    service = RecommendationService(settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await gateway.start()
+        await service.start()
         yield
-        await gateway.stop()
+        await service.stop()
 
     app = FastAPI(
         title="genrec",
         version="1",
         description=DESCRIPTION,
         lifespan=lifespan,
-        # Their pages load scripts from elsewhere; ours works offline.
+        # FastAPI's pages load scripts from other hosts; ours works offline.
         docs_url=None,
         redoc_url=None,
     )
-    app.state.gateway = gateway
+    app.state.service = service
     install_handlers(app, settings.retry_after_s, settings.max_body_bytes)
     app.add_middleware(
         Guard,
         keys=keys,
         limiter=RateLimiter(settings.rate_limit_per_s, settings.rate_limit_burst, time.monotonic),
         max_body_bytes=settings.max_body_bytes,
-        metrics=gateway.metrics,
+        metrics=service.metrics,
     )
     if settings.cors_origins:
         app.add_middleware(
@@ -82,5 +81,5 @@ def create_app(settings: Settings) -> FastAPI:
             part.router, dependencies=documented, max_body_size=settings.max_body_bytes
         )
     app.include_router(health.router)
-    app.include_router(page.router)
+    page.install(app)
     return app

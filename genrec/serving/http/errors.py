@@ -1,4 +1,4 @@
-"""Every fault as one JSON shape: ``{"error": {"code": ..., "message": ...}}``.
+"""Every error as one JSON shape: ``{"error": {"code": ..., "message": ...}}``.
 
 A message says what was wrong and what to do; a stack trace never leaves the process.
 """
@@ -17,10 +17,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from genrec.errors import EngineUnavailable, GenrecError
-from genrec.serving.logs import log, log_fault
+from genrec.serving.errors import Conflict, NotFound, Overloaded, ServiceError
+from genrec.serving.monitoring import log, log_fault
 
 MAX_FAULTS = 5
-SHOWN_CHARS = 80
 
 
 class Fault(BaseModel):
@@ -30,51 +30,27 @@ class Fault(BaseModel):
     message: str
 
 
-class ErrorAnswer(BaseModel):
-    """The body of every answer that is not a success."""
+class ErrorResponse(BaseModel):
+    """The body of every response that is not a success."""
 
     error: Fault
-
-
-class ServeError(GenrecError):
-    """A request that cannot be answered.
-
-    Attributes:
-        status: HTTP status.
-        code: A word for programs.
-    """
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-
-
-class Overloaded(GenrecError):
-    """Too many requests wait already, or one has waited too long."""
-
-
-def show(value: str) -> str:
-    """Quote a value of a request for a message, cut to a readable length."""
-    cut = value if len(value) <= SHOWN_CHARS else value[:SHOWN_CHARS] + "…"
-    return f"'{cut}'"
 
 
 def error_response(
     status: int, code: str, message: str, headers: Mapping[str, str] | None = None
 ) -> JSONResponse:
-    """Build an error's answer."""
-    body = ErrorAnswer(error=Fault(code=code, message=message))
+    """Build the response to a request that failed."""
+    body = ErrorResponse(error=Fault(code=code, message=message))
     return JSONResponse(body.model_dump(), status, dict(headers or {}))
 
 
 def describe_errors(status: int, *codes: int) -> dict[int | str, dict[str, Any]]:
-    """Return what the OpenAPI document says of these statuses."""
-    return {code: {"model": ErrorAnswer} for code in (status, *codes)}
+    """Return what the OpenAPI document says about these statuses."""
+    return {code: {"model": ErrorResponse} for code in (status, *codes)}
 
 
 def too_large(max_body_bytes: int) -> JSONResponse:
-    """Build the answer to a body that is not read to its end."""
+    """Build the response to a body that is not read to its end."""
     return error_response(
         413,
         "body_too_large",
@@ -87,13 +63,15 @@ def install_handlers(app: FastAPI, retry_after_s: int, max_body_bytes: int) -> N
     """Answer every exception in the one shape."""
     retry = {"Retry-After": str(retry_after_s)}
 
-    @app.exception_handler(ServeError)
-    async def on_serve_error(_: Request, error: ServeError) -> JSONResponse:
-        return error_response(error.status, error.code, str(error))
+    @app.exception_handler(GenrecError)
+    async def on_genrec_error(_: Request, error: GenrecError) -> JSONResponse:
+        status = 404 if isinstance(error, NotFound) else 409 if isinstance(error, Conflict) else 422
+        code = error.code if isinstance(error, ServiceError) else _code_of(error)
+        return error_response(status, code, str(error))
 
     @app.exception_handler(EngineUnavailable)
     async def on_engine_away(_: Request, error: EngineUnavailable) -> JSONResponse:
-        # The library's message names an address behind the gateway: it is for the log.
+        # The message names an internal address: it belongs in the log only.
         log("engine_away", logging.WARNING, message=str(error))
         message = f"the model's server does not answer now; ask again in {retry_after_s} s"
         return error_response(503, "engine_unavailable", message, retry)
@@ -101,10 +79,6 @@ def install_handlers(app: FastAPI, retry_after_s: int, max_body_bytes: int) -> N
     @app.exception_handler(Overloaded)
     async def on_overload(_: Request, error: Overloaded) -> JSONResponse:
         return error_response(503, "overloaded", str(error), retry)
-
-    @app.exception_handler(GenrecError)
-    async def on_genrec_error(_: Request, error: GenrecError) -> JSONResponse:
-        return error_response(422, _code_of(error), str(error))
 
     @app.exception_handler(SQLAlchemyError)
     async def on_store_error(_: Request, error: SQLAlchemyError) -> JSONResponse:
@@ -140,7 +114,7 @@ def _code_of(error: GenrecError) -> str:
 
 
 def _describe(error: RequestValidationError) -> str:
-    """Say where the faults are and what was expected, without what was sent."""
+    """Say where the faults are and what was expected, without quoting what was sent."""
     faults = [
         f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
         for fault in error.errors()[:MAX_FAULTS]

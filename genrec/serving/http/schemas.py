@@ -1,19 +1,55 @@
-"""The JSON bodies that more than one route speaks, and the checks of a single event.
+"""Request and response schemas that several routes share, and the service as their parameter.
 
-Text that a database or an answer could not carry (NUL, lone surrogates) is refused here.
+Text that a database or a response could not carry (NUL, lone surrogates) is refused here.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, model_validator
+from fastapi import Depends, Request
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    StringConstraints,
+    model_validator,
+)
 
-from genrec.schema import Event
-from genrec.serving.gateway import Gateway
-from genrec.serving.http.errors import ServeError
+from genrec.arguments import to_seconds
+from genrec.errors import DataError
+from genrec.interests.counterfactual import MAX_STRENGTH
+from genrec.schema import Event, SemanticId
+from genrec.serving.service import INLINE_USER, Query, RecommendationService
+
+EXAMPLE_USER = "uma-054"
+MAX_BIASES = 50
+
+
+def get_service(request: Request) -> RecommendationService:
+    """Return the service of the application that answers."""
+    service: RecommendationService = request.app.state.service
+    return service
+
+
+Service = Annotated[RecommendationService, Depends(get_service)]
+"""A route's parameter that receives the service."""
+
+
+def _read_time(value: Any) -> Any:
+    """Turn an ISO 8601 string into seconds; pydantic checks everything else."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return to_seconds(value)
+    except DataError as error:
+        raise ValueError(str(error)) from None
+
 
 Identifier = Annotated[
     str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")
@@ -21,21 +57,26 @@ Identifier = Annotated[
 ShortText = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00]*$")]
 LongText = Annotated[str, StringConstraints(max_length=20_000, pattern=r"^[^\x00]*$")]
 Timestamp = Annotated[
-    int, Field(ge=0, le=2**53 - 1, strict=True, description="Seconds since 1970-01-01 UTC.")
+    int,
+    Field(
+        ge=0,
+        le=2**53 - 1,
+        strict=True,
+        description="Seconds since 1970-01-01 UTC, or an ISO 8601 string (UTC without an offset).",
+    ),
+    BeforeValidator(_read_time, json_schema_input_type=int | datetime),
 ]
-
-USER = "uma-054"
-INLINE_USER = "inline"
+Code = Annotated[int, Field(ge=0, strict=True)]
 
 
-class Body(BaseModel):
-    """A request's body: a field it does not know is an error, not a silent nothing."""
+class RequestBody(BaseModel):
+    """The body of a request: an unknown field is an error instead of being silently ignored."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class InlineEvent(Body):
-    """One act of the user in question."""
+class InlineEvent(RequestBody):
+    """One event of the user in question."""
 
     item_id: Identifier
     timestamp: Timestamp | None = Field(None, description="Missing: now.")
@@ -44,18 +85,17 @@ class InlineEvent(Body):
     title: ShortText | None = Field(None, description="Headline of the review.")
     review: LongText | None = None
 
+    def to_event(self, user_id: str = INLINE_USER) -> Event:
+        """Return the library's event."""
+        timestamp = int(time.time()) if self.timestamp is None else self.timestamp
+        return Event(
+            *(user_id, self.item_id, timestamp, self.event_type),
+            *(self.rating, self.title, self.review),
+        )
 
-class PostedEvent(InlineEvent):
-    """One act of one user."""
 
-    user_id: Identifier
-    event_id: Identifier | None = Field(
-        None, description="Posting the same ID again changes nothing."
-    )
-
-
-class Subject(Body):
-    """Whom a question is about."""
+class UserRequest(RequestBody):
+    """A question about one user."""
 
     user_id: Identifier | None = Field(None, description="A user with events. Give this or:")
     events: list[InlineEvent] | None = Field(
@@ -63,68 +103,86 @@ class Subject(Body):
     )
 
     @model_validator(mode="after")
-    def _one_of_both(self) -> Subject:
+    def _one_of_both(self) -> UserRequest:
         if (self.user_id is None) == (self.events is None):
             raise ValueError("give either user_id or events (an empty list for a new user)")
         return self
 
 
+class InterestBias(RequestBody):
+    """An interest to boost or to dampen."""
+
+    interest: ShortText | None = Field(None, description="Its name. Give this or:")
+    prefix: list[Code] | None = Field(None, description="Its semantic-ID prefix.")
+    strength: FiniteFloat = Field(
+        ge=-MAX_STRENGTH,
+        le=MAX_STRENGTH,
+        description="The odds of the interest are multiplied by e to this power.",
+    )
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> InterestBias:
+        if (self.interest is None) == (self.prefix is None):
+            raise ValueError("give either interest (its name) or prefix (its codes)")
+        return self
+
+
+class ItemsRequest(UserRequest):
+    """A question about items for one user, with filters and what-ifs."""
+
+    exclude: list[Identifier] = Field([], description="Items never to return.")
+    candidates: list[Identifier] | None = Field(None, description="Return nothing but these.")
+    at: Timestamp | None = Field(
+        None, description="Moment of asking; null: `as_of`, else the last event's."
+    )
+    event_type: ShortText | None = Field(
+        None, description="Type of event to predict; null: the last one's."
+    )
+    filter_seen: bool = Field(True, description="Leave out the items of the history.")
+    as_of: Timestamp | None = Field(
+        None, description="What if it were then: only events before this moment are known."
+    )
+    without: list[Annotated[int, Field(strict=True)] | Identifier] = Field(
+        [],
+        description="What if these events had never happened: by number in the history (1 the "
+        "oldest, -1 the newest) or by `event_id`.",
+    )
+    interest_bias: list[InterestBias] = Field(
+        [], max_length=MAX_BIASES, description="What if these interests were stronger or weaker."
+    )
+
+    def to_query(self) -> Query:
+        """Return what the service is asked."""
+        biases: dict[str | SemanticId, float] = {}
+        for bias in self.interest_bias:
+            key = bias.interest if bias.interest is not None else tuple(bias.prefix or ())
+            biases[key] = biases.get(key, 0.0) + bias.strength
+        return Query(
+            self.user_id,
+            [event.to_event() for event in self.events or ()],
+            self.exclude,
+            self.candidates,
+            self.at,
+            self.event_type,
+            self.filter_seen,
+            self.as_of,
+            self.without,
+            biases,
+        )
+
+
 class Evidence(BaseModel):
-    """An event as an answer quotes it."""
+    """An event as a response quotes it."""
 
     item_id: str
     title: str
     timestamp: int
 
 
-def evidence(gateway: Gateway, events: Sequence[Event]) -> list[Evidence]:
+def to_evidence(service: RecommendationService, events: Sequence[Event]) -> list[Evidence]:
     """Quote events."""
+    item = service.loaded.recommender.item
     return [
-        Evidence(
-            item_id=event.item_id,
-            title=gateway.recommender.item(event.item_id).label,
-            timestamp=event.timestamp,
-        )
+        Evidence(item_id=event.item_id, title=item(event.item_id).label, timestamp=event.timestamp)
         for event in events
-    ]
-
-
-def to_events(
-    gateway: Gateway, posted: Sequence[InlineEvent], user_id: str | None = None
-) -> list[Event]:
-    """Check events and turn them into the library's, in the order given.
-
-    Args:
-        gateway: Knows the items and the limits.
-        posted: At most ``max_events``.
-        user_id: Whose they are; None: each says it itself.
-
-    Raises:
-        ServeError: An item is unknown, a time lies in the future, or there are too many.
-    """
-    gateway.check_count(len(posted), gateway.settings.max_events, "events")
-    now = int(time.time())
-    latest = now + gateway.settings.clock_skew_s
-    for number, event in enumerate(posted):
-        if event.timestamp is not None and event.timestamp > latest:
-            raise ServeError(
-                422,
-                "future_timestamp",
-                f"events.{number}.timestamp: {event.timestamp} lies "
-                f"{event.timestamp - now} s in the future (this machine's clock says {now}); "
-                "timestamps are in seconds, not milliseconds; correct the clock or leave it out "
-                "to mean now",
-            )
-    gateway.check_items([event.item_id for event in posted], "events")
-    return [
-        Event(
-            event.user_id if isinstance(event, PostedEvent) else user_id or INLINE_USER,
-            event.item_id,
-            now if event.timestamp is None else event.timestamp,
-            event.event_type,
-            event.rating,
-            event.title,
-            event.review,
-        )
-        for event in posted
     ]

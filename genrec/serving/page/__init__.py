@@ -1,28 +1,19 @@
-"""The page at ``/``: files sent as they lie in ``static/``.
+"""The page at ``/``: the files in ``static/``, sent as they are.
 
-Knows nothing of users, items or models: the page asks the gateway's own ``/v1`` routes, like any
-other client. The headers let nothing foreign in and no text become markup.
+Must not know users, items or models: the page calls the same ``/v1`` routes as any other client.
+The headers block everything from other origins and keep text from becoming markup.
 """
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
-from functools import cache
+import mimetypes
 from pathlib import Path
+from typing import Any
 
-from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi import FastAPI, Request, Response
+from fastapi.staticfiles import StaticFiles
 
 STATIC = Path(__file__).parent / "static"
-TYPES = {
-    ".html": "text/html; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".svg": "image/svg+xml",
-    ".woff2": "font/woff2",
-    ".txt": "text/plain; charset=utf-8",
-}
 HEADERS = {
     # Trusted types make the browser itself refuse text that would be parsed as markup.
     "Content-Security-Policy": (
@@ -38,50 +29,27 @@ ASK_EACH_TIME = "no-cache"
 """Names carry no version, so a browser asks whether its copy is the newest (304 if so)."""
 KEEP = "public, max-age=604800"
 
-router = APIRouter(include_in_schema=False)
+
+class PageFiles(StaticFiles):
+    """Static files with the page's headers."""
+
+    def file_response(self, full_path: Any, *args: Any, **options: Any) -> Response:
+        """See ``StaticFiles.file_response``."""
+        response = super().file_response(full_path, *args, **options)
+        is_font = Path(full_path).suffix == ".woff2"
+        response.headers.update({**HEADERS, "Cache-Control": KEEP if is_font else ASK_EACH_TIME})
+        return response
 
 
-@dataclass(frozen=True)
-class _File:
-    content: bytes
-    media_type: str
-    etag: str
-    cache: str
+def install(app: FastAPI) -> None:
+    """Serve the page at ``/`` and its files below ``/page/``."""
+    # A machine's own tables of types need not know these.
+    mimetypes.add_type("font/woff2", ".woff2")
+    mimetypes.add_type("text/javascript", ".js")
+    files = PageFiles(directory=STATIC)
 
+    @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
+    async def index(request: Request) -> Response:
+        return await files.get_response("index.html", request.scope)
 
-@cache
-def _files() -> dict[str, _File]:
-    """Read every static file once; only names found here are served, so no path can escape."""
-    files = {}
-    for path in sorted(STATIC.rglob("*")):
-        if path.suffix in TYPES:
-            content = path.read_bytes()
-            etag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
-            kept = KEEP if path.suffix == ".woff2" else ASK_EACH_TIME
-            name = path.relative_to(STATIC).as_posix()
-            files[name] = _File(content, TYPES[path.suffix], etag, kept)
-    return files
-
-
-@router.api_route("/", methods=["GET", "HEAD"])
-def index(request: Request) -> Response:
-    """Send the page."""
-    return _send("index.html", request)
-
-
-@router.api_route("/page/{name:path}", methods=["GET", "HEAD"])
-def static_file(name: str, request: Request) -> Response:
-    """Send a part of the page: a script, a style, a font."""
-    return _send(name, request)
-
-
-def _send(name: str, request: Request) -> Response:
-    file = _files().get(name)
-    if file is None:
-        error = {"code": "not_found", "message": "the page has no such file; it starts at /"}
-        return JSONResponse({"error": error}, status_code=404, headers=HEADERS)
-    headers = {**HEADERS, "ETag": file.etag, "Cache-Control": file.cache}
-    known = (tag.strip() for tag in request.headers.get("if-none-match", "").split(","))
-    if any(tag.removeprefix("W/") == file.etag for tag in known):
-        return Response(status_code=304, headers=headers)
-    return Response(file.content, media_type=file.media_type, headers=headers)
+    app.mount("/page", files)

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, func, select
+from sqlalchemy import Engine, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from genrec.schema import Event
@@ -19,7 +19,6 @@ from genrec.serving.store.tables import EVENTS, FORGOTTEN
 _FIELDS = ("user_id", "item_id", "timestamp", "event_type", "rating", "title", "review")
 _EVENT_COLUMNS = [EVENTS.c[name] for name in _FIELDS]
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-_ID_CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,19 +82,17 @@ class EventStore:
                 older = frozenset(
                     row.item_id for row in connection.execute(newest.offset(limit)).all()
                 )
-            forgotten = bool(_forgotten(connection, [user_id]))
+            was_deleted = select(FORGOTTEN).where(FORGOTTEN.c.user_hash == _hash(user_id))
+            forgotten = connection.execute(was_deleted).first() is not None
         events = tuple(StoredEvent(Event(*row[1:]), row[0]) for row in reversed(rows[:limit]))
         return StoredHistory(events, older, forgotten)
 
     def counts(self, user_ids: Collection[str]) -> dict[str, int]:
-        """Return how many events are stored of each of these users, where there are any."""
+        """Return how many events are stored for each of these users, where there are any."""
         counted = select(EVENTS.c.user_id, func.count()).group_by(EVENTS.c.user_id)
-        found: dict[str, int] = {}
         with self._engine.connect() as connection:
-            for chunk in _chunks(sorted(user_ids)):
-                rows = connection.execute(counted.where(EVENTS.c.user_id.in_(chunk)))
-                found.update((row[0], row[1]) for row in rows)
-        return found
+            rows = connection.execute(counted.where(EVENTS.c.user_id.in_(user_ids)))
+            return {row[0]: row[1] for row in rows}
 
     def users(self, query: str, limit: int) -> dict[str, int]:
         """Return the first users, in the order of their IDs, whose ID contains a text."""
@@ -117,18 +114,11 @@ class EventStore:
             connection.execute(note)
 
     def forgotten(self, user_ids: Collection[str]) -> set[str]:
-        """Return which of these users were deleted once."""
+        """Return which of these users were deleted."""
+        by_hash = {_hash(user_id): user_id for user_id in user_ids}
+        statement = select(FORGOTTEN.c.user_hash).where(FORGOTTEN.c.user_hash.in_(by_hash))
         with self._engine.connect() as connection:
-            return _forgotten(connection, user_ids)
-
-
-def _forgotten(connection: Connection, user_ids: Collection[str]) -> set[str]:
-    by_hash = {_hash(user_id): user_id for user_id in user_ids}
-    found: set[str] = set()
-    for chunk in _chunks(list(by_hash)):
-        statement = select(FORGOTTEN.c.user_hash).where(FORGOTTEN.c.user_hash.in_(chunk))
-        found.update(by_hash[row[0]] for row in connection.execute(statement))
-    return found
+            return {by_hash[row[0]] for row in connection.execute(statement)}
 
 
 def _hash(user_id: str) -> str:
@@ -146,9 +136,3 @@ def _first_of_each_id(events: Iterable[StoredEvent]) -> list[StoredEvent]:
             seen.add(stored.event_id)
         kept.append(stored)
     return kept
-
-
-def _chunks(values: list[str]) -> Iterable[list[str]]:
-    """Cut a list so that a statement stays below every database's number of parameters."""
-    for start in range(0, len(values), _ID_CHUNK):
-        yield values[start : start + _ID_CHUNK]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Engine, Row, delete, insert, select
 
@@ -57,7 +58,7 @@ def _to_row(stored: StoredItem) -> dict[str, object]:
     }
 
 
-def _from_row(row: Row) -> StoredItem:
+def _from_row(row: Row[Any]) -> StoredItem:
     item = Item(row.item_id, row.title, row.brand, tuple(row.categories), row.description, row.text)
     codes = tuple(int(code) for code in row.semantic_id.split("-"))
     return StoredItem(item, codes, row.index_hash)

@@ -17,7 +17,7 @@ SCRIPTS = [name for name in NAMES if name.endswith(".js")]
 @pytest.fixture(scope="module")
 def client() -> TestClient:
     app = FastAPI()
-    app.include_router(page.router)
+    page.install(app)
     return TestClient(app)
 
 

@@ -53,6 +53,18 @@ def test_moment_and_kind_of_the_act_are_passed_on(client, library, users):
     assert fault["code"] == "asked_in_the_past" and str(last) in fault["message"]
 
 
+def test_times_are_seconds_or_iso_strings(client):
+    def times(timestamp, at):
+        events = [{"item_id": "P001", "timestamp": timestamp}]
+        return post(client, "/v1/recommend", events=events, at=at, k=3)["items"]
+
+    expected = times(1_700_000_000, 1_700_086_400)
+    assert times("2023-11-14T22:13:20Z", "2023-11-15T23:13:20+01:00") == expected
+    assert times("2023-11-14 22:13:20", "2023-11-15T22:13:20") == expected
+    fault = post(client, "/v1/recommend", 422, events=[], at="2023-13-01")["error"]
+    assert "body.at" in fault["message"]
+
+
 def test_more_items_than_beams_do_not_change_a_neighbours_answer(client, library):
     answer = post(client, "/v1/recommend", events=[], k=120)
     assert len(set(item_ids(answer))) == 120

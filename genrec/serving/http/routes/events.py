@@ -5,15 +5,29 @@ from __future__ import annotations
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from genrec.serving.gateway import Served
 from genrec.serving.http.errors import describe_errors
-from genrec.serving.http.schemas import USER, Body, PostedEvent, to_events
+from genrec.serving.http.schemas import (
+    EXAMPLE_USER,
+    Identifier,
+    InlineEvent,
+    RequestBody,
+    Service,
+)
 from genrec.serving.store import StoredEvent
 
 router = APIRouter(tags=["events"])
 
 
-class EventsBody(Body):
+class PostedEvent(InlineEvent):
+    """One event of one user."""
+
+    user_id: Identifier
+    event_id: Identifier | None = Field(
+        None, description="Posting the same ID again changes nothing."
+    )
+
+
+class EventsRequest(RequestBody):
     """A batch of events."""
 
     model_config = ConfigDict(
@@ -22,7 +36,7 @@ class EventsBody(Body):
                 "events": [
                     {
                         "event_id": "click-1",
-                        "user_id": USER,
+                        "user_id": EXAMPLE_USER,
                         "item_id": "P061",
                         "timestamp": 1_700_000_000,
                         "event_type": "view",
@@ -35,7 +49,7 @@ class EventsBody(Body):
     events: list[PostedEvent] = Field(min_length=1)
 
 
-class EventsAnswer(BaseModel):
+class EventsResponse(BaseModel):
     """What was stored."""
 
     accepted: int
@@ -43,19 +57,12 @@ class EventsAnswer(BaseModel):
 
 
 @router.post("/v1/events", responses=describe_errors(422, 400, 413, 503))
-async def post_events(body: EventsBody, gateway: Served) -> EventsAnswer:
+async def post_events(body: EventsRequest, service: Service) -> EventsResponse:
     """Store events, all or none; they count from the next request on.
 
     Events may come out of order. An `event_id` that is stored already, or comes twice in a batch,
     is counted as a duplicate and not stored again.
     """
-    events = to_events(gateway, body.events)
-    stored = [
-        StoredEvent(event, posted.event_id)
-        for event, posted in zip(events, body.events, strict=True)
-    ]
-    accepted = await gateway.in_thread(gateway.events.add, stored)
-    duplicates = len(stored) - accepted
-    gateway.metrics.events.labels("accepted").inc(accepted)
-    gateway.metrics.events.labels("duplicate").inc(duplicates)
-    return EventsAnswer(accepted=accepted, duplicates=duplicates)
+    events = [StoredEvent(event.to_event(event.user_id), event.event_id) for event in body.events]
+    accepted = await service.add_events(events)
+    return EventsResponse(accepted=accepted, duplicates=len(events) - accepted)

@@ -7,20 +7,17 @@ import time
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from genrec.interests.explain.deletion import Explanation
-from genrec.serving.gateway import Gateway, Served
 from genrec.serving.http.errors import describe_errors
-from genrec.serving.http.item_requests import Question, read_question
-from genrec.serving.http.schemas import USER, Identifier
+from genrec.serving.http.schemas import EXAMPLE_USER, Identifier, ItemsRequest, Service
 
 router = APIRouter(tags=["recommend"])
 
 
-class ExplainBody(Question):
-    """An item, and the question it would answer."""
+class ExplainRequest(ItemsRequest):
+    """An item, and the request it would answer."""
 
     model_config = ConfigDict(
-        json_schema_extra={"example": {"user_id": USER, "item_id": "P079", "without": [-1]}}
+        json_schema_extra={"example": {"user_id": EXAMPLE_USER, "item_id": "P079", "without": [-1]}}
     )
 
     item_id: Identifier = Field(description="Recommended or not; the filters must allow it.")
@@ -29,7 +26,7 @@ class ExplainBody(Question):
 class EventEffect(BaseModel):
     """What one event does: `nats` is what the item's log-probability loses without it."""
 
-    event: int = Field(description="Its number in the history as supposed; 1 is the oldest.")
+    event: int = Field(description="Its number in the what-if history; 1 is the oldest.")
     item_id: str
     title: str
     timestamp: int
@@ -37,7 +34,7 @@ class EventEffect(BaseModel):
     nats: float
 
 
-class ExplainAnswer(BaseModel):
+class ExplainResponse(BaseModel):
     """Why an item.
 
     `whole` is what the history does to its log-probability, `parts` the sum of the effects,
@@ -64,20 +61,15 @@ class ExplainAnswer(BaseModel):
 
 
 @router.post("/v1/explain", responses=describe_errors(404, 400, 413, 422, 503))
-async def explain(body: ExplainBody, gateway: Served, response: Response) -> ExplainAnswer:
+async def explain(body: ExplainRequest, service: Service, response: Response) -> ExplainResponse:
     """Say which events raised an item: each is deleted, and the item scored again."""
     start = time.perf_counter()
-    gateway.check_items([body.item_id], "item_id")
-    _, request = await read_question(body, gateway)
+    request = await service.request(body.to_query())
     asked = time.perf_counter()
-    found = await gateway.explain(request, body.item_id)
+    explanation = await service.explain(request, body.item_id)
     response.headers["Server-Timing"] = f"engine;dur={(time.perf_counter() - asked) * 1000:.1f}"
-    return _to_answer(found, gateway, start)
-
-
-def _to_answer(found: Explanation, gateway: Gateway, start: float) -> ExplainAnswer:
-    return ExplainAnswer(
-        **found.to_json(),
-        adapter=gateway.recommender.adapter,
+    return ExplainResponse(
+        **explanation.to_json(),
+        adapter=service.loaded.recommender.adapter,
         took_ms=round((time.perf_counter() - start) * 1000, 1),
     )

@@ -1,4 +1,4 @@
-"""Whether the gateway lives, whether it can answer, and what Prometheus reads."""
+"""Liveness, readiness, and the metrics that Prometheus reads."""
 
 from __future__ import annotations
 
@@ -9,20 +9,19 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
 
-from genrec.serving.gateway import Served
 from genrec.serving.http.errors import describe_errors
-from genrec.serving.http.schemas import INLINE_USER
+from genrec.serving.http.schemas import Service
 
 router = APIRouter(tags=["health"])
 
 
-class HealthAnswer(BaseModel):
-    """The process lives."""
+class HealthResponse(BaseModel):
+    """The process is alive."""
 
     status: Literal["alive"] = "alive"
 
 
-class ReadyAnswer(BaseModel):
+class ReadyResponse(BaseModel):
     """Engine and store have just answered."""
 
     status: Literal["ready"] = "ready"
@@ -31,25 +30,25 @@ class ReadyAnswer(BaseModel):
 
 
 @router.get("/health")
-async def health() -> HealthAnswer:
-    """Tell that the process lives."""
-    return HealthAnswer()
+async def health() -> HealthResponse:
+    """Say that the process is alive."""
+    return HealthResponse()
 
 
 @router.get("/ready", responses=describe_errors(503))
-async def ready(gateway: Served) -> ReadyAnswer:
+async def ready(service: Service) -> ReadyResponse:
     """Ask store and engine a small question each."""
     start = time.perf_counter()
-    await gateway.in_thread(gateway.events.forgotten, [INLINE_USER])
+    await service.check_store()
     middle = time.perf_counter()
-    await gateway.check_engine()
+    await service.check_engine()
     end = time.perf_counter()
-    return ReadyAnswer(
+    return ReadyResponse(
         engine_ms=round((end - middle) * 1000, 1), store_ms=round((middle - start) * 1000, 1)
     )
 
 
 @router.get("/metrics", response_class=Response)
-async def metrics(gateway: Served) -> Response:
+async def metrics(service: Service) -> Response:
     """Return the metrics in Prometheus' text format."""
-    return Response(gateway.metrics.render(), media_type=CONTENT_TYPE_LATEST)
+    return Response(service.metrics.render(), media_type=CONTENT_TYPE_LATEST)

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import Annotated
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from genrec.interests.profile.interests import find_interests
 from genrec.interests.summary.schema import SummaryForm
-from genrec.interests.timeline.timeline import interest_stream
-from genrec.schema import History, Trend
-from genrec.serving.gateway import Gateway, Served
+from genrec.schema import Trend
 from genrec.serving.http.errors import describe_errors
-from genrec.serving.http.schemas import USER, Evidence, Subject, evidence
-from genrec.serving.http.subjects import read_subject
+from genrec.serving.http.schemas import EXAMPLE_USER, Evidence, Service, UserRequest, to_evidence
 
 router = APIRouter(tags=["interests"])
 
 
-class InterestsBody(Subject):
+class InterestsRequest(UserRequest):
     """A question about interests."""
 
-    model_config = ConfigDict(json_schema_extra={"example": {"user_id": USER, "top": 3}})
+    model_config = ConfigDict(json_schema_extra={"example": {"user_id": EXAMPLE_USER, "top": 3}})
 
     top: Annotated[
         int, Field(ge=1, le=100, strict=True, description="How many expected interests.")
@@ -59,7 +54,7 @@ class Series(BaseModel):
     weights: list[float]
 
 
-class Stream(BaseModel):
+class Timeline(BaseModel):
     """The interests' weights over time."""
 
     timestamps: list[int]
@@ -85,7 +80,7 @@ class Window(BaseModel):
     is_change: bool
 
 
-class ForeseenInterest(BaseModel):
+class PredictedInterest(BaseModel):
     """An interest's share of the next window."""
 
     name: str
@@ -93,16 +88,16 @@ class ForeseenInterest(BaseModel):
 
 
 class Evolution(BaseModel):
-    """The model's own view: what it expected after each event, and what is foreseen."""
+    """The model's own view: what it expected after each event, and its forecast."""
 
     timestamps: list[int]
     series: list[Series]
     births: list[Birth]
     windows: list[Window]
-    forecast: list[ForeseenInterest]
+    forecast: list[PredictedInterest]
 
 
-class InterestsAnswer(BaseModel):
+class InterestsResponse(BaseModel):
     """Interests in words, as lists with evidence, and as a stream."""
 
     words: str
@@ -118,29 +113,24 @@ class InterestsAnswer(BaseModel):
     )
     interests: list[NamedInterest]
     expected: list[ExpectedInterest]
-    stream: Stream
+    stream: Timeline
     evolution: Evolution | None = Field(description="null where a chat model is asked by prompt.")
     took_ms: float
 
 
 @router.post("/v1/interests", responses=describe_errors(404, 400, 413, 422, 503))
-async def interests(body: InterestsBody, gateway: Served, response: Response) -> InterestsAnswer:
+async def interests(
+    body: InterestsRequest, service: Service, response: Response
+) -> InterestsResponse:
     """Say what a user cares about; every interest named is one that events support."""
     start = time.perf_counter()
-    live = await read_subject(gateway, body)
+    live = await service.history(body.user_id, [event.to_event() for event in body.events or ()])
     history = live.history
     asked = time.perf_counter()
-    summary, evolution = await asyncio.gather(
-        gateway.interests(history), gateway.evolution(history)
-    )
-    if evolution is None:
-        expected = await gateway.next_interests(history, body.top)
-    else:
-        expected = evolution.next_event(body.top)
-    answered = time.perf_counter()
-    stream = await gateway.in_thread(_to_stream, history, gateway)
-    response.headers["Server-Timing"] = f"engine;dur={(answered - asked) * 1000:.1f}"
-    return InterestsAnswer(
+    summary, evolution, expected = await service.interests(history, body.top)
+    response.headers["Server-Timing"] = f"engine;dur={(time.perf_counter() - asked) * 1000:.1f}"
+    supported, timeline = await service.timeline(history)
+    return InterestsResponse(
         words=summary.words,
         by_model=summary.by_model,
         unsupported=list(summary.unsupported),
@@ -156,28 +146,20 @@ async def interests(body: InterestsBody, gateway: Served, response: Response) ->
                 first_seen=interest.first_seen,
                 peak=interest.peak,
                 last_seen=interest.last_seen,
-                events=evidence(gateway, interest.evidence),
+                events=to_evidence(service, interest.evidence),
             )
             for interest in summary.interests
         ],
         expected=[
             ExpectedInterest(name=name, probability=probability) for name, probability in expected
         ],
-        stream=stream,
+        stream=Timeline(
+            timestamps=list(timeline.timestamps),
+            series=[
+                Series(name=interest.name, weights=[round(float(weight), 6) for weight in weights])
+                for interest, weights in zip(supported, timeline.weights, strict=True)
+            ],
+        ),
         evolution=None if evolution is None else Evolution(**evolution.to_json(body.top)),
         took_ms=round((time.perf_counter() - start) * 1000, 1),
-    )
-
-
-def _to_stream(history: History, gateway: Gateway) -> Stream:
-    """Return the weights of every interest that events support, strongest today first."""
-    table = gateway.recommender.table
-    supported = find_interests(history, table, max_interests=max(1, len(history.events)))
-    found = interest_stream(history, table, [interest.prefix for interest in supported])
-    return Stream(
-        timestamps=list(found.timestamps),
-        series=[
-            Series(name=interest.name, weights=[round(float(weight), 6) for weight in weights])
-            for interest, weights in zip(supported, found.weights, strict=True)
-        ],
     )

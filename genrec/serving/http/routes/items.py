@@ -8,15 +8,15 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from genrec.schema import Item
-from genrec.serving.gateway import Served
-from genrec.serving.http.errors import ServeError, describe_errors, show
-from genrec.serving.http.schemas import Body, Identifier, LongText, ShortText
+from genrec.serving.errors import NotFound, quote
+from genrec.serving.http.errors import describe_errors
+from genrec.serving.http.schemas import Identifier, LongText, RequestBody, Service, ShortText
 
 router = APIRouter(tags=["items"])
 
 
 class ListedItem(BaseModel):
-    """An item of the list; `title` is what to print for it."""
+    """A listed item; `title` is what to print for it."""
 
     item_id: str
     title: str
@@ -24,13 +24,13 @@ class ListedItem(BaseModel):
     categories: list[str]
 
 
-class ItemsAnswer(BaseModel):
-    """Items found."""
+class ItemsResponse(BaseModel):
+    """Matching items."""
 
     items: list[ListedItem]
 
 
-class ItemAnswer(ListedItem):
+class ItemResponse(ListedItem):
     """One item, with its semantic ID and the name of the interest it belongs to."""
 
     description: str | None
@@ -38,8 +38,8 @@ class ItemAnswer(ListedItem):
     interest: str
 
 
-class NewItem(Body):
-    """An item to add; whatever text is known decides its place."""
+class NewItem(RequestBody):
+    """An item to add; all its text helps to choose its semantic ID."""
 
     item_id: Identifier
     title: ShortText | None = None
@@ -49,7 +49,7 @@ class NewItem(Body):
     text: LongText | None = Field(None, description='Anything else, as lines "name: value".')
 
 
-class NewItemsBody(Body):
+class NewItemsRequest(RequestBody):
     """Items to add."""
 
     model_config = ConfigDict(
@@ -70,67 +70,64 @@ class NewItemsBody(Body):
     items: list[NewItem] = Field(min_length=1)
 
 
-class PlacedItem(BaseModel):
-    """Where an item stands; `new` is false where it was there before and keeps its ID."""
+class AddedItem(BaseModel):
+    """An item's semantic ID; `new` is false where it was there before and keeps its ID."""
 
     item_id: str
     semantic_id: list[int]
     new: bool
 
 
-class PlacedItemsAnswer(BaseModel):
+class NewItemsResponse(BaseModel):
     """The items, in the order given, each once."""
 
-    items: list[PlacedItem]
+    items: list[AddedItem]
 
 
 @router.get("/v1/items", responses=describe_errors(422, 503))
 async def list_items(
-    gateway: Served,
+    service: Service,
     query: Annotated[
         ShortText, Query(description="Words of the ID, title, brand or categories.")
     ] = "",
     limit: Annotated[int, Query(ge=1, le=1000)] = 20,
-) -> ItemsAnswer:
+) -> ItemsResponse:
     """Find items; those added while serving come first."""
-    found = await gateway.in_thread(gateway.catalogue.search, query, limit)
-    return ItemsAnswer(items=[_listed(item) for item in found])
+    return ItemsResponse(items=[_listed(item) for item in await service.find_items(query, limit)])
 
 
 @router.put("/v1/items", responses=describe_errors(400, 413, 422, 503))
-async def put_items(body: NewItemsBody, gateway: Served) -> PlacedItemsAnswer:
+async def put_items(body: NewItemsRequest, service: Service) -> NewItemsResponse:
     """Give new items the nearest free semantic ID; they can be recommended from the next call on.
 
     An item that is there already stays as it is.
     """
-    gateway.check_count(len(body.items), gateway.settings.max_items, "items")
     items = [
         Item(new.item_id, new.title, new.brand, tuple(new.categories), new.description, new.text)
         for new in body.items
     ]
-    placed = await gateway.alone(lambda: gateway.catalogue.add(items))
-    return PlacedItemsAnswer(
+    added = await service.add_items(items)
+    return NewItemsResponse(
         items=[
-            PlacedItem(item_id=item.item_id, semantic_id=list(codes), new=new)
-            for item, codes, new in placed
+            AddedItem(item_id=item.item_id, semantic_id=list(codes), new=new)
+            for item, codes, new in added
         ]
     )
 
 
 @router.get("/v1/items/{item_id:path}", responses=describe_errors(404, 422, 503))
 async def get_item(
-    item_id: Annotated[Identifier, Path(description="External ID.")], gateway: Served
-) -> ItemAnswer:
+    item_id: Annotated[Identifier, Path(description="External ID.")], service: Service
+) -> ItemResponse:
     """Return one item."""
-    recommender = gateway.recommender
+    recommender = service.loaded.recommender
     if not recommender.knows(item_id):
-        raise ServeError(
-            404,
+        raise NotFound(
             "unknown_item",
-            f"no item {show(item_id)}; IDs are case-sensitive, and PUT /v1/items adds new ones",
+            f"no item {quote(item_id)}; IDs are case-sensitive, and PUT /v1/items adds new ones",
         )
     item, codes = recommender.item(item_id), recommender.codes_of(item_id)
-    return ItemAnswer(
+    return ItemResponse(
         **_listed(item).model_dump(),
         description=item.description,
         semantic_id=list(codes),

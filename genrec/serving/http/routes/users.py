@@ -1,4 +1,4 @@
-"""/v1/users: who there is, what they did, and forgetting them."""
+"""/v1/users: list users, read their events, delete them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel
 
-from genrec.serving.gateway import Served
 from genrec.serving.http.errors import describe_errors
-from genrec.serving.http.schemas import Identifier, ShortText
+from genrec.serving.http.schemas import Identifier, Service, ShortText
 
 router = APIRouter(tags=["users"])
 
@@ -17,13 +16,13 @@ UserId = Annotated[Identifier, Path(description="External ID.")]
 
 
 class User(BaseModel):
-    """A user of the list."""
+    """A listed user."""
 
     user_id: str
     num_events: int
 
 
-class UsersAnswer(BaseModel):
+class UsersResponse(BaseModel):
     """Users, by ID."""
 
     users: list[User]
@@ -41,7 +40,7 @@ class UserEvent(BaseModel):
     review: str | None
 
 
-class UserAnswer(BaseModel):
+class UserResponse(BaseModel):
     """A user's events, oldest first."""
 
     user_id: str
@@ -50,20 +49,20 @@ class UserAnswer(BaseModel):
 
 @router.get("/v1/users", responses=describe_errors(422, 503))
 async def list_users(
-    gateway: Served,
+    service: Service,
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
     query: Annotated[ShortText, Query(description="Part of an ID.")] = "",
-) -> UsersAnswer:
+) -> UsersResponse:
     """List users, of the prepared data and of posted events, in the order of their IDs."""
-    found = await gateway.in_thread(gateway.histories.search, query, limit)
-    return UsersAnswer(users=[User(user_id=name, num_events=number) for name, number in found])
+    found = await service.find_users(query, limit)
+    return UsersResponse(users=[User(user_id=name, num_events=count) for name, count in found])
 
 
 @router.get("/v1/users/{user_id:path}", responses=describe_errors(404, 422, 503))
-async def get_user(user_id: UserId, gateway: Served) -> UserAnswer:
+async def get_user(user_id: UserId, service: Service) -> UserResponse:
     """Return a user's events (the newest `GENREC_MAX_HISTORY_EVENTS`)."""
-    live = await gateway.in_thread(gateway.histories.read, user_id)
-    recommender = gateway.recommender
+    live = await service.user(user_id)
+    recommender = service.loaded.recommender
     events = [
         UserEvent(
             event_id=stored.event_id,
@@ -81,16 +80,16 @@ async def get_user(user_id: UserId, gateway: Served) -> UserAnswer:
         )
         for stored in live.stored
     ]
-    return UserAnswer(user_id=user_id, events=events)
+    return UserResponse(user_id=user_id, events=events)
 
 
 @router.delete(
     "/v1/users/{user_id:path}", status_code=204, responses=describe_errors(404, 422, 503)
 )
-async def delete_user(user_id: UserId, gateway: Served) -> Response:
+async def delete_user(user_id: UserId, service: Service) -> Response:
     """Delete a user's posted events, and never read the prepared data's again.
 
     Events posted afterwards begin a new history.
     """
-    await gateway.in_thread(gateway.histories.forget, user_id)
+    await service.forget_user(user_id)
     return Response(status_code=204)

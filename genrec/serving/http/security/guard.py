@@ -1,4 +1,4 @@
-"""What every request passes before it is read: key and rate; and its line in log and metrics.
+"""Check every request's key and rate before it is read, and record it in log and metrics.
 
 Plain ASGI, so that the body of a refused request is never read and nothing is buffered.
 """
@@ -7,27 +7,48 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 
+from cachetools import LRUCache
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from genrec.serving.http.errors import error_response, too_large
-from genrec.serving.http.security.keys import KeyRing
-from genrec.serving.http.security.rate import RateLimiter
-from genrec.serving.logs import log, log_fault
-from genrec.serving.metrics import Metrics
+from genrec.serving.http.security.keys import find_key
+from genrec.serving.monitoring import Metrics, log, log_fault
 
 GUARDED = "/v1/"
 COSTLY = "/ready"
-"""Needs no key, but asks the engine: counted by address."""
+"""Needs no key, but asks the engine: limited by address."""
+MAX_CALLERS = 10_000
 _BEARER = "bearer "
 
 
-@dataclass
-class _Answered:
-    """Status of the answer, None before there is one."""
+class RateLimiter:
+    """A token bucket per caller, filled at a constant rate; rarely seen callers are forgotten."""
 
-    status: int | None = None
+    def __init__(self, per_s: float, burst: int, clock: Callable[[], float]) -> None:
+        """Start with every bucket full.
+
+        Args:
+            per_s: Tokens a second; 0 allows everything.
+            burst: Tokens a bucket holds.
+            clock: Seconds that never go back.
+        """
+        self._per_s = per_s
+        self._burst = burst
+        self._clock = clock
+        self._buckets: LRUCache[str, tuple[float, float]] = LRUCache(MAX_CALLERS)
+
+    def wait_s(self, caller: str) -> float:
+        """Take a token; return 0, or how long to wait where there is none."""
+        if not self._per_s:
+            return 0.0
+        now = self._clock()
+        tokens, since = self._buckets.get(caller, (float(self._burst), now))
+        tokens = min(self._burst, tokens + (now - since) * self._per_s)
+        allowed = tokens >= 1
+        self._buckets[caller] = (tokens - 1 if allowed else tokens, now)
+        return 0.0 if allowed else (1 - tokens) / self._per_s
 
 
 class Guard:
@@ -36,7 +57,7 @@ class Guard:
     def __init__(
         self,
         app: ASGIApp,
-        keys: KeyRing,
+        keys: Mapping[str, bytes],
         limiter: RateLimiter,
         max_body_bytes: int,
         metrics: Metrics,
@@ -53,32 +74,24 @@ class Guard:
             await self._app(scope, receive, send)
             return
         start = time.perf_counter()
-        answered = _Answered()
+        status: int | None = None
 
         async def watched_send(message: Message) -> None:
+            nonlocal status
             if message["type"] == "http.response.start":
-                answered.status = message["status"]
+                status = message["status"]
             await send(message)
 
         try:
-            await self._answer(scope, receive, watched_send, answered)
-        finally:
-            self._record(scope, answered.status or 499, time.perf_counter() - start)
-
-    async def _answer(
-        self, scope: Scope, receive: Receive, send: Send, answered: _Answered
-    ) -> None:
-        refusal = self._refuse(scope)
-        if refusal is not None:
-            await refusal(scope, receive, send)
-            return
-        try:
-            await self._app(scope, receive, send)
+            refusal = self._refuse(scope)
+            await (refusal or self._app)(scope, receive, watched_send)
         except Exception as error:
             log_fault("internal_error", error)
-            if answered.status is None:
+            if status is None:
                 response = error_response(500, "internal", "a fault of the server; it was logged")
-                await response(scope, receive, send)
+                await response(scope, receive, watched_send)
+        finally:
+            self._record(scope, status or 499, time.perf_counter() - start)
 
     def _refuse(self, scope: Scope) -> ASGIApp | None:
         headers = dict(scope["headers"])
@@ -95,7 +108,7 @@ class Guard:
             authorization = headers.get(b"authorization", b"").decode("latin-1")
             name = None
             if authorization[: len(_BEARER)].lower() == _BEARER:
-                name = self._keys.find(authorization[len(_BEARER) :].strip())
+                name = find_key(self._keys, authorization[len(_BEARER) :].strip())
             if name is None:
                 self._metrics.refused.labels("key").inc()
                 # Guessing is slowed down like anything else.

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
 from genrec.errors import ConfigError
@@ -34,36 +34,26 @@ def hash_key(key: str) -> str:
     if len(key) < MIN_CHARS:
         raise ConfigError(
             f"a key needs at least {MIN_CHARS} random characters, this one has {len(key)}; "
-            "`python -m serve hash-key NAME` makes one"
+            "`python -m genrec.serving hash-key NAME` makes one"
         )
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-@dataclass(frozen=True)
-class KeyRing:
-    """The keys that are accepted.
-
-    Attributes:
-        hashes: Hash by name of the key.
-    """
-
-    hashes: dict[str, bytes]
-
-    def __bool__(self) -> bool:
-        return bool(self.hashes)
-
-    def find(self, key: str) -> str | None:
-        """Return a key's name, None where it is none of ours; takes equally long for any key."""
-        presented = hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
-        found = None
-        for name, expected in self.hashes.items():
-            if hmac.compare_digest(presented, expected):
-                found = name
-        return found
+def find_key(hashes: Mapping[str, bytes], key: str) -> str | None:
+    """Return the name of a key, None for an unknown one; takes equally long for any key."""
+    presented = hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
+    found = None
+    for name, expected in hashes.items():
+        if hmac.compare_digest(presented, expected):
+            found = name
+    return found
 
 
-def read_keys(listed: str, file: Path | None) -> KeyRing:
+def read_keys(listed: str, file: Path | None) -> dict[str, bytes]:
     """Read hashed keys, NAME:HASH, from a comma-separated list and from the lines of a file.
+
+    Returns:
+        Hashes by name.
 
     Raises:
         ConfigError: The file cannot be read or an entry is none; entries are not quoted, lest a
@@ -87,11 +77,11 @@ def read_keys(listed: str, file: Path | None) -> KeyRing:
         if match is None:
             raise ConfigError(
                 f"{place} is not NAME:HASH with 64 hexadecimal digits; "
-                "`python -m serve hash-key NAME` prints one"
+                "`python -m genrec.serving hash-key NAME` prints one"
             )
         if match["name"] in hashes:
             raise ConfigError(f"{place}: the name '{match['name']}' is there already")
         hashes[match["name"]] = bytes.fromhex(match["hash"])
     if file is not None and not hashes:
         raise ConfigError(f"GENREC_API_KEYS_FILE: {file} holds no key; nobody could ask")
-    return KeyRing(hashes)
+    return hashes

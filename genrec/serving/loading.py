@@ -1,17 +1,54 @@
-"""What stands behind the gateway: a tuned run, or a stock chat model asked by prompt."""
+"""Load what the service answers from: a trained run or a prompted chat model, items and users."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from genrec.artifacts import find_parent, read_manifest
 from genrec.config import load_config
 from genrec.errors import ConfigError
 from genrec.model.load import base_of
 from genrec.recommender import Recommender
+from genrec.schema import History, Request
+from genrec.serving.catalogue import Catalogue
+from genrec.serving.histories import Histories, PreparedUsers
 from genrec.serving.settings import Settings
+from genrec.serving.store import EventStore, ItemStore
 from genrec.zero_shot.config import ZeroShotConfig
 from genrec.zero_shot.recommender import ZeroShotRecommender
 
 AnyRecommender = Recommender | ZeroShotRecommender
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What one run serves."""
+
+    recommender: AnyRecommender
+    catalogue: Catalogue
+    histories: Histories
+
+
+def load(settings: Settings, events: EventStore, items: ItemStore) -> Loaded:
+    """Load the recommender, restore the items added earlier, and warm the model up.
+
+    Raises:
+        GenrecError: See ``load_recommender``.
+    """
+    if settings.threads is not None:
+        import torch
+
+        torch.set_num_threads(settings.threads)
+    recommender = load_recommender(settings)
+    catalogue = Catalogue(recommender, items, table_hash(settings))
+    catalogue.restore()
+    prepared = PreparedUsers(recommender.data)
+    # The first pass through a model is slow; no user should wait for it.
+    if isinstance(recommender, ZeroShotRecommender):
+        recommender.ping()
+    else:
+        recommender.rank_many([Request(History("", ()))], 1)
+    return Loaded(recommender, catalogue, Histories(prepared, events, settings.max_history_events))
 
 
 def load_recommender(settings: Settings) -> AnyRecommender:
@@ -31,7 +68,7 @@ def load_recommender(settings: Settings) -> AnyRecommender:
     config = load_config(ZeroShotConfig, settings.zero_shot_config)
     if config.method == "open":
         raise ConfigError(
-            "method 'open' names as many items as the model likes, and the gateway promises k; "
+            "method 'open' names as many items as the model likes, and the server promises k; "
             "serve logprob or generate"
         )
     return Recommender.zero_shot(
@@ -56,5 +93,5 @@ def table_hash(settings: Settings) -> str:
     if settings.zero_shot_index is not None:
         return read_manifest(settings.zero_shot_index).content_hash
     assert settings.zero_shot_data is not None
-    # Made anew at every start, by fixed settings and seeds, from these data.
+    # The table is rebuilt at every start from these data, with fixed settings and seeds.
     return "of-" + read_manifest(settings.zero_shot_data).content_hash

@@ -1,0 +1,452 @@
+"""The service without HTTP: what a route asks, answered from the recommender, store and batcher.
+
+Enters: plain values and ``schema`` types. Leaves: the library's own results, or a ``ServiceError``.
+Must not know HTTP, status codes or JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+from anyio.to_thread import run_sync
+
+from genrec.errors import EngineUnavailable
+from genrec.interests.counterfactual import read_interest_bias
+from genrec.interests.explain.deletion import Explanation
+from genrec.interests.profile.interests import find_interests
+from genrec.interests.summary.check import Summary
+from genrec.interests.timeline.evolution import Evolution
+from genrec.interests.timeline.timeline import InterestStream, interest_stream
+from genrec.recommender import Recommender
+from genrec.schema import Event, History, Interest, Item, Recommendation, Request, SemanticId
+from genrec.serving.batching import Batcher, Kind, Limits
+from genrec.serving.errors import Conflict, NotFound, ServiceError, quote
+from genrec.serving.histories import LiveHistory
+from genrec.serving.loading import Loaded, load
+from genrec.serving.monitoring import Metrics, log
+from genrec.serving.settings import Settings
+from genrec.serving.store import EventStore, ItemStore, StoredEvent, connect, migrate
+from genrec.zero_shot.recommender import ZeroShotRecommender
+
+MAX_NAMED_ITEMS = 5
+INLINE_USER = "inline"
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is asked about items; each field means what it means in ``Recommender.recommend``.
+
+    Attributes:
+        user_id: A user with events; None: ``events`` are the history.
+        events: In any order.
+        without: Events to leave out, by number in the history or by event ID.
+    """
+
+    user_id: str | None = None
+    events: Sequence[Event] = ()
+    exclude: Sequence[str] = ()
+    candidates: Sequence[str] | None = None
+    at: int | None = None
+    event_type: str | None = None
+    filter_seen: bool = True
+    as_of: int | None = None
+    without: Sequence[int | str] = ()
+    interest_bias: Mapping[str | SemanticId, float] = field(default_factory=dict)
+
+
+class RecommendationService:
+    """One serving process; ``genrec.serving.http.app`` makes, starts and stops it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.metrics = Metrics()
+        self._batcher = Batcher(
+            Limits(
+                # With a chat model, one failed request would fail the others in its batch.
+                batch_size=1 if settings.zero_shot else settings.batch_size,
+                wait_s=settings.batch_wait_ms / 1000,
+                parallel=settings.vllm_batches if settings.vllm or settings.zero_shot else 1,
+                queue_size=settings.queue_size,
+                timeout_s=settings.timeout_s,
+            ),
+            self.metrics,
+        )
+        self._engine = connect(settings.store.get_secret_value())
+        self._events = EventStore(self._engine)
+        self._loaded: Loaded | None = None
+        self._loading: asyncio.Task[None] | None = None
+        self._explanations = count()
+
+    async def start(self) -> None:
+        """Bring the store up to date and load the run.
+
+        If the vLLM server is away, the service keeps trying in the background; until then,
+        requests that need it fail with ``EngineUnavailable``.
+
+        Raises:
+            GenrecError: The store or the run cannot be used.
+        """
+        await run_sync(migrate, self._engine)
+        self._batcher.start()
+        try:
+            await self._load()
+        except EngineUnavailable as error:
+            log("engine_away", logging.WARNING, message=str(error))
+            self._loading = asyncio.create_task(self._keep_loading())
+        self.metrics.watch(
+            lambda: self._batcher.depth,
+            lambda: 0 if self._loaded is None else len(self._loaded.catalogue),
+        )
+
+    async def stop(self) -> None:
+        """Answer what is at the engine and close the store."""
+        if self._loading is not None:
+            self._loading.cancel()
+            await asyncio.gather(self._loading, return_exceptions=True)
+        await self._batcher.stop()
+        if self._loaded is not None and isinstance(self._loaded.recommender, ZeroShotRecommender):
+            await run_sync(self._loaded.recommender.close)
+        await run_sync(self._engine.dispose)
+
+    @property
+    def loaded(self) -> Loaded:
+        """The recommender, the items and the users; only the batcher may call the engine.
+
+        Raises:
+            EngineUnavailable: The model's server has not answered yet.
+        """
+        if self._loaded is None:
+            raise EngineUnavailable(
+                f"{self.settings.zero_shot or self.settings.vllm} has not answered since the "
+                "server started"
+            )
+        return self._loaded
+
+    async def add_events(self, events: Sequence[StoredEvent]) -> int:
+        """Store events, all or none; return how many were new.
+
+        Raises:
+            ServiceError: An item is unknown, a time lies in the future, or there are too many.
+        """
+        self._check_events([stored.event for stored in events])
+        accepted = await run_sync(self._events.add, events)
+        self.metrics.events.labels("accepted").inc(accepted)
+        self.metrics.events.labels("duplicate").inc(len(events) - accepted)
+        return accepted
+
+    async def user(self, user_id: str) -> LiveHistory:
+        """Return a user's newest events.
+
+        Raises:
+            NotFound: Nobody has this ID.
+        """
+        return await run_sync(self.loaded.histories.read, user_id)
+
+    async def find_users(self, query: str, limit: int) -> list[tuple[str, int]]:
+        """Return the users whose ID contains a text, by ID, with their numbers of events."""
+        return await run_sync(self.loaded.histories.search, query, limit)
+
+    async def forget_user(self, user_id: str) -> None:
+        """Delete a user's posted events, and never read the prepared data's again.
+
+        Raises:
+            NotFound: Nobody has this ID.
+        """
+        await run_sync(self.loaded.histories.forget, user_id)
+
+    async def history(self, user_id: str | None, events: Sequence[Event] = ()) -> LiveHistory:
+        """Return a user's history, or that of the events given; removed items are passed over.
+
+        Raises:
+            ServiceError: The user or an item is unknown, or an event cannot be used.
+        """
+        if user_id is None:
+            self._check_events(events)
+            ordered = sorted(events, key=lambda event: event.timestamp)
+            return LiveHistory(INLINE_USER, tuple(map(StoredEvent, ordered)))
+        loaded = self.loaded
+        live = await run_sync(loaded.histories.read, user_id)
+        knows = loaded.recommender.table.knows
+        stored = tuple(stored for stored in live.stored if knows(stored.event.item_id))
+        return LiveHistory(user_id, stored, live.older_items)
+
+    async def request(self, query: Query) -> Request:
+        """Return the request to the model.
+
+        Raises:
+            ServiceError: A user, item or event is unknown, or ``at`` precedes the last event.
+            DataError: An interest or an event does not exist.
+        """
+        for name, item_ids in (("exclude", query.exclude), ("candidates", query.candidates or ())):
+            self._check_count(len(item_ids), f"items in `{name}`", self.settings.max_filter_items)
+            self._check_items(item_ids, name)
+        self._check_count(len(query.without), "events in `without`", self.settings.max_events)
+        interest_bias: Mapping[SemanticId, float] = {}
+        if query.interest_bias:
+            interest_bias = read_interest_bias(self.loaded.recommender.table, query.interest_bias)
+        live = await self.history(query.user_id, query.events)
+        if query.without or query.as_of is not None:
+            live = live.what_if(query.without, query.as_of)
+        at = query.as_of if query.at is None else query.at
+        last = live.stored[-1].event.timestamp if live.stored else None
+        if at is not None and last is not None:
+            if at < last - self.settings.clock_skew_s:
+                raise ServiceError(
+                    "asked_in_the_past",
+                    f"at={at} lies before the last event ({last}); leave it out to ask right after "
+                    "that, or give `as_of` to ask as of a past moment",
+                )
+            at = max(at, last)
+        exclude = frozenset(query.exclude)
+        return Request(
+            live.history,
+            at,
+            query.event_type,
+            exclude | live.older_items if query.filter_seen else exclude,
+            None if query.candidates is None else frozenset(query.candidates),
+            query.filter_seen,
+            interest_bias,
+        )
+
+    async def recommend(self, request: Request, k: int) -> list[Recommendation]:
+        """Return ``k`` distinct items that exist and pass the filters.
+
+        Raises:
+            ServiceError: ``k`` is too large.
+            TooFewItems: The filters leave fewer.
+        """
+        settings = self.settings
+        if k > settings.max_k:
+            raise ServiceError(
+                "k_too_large", f"k={k}; at most {settings.max_k} items are returned at once"
+            )
+        recommender = self.loaded.recommender
+        recommender.check_enough_items(request, k)
+        # A search is as wide as the largest k of its batch. A k beyond the usual width would
+        # change its neighbours' answers, so it shares a batch only with the same k.
+        # A chat model is asked about one request at a time, for just as many items as wanted.
+        is_alone = settings.zero_shot is not None or k > settings.num_beams
+        width = k if is_alone else settings.num_beams
+        found: list[Recommendation] = await self._batcher.ask(
+            Kind("items", k if is_alone else 0),
+            request,
+            lambda requests: recommender.rank_many(requests, width),
+        )
+        # The engine must never return what a filter forbids; here this is counted and enforced.
+        forbidden, allowed = request.forbidden, request.candidates
+        valid: dict[str, Recommendation] = {}
+        for item in found[:k]:
+            if item.item_id not in forbidden and (allowed is None or item.item_id in allowed):
+                valid.setdefault(item.item_id, item)
+        self.metrics.count_items(valid, len(found[:k]) - len(valid))
+        return list(valid.values())
+
+    async def explain(self, request: Request, item_id: str) -> Explanation:
+        """Return why an item would be recommended.
+
+        Raises:
+            GenrecError: The model gives no probabilities, or the filters forbid the item.
+        """
+        self._check_items([item_id], "item_id")
+        recommender = self.loaded.recommender
+        # One explanation may need hundreds of prompts; several in one batch would block the rest.
+        explanation: Explanation = await self._batcher.ask(
+            Kind("explain", next(self._explanations)), (request, item_id), recommender.explain_many
+        )
+        return explanation
+
+    async def interests(
+        self, history: History, top: int
+    ) -> tuple[Summary, Evolution | None, list[tuple[str, float]]]:
+        """Return a summary, how interests evolved, and the ``top`` interests expected next.
+
+        A chat model states no shares, so it gives no evolution.
+        """
+        recommender = self.loaded.recommender
+        asking = self._batcher.ask(
+            Kind("interests"),
+            history,
+            lambda asked: recommender.interests_many(asked, self.settings.min_evidence),
+        )
+        if isinstance(recommender, Recommender):
+            evolve = recommender.evolutions
+            summary, evolution = await asyncio.gather(
+                asking,
+                self._batcher.ask(
+                    Kind("evolution"),
+                    history,
+                    lambda asked: evolve([Request(history) for history in asked]),
+                ),
+            )
+            return summary, evolution, evolution.next_event(top)
+        summary = await asking
+        expected = await self._batcher.ask(
+            Kind("next_interests", top),
+            history,
+            lambda asked: recommender.next_interests_many(asked, top),
+        )
+        return summary, None, expected
+
+    async def timeline(self, history: History) -> tuple[list[Interest], InterestStream]:
+        """Return the interests that events support, strongest today first, and their weights."""
+        return await run_sync(self._timeline, history)
+
+    async def find_items(self, query: str, limit: int) -> list[Item]:
+        """Return the first items that hold every word; those added while serving come first."""
+        return await run_sync(self.loaded.catalogue.search, query, limit)
+
+    async def add_items(self, items: Sequence[Item]) -> list[tuple[Item, SemanticId, bool]]:
+        """Add items; return each with its semantic ID and whether it is new.
+
+        Raises:
+            ServiceError: There are too many.
+            DataError: There is no room in the table.
+        """
+        self._check_count(len(items), "items", self.settings.max_items)
+        return await self._batcher.exclusive(lambda: self.loaded.catalogue.add(items))
+
+    async def load_adapter(self, name: str, path: str) -> None:
+        """Load an adapter under a name; it is not in use yet.
+
+        Args:
+            name: To call it by.
+            path: Relative to the folder of adapters, or absolute below it.
+
+        Raises:
+            ServiceError: A path outside that folder.
+            GenrecError: The adapter cannot be loaded.
+        """
+        # A request must not reach any other file of the machine.
+        folder = Path(os.path.realpath(self.settings.adapters_dir or self.settings.run.parent))
+        below = Path(os.path.realpath(folder / path))
+        if not below.is_relative_to(folder):
+            raise ServiceError(
+                "path_not_allowed",
+                f"{quote(path)} is not below the folder of adapters; put the adapter there, or set "
+                "GENREC_ADAPTERS_DIR",
+            )
+        await self._batcher.exclusive(lambda: self.loaded.recommender.load_adapter(name, below))
+
+    async def use_adapter(self, name: str | None) -> None:
+        """Use an adapter, or the base alone, for every later request.
+
+        Raises:
+            NotFound: It is not loaded.
+        """
+
+        def use() -> None:
+            if name is not None:
+                self._check_adapter(name)
+            self.loaded.recommender.use_adapter(name)
+
+        await self._batcher.exclusive(use)
+
+    async def drop_adapter(self, name: str) -> None:
+        """Unload an adapter.
+
+        Raises:
+            NotFound: It is not loaded.
+            Conflict: It is in use.
+        """
+
+        def drop() -> None:
+            self._check_adapter(name)
+            if self.loaded.recommender.adapter == name:
+                raise Conflict(
+                    "adapter_in_use",
+                    f"adapter {quote(name)} is in use; POST /v1/adapters/use another one first",
+                )
+            self.loaded.recommender.drop_adapter(name)
+
+        await self._batcher.exclusive(drop)
+
+    async def check_store(self) -> None:
+        """Ask the store something small."""
+        await run_sync(self._events.forgotten, [INLINE_USER])
+
+    async def check_engine(self) -> None:
+        """Ask the engine something small.
+
+        Raises:
+            EngineUnavailable: It does not answer.
+        """
+        recommender = self.loaded.recommender
+        if isinstance(recommender, ZeroShotRecommender):
+            # A readiness probe should not pay for an answer each time.
+            await run_sync(recommender.ping)
+        else:
+            await self.recommend(Request(History("", ())), 1)
+
+    def _timeline(self, history: History) -> tuple[list[Interest], InterestStream]:
+        table = self.loaded.recommender.table
+        supported = find_interests(history, table, max_interests=max(1, len(history.events)))
+        prefixes = [interest.prefix for interest in supported]
+        return supported, interest_stream(history, table, prefixes)
+
+    def _check_events(self, events: Sequence[Event]) -> None:
+        """Refuse events of unknown items or of the future, and too many of them."""
+        now = int(time.time())
+        latest = now + self.settings.clock_skew_s
+        self._check_count(len(events), "events", self.settings.max_events)
+        for index, event in enumerate(events):
+            if event.timestamp > latest:
+                raise ServiceError(
+                    "future_timestamp",
+                    f"events.{index}.timestamp: {event.timestamp} lies {event.timestamp - now} s "
+                    f"in the future (this machine's clock says {now}); timestamps are in seconds, "
+                    "not milliseconds; correct the clock or leave it out to mean now",
+                )
+        self._check_items([event.item_id for event in events], "events")
+
+    def _check_items(self, item_ids: Sequence[str], where: str) -> None:
+        """Refuse items that are not in the catalogue, naming the first few."""
+        knows = self.loaded.recommender.table.knows
+        unknown = [item_id for item_id in item_ids if not knows(item_id)]
+        if unknown:
+            named = ", ".join(map(quote, unknown[:MAX_NAMED_ITEMS]))
+            rest = len(unknown) - MAX_NAMED_ITEMS
+            raise ServiceError(
+                "unknown_item",
+                f"{where}: no item {named}{f' and {rest} more' if rest > 0 else ''}; check the IDs "
+                "(they are case-sensitive), or add the items with PUT /v1/items first",
+            )
+
+    def _check_count(self, number: int, what: str, most: int) -> None:
+        """Refuse a request that holds too much."""
+        if number > most:
+            raise ServiceError(
+                "too_many", f"{number} {what} in one request; at most {most} are taken"
+            )
+
+    def _check_adapter(self, name: str) -> None:
+        loaded = self.loaded.recommender.adapters
+        if name not in loaded:
+            raise NotFound(
+                "unknown_adapter",
+                f"no adapter {quote(name)} is loaded (there are: "
+                f"{', '.join(sorted(loaded)) or 'none'}); load it with PUT /v1/adapters/NAME",
+            )
+
+    async def _load(self) -> None:
+        items = ItemStore(self._engine)
+        loaded = await self._batcher.exclusive(lambda: load(self.settings, self._events, items))
+        self._loaded = loaded
+        log(
+            "ready",
+            run=str(self.settings.zero_shot or self.settings.run),
+            items=len(loaded.catalogue),
+        )
+
+    async def _keep_loading(self) -> None:
+        while self._loaded is None:
+            await asyncio.sleep(self.settings.retry_after_s)
+            with suppress(EngineUnavailable):
+                await self._load()

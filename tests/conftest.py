@@ -59,7 +59,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for name in EXCLUSIVE:
             if name in fixtures:
                 item.add_marker(pytest.mark.xdist_group(name))
-    items.sort(key=rank_of)
+    if items and hasattr(items[0].config, "workerinput"):
+        items.sort(key=rank_of)
 
 
 def unit_of(item: pytest.Item) -> str:

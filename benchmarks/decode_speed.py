@@ -27,7 +27,9 @@ from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from genrec.decode.constraint import Constraint
 from genrec.decode.device_trie import DeviceTrie
-from genrec.decode.search import Beams, tree_beam_search
+from genrec.decode.policy import Policy
+from genrec.decode.search import Beams
+from genrec.decode.tree import tree_beam_search
 from genrec.decode.trie import Trie
 
 NUM_USERS, PROMPT_TOKENS, NUM_BEAMS = 64, 90, 20
@@ -96,7 +98,7 @@ def generate(
 
 def compare(rounds: int) -> dict[str, object]:
     model, paths = build_model(), clustered_paths(12_000)
-    trie = DeviceTrie.put(Trie.build(paths))
+    trie = DeviceTrie.from_trie(Trie.build(paths))
     allowed: dict[tuple[int, ...], set[int]] = {}
     for path in paths.tolist():
         for level, token in enumerate(path):
@@ -105,7 +107,7 @@ def compare(rounds: int) -> dict[str, object]:
     prompts = torch.randint(0, FIRST_CODE, (NUM_USERS, PROMPT_TOKENS))
 
     def tree(rows: torch.Tensor, num_beams: int = NUM_BEAMS) -> Beams:
-        return tree_beam_search(model, rows, torch.ones_like(rows), trie, num_beams)
+        return tree_beam_search(model, rows, torch.ones_like(rows), Policy(trie), num_beams)
 
     @torch.inference_mode()
     def prefill(rows: torch.Tensor) -> None:
@@ -189,7 +191,7 @@ def measure_catalogue(size: int, rng: np.random.Generator) -> dict[str, float]:
     paths = paths.astype(np.int32) + 256 * np.arange(4, dtype=np.int32)
     new, paths = paths[size : size + 1000], paths[:size]
     trie = Trie.build(paths)
-    device_trie = DeviceTrie.put(trie)
+    device_trie = DeviceTrie.from_trie(trie)
     exclude = list(rng.integers(0, size, (NUM_USERS, 50)))
     half = rng.permutation(size)[: size // 2]
     constraint = Constraint.build(device_trie, exclude, [half] * NUM_USERS)

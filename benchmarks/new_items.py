@@ -166,7 +166,7 @@ def main() -> None:
     rankers = {"model": recommender, "text likeness": TextLikeness(items, recommender)}
     for name, ranker in rankers.items():
         figures[name] = {"new": measure(ranker, asked_new), "old": measure(ranker, asked_old)}
-    engine.replace_table(replace(recommender.table, learned=None))
+    engine.replace_table(replace(recommender.table, seen_in_training=None))
     figures["model without the equal share"] = {
         "new": measure(recommender, asked_new), "old": measure(recommender, asked_old)
     }  # fmt: skip

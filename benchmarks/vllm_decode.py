@@ -275,7 +275,7 @@ async def _ask_server(
         served = (await client.get("/genrec")).json()
         about = {"base": served["base"], "table": served["table"]}
         assert served["table"] == table_id(
-            world.table.item_ids, world.table.codes, world.table.learned
+            world.table.item_ids, world.table.codes, world.table.seen_in_training
         )
         turns = asyncio.Semaphore(CLIENTS)
 

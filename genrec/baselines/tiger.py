@@ -97,7 +97,7 @@ class Tiger:
             vocabulary_size = FIRST_CODE + table.num_levels * table.codebook_size
             model: Any = build_model(config, vocabulary_size)
             model.to(device)
-            trie = DeviceTrie.put(Trie.build(paths), device)
+            trie = DeviceTrie.from_trie(Trie.build(paths), device)
             by_id = {item.item_id: item for item in data.items}
             items = [by_id.get(item_id, Item(item_id)) for item_id in table.item_ids]
             tiger = cls(items, table, model, trie, config)

@@ -17,9 +17,8 @@ from transformers import DynamicCache, EncoderDecoderCache, T5Config, T5ForCondi
 from genrec.baselines.tiger_config import TigerConfig
 from genrec.decode.constraint import Constraint
 from genrec.decode.device_trie import DeviceTrie
-from genrec.decode.scores import child_logprobs
-from genrec.decode.search import Beams
-from genrec.decode.trie import NO_NODE, ROOT
+from genrec.decode.policy import Policy
+from genrec.decode.search import Beams, Step, beam_search, run
 
 PAD, END, FIRST_CODE = 0, 1, 2
 """Token IDs. As in T5, writing starts after padding and what is read ends with an end."""
@@ -110,32 +109,11 @@ def search(
     Returns:
         Fewer leaves only where the filters leave fewer: then -1 with -inf. Shape: (B, num_beams).
     """
-    read = _Reading(model, input_ids, attention_mask)
-    num_rows, device = len(input_ids), input_ids.device
-    nodes = torch.full((num_rows, 1), ROOT, device=device)
-    scores = torch.zeros(num_rows, 1, device=device)
-    paths = torch.full((num_rows, 1, 1), PAD, device=device)
-    for _ in range(trie.num_levels):
-        children, tokens, allowed = trie.expand(nodes, constraint)
-        logits = read.child_logits(paths, tokens, choosing=allowed.sum(dim=-1) > 1)
-        steps = scores.unsqueeze(-1) + child_logprobs(logits, allowed, allowed)
-        width = min(num_beams, steps[0].numel())
-        best = steps.flatten(1).topk(width).indices.sort(dim=1).values
-        scores = steps.flatten(1).gather(1, best)
-        nodes = children.flatten(1).gather(1, best).masked_fill(scores.isneginf(), NO_NODE)
-        parents = (best // tokens.shape[-1]).unsqueeze(-1).expand(-1, -1, paths.shape[-1])
-        token = tokens.flatten(1).gather(1, best).unsqueeze(-1)
-        paths = torch.cat([paths.gather(1, parents), token], dim=-1)
-    scores, order = scores.sort(dim=1, descending=True, stable=True)
-    leaves = trie.leaves(nodes.gather(1, order))
-    missing = (0, num_beams - leaves.shape[1])
-    return Beams(
-        torch.nn.functional.pad(leaves, missing, value=NO_NODE),
-        torch.nn.functional.pad(scores, missing, value=-torch.inf),
-    )
+    scorer = _TigerScorer(model, input_ids, attention_mask)
+    return run(beam_search(Policy(trie, constraint), len(input_ids), num_beams), scorer)
 
 
-class _Reading:
+class _TigerScorer:
     """A batch of histories, read once; beams share the keys and values of what was read."""
 
     def __init__(
@@ -150,28 +128,20 @@ class _Reading:
         self._first = self._run(everyone, torch.full_like(input_ids[:, :1], PAD), cross)
         self._shared = [(keys, values) for keys, values, *_ in cross]
 
-    def child_logits(self, paths: Tensor, tokens: Tensor, choosing: Tensor) -> Tensor:
-        """Return the model's scores of the children of some beams.
-
-        Args:
-            paths: What each beam has written, the start included. Shape: (B, M, level + 1).
-            tokens: Of the children. Shape: (B, M, C).
-            choosing: Which beams to run. Shape: (B, M), bool.
-
-        Returns:
-            0 for the children of other beams. Shape: (B, M, C), float32.
-        """
-        if paths.shape[-1] == 1:
+    def child_logits(self, step: Step) -> Tensor:
+        """See ``StepScorer``."""
+        tokens = step.children.tokens
+        if step.paths.shape[-1] == 0:
             return self._first.gather(1, tokens[:, 0]).unsqueeze(1)
         logits = torch.zeros(tokens.shape, device=tokens.device)
-        if not choosing.any():
-            return logits
-        for chosen in choosing.nonzero().split(_BEAMS_AT_ONCE):
+        start = torch.full_like(step.paths[..., :1], PAD)
+        written = torch.cat([start, step.paths], dim=-1)
+        for chosen in step.children.has_choice.nonzero().split(_BEAMS_AT_ONCE):
             rows, beams = chosen.unbind(1)
             cross = DynamicCache()
             for layer, (keys, values) in enumerate(self._shared):
                 cross.update(keys[rows], values[rows], layer)
-            after = self._run(rows, paths[rows, beams], cross)
+            after = self._run(rows, written[rows, beams], cross)
             logits[rows, beams] = after.gather(1, tokens[rows, beams])
         return logits
 

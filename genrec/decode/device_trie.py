@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -20,8 +20,13 @@ from torch import Tensor
 from genrec.decode.trie import NO_NODE, ROOT, Trie
 from genrec.errors import DecodeError
 
-if TYPE_CHECKING:
-    from genrec.decode.constraint import Constraint
+
+class LeafCounts(Protocol):
+    """Filters of a batch, as ``expand`` needs them (``constraint.Constraint``)."""
+
+    def leaves_before(self, places: Tensor) -> Tensor:
+        """Count each row's allowed leaves before some places. Shapes: (B, ...)."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +39,8 @@ class DeviceTrie:
         leaf_at: As in ``Trie``. Shape: (num_leaves,), int32.
         place_of: Inverse of ``leaf_at``: where each leaf lies in the order of paths.
             Shape: (num_leaves,), int32.
-        learned: Whether training met a leaf below each node. Shape: (num_nodes,), bool.
+        seen_in_training: Whether training has seen a leaf below each node.
+            Shape: (num_nodes,), bool.
         level_start: As in ``Trie``.
         most_children: Children of the widest node.
         largest_token: So that a table made for another vocabulary is noticed.
@@ -44,27 +50,28 @@ class DeviceTrie:
     first_child: Tensor
     leaf_at: Tensor
     place_of: Tensor
-    learned: Tensor
+    seen_in_training: Tensor
     level_start: tuple[int, ...]
     most_children: int
     largest_token: int
 
     @classmethod
-    def put(
+    def from_trie(
         cls,
         trie: Trie,
         device: torch.device | str = "cpu",
-        learned: np.ndarray | None = None,
+        seen_in_training: np.ndarray | None = None,
     ) -> DeviceTrie:
         """Copy a trie to a device.
 
         Args:
             trie: The prefix index.
             device: Where to.
-            learned: Whether training met each leaf; None: all. Shape: (num_leaves,), bool.
+            seen_in_training: Whether training has seen each leaf; None: all.
+                Shape: (num_leaves,), bool.
         """
-        if learned is None:
-            learned = np.ones(trie.num_leaves, dtype=bool)
+        if seen_in_training is None:
+            seen_in_training = np.ones(trie.num_leaves, dtype=bool)
         place_of = np.empty_like(trie.leaf_at)
         place_of[trie.leaf_at] = np.arange(trie.num_leaves, dtype=place_of.dtype)
         return cls(
@@ -72,7 +79,7 @@ class DeviceTrie:
             first_child=torch.tensor(trie.first_child, device=device),
             leaf_at=torch.tensor(trie.leaf_at, device=device),
             place_of=torch.tensor(place_of, device=device),
-            learned=torch.tensor(_learned_nodes(trie, learned), device=device),
+            seen_in_training=torch.tensor(_seen_nodes(trie, seen_in_training), device=device),
             level_start=trie.level_start,
             most_children=int(np.diff(trie.first_child).max()),
             largest_token=int(trie.tokens.max()),
@@ -80,7 +87,7 @@ class DeviceTrie:
 
     def to(self, device: torch.device | str) -> DeviceTrie:
         """Return the trie on another device."""
-        names = ("tokens", "first_child", "leaf_at", "place_of", "learned")
+        names = ("tokens", "first_child", "leaf_at", "place_of", "seen_in_training")
         moved: dict[str, Any] = {name: getattr(self, name).to(device) for name in names}
         return replace(self, **moved)
 
@@ -124,7 +131,7 @@ class DeviceTrie:
         return torch.minimum(begin.unsqueeze(-1) + steps, end.unsqueeze(-1))
 
     def expand(
-        self, states: Tensor, constraint: Constraint | None = None
+        self, states: Tensor, constraint: LeafCounts | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """List the children of each state, by token, and say which may be taken.
 
@@ -161,9 +168,9 @@ class DeviceTrie:
             edges = torch.where(levels <= level, self.first_child[inside], edges)
         return edges - self.level_start[-2]
 
-    def learned_at(self, nodes: Tensor) -> Tensor:
-        """Tell of each node whether training met a leaf below it. Shape: that of ``nodes``."""
-        return self.learned[nodes.clamp(max=len(self.learned) - 1)]
+    def seen_at(self, nodes: Tensor) -> Tensor:
+        """Return whether training has seen a leaf below each node. Shape: as ``nodes``."""
+        return self.seen_in_training[nodes.clamp(max=len(self.tokens) - 1)]
 
     def parents(self, states: Tensor) -> Tensor:
         """Return the parent of each node; -1 of the root. Shape: that of ``states``."""
@@ -206,45 +213,14 @@ class DeviceTrie:
         return torch.where(places < 0, NO_NODE, self.leaf_at[places.clamp(min=0)].long())
 
 
-def _learned_nodes(trie: Trie, learned: np.ndarray) -> np.ndarray:
-    """Tell of every node whether a leaf below it is learned. Shape: (num_nodes,), bool."""
-    met = learned[trie.leaf_at]
+def _seen_nodes(trie: Trie, seen_in_training: np.ndarray) -> np.ndarray:
+    """Tell for every node whether training has seen a leaf below it. Shape: (num_nodes,), bool."""
+    seen = seen_in_training[trie.leaf_at]
     levels = []
     for level in range(trie.num_levels + 1):
         begins = np.concatenate([[0], trie.leaf_counts(level).cumsum()[:-1]])
-        levels.append(np.logical_or.reduceat(met, begins))
+        levels.append(np.logical_or.reduceat(seen, begins))
     return np.concatenate(levels)
-
-
-def mask_logits(
-    logits: Tensor, states: Tensor, trie: DeviceTrie, constraint: Constraint | None = None
-) -> Tensor:
-    """Keep only the tokens that extend a valid path.
-
-    Rows that stand nowhere (-1) or at a leaf, whose path is complete, are left alone. Every inner
-    node has a child, so no row is fully masked unless a constraint allows none of its leaves.
-
-    Args:
-        logits: Next-token scores before softmax. Shape: (B, V).
-        states: Trie node of each row. Shape: (B,).
-        trie: On the same device as ``logits``.
-        constraint: Of B rows.
-
-    Returns:
-        New tensor; forbidden tokens are -inf. Shape: (B, V).
-
-    Raises:
-        ValueError: Shapes disagree, or the trie is of a larger vocabulary.
-    """
-    if logits.ndim != 2 or states.shape != logits.shape[:1]:
-        raise ValueError(f"logits {tuple(logits.shape)} and states {tuple(states.shape)} disagree")
-    check_vocabulary(trie, logits.shape[-1])
-    _, tokens, allowed = trie.expand(states, constraint)
-    kept = torch.zeros_like(logits, dtype=torch.bool)
-    row, child = allowed.nonzero(as_tuple=True)
-    kept[row, tokens[row, child]] = True
-    free = (states < 0) | (states >= trie.level_start[-2])
-    return logits.masked_fill(~(kept | free.unsqueeze(-1)), -torch.inf)
 
 
 def trailing_states(input_ids: Tensor, trie: DeviceTrie, opening_token_id: int) -> Tensor:

@@ -1,11 +1,11 @@
-"""A second opinion on the leaves, heard at every step of the search.
+"""Fusion of a causal LM with a second model of whole items, at every step of the search.
 
 Enters: a score for every leaf of every row, from whatever model reads the same prompt. Leaves: for
-any node the log of what lies below it, to be mixed with the causal LM's scores of the children.
+any node the log of what lies below it, fused with the causal LM's scores of the children.
 
 The odds of a node's children under the second model are the sums of its odds over the leaves below
-them. Causal LM and second model are pooled as a geometric mean, child by child: the pooled odds are
-normalised among siblings like the LM's own (``scores``), so beams, filters, forced steps and the
+them. Causal LM and second model are fused as a geometric mean, child by child: the fused odds are
+normalised among siblings like the LM's own (``policy``), so beams, filters, forced steps and the
 share of new items keep their meaning, and beams are led to leaves that either model likes.
 
 Source: product of experts (Hinton 1999); pooling a generative and a dense model follows LIGER,
@@ -24,18 +24,18 @@ from genrec.decode.device_trie import DeviceTrie
 
 
 @dataclass(frozen=True, eq=False)
-class Guide:
-    """The second opinion of each row.
+class LogitFusion:
+    """The second model's scores of each row.
 
     Memory and time grow with rows times nodes.
 
     Attributes:
-        masses: Log of the summed odds of the allowed leaves below each node, up to a constant of
-            the row; -inf where there is none. Shape: (B, num_nodes), float32.
-        weight: Of the second opinion, above 0 and at most 1; the LM has the rest.
+        subtree_logsumexp: Log of the summed odds of the allowed leaves below each node, up to a
+            constant of the row; -inf where there is none. Shape: (B, num_nodes), float32.
+        weight: Of the second model, above 0 and at most 1; the LM has the rest.
     """
 
-    masses: Tensor
+    subtree_logsumexp: Tensor
     weight: float
 
     @classmethod
@@ -45,7 +45,7 @@ class Guide:
         leaf_logits: Tensor,
         weight: float,
         constraint: Constraint | None = None,
-    ) -> Guide:
+    ) -> LogitFusion:
         """Sum the odds of the leaves up the trie.
 
         Args:
@@ -73,8 +73,8 @@ class Guide:
             levels.append(_sum_siblings(levels[-1], begins.diff()))
         return cls(torch.cat(levels[::-1], dim=1), weight)
 
-    def mix(self, logits: Tensor, nodes: Tensor) -> Tensor:
-        """Pool the LM's scores of children with the second opinion.
+    def fuse(self, logits: Tensor, nodes: Tensor) -> Tensor:
+        """Add the LM's and the second model's scores of children.
 
         Args:
             logits: Shape: (B, ...).
@@ -83,11 +83,11 @@ class Guide:
         Returns:
             Scores that mean something among siblings only. Shape: (B, ...), float32.
         """
-        last = self.masses.shape[1] - 1
-        masses = self.masses.gather(1, nodes.clamp(max=last).flatten(1)).view(nodes.shape)
+        last = self.subtree_logsumexp.shape[1] - 1
+        below = self.subtree_logsumexp.gather(1, nodes.clamp(max=last).flatten(1)).view(nodes.shape)
         if self.weight == 1:
-            return masses
-        return (1 - self.weight) * logits.float() + self.weight * masses
+            return below
+        return (1 - self.weight) * logits.float() + self.weight * below
 
 
 def _sum_siblings(logs: Tensor, sizes: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
-"""Prompts read once, whose keys and values are kept for all that may follow.
+"""PrefillCache read once, whose keys and values are kept for all that may follow.
 
 Enters: prompts and a Hugging Face causal LM. Leaves: scores of the next token, and of what follows
-sibling tokens appended to the same rows. Prompts that begin alike may share the beginning.
+sibling tokens appended to the same rows. PrefillCache that begin alike may share the beginning.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from genrec.errors import DecodeError
 NOT_CACHED = -1
 
 
-class Prompts:
+class PrefillCache:
     """A batch of prompts, read once, to which sibling tokens are appended.
 
     Attributes:
@@ -35,7 +35,7 @@ class Prompts:
     @classmethod
     def read(
         cls, model: nn.Module, input_ids: Tensor, attention_mask: Tensor, num_levels: int
-    ) -> Prompts:
+    ) -> PrefillCache:
         """Run prompts through the model.
 
         Args:
@@ -50,9 +50,9 @@ class Prompts:
         input_ids, mask = _pad_left(input_ids, attention_mask)
         return cls._run(model, DynamicCache(), input_ids, mask, num_levels)
 
-    def branch(
+    def fork(
         self, shared: Tensor, input_ids: Tensor, attention_mask: Tensor, num_levels: int
-    ) -> Prompts:
+    ) -> PrefillCache:
         """Read prompts that begin as this one, a single row, does; the beginning is not run again.
 
         Args:
@@ -73,7 +73,7 @@ class Prompts:
     @classmethod
     def _run(
         cls, model: nn.Module, cache: DynamicCache, input_ids: Tensor, mask: Tensor, num_levels: int
-    ) -> Prompts:
+    ) -> PrefillCache:
         check_model(model, mask.shape[1] + num_levels)
         logits = model(
             input_ids=input_ids,
@@ -85,13 +85,13 @@ class Prompts:
         ).logits
         return cls(model, cache, mask, logits)
 
-    def append(self, tokens: Tensor, depths: Tensor, family: Tensor) -> Tensor:
+    def append(self, tokens: Tensor, depths: Tensor, ancestors: Tensor) -> Tensor:
         """Append sibling tokens to every row and return the scores of what follows each.
 
         Args:
             tokens: Shape: (B, Q).
             depths: Tokens of the path before each. Shape: (B, Q).
-            family: Cache columns of each token's ancestors and its own; -1 stands for none.
+            ancestors: Cache columns of each token's ancestors and its own; -1 stands for none.
                 Shape: (B, Q, D).
 
         Returns:
@@ -102,7 +102,7 @@ class Prompts:
         # The last column takes what stands for none and is cut off.
         visible = torch.zeros(num_rows, num_new, total + 1, dtype=torch.bool, device=tokens.device)
         visible[..., : self.mask.shape[1]] = self.mask.unsqueeze(1)
-        visible.scatter_(2, torch.where(family < 0, total, family), True)
+        visible.scatter_(2, torch.where(ancestors < 0, total, ancestors), True)
         self.num_cached = total
         return self.model(
             input_ids=tokens,
@@ -112,7 +112,7 @@ class Prompts:
             use_cache=True,
         ).logits
 
-    def forget(self) -> None:
+    def truncate(self) -> None:
         """Drop the sibling tokens; the prompts stay read."""
         siblings = self.num_cached - self.mask.shape[1]
         if siblings:

@@ -1,10 +1,10 @@
 """What a model expects at many moments of a stream, from one forward pass.
 
-Enters: prompts, some of which begin others, and tokens that are taken for granted after each.
+Enters: prompts, some of which begin others, and tokens that are forced after each.
 Leaves: the model's scores of the token that follows. Must not know what the tokens stand for.
 
-A prompt that begins another is read as a part of it. Tokens taken for granted after a prompt are
-fed behind the whole stream, at the positions they would have there; a mask lets them see that
+A prompt that begins another is read as a part of it. Tokens forced after a prompt are fed
+behind the whole stream, at the positions they would have there; a mask lets them see that
 prompt and one another only.
 """
 
@@ -25,19 +25,19 @@ class Stream:
     Attributes:
         tokens: The longest prompt.
         lengths: Of each prompt, ascending; the last is that of ``tokens``.
-        numbers: Which prompts they are.
+        indices: Which prompts they are.
     """
 
     tokens: Sequence[int]
     lengths: tuple[int, ...]
-    numbers: tuple[int, ...]
+    indices: tuple[int, ...]
 
 
-def gather_streams(prompts: Sequence[Sequence[int]]) -> list[Stream]:
+def merge_prefixes(prompts: Sequence[Sequence[int]]) -> list[Stream]:
     """Put every prompt into one stream, shortest streams first.
 
     Examples:
-        >>> [stream.numbers for stream in gather_streams([[1, 2], [3], [1, 2, 4]])]
+        >>> [stream.indices for stream in merge_prefixes([[1, 2], [3], [1, 2, 4]])]
         [(1,), (0, 2)]
     """
     written = [tuple(prompt) for prompt in prompts]
@@ -57,13 +57,17 @@ def gather_streams(prompts: Sequence[Sequence[int]]) -> list[Stream]:
 
 
 def batches(
-    streams: Sequence[Stream], granted: int, most_tokens: int, most_logits: int, vocabulary: int
+    streams: Sequence[Stream],
+    forced_prefix: int,
+    most_tokens: int,
+    most_logits: int,
+    vocabulary: int,
 ) -> Iterator[list[Stream]]:
     """Group streams of like length into batches that fit.
 
     Args:
         streams: Shortest first.
-        granted: Tokens taken for granted after each prompt.
+        forced_prefix: Tokens taken for forced_prefix after each prompt.
         most_tokens: Tokens of a batch, padding included.
         most_logits: Scores of a batch.
         vocabulary: Scores of a prompt.
@@ -72,7 +76,7 @@ def batches(
     for stream in streams:
         whole = [*batch, stream]
         moments = max(len(one.lengths) for one in whole)
-        tokens = (len(stream.tokens) + moments * granted) * len(whole)
+        tokens = (len(stream.tokens) + moments * forced_prefix) * len(whole)
         if batch and (tokens > most_tokens or moments * len(whole) * vocabulary > most_logits):
             yield batch
             whole = [stream]
@@ -82,14 +86,14 @@ def batches(
 
 
 def next_logits(
-    model: nn.Module, streams: Sequence[Stream], granted: Sequence[int], pad_id: int
+    model: nn.Module, streams: Sequence[Stream], forced_prefix: Sequence[int], pad_id: int
 ) -> Tensor:
     """Return the scores of what follows each prompt of each stream.
 
     Args:
         model: Causal LM in evaluation mode whose attention takes a mask of four dimensions.
         streams: Read as one batch.
-        granted: Tokens taken for granted after every prompt.
+        forced_prefix: Tokens taken for forced_prefix after every prompt.
         pad_id: Fills rows.
 
     Returns:
@@ -98,7 +102,7 @@ def next_logits(
     device = next(model.parameters()).device
     length = max(len(stream.tokens) for stream in streams)
     moments = max(len(stream.lengths) for stream in streams)
-    total = length + moments * len(granted)
+    total = length + moments * len(forced_prefix)
     input_ids = torch.full((len(streams), total), pad_id, dtype=torch.long)
     positions = torch.zeros_like(input_ids)
     visible = torch.eye(total, dtype=torch.bool).repeat(len(streams), 1, 1)
@@ -109,14 +113,16 @@ def next_logits(
         positions[row, :length] = torch.arange(length)
         for moment, read in enumerate(stream.lengths):
             asked[row, moment] = read - 1
-            if granted:
-                start = length + moment * len(granted)
-                branch = slice(start, start + len(granted))
-                input_ids[row, branch] = torch.as_tensor(granted)
-                positions[row, branch] = torch.arange(read, read + len(granted))
+            if forced_prefix:
+                start = length + moment * len(forced_prefix)
+                branch = slice(start, start + len(forced_prefix))
+                input_ids[row, branch] = torch.as_tensor(forced_prefix)
+                positions[row, branch] = torch.arange(read, read + len(forced_prefix))
                 visible[row, branch, :read] = True
-                visible[row, branch, branch] = visible[row, : len(granted), : len(granted)]
-                asked[row, moment] = start + len(granted) - 1
+                visible[row, branch, branch] = visible[
+                    row, : len(forced_prefix), : len(forced_prefix)
+                ]
+                asked[row, moment] = start + len(forced_prefix) - 1
     kept = asked.unique()
     arguments: dict[str, Any] = {
         "input_ids": input_ids.to(device),

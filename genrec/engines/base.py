@@ -26,13 +26,13 @@ class ItemQuery:
         exclude: Rows of the ID table never to return.
         candidates: Return nothing outside these rows; None: the whole table. Queries that share the
             same array object share its cost.
-        tilt: Nats added to the log-odds of semantic-ID prefixes among their siblings.
+        prefix_bias: Strength in nats by semantic-ID prefix, added to its log-odds among siblings.
     """
 
     prompt: Sequence[int]
     exclude: Sequence[int] = ()
     candidates: np.ndarray | None = None
-    tilt: Mapping[SemanticId, float] = field(default_factory=dict)
+    prefix_bias: Mapping[SemanticId, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -10,22 +10,17 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from genrec.decode.bias import Tilt
-from genrec.decode.constraint import Constraint
 from genrec.decode.device_trie import DeviceTrie, find_inner
-from genrec.decode.fusion import Guide
-from genrec.decode.leaf_scores import score_leaves
-from genrec.decode.prefill import Prompts
-from genrec.decode.prefix_logits import batches, gather_streams, next_logits
-from genrec.decode.scores import child_logprobs
-from genrec.decode.search import tree_beam_search
+from genrec.decode.policy import Policy
+from genrec.decode.prefill import PrefillCache
+from genrec.decode.prefix_logits import batches, merge_prefixes, next_logits
+from genrec.decode.tree import score_after, tree_beam_search
 from genrec.decode.trie import Trie
 from genrec.engines.adapters import AdapterSet
 from genrec.engines.base import FoundItems, ItemQuery
 from genrec.engines.grammar import Grammar, Walk
 from genrec.engines.merge_prefixes import batch_branches, find_families
-from genrec.engines.prefix_bias import make_tilt
-from genrec.engines.sasrec_fusion import SasRecFusion
+from genrec.engines.policy import SasRecFusion, make_policy
 from genrec.model.load import LoadedRun, base_of
 from genrec.model.precision import float32_arithmetic
 from genrec.schema import SemanticId
@@ -56,7 +51,7 @@ class TorchEngine:
         self._device = torch.device(device)
         self._num_beams = num_beams
         self._pad_id = int(run.encoder.tokenizer.pad_token_id)
-        self._view = None if run.sasrec_head is None else run.sasrec_head.to(self._device)
+        self._head = None if run.sasrec_head is None else run.sasrec_head.to(self._device)
         self._trained = run.table
         self.replace_table(run.table)
 
@@ -85,15 +80,15 @@ class TorchEngine:
     def replace_table(self, table: SemanticIdTable) -> None:
         """See ``Engine.replace_table``."""
         trie = Trie.build(self._vocabulary.paths(table.codes))
-        self._trie = DeviceTrie.put(trie, self._device, table.learned)
-        self._dense = None
-        if self._view is not None and self._view.weight > 0:
-            self._dense = SasRecFusion(
-                self._view,
+        self._trie = DeviceTrie.from_trie(trie, self._device, table.seen_in_training)
+        self._fusion = None
+        if self._head is not None and self._head.weight > 0:
+            self._fusion = SasRecFusion(
+                self._head,
                 self._trained,
                 table.item_ids,
                 table.codes,
-                table.learned,
+                table.seen_in_training,
                 self._trie,
                 self._encoder.opening,
             )
@@ -105,17 +100,14 @@ class TorchEngine:
         for numbers in self._batches([query.prompt for query in queries]):
             batch = [queries[number] for number in numbers]
             input_ids, attention_mask = self._pad([query.prompt for query in batch])
-            constraint, guide, tilt = self._steer(batch, input_ids)
+            policy = self._policy(batch, input_ids)
             with self._arithmetic():
                 leaves, scores = tree_beam_search(
                     self._adapters.model,
                     input_ids,
                     attention_mask,
-                    self._trie,
+                    policy,
                     num_beams=max(k, self._num_beams),
-                    constraint=constraint,
-                    guide=guide,
-                    tilt=tilt,
                 )
             for number, rows, row_scores in zip(
                 numbers, leaves[:, :k].cpu().numpy(), scores[:, :k].cpu().numpy(), strict=True
@@ -133,7 +125,7 @@ class TorchEngine:
         for numbers, prompts in self._read([query.prompt for query in queries]):
             batch = [queries[number] for number in numbers]
             input_ids, _ = self._pad([query.prompt for query in batch])
-            constraint, guide, tilt = self._steer(batch, input_ids)
+            policy = self._policy(batch, input_ids)
             asked = [list(rows[number]) for number in numbers]
             # Shorter lists are filled up with a leaf that nobody looks at.
             width = max(map(len, asked))
@@ -143,7 +135,7 @@ class TorchEngine:
                 device=self._device,
             )
             with self._arithmetic():
-                found = score_leaves(prompts, self._trie, leaves, constraint, guide, tilt)
+                found = score_after(prompts, policy, leaves)
             for number, row, row_scores in zip(numbers, asked, found.cpu().numpy(), strict=True):
                 scores[number] = row_scores[: len(row)]
         return scores
@@ -163,27 +155,26 @@ class TorchEngine:
         self, prompts: Sequence[Sequence[int]], prefix: SemanticId = ()
     ) -> np.ndarray:
         """See ``Engine.code_log_probs``."""
-        granted = self._vocabulary.path_of(prefix)
-        node = find_inner(self._trie, granted)
-        nodes, tokens, used = self._trie.expand(torch.tensor([node], device=self._device))
-        codes: np.ndarray = self._vocabulary.codes_at(len(prefix), tokens[0].cpu().numpy())
+        forced = self._vocabulary.path_of(prefix)
+        node = torch.tensor([find_inner(self._trie, forced)], device=self._device)
+        tokens = Policy(self._trie).expand(node).tokens[0]
+        codes: np.ndarray = self._vocabulary.codes_at(len(prefix), tokens.cpu().numpy())
         log_probs = np.full(
             (len(prompts), self._vocabulary.token_ids.shape[1]), -np.inf, dtype=np.float32
         )
         vocabulary = self._adapters.model.config.get_text_config().vocab_size
         for batch in batches(
-            gather_streams(prompts), len(granted), BATCH_TOKENS, BATCH_LOGITS, vocabulary
+            merge_prefixes(prompts), len(forced), BATCH_TOKENS, BATCH_LOGITS, vocabulary
         ):
             with self._arithmetic():
-                logits = next_logits(self._adapters.model, batch, granted, self._pad_id)
-            numbers = np.array([number for stream in batch for number in stream.numbers])
-            logits = logits[:, tokens[0]]
-            if self._dense is not None:
-                input_ids, _ = self._pad([prompts[number] for number in numbers])
-                guide = self._dense.guide(input_ids)
-                logits = guide.mix(logits, nodes.expand(len(logits), -1))
-            found = child_logprobs(logits, used, self._trie.learned_at(nodes))
-            log_probs[np.ix_(numbers, codes)] = found.cpu().numpy()
+                logits = next_logits(self._adapters.model, batch, forced, self._pad_id)
+            indices = np.array([index for stream in batch for index in stream.indices])
+            input_ids, _ = self._pad([prompts[index] for index in indices])
+            policy = self._policy([ItemQuery(prompts[index]) for index in indices], input_ids)
+            children = policy.expand(node.expand(len(logits)))
+            log_probs[np.ix_(indices, codes)] = (
+                policy.apply(logits[:, tokens], children).cpu().numpy()
+            )
         return log_probs
 
     def _write(self, prompt: Sequence[int], grammar: Grammar, max_tokens: int) -> list[int]:
@@ -210,41 +201,29 @@ class TorchEngine:
             unread.append(allowed[0])
         return written
 
-    def _read(self, prompts: Sequence[Sequence[int]]) -> Iterator[tuple[list[int], Prompts]]:
+    def _read(self, prompts: Sequence[Sequence[int]]) -> Iterator[tuple[list[int], PrefillCache]]:
         """Read prompts in batches; a beginning that several share is read once."""
         model, num_levels = self._adapters.model, self._trie.num_levels
         families, alone = find_families(prompts)
         for places in self._batches([prompts[number] for number in alone]):
             numbers = [alone[place] for place in places]
             with self._arithmetic():
-                read = Prompts.read(
+                read = PrefillCache.read(
                     model, *self._pad([prompts[number] for number in numbers]), num_levels
                 )
             yield numbers, read
         for family in families:
             with self._arithmetic():
-                trunk = Prompts.read(model, *self._pad([prompts[family.trunk]]), num_levels)
+                trunk = PrefillCache.read(model, *self._pad([prompts[family.trunk]]), num_levels)
             for branches in batch_branches(family, prompts, BATCH_TOKENS):
                 shared = torch.tensor([branch.shared for branch in branches], device=self._device)
                 rest = [prompts[branch.number][branch.shared :] for branch in branches]
                 with self._arithmetic():
-                    read = trunk.branch(shared, *self._pad(rest), num_levels)
+                    read = trunk.fork(shared, *self._pad(rest), num_levels)
                 yield [branch.number for branch in branches], read
 
-    def _steer(
-        self, batch: Sequence[ItemQuery], input_ids: Tensor
-    ) -> tuple[Constraint | None, Guide | None, Tilt | None]:
-        """Return filters, second opinion and tilt of a batch. Shape of the prompts: (B, T)."""
-        constraint = None
-        if any(len(query.exclude) or query.candidates is not None for query in batch):
-            constraint = Constraint.build(
-                self._trie,
-                exclude=[query.exclude for query in batch],
-                candidates=[query.candidates for query in batch],
-            )
-        guide = None if self._dense is None else self._dense.guide(input_ids, constraint)
-        tilt = make_tilt(self._trie, self._vocabulary, [query.tilt for query in batch])
-        return constraint, guide, tilt
+    def _policy(self, batch: Sequence[ItemQuery], input_ids: Tensor) -> Policy:
+        return make_policy(self._trie, self._vocabulary, self._fusion, batch, input_ids)
 
     def _batches(self, prompts: Sequence[Sequence[int]]) -> Iterator[list[int]]:
         """Group prompts of like length, so that little padding is computed."""

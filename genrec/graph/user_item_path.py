@@ -37,7 +37,7 @@ def own_path(
     met = dict.fromkeys(event.item_id for event in others)
     kept = [*filter(table.knows, met), item_id]
     rows = [table.index_of(one) for one in kept]
-    small = replace(table, item_ids=kept, codes=table.codes[rows], learned=None)
+    small = replace(table, item_ids=kept, codes=table.codes[rows], seen_in_training=None)
     items = [Item(one, title=label(one)) for one in kept]
     graph = graph_histories([History(history.user_id, others)], small, items=items)
     found = find_path(graph, history.user_id, item_id, relations=OWN)

@@ -36,7 +36,7 @@ class ItemLoss(nn.Module):
         code_of = np.zeros(vocabulary.token_ids.max() + 1, dtype=np.int64)
         code_of[vocabulary.token_ids] = np.arange(vocabulary.token_ids.shape[1])
         self._code_of = torch.as_tensor(code_of)
-        self._trie = DeviceTrie.put(Trie.build(vocabulary.paths(codes)))
+        self._trie = DeviceTrie.from_trie(Trie.build(vocabulary.paths(codes)))
 
     def forward(self, hidden: Tensor, input_ids: Tensor, is_item: Tensor, output: Any) -> Tensor:
         """Return the summed loss in nats.

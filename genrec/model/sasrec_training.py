@@ -111,7 +111,7 @@ def add_transitions(
         codes: Of the table.
     """
     counted = count_transitions(histories, len(codes))
-    view.transitions = Transitions.of(counted).to(view.learned.weight.device)
+    view.transitions = Transitions.of(counted).to(view.seen_in_training.weight.device)
     found = {}
     for weight in TRANSITIONS_WEIGHTS if questions else ():
         view.transitions_weight = weight
@@ -125,7 +125,7 @@ def sasrec_head_ndcg(
     view: SasRecHead, codes: np.ndarray, questions: Sequence[tuple[Sequence[int], int]]
 ) -> float:
     """Return the mean NDCG@10 of the questions, items of the history left out."""
-    device = view.learned.weight.device
+    device = view.seen_in_training.weight.device
     rows = torch.arange(len(codes), device=device)
     vectors = view.vectors(rows, torch.as_tensor(codes, dtype=torch.int64, device=device))
     gain = 0.0

@@ -65,6 +65,11 @@ class SidVocabulary:
         """Return the token path of each row of codes. Shapes: (N, L) to (N, L)."""
         return self.token_ids[np.arange(codes.shape[1]), codes]
 
+    def holds(self, prefix: SemanticId) -> bool:
+        """Tell whether codes can be the beginning of a semantic ID, or a whole one."""
+        num_levels, codebook_size = self.token_ids.shape
+        return 0 < len(prefix) <= num_levels and all(0 <= code < codebook_size for code in prefix)
+
     def path_of(self, prefix: SemanticId) -> list[int]:
         """Return the tokens of a prefix of a semantic ID.
 
@@ -72,7 +77,7 @@ class SidVocabulary:
             DecodeError: It is no prefix: too long, or not of this codebook.
         """
         num_levels, codebook_size = self.token_ids.shape
-        if len(prefix) >= num_levels or not all(0 <= code < codebook_size for code in prefix):
+        if prefix and (len(prefix) == num_levels or not self.holds(prefix)):
             raise DecodeError(
                 f"{tuple(prefix)} is no prefix of a semantic ID: give at most {num_levels - 1} "
                 f"codes of 0..{codebook_size - 1}"

@@ -69,9 +69,9 @@ def place_catalogue(table: SemanticIdTable, items: Sequence[Item]) -> SemanticId
         table,
         item_ids=[],
         codes=np.empty((0, table.num_levels), dtype=table.codes.dtype),
-        learned=np.empty(0, dtype=bool),
+        seen_in_training=np.empty(0, dtype=bool),
     )
-    return replace(add_items(empty, items), learned=None)
+    return replace(add_items(empty, items), seen_in_training=None)
 
 
 def restore_items(
@@ -119,17 +119,21 @@ def remove_items(table: SemanticIdTable, item_ids: Iterable[str]) -> SemanticIdT
         table,
         item_ids=[table.item_ids[row] for row in kept],
         codes=table.codes[kept],
-        learned=None if table.learned is None else table.learned[kept],
+        seen_in_training=None if table.seen_in_training is None else table.seen_in_training[kept],
     )
 
 
 def _append(table: SemanticIdTable, items: Sequence[Item], codes: np.ndarray) -> SemanticIdTable:
-    learned = np.ones(len(table), dtype=bool) if table.learned is None else table.learned
+    seen = (
+        np.ones(len(table), dtype=bool)
+        if table.seen_in_training is None
+        else table.seen_in_training
+    )
     return replace(
         table,
         item_ids=[*table.item_ids, *(item.item_id for item in items)],
         codes=np.concatenate([table.codes, codes]),
-        learned=np.concatenate([learned, np.zeros(len(items), dtype=bool)]),
+        seen_in_training=np.concatenate([seen, np.zeros(len(items), dtype=bool)]),
     )
 
 

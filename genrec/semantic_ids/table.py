@@ -26,7 +26,7 @@ ITEM_IDS_FILE = "item_ids.json"
 CODES_FILE = "codes.npy"
 CENTROIDS_FILE = "centroids.npy"
 NAMES_FILE = "names.json"
-LEARNED_FILE = "learned.npy"
+SEEN_FILE = "seen_in_training.npy"
 VECTORS_FILE = "vectors.npy"
 CONTENT_FILES = [ITEM_IDS_FILE, CODES_FILE]
 
@@ -42,8 +42,8 @@ class SemanticIdTable:
         centroids: Of each code, in the items' vector space. Shape: (L, K, D), float32.
         names: Words for prefixes of one and of two codes.
         encoder: Turns new items into vectors; None for a table made by hand.
-        learned: Whether training events hold each item, so that a model can know it; None: all.
-            Shape: (N,), bool.
+        seen_in_training: Whether training events hold each item, so that a model can know it;
+            None: all. Shape: (N,), bool.
     """
 
     item_ids: list[str]
@@ -52,7 +52,7 @@ class SemanticIdTable:
     centroids: np.ndarray
     names: dict[SemanticId, str]
     encoder: ItemEncoder | None = field(default=None, repr=False)
-    learned: np.ndarray | None = field(default=None, repr=False)
+    seen_in_training: np.ndarray | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.item_ids)
@@ -127,8 +127,8 @@ class SemanticIdTable:
         named = {".".join(map(str, prefix)): name for prefix, name in self.names.items()}
         names = json.dumps(named, ensure_ascii=False, indent=0)
         (directory / NAMES_FILE).write_text(names + "\n", encoding="utf-8")
-        if self.learned is not None:
-            np.save(directory / LEARNED_FILE, self.learned)
+        if self.seen_in_training is not None:
+            np.save(directory / SEEN_FILE, self.seen_in_training)
         if self.encoder is not None:
             self.encoder.save(directory)
 
@@ -176,7 +176,7 @@ class SemanticIdTable:
         codes = np.load(path / CODES_FILE, allow_pickle=False)
         centroids = np.load(path / CENTROIDS_FILE, allow_pickle=False)
         named = json.loads((path / NAMES_FILE).read_text(encoding="utf-8"))
-        learned = path / LEARNED_FILE
+        seen = path / SEEN_FILE
         if codes.ndim != 2 or centroids.ndim != 3:
             raise ValueError(f"codes of shape {codes.shape}, centroids of {centroids.shape}")
         if len(codes) != len(item_ids) or codes.shape[1] != len(centroids):
@@ -190,7 +190,7 @@ class SemanticIdTable:
             centroids=centroids,
             names={tuple(map(int, key.split("."))): name for key, name in named.items()},
             encoder=ItemEncoder.load(path) if ItemEncoder.is_saved(path) else None,
-            learned=np.load(learned, allow_pickle=False) if learned.exists() else None,
+            seen_in_training=np.load(seen, allow_pickle=False) if seen.exists() else None,
         )
 
 

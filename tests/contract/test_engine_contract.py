@@ -92,9 +92,9 @@ def test_probabilities_of_all_items_sum_to_one(engine, prompts, run):
 
 
 def test_scores_of_given_items_are_those_of_the_items_found(engine, prompts, run):
-    """Under filters and tilts, for prompts that begin alike and for others."""
+    """Under filters and biases, for prompts that begin alike and for others."""
     count = len(run.table)
-    tilt = {(int(run.table.codes[0, 0]),): 1.5, tuple(run.table.codes[7, :2].tolist()): -2.0}
+    bias = {(int(run.table.codes[0, 0]),): 1.5, tuple(run.table.codes[7, :2].tolist()): -2.0}
     long = prompts[-1]
     asked = [*prompts, *(long[:cut] + long[cut + 9 :] for cut in (40, 60, 80)), long]
     queries = [
@@ -102,7 +102,7 @@ def test_scores_of_given_items_are_those_of_the_items_found(engine, prompts, run
             prompt,
             exclude=range(0, count, 6) if number % 2 else (),
             candidates=np.arange(0, count, 3) if number % 3 == 0 else None,
-            tilt=tilt if number % 2 == 0 else {},
+            prefix_bias=bias if number % 2 == 0 else {},
         )
         for number, prompt in enumerate(asked)
     ]
@@ -117,7 +117,7 @@ def test_scores_of_given_items_are_those_of_the_items_found(engine, prompts, run
 def test_scores_of_all_items_are_a_distribution_and_forbidden_ones_have_none(engine, prompts, run):
     count = len(run.table)
     exclude = list(range(0, count, 5))
-    query = ItemQuery(prompts[2], exclude, tilt={(int(run.table.codes[1, 0]),): -3.0})
+    query = ItemQuery(prompts[2], exclude, prefix_bias={(int(run.table.codes[1, 0]),): -3.0})
     scores = engine.item_scores([query], [range(count)])[0]
     assert np.isneginf(scores[exclude]).all()
     assert np.isfinite(np.delete(scores, exclude)).all()
@@ -129,13 +129,17 @@ def test_a_tilt_moves_its_interest_and_leaves_k(engine, prompts, run):
     under = set(np.flatnonzero(run.table.codes[:, 0] == first).tolist())
     shares = []
     for nats in (-30.0, -2.0, 0.0, 2.0, 30.0):
-        found = engine.items([ItemQuery(prompts[3], tilt={(first,): nats})], k=len(run.table))[0]
+        found = engine.items(
+            [ItemQuery(prompts[3], prefix_bias={(first,): nats})], k=len(run.table)
+        )[0]
         assert len(found.rows) == len(run.table)
         shares.append(sum(np.exp(found.scores[[row in under for row in found.rows]])))
     assert shares == sorted(shares)
     assert shares[0] == pytest.approx(0, abs=1e-6) and shares[-1] == pytest.approx(1, abs=1e-6)
     plain = engine.items([ItemQuery(prompts[3])], k=10)[0]
-    still = engine.items([ItemQuery(prompts[3], tilt={(first,): 0.0, (10**6,): 1.0})], k=10)[0]
+    still = engine.items([ItemQuery(prompts[3], prefix_bias={(first,): 0.0, (10**6,): 1.0})], k=10)[
+        0
+    ]
     assert still.rows.tolist() == plain.rows.tolist()
     np.testing.assert_allclose(still.scores, plain.scores, atol=1e-5)
 

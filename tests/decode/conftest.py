@@ -71,7 +71,7 @@ def prompts():
     return ragged_prompts
 
 
-def score_by_hand(model, prompt, paths, allowed, learned=None):
+def score_by_hand(model, prompt, paths, allowed, seen_in_training=None):
     """Score leaves one by one with whole sequences and a dict of prefixes.
 
     Args:
@@ -79,7 +79,7 @@ def score_by_hand(model, prompt, paths, allowed, learned=None):
         prompt: Token IDs.
         paths: Tuples of token IDs.
         allowed: Leaves that may be produced.
-        learned: Leaves that training met; None: all.
+        seen_in_training: Leaves that training has seen; None: all.
 
     Returns:
         {leaf: score}
@@ -88,7 +88,7 @@ def score_by_hand(model, prompt, paths, allowed, learned=None):
     for leaf in allowed:
         for level, token in enumerate(paths[leaf]):
             children.setdefault(paths[leaf][:level], set()).add(token)
-    met = range(len(paths)) if learned is None else learned
+    met = range(len(paths)) if seen_in_training is None else seen_in_training
     known = {paths[leaf][: level + 1] for leaf in met for level in range(len(paths[leaf]))}
     scores = {}
     for leaf in allowed:

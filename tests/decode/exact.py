@@ -2,7 +2,7 @@
 
 Enters: prompts, a trie, filters, a Hugging Face causal LM. Leaves: the score of every leaf. Each
 leaf's path is a sequence of its own behind its prompt, with the model's ordinary causal mask: no
-tree, no pruning, no skipped step. The rule of scores is ``scores``.
+tree, no pruning, no skipped step. The rule of scores is in ``policy``.
 
 It costs a forward pass for each leaf. Where an exact ranking is wanted for its own sake, ask
 ``tree_beam_search`` for as many beams as there are leaves: it shares prefixes, and gives the same.
@@ -14,11 +14,10 @@ import torch
 from torch import Tensor, nn
 from transformers import DynamicCache
 
-from genrec.decode.bias import Tilt
 from genrec.decode.constraint import Constraint
 from genrec.decode.device_trie import DeviceTrie
-from genrec.decode.fusion import Guide
-from genrec.decode.scores import child_logprobs
+from genrec.decode.fusion import LogitFusion
+from genrec.decode.policy import PrefixBias, child_logprobs
 
 
 @torch.inference_mode()
@@ -29,20 +28,20 @@ def exact_scores(
     trie: DeviceTrie,
     constraint: Constraint | None = None,
     batch_size: int = 256,
-    guide: Guide | None = None,
-    tilt: Tilt | None = None,
+    fusion: LogitFusion | None = None,
+    bias: PrefixBias | None = None,
 ) -> Tensor:
     """Score every leaf for every row.
 
     Args:
         model: Causal LM in evaluation mode.
-        input_ids: Prompts, padded on the left. Shape: (B, T).
+        input_ids: PrefillCache, padded on the left. Shape: (B, T).
         attention_mask: 1 at tokens, 0 at padding. Shape: (B, T).
         trie: On the model's device.
         constraint: Of B rows.
         batch_size: Sequences in a forward pass.
-        guide: A second opinion, built under the same constraint.
-        tilt: What is added to the odds of some nodes, of B rows.
+        fusion: A second model's scores, built under the same constraint.
+        bias: What is added to the odds of some nodes, of B rows.
 
     Returns:
         Summed log-probabilities in nats, -inf for leaves a row's filters forbid.
@@ -75,7 +74,7 @@ def exact_scores(
                 past_key_values=_repeated(prompt.past_key_values, num_leaves),
             )
             logits = torch.cat([logits, output.logits.unflatten(0, (num_rows, -1))], dim=2)
-        scores.append(_score_paths(logits, lineage, paths, trie, constraint, guide, tilt))
+        scores.append(_score_paths(logits, lineage, paths, trie, constraint, fusion, bias))
     return torch.cat(scores, dim=1)
 
 
@@ -85,8 +84,8 @@ def _score_paths(
     paths: Tensor,
     trie: DeviceTrie,
     constraint: Constraint | None,
-    guide: Guide | None,
-    tilt: Tilt | None,
+    fusion: LogitFusion | None,
+    bias: PrefixBias | None,
 ) -> Tensor:
     """Sum the log-probability of each token among the allowed children of its node.
 
@@ -96,8 +95,8 @@ def _score_paths(
         paths: Tokens. Shape: (n, L).
         trie: The prefix index.
         constraint: Of B rows.
-        guide: Of B rows.
-        tilt: Of B rows.
+        fusion: Of B rows.
+        bias: Of B rows.
 
     Returns:
         Shape: (B, n).
@@ -107,10 +106,10 @@ def _score_paths(
         states = lineage[:, level].expand(len(logits), -1)
         nodes, tokens, allowed = trie.expand(states, constraint)
         among = logits[:, :, level].gather(-1, tokens)
-        if guide is not None:
-            among = guide.mix(among, nodes)
-        nats = None if tilt is None else tilt.at(nodes)
-        logprobs = child_logprobs(among, allowed, trie.learned_at(nodes), nats)
+        if fusion is not None:
+            among = fusion.fuse(among, nodes)
+        strength = None if bias is None else bias.strength_at(nodes)
+        logprobs = child_logprobs(among, allowed, trie.seen_at(nodes), strength)
         taken = allowed & (tokens == paths[:, level, None])
         total += logprobs.masked_fill(~taken, 0).sum(dim=-1)
         total.masked_fill_(~taken.any(dim=-1), -torch.inf)

@@ -17,7 +17,7 @@ def test_the_same_leaves_as_a_walk(rows):
     trie = Trie.build(paths)
     width = max(map(len, rows))
     input_ids = torch.tensor([[5] * (width - len(row)) + row for row in rows])
-    found = written_leaves(input_ids, DeviceTrie.put(trie), OPENING)
+    found = written_leaves(input_ids, DeviceTrie.from_trie(trie), OPENING)
     for row, leaves in zip(input_ids.tolist(), found.tolist(), strict=True):
         expected = [
             trie.leaf(trie.walk(row[place + 1 : place + 3]))

@@ -3,6 +3,9 @@
 import numpy as np
 from hypothesis import settings
 
+from genrec.decode.policy import Policy
+from genrec.decode.tree import tree_beam_search
+
 FEW = settings(max_examples=15, deadline=None)
 CLOSE = {"atol": 1e-4, "rtol": 0}
 
@@ -11,3 +14,9 @@ def paths_of(seed, num_paths):
     rng = np.random.default_rng(seed)
     rows = np.unique(rng.integers(0, 5, (4 * num_paths, 3)), axis=0)
     return rng.permutation(rows)[:num_paths] + np.array([0, 5, 10])
+
+
+def search(model, input_ids, mask, trie, num_beams, constraint=None, fusion=None, bias=None):
+    """Search under a policy of these parts."""
+    policy = Policy(trie, constraint, fusion, bias)
+    return tree_beam_search(model, input_ids, mask, policy, num_beams)

@@ -71,7 +71,7 @@ def test_a_wide_search_equals_scoring_every_item(model, data, codes):
     rows = st.integers(0, len(codes) - 1)
     histories = data.draw(st.lists(st.lists(rows, max_size=5), min_size=1, max_size=3))
     excluded = data.draw(st.lists(st.sets(rows), min_size=len(histories), max_size=len(histories)))
-    trie = DeviceTrie.put(Trie.build(paths))
+    trie = DeviceTrie.from_trie(Trie.build(paths))
     input_ids, mask = lay_out([np.array(each, dtype=int) for each in histories], paths)
     constraint = Constraint.build(trie, [sorted(each) for each in excluded])
     found = search(model, input_ids, mask, trie, len(codes) + 1, constraint)
@@ -94,7 +94,7 @@ def test_a_wide_search_equals_scoring_every_item(model, data, codes):
 def test_a_narrow_search_gives_only_allowed_items_and_each_once(model, data, codes, num_beams):
     paths = code_tokens(codes, CODEBOOK)
     candidates = data.draw(st.sets(st.integers(0, len(codes) - 1), min_size=1))
-    trie = DeviceTrie.put(Trie.build(paths))
+    trie = DeviceTrie.from_trie(Trie.build(paths))
     input_ids, mask = lay_out([np.array([0])], paths)
     constraint = Constraint.build(trie, candidates=[sorted(candidates)])
     leaves = search(model, input_ids, mask, trie, num_beams, constraint).leaves[0].tolist()

@@ -58,7 +58,7 @@ def test_the_index_knows_its_data_and_its_config(toy_data, toy_index):
 def test_the_index_knows_which_items_training_met(toy_data, toy_index):
     met = {event.item_id for history in toy_data.histories("train") for event in history.events}
     table = SemanticIdTable.load(toy_index)
-    assert [item_id in met for item_id in table.item_ids] == table.learned.tolist()
+    assert [item_id in met for item_id in table.item_ids] == table.seen_in_training.tolist()
 
 
 def test_equal_seeds_give_equal_tables(toy_data, toy_index, tmp_path):

@@ -57,11 +57,11 @@ def test_same_items_same_scores_with_and_without_adapter(engine, torch_engine, p
 
 
 def test_same_scores_of_given_items_under_filters_and_tilts(engine, torch_engine, prompts, run):
-    tilt = {(int(run.table.codes[5, 0]),): 2.0, tuple(run.table.codes[9, :2].tolist()): -1.0}
+    bias = {(int(run.table.codes[5, 0]),): 2.0, tuple(run.table.codes[9, :2].tolist()): -1.0}
     long = prompts[-1]
     asked = [*prompts, *(long[:cut] + long[cut + 11 :] for cut in (30, 50, 70))]
     queries = [
-        ItemQuery(prompt, range(number), np.arange(0, 120, 2) if number % 3 == 0 else None, tilt)
+        ItemQuery(prompt, range(number), np.arange(0, 120, 2) if number % 3 == 0 else None, bias)
         for number, prompt in enumerate(asked)
     ]
     rows = [range(number, 120, 7 + number) for number in range(len(asked))]
@@ -183,11 +183,11 @@ def test_questions_that_make_no_sense_are_refused_and_the_server_lives(
     answer = httpx.post(f"{vllm_server.url}/genrec/codes", json=about)
     assert answer.status_code == 400 and "this server runs base" in answer.text
     about |= {"base": engine._base, "table": engine._table_id, "prompts": [prompts[0]]}
-    for wrong in ({"rows": [[10**6]]}, {"rows": []}, {"rows": [[1]], "tilt": []}):
+    for wrong in ({"rows": [[10**6]]}, {"rows": []}, {"rows": [[1]], "prefix_bias": []}):
         body = about | {"exclude": [[]], "candidates": [None]} | wrong
         assert httpx.post(f"{vllm_server.url}/genrec/scores", json=body).status_code == 400
     table = {"base": engine._base, "item_ids": ["a", "b"], "codes": [[0, 0, 0], [0, 0, 0]]}
-    table["learned"] = [True, True]
+    table["seen_in_training"] = [True, True]
     answer = httpx.put(f"{vllm_server.url}/genrec/table", json=table)
     assert answer.status_code == 400 and "share a semantic ID" in answer.text
     table["codes"] = [[0, 0, 0], [0, 0, 10**6]]

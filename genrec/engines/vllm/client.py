@@ -195,12 +195,16 @@ class VllmEngine:
         )
 
     def _give_table(self, table: SemanticIdTable) -> None:
-        learned = np.ones(len(table), dtype=bool) if table.learned is None else table.learned
+        seen_in_training = (
+            np.ones(len(table), dtype=bool)
+            if table.seen_in_training is None
+            else table.seen_in_training
+        )
         body = {
             "base": self._base,
             "item_ids": table.item_ids,
             "codes": table.codes.tolist(),
-            "learned": learned.tolist(),
+            "seen_in_training": seen_in_training.tolist(),
         }
         with self._changing:
             self._send("PUT", "/genrec/table", body)
@@ -259,19 +263,19 @@ class _Forgotten(Exception):
 
 
 def _steering(batch: Sequence[ItemQuery]) -> dict[str, Any]:
-    """Return the filters and tilts of queries as the server takes them."""
+    """Return the filters and biases of queries as the server takes them."""
     sets = {
         id(query.candidates): query.candidates for query in batch if query.candidates is not None
     }
-    places = {identity: place for place, identity in enumerate(sets)}
+    index_of = {identity: index for index, identity in enumerate(sets)}
     return {
         "exclude": [np.asarray(query.exclude, dtype=int).tolist() for query in batch],
-        "candidates": [places.get(id(query.candidates)) for query in batch],
+        "candidates": [index_of.get(id(query.candidates)) for query in batch],
         "sets": [np.asarray(rows).tolist() for rows in sets.values()],
-        "tilt": [
+        "prefix_bias": [
             [
-                {"prefix": list(map(int, prefix)), "nats": float(nats)}
-                for prefix, nats in query.tilt.items()
+                {"prefix": list(map(int, prefix)), "strength": float(strength)}
+                for prefix, strength in query.prefix_bias.items()
             ]
             for query in batch
         ],
@@ -279,7 +283,7 @@ def _steering(batch: Sequence[ItemQuery]) -> dict[str, Any]:
 
 
 def _id_of(table: SemanticIdTable) -> str:
-    return table_id(table.item_ids, table.codes, table.learned)
+    return table_id(table.item_ids, table.codes, table.seen_in_training)
 
 
 def _error_of(answer: httpx.Response) -> dict[str, Any]:

@@ -30,13 +30,13 @@ class Writer:
         catalogue: The table.
         exclude: Rows never to name.
         candidates: Rows to stay within; None: all.
-        tilt: Nats added to the log-odds of semantic-ID prefixes; our own search alone heeds it.
+        prefix_bias: Strength by semantic-ID prefix; only our own search uses it.
     """
 
     catalogue: Catalogue
     exclude: Sequence[int] = ()
     candidates: Sequence[int] | None = None
-    tilt: Mapping[SemanticId, float] = field(default_factory=dict)
+    prefix_bias: Mapping[SemanticId, float] = field(default_factory=dict)
 
 
 def read_filters(extra_args: Mapping[str, Any] | None) -> dict[str, list[str | int]]:

@@ -117,9 +117,9 @@ class ItemServing:
             codes = np.array(table.codes, dtype=np.int32)
         except (ValueError, OverflowError):
             raise DataError("codes must be one row of whole numbers for each item") from None
-        learned = np.array(table.learned, dtype=bool)
-        check_codes(self.catalogue().base, table.item_ids, codes, learned)
-        write_table(self._table_file, table.item_ids, codes, learned)
+        seen_in_training = np.array(table.seen_in_training, dtype=bool)
+        check_codes(self.catalogue().base, table.item_ids, codes, seen_in_training)
+        write_table(self._table_file, table.item_ids, codes, seen_in_training)
 
 
 class ItemRoutes:
@@ -215,11 +215,11 @@ async def find_codes(ask: CodesAsk, raw_request: Request, serving: Serving) -> d
     """Return the codes in use below the prefix and their log-probabilities after each prompt."""
     catalogue, lora = serving.check(ask)
     vocabulary = catalogue.base.vocabulary
-    granted = vocabulary.path_of(tuple(ask.prefix))
-    log_probs = await serving.search.log_probs(ask.prompts, granted, catalogue, lora)
+    forced = vocabulary.path_of(tuple(ask.prefix))
+    log_probs = await serving.search.log_probs(ask.prompts, forced, catalogue, lora)
     tokens = sorted(log_probs[0]) if log_probs else []
     return {
-        "codes": vocabulary.codes_at(len(granted), np.array(tokens, dtype=int)).tolist(),
+        "codes": vocabulary.codes_at(len(forced), np.array(tokens, dtype=int)).tolist(),
         "log_probs": [[row[token] for token in tokens] for row in log_probs],
     }
 
@@ -272,19 +272,19 @@ def _writers(ask: SteeredAsk, catalogue: Catalogue) -> Sequence[Writer]:
         )
     for rows in (*ask.exclude, *ask.sets):
         catalogue.rows(rows, strict=True)
-    if any(place is not None and not 0 <= place < len(ask.sets) for place in ask.candidates):
-        raise DataError(f"only names places in sets, of which there are {len(ask.sets)}")
-    tilts = ask.tilt if ask.tilt is not None else [[] for _ in ask.prompts]
-    if len(tilts) != len(ask.prompts):
-        raise DataError(f"{len(ask.prompts)} prompts and {len(tilts)} tilt; give one for each")
+    if any(index is not None and not 0 <= index < len(ask.sets) for index in ask.candidates):
+        raise DataError(f"candidates holds an index beyond the {len(ask.sets)} sets")
+    biases = ask.prefix_bias if ask.prefix_bias is not None else [[] for _ in ask.prompts]
+    if len(biases) != len(ask.prompts):
+        raise DataError(f"{len(ask.prompts)} prompts, {len(biases)} prefix_bias; give one for each")
     return [
         Writer(
             catalogue,
             exclude,
-            None if place is None else ask.sets[place],
-            {tuple(turn.prefix): turn.nats for turn in turns},
+            None if index is None else ask.sets[index],
+            {tuple(one.prefix): one.strength for one in bias},
         )
-        for exclude, place, turns in zip(ask.exclude, ask.candidates, tilts, strict=True)
+        for exclude, index, bias in zip(ask.exclude, ask.candidates, biases, strict=True)
     ]
 
 

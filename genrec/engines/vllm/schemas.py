@@ -25,11 +25,11 @@ class Ask(BaseModel):
     prompts: list[Tokens]
 
 
-class Turn(BaseModel):
+class PrefixStrength(BaseModel):
     """A semantic-ID prefix and what is added to its log-odds, in nats."""
 
     prefix: list[int]
-    nats: FiniteFloat
+    strength: FiniteFloat
 
 
 class SteeredAsk(Ask):
@@ -39,13 +39,13 @@ class SteeredAsk(Ask):
         exclude: Of each prompt the rows never to return.
         candidates: Of each prompt the index in ``sets`` of those to stay within; None: all.
         sets: Rows.
-        tilt: Of each prompt the prefixes that are turned up or down; absent: none.
+        prefix_bias: Of each prompt the prefixes to boost or dampen; absent: none.
     """
 
     exclude: list[list[int]]
     candidates: list[int | None]
     sets: list[list[int]] = []
-    tilt: list[list[Turn]] | None = None
+    prefix_bias: list[list[PrefixStrength]] | None = None
 
 
 class ItemsAsk(SteeredAsk):
@@ -100,7 +100,7 @@ class Table(BaseModel):
     base: str
     item_ids: list[str]
     codes: list[list[int]]
-    learned: list[bool]
+    seen_in_training: list[bool]
 
 
 class Adapter(BaseModel):

@@ -1,8 +1,7 @@
 """Constrained beam search beside vLLM's engine: one answer for a client's one request.
 
 Enters: prompts that end where an item is written, filters, an engine client. Leaves: rows and
-scores. The rule of scores is ``genrec.decode.scores``: probabilities are renormalised over the
-children a node has left, so a beam with one child costs nothing.
+scores. The search is ``genrec.decode.search``; this is its scorer, which asks vLLM.
 
 Each live beam that has a choice is one request for one token, of which only the children are
 allowed and whose best log-probabilities come back. The prompt is computed once: the requests of a
@@ -16,23 +15,24 @@ import asyncio
 import itertools
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from vllm.inputs import tokens_input
 from vllm.sampling_params import RequestOutputKind, SamplingParams
 
-from genrec.decode.bias import Tilt
-from genrec.decode.constraint import Constraint
-from genrec.decode.device_trie import DeviceTrie, find_inner
-from genrec.decode.fusion import Guide
-from genrec.decode.trie import ROOT
+from genrec.decode.device_trie import find_inner
+from genrec.decode.policy import Policy
+from genrec.decode.search import Search as SearchSteps
+from genrec.decode.search import Step, beam_search, score_leaves
 from genrec.engines.grammar import Grammar, Walk
-from genrec.engines.prefix_bias import make_tilt
+from genrec.engines.policy import make_policy
 from genrec.engines.vllm.masking import Writer
 from genrec.engines.vllm.processor import SEARCH
 from genrec.engines.vllm.served import Catalogue
 from genrec.errors import DecodeError
+
+R = TypeVar("R")
 
 
 class Found(NamedTuple):
@@ -45,32 +45,6 @@ class Found(NamedTuple):
 
     rows: list[int]
     scores: list[float]
-
-
-class _Beam(NamedTuple):
-    score: float
-    node: int
-    path: tuple[int, ...]
-
-
-class _Choice(NamedTuple):
-    """What a beam may go on with.
-
-    Attributes:
-        nodes: Of each allowed token.
-        learned: Those of the tokens that training met.
-    """
-
-    nodes: dict[int, int]
-    learned: list[int]
-
-
-class _Steer(NamedTuple):
-    """What besides the causal LM has a say: filters, second opinion, tilt; each may be absent."""
-
-    constraint: Constraint | None = None
-    guide: Guide | None = None
-    tilt: Tilt | None = None
 
 
 class Search:
@@ -124,17 +98,14 @@ class Search:
         )
 
     async def log_probs(
-        self, prompts: Sequence[list[int]], granted: list[int], catalogue: Catalogue, lora: Any
+        self, prompts: Sequence[list[int]], forced: list[int], catalogue: Catalogue, lora: Any
     ) -> list[dict[int, float]]:
-        """Return the log-probability of every token that may follow prompt and granted tokens.
+        """Return the log-probability of every token that may follow prompt and forced tokens.
 
         Raises:
-            DecodeError: No item begins with the granted tokens.
+            DecodeError: No item begins with the forced tokens.
         """
-        choice = _choices(catalogue.trie, [find_inner(catalogue.trie, granted)])[0]
-        return await _all(
-            self._log_probs_of(prompt, granted, choice, catalogue, lora) for prompt in prompts
-        )
+        return await _all(self._log_probs_of(prompt, forced, catalogue, lora) for prompt in prompts)
 
     async def texts(
         self,
@@ -163,119 +134,81 @@ class Search:
         self, prompt: list[int], writer: Writer, num_beams: int, lora: Any
     ) -> Found:
         async with self._turns:
-            trie = writer.catalogue.trie
-            steer = _steer(writer, prompt)
-            beams = [_Beam(0.0, ROOT, ())]
-            for _ in range(trie.num_levels):
-                choices = _choices(trie, [beam.node for beam in beams], steer.constraint)
-                beams = await self._grow(prompt, beams, choices, num_beams, lora, steer)
-            # Equal scores stand in the order of their paths, in which beams are kept.
-            beams = sorted(beams, key=lambda beam: -beam.score)
-            leaves = trie.leaves(torch.tensor([beam.node for beam in beams], dtype=torch.int64))
-            return Found(leaves.tolist(), [beam.score for beam in beams])
+            policy = _policy(writer, prompt)
+            # Fusion or a bias may raise any child, so all are asked for.
+            is_plain = policy.fusion is None and policy.bias is None
+            search = beam_search(policy, 1, num_beams)
+            leaves, scores = await self._run(search, prompt, num_beams if is_plain else None, lora)
+            kept = leaves[0] >= 0
+            return Found(leaves[0, kept].tolist(), scores[0, kept].tolist())
 
     async def _scores_of(
         self, prompt: list[int], writer: Writer, rows: list[int], lora: Any
     ) -> list[float]:
         async with self._turns:
-            trie = writer.catalogue.trie
-            steer = _steer(writer, prompt)
-            lineages = trie.lineage(torch.tensor(rows, dtype=torch.int64)).tolist()
-            paths = writer.catalogue.base.vocabulary.paths(writer.catalogue.codes[rows]).tolist()
-            # Rows that share a part of their paths share its questions.
-            before = {
-                node: path[:level]
-                for lineage, path in zip(lineages, paths, strict=True)
-                for level, node in enumerate(lineage[:-1])
-            }
-            choices = dict(zip(before, _choices(trie, list(before), steer.constraint), strict=True))
-            answers = await _all(
-                self._weigh([*prompt, *before[node]], choice, len(choice.learned), lora, steer)
-                for node, choice in choices.items()
-            )
-            weighed = dict(zip(before, answers, strict=True))
-            return [
-                sum(
-                    weighed[node].get(token, -math.inf)
-                    for node, token in zip(lineage[:-1], path, strict=True)
-                )
-                for lineage, path in zip(lineages, paths, strict=True)
-            ]
-
-    async def _grow(
-        self,
-        prompt: list[int],
-        beams: list[_Beam],
-        choices: list[_Choice],
-        num_beams: int,
-        lora: Any,
-        steer: _Steer,
-    ) -> list[_Beam]:
-        """Return the best children of the beams, in the order of their paths.
-
-        Args:
-            prompt: Tokens.
-            beams: In the order of their paths.
-            choices: What each may go on with.
-            num_beams: How many to keep.
-            lora: The adapter.
-            steer: What else has a say.
-        """
-        answers = await _all(
-            self._weigh([*prompt, *beam.path], choice, num_beams, lora, steer)
-            for beam, choice in zip(beams, choices, strict=True)
-        )
-        grown = [
-            _Beam(beam.score + log_prob, choice.nodes[token], (*beam.path, token))
-            for beam, choice, answer in zip(beams, choices, answers, strict=True)
-            for token, log_prob in answer.items()
-        ]
-        best = sorted(grown, key=lambda beam: (-beam.score, beam.path))[:num_beams]
-        return sorted(best, key=lambda beam: beam.path)
+            policy = _policy(writer, prompt)
+            leaves = torch.tensor([rows], dtype=torch.int64)
+            scores = await self._run(score_leaves(policy, leaves), prompt, None, lora)
+            return scores[0].tolist()
 
     async def _log_probs_of(
-        self,
-        prompt: list[int],
-        granted: list[int],
-        choice: _Choice,
-        catalogue: Catalogue,
-        lora: Any,
+        self, prompt: list[int], forced: list[int], catalogue: Catalogue, lora: Any
     ) -> dict[int, float]:
         async with self._turns:
-            steer = _steer(Writer(catalogue), prompt)
-            tokens = [*prompt, *granted]
-            return await self._weigh(tokens, choice, len(choice.learned), lora, steer)
+            policy = _policy(Writer(catalogue), prompt)
+            node = torch.tensor([[find_inner(catalogue.trie, forced)]])
+            children = policy.expand(node)
+            step = Step(torch.tensor([[forced]], dtype=torch.int64), node, children)
+            log_probs = policy.apply(await self._logits(step, prompt, None, lora), children)
+            return dict(zip(children.tokens[0, 0].tolist(), log_probs[0, 0].tolist(), strict=True))
 
-    async def _weigh(
-        self,
-        tokens: list[int],
-        choice: _Choice,
-        num_best: int,
-        lora: Any,
-        steer: _Steer,
-    ) -> dict[int, float]:
-        """Return log-probabilities of a choice's tokens by the rule of scores.
+    async def _run(
+        self, search: SearchSteps[R], prompt: list[int], num_best: int | None, lora: Any
+    ) -> R:
+        """Carry a search out, asking vLLM at every step; see ``_logits``."""
+        try:
+            step = next(search)
+            while True:
+                step = search.send(await self._logits(step, prompt, num_best, lora))
+        except StopIteration as finished:
+            result: R = finished.value
+            return result
 
-        Returns:
-            At least the ``num_best`` likeliest of those that training met, and all others.
+    async def _logits(
+        self, step: Step, prompt: list[int], num_best: int | None, lora: Any
+    ) -> torch.Tensor:
+        """Return the log-probabilities of the children of one prompt's beams.
+
+        Beams with the same path share a request.
+
+        Args:
+            step: Of one row.
+            prompt: Tokens.
+            num_best: Likeliest children needed of a beam; None: all. The others share what is
+                left of the probability, so none of them can come before these.
+            lora: The adapter.
         """
-        count, learned, guide = len(choice.nodes), choice.learned, steer.guide
-        nats = _nats(choice, steer.tilt)
-        if not count:
-            return {}
-        weighed = dict.fromkeys(choice.nodes.keys() - learned, -math.log(count))
-        if len(learned) > 1:
-            # A second opinion or a tilt may lift any of them, so all are asked for.
-            is_led = guide is not None or nats
-            wanted = len(learned) if is_led else min(num_best, len(learned))
-            answer = await self._ask(tokens, learned, wanted, lora)
-            if guide is not None:
-                answer = _pool(answer, choice, guide)
-        else:
-            answer = dict.fromkeys(learned, 0.0)
-        share = math.log(len(learned) / count) if learned else 0.0
-        weighed |= {token: log_prob + share for token, log_prob in answer.items()}
-        return _tilted(weighed, nats) if nats else weighed
+        children = step.children
+        logits = torch.zeros(children.tokens.shape)
+        beams: dict[tuple[int, ...], list[int]] = {}
+        for beam in children.has_choice[0].nonzero()[:, 0].tolist():
+            beams.setdefault(tuple(step.paths[0, beam].tolist()), []).append(beam)
+        masks = {path: children.scored[0, same[0]] for path, same in beams.items()}
+        allowed = {
+            path: children.tokens[0, beams[path][0], mask].tolist() for path, mask in masks.items()
+        }
+        answers = await _all(
+            self._ask([*prompt, *path], tokens, min(num_best or len(tokens), len(tokens)), lora)
+            for path, tokens in allowed.items()
+        )
+        for (path, same), answer in zip(beams.items(), answers, strict=True):
+            tokens = allowed[path]
+            left = max(1 - sum(math.exp(value) for value in answer.values()), 1e-30)
+            other = math.log(left / max(len(tokens) - len(answer), 1))
+            values = torch.tensor([answer.get(token, other) for token in tokens])
+            for beam in same:
+                logits[0, beam, masks[path]] = values
+        return logits
 
     async def _text_of(
         self, prompt: list[int], grammar: Grammar, max_tokens: int, lora: Any
@@ -323,53 +256,15 @@ class Search:
         return best
 
 
-def _steer(writer: Writer, prompt: list[int]) -> _Steer:
+def _policy(writer: Writer, prompt: list[int]) -> Policy:
     catalogue = writer.catalogue
-    constraint = None
-    if len(writer.exclude) or writer.candidates is not None:
-        constraint = Constraint.build(catalogue.trie, [writer.exclude], [writer.candidates])
-    guide = None
-    if catalogue.guide is not None:
-        guide = catalogue.guide.guide(torch.tensor([prompt]), constraint)
-    tilt = make_tilt(catalogue.trie, catalogue.base.vocabulary, [writer.tilt])
-    return _Steer(constraint, guide, tilt)
-
-
-def _nats(choice: _Choice, tilt: Tilt | None) -> dict[int, float]:
-    """Return what is added to the log-odds of a choice's tokens; empty where nothing is."""
-    if tilt is None:
-        return {}
-    added = tilt.at(torch.tensor([list(choice.nodes.values())]))[0].tolist()
-    return {token: nats for token, nats in zip(choice.nodes, added, strict=True) if nats}
-
-
-def _tilted(weighed: dict[int, float], nats: dict[int, float]) -> dict[int, float]:
-    """Add nats to log-probabilities and normalise them again."""
-    odds = torch.tensor([value + nats.get(token, 0.0) for token, value in weighed.items()])
-    return dict(zip(weighed, odds.log_softmax(dim=0).tolist(), strict=True))
-
-
-def _pool(answer: dict[int, float], choice: _Choice, guide: Guide) -> dict[int, float]:
-    """Pool the log-probabilities of a choice's learned tokens with a second opinion."""
-    tokens = choice.learned
-    log_probs = torch.tensor([[answer.get(token, -math.inf) for token in tokens]])
-    nodes = torch.tensor([[choice.nodes[token] for token in tokens]])
-    pooled = guide.mix(log_probs, nodes).log_softmax(dim=-1)[0].tolist()
-    return {token: value for token, value in zip(tokens, pooled, strict=True) if value > -math.inf}
-
-
-def _choices(
-    trie: DeviceTrie, nodes: list[int], constraint: Constraint | None = None
-) -> list[_Choice]:
-    children, tokens, allowed = trie.expand(torch.tensor([nodes], dtype=torch.int64), constraint)
-    learned = allowed & trie.learned_at(children)
-    parts = (part[0].numpy() for part in (children, tokens, allowed, learned))
-    return [
-        _Choice(
-            dict(zip(token[may].tolist(), child[may].tolist(), strict=True)), token[met].tolist()
-        )
-        for child, token, may, met in zip(*parts, strict=True)
-    ]
+    return make_policy(
+        catalogue.trie,
+        catalogue.base.vocabulary,
+        catalogue.fusion,
+        [writer],
+        torch.tensor([prompt]),
+    )
 
 
 async def _all(coroutines: Any) -> list[Any]:

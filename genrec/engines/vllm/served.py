@@ -23,7 +23,7 @@ from transformers import AutoTokenizer
 from genrec.artifacts import MANIFEST, find_parent, read_manifest
 from genrec.decode.device_trie import DeviceTrie
 from genrec.decode.trie import Trie
-from genrec.engines.sasrec_fusion import SasRecFusion
+from genrec.engines.policy import SasRecFusion
 from genrec.engines.vllm.table_file import file_stamp, read_table, table_id
 from genrec.errors import ArtifactError, DataError
 from genrec.model.load import FULL_MODELS
@@ -92,7 +92,7 @@ class Catalogue:
         table_id: Hash of the table.
         item_ids: Of each row.
         codes: Shape: (N, L), int32.
-        learned: Whether training met each; None: all. Shape: (N,), bool.
+        seen_in_training: Whether training met each; None: all. Shape: (N,), bool.
         trie: Of the rows' tokens.
     """
 
@@ -100,7 +100,7 @@ class Catalogue:
     table_id: str
     item_ids: list[str]
     codes: np.ndarray
-    learned: np.ndarray | None
+    seen_in_training: np.ndarray | None
     trie: DeviceTrie
 
     @classmethod
@@ -109,16 +109,25 @@ class Catalogue:
         base: ServedBase,
         item_ids: list[str],
         codes: np.ndarray,
-        learned: np.ndarray | None,
+        seen_in_training: np.ndarray | None,
         device: torch.device | str,
     ) -> Catalogue:
         """Build the trie on a device."""
-        trie = DeviceTrie.put(Trie.build(base.vocabulary.paths(codes)), device, learned)
-        return cls(base, table_id(item_ids, codes, learned), item_ids, codes, learned, trie)
+        trie = DeviceTrie.from_trie(
+            Trie.build(base.vocabulary.paths(codes)), device, seen_in_training
+        )
+        return cls(
+            base,
+            table_id(item_ids, codes, seen_in_training),
+            item_ids,
+            codes,
+            seen_in_training,
+            trie,
+        )
 
     @cached_property
-    def guide(self) -> SasRecFusion | None:
-        """The second opinion on the table's items; None where the causal LM alone has a say."""
+    def fusion(self) -> SasRecFusion | None:
+        """The SASRec head over the table's items; None: the causal LM alone."""
         if self.base.sasrec_head is None or self.base.sasrec_head.weight == 0:
             return None
         return SasRecFusion(
@@ -126,7 +135,7 @@ class Catalogue:
             self.base.table,
             self.item_ids,
             self.codes,
-            self.learned,
+            self.seen_in_training,
             self.trie,
             self.base.opening,
         )
@@ -168,7 +177,7 @@ class Catalogue:
 
 
 def check_codes(
-    base: ServedBase, item_ids: list[str], codes: np.ndarray, learned: np.ndarray
+    base: ServedBase, item_ids: list[str], codes: np.ndarray, seen_in_training: np.ndarray
 ) -> None:
     """Check that a table put while serving fits the base's codebook.
 
@@ -185,8 +194,11 @@ def check_codes(
         raise DataError(f"codes must lie in 0..{codebook_size - 1}; this is another codebook")
     if len(set(item_ids)) < len(item_ids):
         raise DataError("an item is given twice; every item has one semantic ID")
-    if len(learned) != len(item_ids):
-        raise DataError(f"{len(item_ids)} items, but {len(learned)} of learned; give one for each")
+    if len(seen_in_training) != len(item_ids):
+        raise DataError(
+            f"{len(item_ids)} items, but "
+            f"{len(seen_in_training)} of seen_in_training; give one for each"
+        )
     if len(np.unique(codes, axis=0)) < len(codes):
         raise DataError("two items share a semantic ID; give each its own")
 
@@ -199,7 +211,9 @@ class Served:
         self._base, self._file, self._device = base, table_file, device
         self._stamp: tuple[int, int, int] | None = None
         table = base.table
-        self._current = Catalogue.build(base, table.item_ids, table.codes, table.learned, device)
+        self._current = Catalogue.build(
+            base, table.item_ids, table.codes, table.seen_in_training, device
+        )
 
     @classmethod
     def find(cls, path: str, device: torch.device | str = "cpu") -> Served | None:
@@ -223,13 +237,13 @@ class Served:
 
     def _read(self, path: Path) -> None:
         try:
-            item_ids, codes, learned = read_table(path)
-            check_codes(self._base, item_ids, codes, learned)
+            item_ids, codes, seen_in_training = read_table(path)
+            check_codes(self._base, item_ids, codes, seen_in_training)
         except (OSError, ValueError, KeyError, DataError) as error:
             # A worker that died of it would take every request with it.
             logger.error("%s is no table of this base (%s); the one before stays", path, error)
             return
-        self._current = Catalogue.build(self._base, item_ids, codes, learned, self._device)
+        self._current = Catalogue.build(self._base, item_ids, codes, seen_in_training, self._device)
 
 
 @cache

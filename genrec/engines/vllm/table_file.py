@@ -16,24 +16,29 @@ from pathlib import Path
 import numpy as np
 
 
-def table_id(item_ids: Sequence[str], codes: np.ndarray, learned: np.ndarray | None) -> str:
+def table_id(
+    item_ids: Sequence[str], codes: np.ndarray, seen_in_training: np.ndarray | None
+) -> str:
     """Return a hash by which client and server know that they mean the same rows."""
     digest = hashlib.sha256(json.dumps(list(item_ids)).encode())
     digest.update(np.ascontiguousarray(codes, dtype=np.int32).tobytes())
-    digest.update(_every_row(codes, learned).tobytes())
+    digest.update(_every_row(codes, seen_in_training).tobytes())
     return digest.hexdigest()[:16]
 
 
 def write_table(
-    path: Path, item_ids: Sequence[str], codes: np.ndarray, learned: np.ndarray | None = None
+    path: Path,
+    item_ids: Sequence[str],
+    codes: np.ndarray,
+    seen_in_training: np.ndarray | None = None,
 ) -> None:
     """Write a table so that readers see the old file or the new one, never a part."""
     handle, scratch = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             names = np.frombuffer(json.dumps(list(item_ids)).encode(), dtype=np.uint8)
-            known = _every_row(codes, learned)
-            np.savez(file, item_ids=names, codes=codes.astype(np.int32), learned=known)
+            known = _every_row(codes, seen_in_training)
+            np.savez(file, item_ids=names, codes=codes.astype(np.int32), seen_in_training=known)
         os.replace(scratch, path)
     except BaseException:
         Path(scratch).unlink(missing_ok=True)
@@ -43,11 +48,15 @@ def write_table(
 def read_table(path: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
     """Return item IDs, codes and whether training met each item. Shapes: (N,), (N, L), (N,)."""
     with np.load(path, allow_pickle=False) as stored:
-        return json.loads(stored["item_ids"].tobytes()), stored["codes"], stored["learned"]
+        return json.loads(stored["item_ids"].tobytes()), stored["codes"], stored["seen_in_training"]
 
 
-def _every_row(codes: np.ndarray, learned: np.ndarray | None) -> np.ndarray:
-    return np.ones(len(codes), dtype=bool) if learned is None else learned.astype(bool)
+def _every_row(codes: np.ndarray, seen_in_training: np.ndarray | None) -> np.ndarray:
+    return (
+        np.ones(len(codes), dtype=bool)
+        if seen_in_training is None
+        else seen_in_training.astype(bool)
+    )
 
 
 def file_stamp(path: Path) -> tuple[int, int, int] | None:

@@ -62,7 +62,7 @@ function lever(name, place) {
   slider.value = String(state.whatIf.interestBias[name] ?? 0);
   slider.addEventListener("input", () => {
     show();
-    const { [name]: _, ...others } = state.whatIf.tilt;
+    const { [name]: _, ...others } = state.whatIf.interestBias;
     const strength = Number(slider.value);
     soon({ interestBias: strength ? { ...others, [name]: strength } : others });
   });

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genrec.decode.constraint import Constraint
-from genrec.decode.device_trie import DeviceTrie, mask_logits, trailing_states
+from genrec.decode.device_trie import DeviceTrie, check_vocabulary, trailing_states
 from genrec.decode.trie import NO_NODE, Trie
 
 VOCABULARY = 8
@@ -23,32 +23,28 @@ def all_prefixes(paths):
 
 
 @given(path_tables())
-def test_the_mask_allows_every_valid_token_and_no_other(paths):
+def test_children_are_every_valid_token_and_no_other(paths):
     trie = Trie.build(paths)
     prefixes = all_prefixes(paths)
     states = torch.tensor([trie.walk(prefix) for prefix in prefixes])
-    logits = torch.randn(len(prefixes), VOCABULARY)
-    masked = mask_logits(logits, states, DeviceTrie.put(trie))
-    for prefix, before, after in zip(prefixes, logits, masked, strict=True):
+    _, tokens, allowed = DeviceTrie.from_trie(trie).expand(states)
+    for prefix, row_tokens, row_allowed in zip(prefixes, tokens, allowed, strict=True):
         valid = {path[len(prefix)] for path in paths if path[: len(prefix)] == prefix != path}
-        kept = set(after.isfinite().nonzero().flatten().tolist())
-        assert kept == (valid or set(range(VOCABULARY)))  # a complete path binds nothing more
-        assert torch.equal(after[list(kept)], before[list(kept)])
+        assert set(row_tokens[row_allowed].tolist()) == valid
+        assert int(row_allowed.sum()) == len(valid)
 
 
-def test_a_row_that_stands_nowhere_is_left_alone():
-    trie = DeviceTrie.put(Trie.build([[1, 2]]))
-    logits = torch.randn(2, VOCABULARY)
-    masked = mask_logits(logits, torch.tensor([NO_NODE, 0]), trie)
-    assert torch.equal(masked[0], logits[0])
-    assert masked[1].isfinite().nonzero().flatten().tolist() == [1]
+def test_a_row_that_stands_nowhere_has_no_children():
+    trie = DeviceTrie.from_trie(Trie.build([[1, 2]]))
+    _, tokens, allowed = trie.expand(torch.tensor([NO_NODE, 0]))
+    assert allowed.tolist() == [[False], [True]] and tokens[1].tolist() == [1]
 
 
 @given(path_tables())
 def test_steps_follow_the_paths_and_leave_them_as_a_walk_does(paths):
     trie = Trie.build(paths)
     states = torch.arange(-1, trie.num_nodes)
-    device_trie = DeviceTrie.put(trie)
+    device_trie = DeviceTrie.from_trie(trie)
     walks = {trie.walk(prefix): prefix for prefix in all_prefixes(paths)}
     for token in range(VOCABULARY):
         stepped = device_trie.step(states, torch.full_like(states, token))
@@ -76,7 +72,7 @@ def test_the_end_of_a_prompt_tells_the_state(paths, data):
             expected.append(trie.walk(after))
         else:
             expected.append(NO_NODE)
-    states = trailing_states(torch.tensor(prompts), DeviceTrie.put(trie), OPENING)
+    states = trailing_states(torch.tensor(prompts), DeviceTrie.from_trie(trie), OPENING)
     assert states.tolist() == expected
 
 
@@ -96,7 +92,7 @@ def filtered_rows(draw):
 def test_a_constraint_allows_a_node_just_when_an_allowed_leaf_is_below(world):
     paths, exclude, candidates = world
     trie = Trie.build(paths)
-    device_trie = DeviceTrie.put(trie)
+    device_trie = DeviceTrie.from_trie(trie)
     constraint = Constraint.build(device_trie, exclude, candidates)
     prefixes = all_prefixes(paths)
     states = torch.tensor([trie.walk(prefix) for prefix in prefixes]).expand(len(exclude), -1)
@@ -114,7 +110,7 @@ def test_a_constraint_allows_a_node_just_when_an_allowed_leaf_is_below(world):
 
 
 def test_a_set_given_to_many_rows_is_stored_once():
-    trie = DeviceTrie.put(Trie.build([[1, 2], [1, 3], [2, 2]]))
+    trie = DeviceTrie.from_trie(Trie.build([[1, 2], [1, 3], [2, 2]]))
     shared = [0, 1]
     constraint = Constraint.build(trie, candidates=[shared, None, shared])
     assert constraint.set_of.tolist() == [0, -1, 0]
@@ -122,11 +118,9 @@ def test_a_set_given_to_many_rows_is_stored_once():
 
 
 def test_bad_input_is_named():
-    trie = DeviceTrie.put(Trie.build([[1, 9]]))
+    trie = DeviceTrie.from_trie(Trie.build([[1, 9]]))
     with pytest.raises(ValueError, match="token 9, the model knows 8"):
-        mask_logits(torch.zeros(1, 8), torch.zeros(1, dtype=torch.int64), trie)
-    with pytest.raises(ValueError, match="disagree"):
-        mask_logits(torch.zeros(1, 10), torch.zeros(2, dtype=torch.int64), trie)
+        check_vocabulary(trie, 8)
     with pytest.raises(ValueError, match=r"0\.\.0"):
         Constraint.build(trie, exclude=[[1]])
     with pytest.raises(ValueError, match="exclude has 1 rows, candidates has 2"):

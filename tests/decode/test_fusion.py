@@ -9,11 +9,10 @@ from hypothesis import strategies as st
 
 from genrec.decode.constraint import Constraint
 from genrec.decode.device_trie import DeviceTrie
-from genrec.decode.fusion import Guide
-from genrec.decode.search import tree_beam_search
+from genrec.decode.fusion import LogitFusion
 from genrec.decode.trie import Trie
 from tests.decode.exact import exact_scores
-from tests.decode.tries import CLOSE, FEW, paths_of
+from tests.decode.tries import CLOSE, FEW, paths_of, search
 
 
 def pooled_by_hand(model, prompt, paths, allowed, odds, weight):
@@ -46,21 +45,21 @@ def test_the_search_pools_as_by_hand_and_is_exact(qwen3, prompts, seed, weight, 
     paths = paths_of(seed, data.draw(st.integers(1, 25)))
     everything = range(len(paths))
     exclude = data.draw(st.sets(st.sampled_from(everything), max_size=len(paths) - 1))
-    trie = DeviceTrie.put(Trie.build(paths))
+    trie = DeviceTrie.from_trie(Trie.build(paths))
     constraint = Constraint.build(trie, exclude=[sorted(exclude)])
     leaf_logits = 3 * torch.randn(1, len(paths), generator=torch.Generator().manual_seed(seed))
-    guide = Guide.build(trie, leaf_logits, weight, constraint)
+    fusion = LogitFusion.build(trie, leaf_logits, weight, constraint)
     input_ids, mask = prompts(seed, 1)
     left = sorted({*everything} - exclude)
     odds = leaf_logits[0].exp().tolist()
     tuples = [tuple(path) for path in paths.tolist()]
     by_hand = pooled_by_hand(qwen3, input_ids[0].tolist(), tuples, left, odds, weight)
-    scores = exact_scores(qwen3, input_ids, mask, trie, constraint, guide=guide)
+    scores = exact_scores(qwen3, input_ids, mask, trie, constraint, fusion=fusion)
     expected = torch.full((1, len(paths)), -torch.inf)
     expected[0, left] = torch.tensor([by_hand[leaf] for leaf in left])
     torch.testing.assert_close(scores, expected, **CLOSE)
     torch.testing.assert_close(scores.exp().sum(), torch.tensor(1.0), **CLOSE)
-    beams = tree_beam_search(qwen3, input_ids, mask, trie, len(paths), constraint, guide)
+    beams = search(qwen3, input_ids, mask, trie, len(paths), constraint, fusion)
     best = scores.topk(len(paths)).values
     torch.testing.assert_close(beams.scores, best, **CLOSE)
 
@@ -68,10 +67,10 @@ def test_the_search_pools_as_by_hand_and_is_exact(qwen3, prompts, seed, weight, 
 def test_alone_it_ranks_as_its_own_scores_do(qwen3, prompts):
     """With the whole weight the LM has no say: the leaves come in the order of their odds."""
     paths = paths_of(1, 30)
-    trie = DeviceTrie.put(Trie.build(paths))
+    trie = DeviceTrie.from_trie(Trie.build(paths))
     leaf_logits = torch.randn(2, len(paths), generator=torch.Generator().manual_seed(4))
-    beams = tree_beam_search(
-        qwen3, *prompts(0, 2), trie, len(paths), guide=Guide.build(trie, leaf_logits, 1.0)
+    beams = search(
+        qwen3, *prompts(0, 2), trie, len(paths), fusion=LogitFusion.build(trie, leaf_logits, 1.0)
     )
     assert torch.equal(beams.leaves, leaf_logits.argsort(descending=True))
     torch.testing.assert_close(
@@ -81,18 +80,18 @@ def test_alone_it_ranks_as_its_own_scores_do(qwen3, prompts):
 
 def test_odds_too_small_for_sums_still_count():
     """A node whose leaves are all but impossible keeps the proportions among its children."""
-    trie = DeviceTrie.put(Trie.build([[0, 2], [0, 3], [1, 2], [1, 3]]))
+    trie = DeviceTrie.from_trie(Trie.build([[0, 2], [0, 3], [1, 2], [1, 3]]))
     logits = torch.tensor([[0.0, 0.0, -300.0, -301.0]])
-    masses = Guide.build(trie, logits, 0.5).masses[0]
-    assert masses.isfinite().all()
-    torch.testing.assert_close(masses[5] - masses[6], torch.tensor(1.0))
-    torch.testing.assert_close(masses[2], torch.tensor([-300.0, -301.0]).logsumexp(0))
+    below = LogitFusion.build(trie, logits, 0.5).subtree_logsumexp[0]
+    assert below.isfinite().all()
+    torch.testing.assert_close(below[5] - below[6], torch.tensor(1.0))
+    torch.testing.assert_close(below[2], torch.tensor([-300.0, -301.0]).logsumexp(0))
 
 
 def test_bad_weights_and_shapes_are_refused():
-    trie = DeviceTrie.put(Trie.build([[0, 1], [0, 2]]))
+    trie = DeviceTrie.from_trie(Trie.build([[0, 1], [0, 2]]))
     for weight in (0.0, -1.0, 1.5, math.nan):
         with pytest.raises(ValueError, match="weight"):
-            Guide.build(trie, torch.zeros(1, 2), weight)
+            LogitFusion.build(trie, torch.zeros(1, 2), weight)
     with pytest.raises(ValueError, match="3 scores, 2 leaves"):
-        Guide.build(trie, torch.zeros(1, 3), 0.5)
+        LogitFusion.build(trie, torch.zeros(1, 3), 0.5)

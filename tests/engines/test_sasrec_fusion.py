@@ -8,7 +8,7 @@ import torch
 
 from genrec.data import Dataset
 from genrec.decode.device_trie import DeviceTrie
-from genrec.decode.fusion import Guide
+from genrec.decode.fusion import LogitFusion
 from genrec.decode.trie import Trie
 from genrec.engines.base import ItemQuery
 from genrec.engines.torch import TorchEngine
@@ -47,17 +47,20 @@ def test_items_are_those_of_both_views_pooled_by_hand(run, histories, weight):
     prompts = run.encoder.prompts([Request(history) for history in histories])
     engine = TorchEngine(run, num_beams=len(run.table))
     found = engine.items([ItemQuery(prompt) for prompt in prompts], 10)
-    trie = DeviceTrie.put(
-        Trie.build(run.vocabulary.paths(run.table.codes)), learned=run.table.learned
+    trie = DeviceTrie.from_trie(
+        Trie.build(run.vocabulary.paths(run.table.codes)),
+        seen_in_training=run.table.seen_in_training,
     )
-    known = torch.where(torch.as_tensor(run.table.learned), torch.arange(len(run.table)), -1)
+    known = torch.where(
+        torch.as_tensor(run.table.seen_in_training), torch.arange(len(run.table)), -1
+    )
     for history, prompt, answer in zip(histories, prompts, found, strict=True):
         with torch.no_grad():
             vectors = run.sasrec_head.vectors(known, torch.as_tensor(run.table.codes).long())
             logits = run.sasrec_head(pad_histories([rows_of(run, history)]), vectors, known)
-        guide = Guide.build(trie, logits, weight) if weight else None
+        fusion = LogitFusion.build(trie, logits, weight) if weight else None
         ids = torch.tensor([prompt])
-        scores = exact_scores(run.model, ids, torch.ones_like(ids), trie, guide=guide)[0]
+        scores = exact_scores(run.model, ids, torch.ones_like(ids), trie, fusion=fusion)[0]
         np.testing.assert_allclose(answer.scores, scores.topk(10).values, atol=1e-4)
         np.testing.assert_allclose(answer.scores, scores[answer.rows], atol=1e-4)
 
@@ -94,7 +97,7 @@ def test_new_items_join_and_the_old_keep_their_vectors(run, histories):
 def test_an_item_of_another_catalogue_does_not_get_our_items_vector(run, histories):
     """It has an item ID of ours by chance; what tells it apart is its semantic ID."""
     run.sasrec_head.weight = 1.0
-    place = int(np.flatnonzero(run.table.learned)[0])
+    place = int(np.flatnonzero(run.table.seen_in_training)[0])
     spare = next(
         code for code in range(run.table.codebook_size)
         if run.table.item_at((*run.table.codes[place, :-1].tolist(), code)) is None

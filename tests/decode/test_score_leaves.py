@@ -6,13 +6,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genrec.decode import leaf_scores as paths_module
-from genrec.decode.bias import Tilt
+from genrec.decode import tree
 from genrec.decode.constraint import Constraint
 from genrec.decode.device_trie import DeviceTrie
-from genrec.decode.fusion import Guide
-from genrec.decode.leaf_scores import score_leaves
-from genrec.decode.prefill import Prompts
+from genrec.decode.fusion import LogitFusion
+from genrec.decode.policy import Policy, PrefixBias
+from genrec.decode.prefill import PrefillCache
+from genrec.decode.tree import score_after
 from genrec.decode.trie import Trie
 from tests.decode.exact import exact_scores
 
@@ -25,15 +25,15 @@ def trie_of(seed, num_paths, num_levels=3, new=()):
     rng = np.random.default_rng(seed)
     rows = np.unique(np.minimum(rng.geometric(0.3, (9 * num_paths, num_levels)) - 1, 9), axis=0)
     rows = rng.permutation(rows)[:num_paths] + 10 * np.arange(num_levels)
-    learned = np.ones(len(rows), dtype=bool)
-    learned[[one % len(rows) for one in new]] = False
-    return DeviceTrie.put(Trie.build(rows), learned=learned)
+    seen = np.ones(len(rows), dtype=bool)
+    seen[[one % len(rows) for one in new]] = False
+    return DeviceTrie.from_trie(Trie.build(rows), seen_in_training=seen)
 
 
 @FEW
 @given(st.integers(0, 10**6), st.integers(1, 4), st.booleans(), st.booleans(), st.data())
 def test_leaves_are_scored_as_the_oracle_does(
-    model, prompts, seed, num_levels, guided, tilted, data
+    model, prompts, seed, num_levels, fused, biased, data
 ):
     numbers = st.integers(0, 10**6)
     trie = trie_of(seed, 12, num_levels, data.draw(st.lists(numbers, max_size=4)))
@@ -41,30 +41,30 @@ def test_leaves_are_scored_as_the_oracle_does(
     input_ids, mask = prompts(seed, 2)
     exclude = [data.draw(st.lists(leaf, max_size=4, unique=True)) for _ in range(2)]
     constraint = Constraint.build(trie, exclude)
-    guide = tilt = None
-    if guided:
+    fusion = bias = None
+    if fused:
         logits = torch.randn(2, trie.num_leaves, generator=torch.Generator().manual_seed(seed))
-        guide = Guide.build(trie, logits, 0.4, constraint)
-    if tilted:
-        tilt = Tilt.build(trie, [{(int(trie.tokens[1]),): 1.5}, {}])
+        fusion = LogitFusion.build(trie, logits, 0.4, constraint)
+    if biased:
+        bias = PrefixBias.build(trie, [{(int(trie.tokens[1]),): 1.5}, {}])
     leaves = torch.tensor([data.draw(st.lists(leaf, min_size=3, max_size=3)) for _ in range(2)])
-    exact = exact_scores(model, input_ids, mask, trie, constraint, guide=guide, tilt=tilt)
-    read = Prompts.read(model, input_ids, mask, trie.num_levels)
-    found = score_leaves(read, trie, leaves, constraint, guide, tilt)
+    exact = exact_scores(model, input_ids, mask, trie, constraint, fusion=fusion, bias=bias)
+    read = PrefillCache.read(model, input_ids, mask, trie.num_levels)
+    found = score_after(read, Policy(trie, constraint, fusion, bias), leaves)
     torch.testing.assert_close(found, exact.gather(1, leaves), **CLOSE)
-    again = score_leaves(read, trie, leaves, constraint, guide, tilt)
+    again = score_after(read, Policy(trie, constraint, fusion, bias), leaves)
     torch.testing.assert_close(again, found, **CLOSE)
 
 
 def test_many_leaves_are_scored_in_parts(qwen3, prompts, monkeypatch):
-    monkeypatch.setattr(paths_module, "LEAVES_AT_ONCE", 7)
+    monkeypatch.setattr(tree, "LEAVES_AT_ONCE", 7)
     trie = trie_of(4, 40)
     input_ids, mask = prompts(4, 3)
     everything = torch.arange(trie.num_leaves).expand(3, -1)
-    read = Prompts.read(qwen3, input_ids, mask, trie.num_levels)
+    read = PrefillCache.read(qwen3, input_ids, mask, trie.num_levels)
     exact = exact_scores(qwen3, input_ids, mask, trie)
-    torch.testing.assert_close(score_leaves(read, trie, everything), exact, **CLOSE)
-    assert score_leaves(read, trie, everything[:, :0]).shape == (3, 0)
+    torch.testing.assert_close(score_after(read, Policy(trie), everything), exact, **CLOSE)
+    assert score_after(read, Policy(trie), everything[:, :0]).shape == (3, 0)
 
 
 @FEW
@@ -81,11 +81,11 @@ def test_branches_of_a_prompt_are_read_as_whole_prompts_are(model, seed, data):
     rest_ids = torch.tensor([[7] * (width - len(rest)) + rest for rest in rests])
     rest_mask = torch.tensor([[0] * (width - len(rest)) + [1] * len(rest) for rest in rests])
     ids = torch.tensor([trunk])
-    read = Prompts.read(model, ids, torch.ones_like(ids), trie.num_levels)
+    read = PrefillCache.read(model, ids, torch.ones_like(ids), trie.num_levels)
     # The trunk may have been decoded from before: what was appended must not be seen.
-    score_leaves(read, trie, leaves[:1])
-    branches = read.branch(torch.tensor(shared), rest_ids, rest_mask, trie.num_levels)
-    found = score_leaves(branches, trie, leaves)
+    score_after(read, Policy(trie), leaves[:1])
+    branches = read.fork(torch.tensor(shared), rest_ids, rest_mask, trie.num_levels)
+    found = score_after(branches, Policy(trie), leaves)
     for number, (count, rest) in enumerate(zip(shared, rests, strict=True)):
         whole = torch.tensor([[*trunk[:count], *rest]])
         exact = exact_scores(model, whole, torch.ones_like(whole), trie)
@@ -93,7 +93,7 @@ def test_branches_of_a_prompt_are_read_as_whole_prompts_are(model, seed, data):
 
 
 def test_a_trie_of_another_vocabulary_is_refused(qwen3, prompts):
-    trie = DeviceTrie.put(Trie.build([[0, 100], [1, 101]]))
-    read = Prompts.read(qwen3, *prompts(0, 1), 2)
+    trie = DeviceTrie.from_trie(Trie.build([[0, 100], [1, 101]]))
+    read = PrefillCache.read(qwen3, *prompts(0, 1), 2)
     with pytest.raises(ValueError, match="another vocabulary"):
-        score_leaves(read, trie, torch.tensor([[0]]))
+        score_after(read, Policy(trie), torch.tensor([[0]]))

@@ -1,0 +1,144 @@
+"""From an engine's queries to the policy of a search: filters, fusion with the SASRec head, bias.
+
+The SASRec head reads the items of the prompt, that is the same tokens as the causal LM, so engines
+agree and need nothing but prompts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from genrec.decode.constraint import Constraint
+from genrec.decode.device_trie import DeviceTrie, written_leaves
+from genrec.decode.fusion import LogitFusion
+from genrec.decode.policy import Policy, PrefixBias
+from genrec.model.sasrec_head import SasRecHead
+from genrec.model.transitions import NO_ROW
+from genrec.model.vocabulary import SidVocabulary
+from genrec.schema import SemanticId
+from genrec.semantic_ids.table import SemanticIdTable
+
+
+class SasRecFusion:
+    """A SASRec head and the vectors of one version of the table."""
+
+    def __init__(
+        self,
+        head: SasRecHead,
+        trained: SemanticIdTable,
+        item_ids: Sequence[str],
+        codes: np.ndarray,
+        seen_in_training: np.ndarray | None,
+        trie: DeviceTrie,
+        opening: int,
+    ) -> None:
+        """Compute the vectors of a table's items.
+
+        Args:
+            head: Trained, on the device of ``trie``.
+            trained: The table it was trained on. An item has the vector learned for it where it has
+                the same item ID and the same codes there: another catalogue may use an ID of ours
+                for something else.
+            item_ids: Items of this table.
+            codes: Of this table. Shape: (N, L).
+            seen_in_training: Whether training has seen each; None: all. Shape: (N,).
+            trie: Of this table.
+            opening: Token after which an item is written.
+        """
+        known = _trained_rows(trained, item_ids, codes)
+        if seen_in_training is not None:
+            known[~seen_in_training] = NO_ROW
+        device = trie.tokens.device
+        self._known = torch.as_tensor(known, device=device)
+        with torch.inference_mode():
+            self._vectors = head.vectors(
+                self._known, torch.as_tensor(codes, dtype=torch.int64, device=device)
+            )
+        self._head, self._trie, self._opening = head, trie, opening
+
+    @torch.inference_mode()
+    def read(self, input_ids: Tensor, constraint: Constraint | None = None) -> LogitFusion:
+        """Return the head's scores of what follows each prompt.
+
+        Args:
+            input_ids: Prompts, padded with anything that opens no item. Shape: (B, T).
+            constraint: Of B rows.
+        """
+        histories = written_leaves(input_ids, self._trie, self._opening)
+        logits = self._head(histories, self._vectors, self._known)
+        return LogitFusion.build(self._trie, logits, self._head.weight, constraint)
+
+
+class Steering(Protocol):
+    """What a query asks for besides its prompt; see ``engines.base.ItemQuery``."""
+
+    @property
+    def exclude(self) -> Sequence[int]:
+        """Rows of the ID table never to return."""
+        ...
+
+    @property
+    def candidates(self) -> Sequence[int] | np.ndarray | None:
+        """Return only these rows; None: all."""
+        ...
+
+    @property
+    def prefix_bias(self) -> Mapping[SemanticId, float]:
+        """Strength by semantic-ID prefix."""
+        ...
+
+
+def make_policy(
+    trie: DeviceTrie,
+    vocabulary: SidVocabulary,
+    fusion: SasRecFusion | None,
+    queries: Sequence[Steering],
+    input_ids: Tensor,
+) -> Policy:
+    """Return how a batch of queries is decoded.
+
+    Args:
+        trie: Of the ID table.
+        vocabulary: Codes to tokens.
+        fusion: The SASRec head; None: the causal LM alone.
+        queries: B of them.
+        input_ids: Their prompts, padded. Shape: (B, T).
+    """
+    constraint = bias = None
+    if any(len(query.exclude) or query.candidates is not None for query in queries):
+        constraint = Constraint.build(
+            trie,
+            exclude=[query.exclude for query in queries],
+            candidates=[query.candidates for query in queries],
+        )
+    if any(query.prefix_bias for query in queries):
+        bias = PrefixBias.build(
+            trie,
+            [
+                {
+                    tuple(vocabulary.paths(np.array([prefix]))[0].tolist()): strength
+                    for prefix, strength in query.prefix_bias.items()
+                    if vocabulary.holds(prefix)
+                }
+                for query in queries
+            ],
+        )
+    scores = None if fusion is None else fusion.read(input_ids, constraint)
+    return Policy(trie, constraint, scores, bias)
+
+
+def _trained_rows(
+    trained: SemanticIdTable, item_ids: Sequence[str], codes: np.ndarray
+) -> np.ndarray:
+    """Return the row each item had in training, ``NO_ROW`` for others. Shape: (N,), int64."""
+    known = np.array(
+        [trained.index_of(item_id) if trained.knows(item_id) else NO_ROW for item_id in item_ids],
+        dtype=np.int64,
+    )
+    known[(trained.codes[known] != codes).any(axis=1)] = NO_ROW
+    return known

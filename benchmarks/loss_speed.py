@@ -32,7 +32,8 @@ from genrec.model.loss import StreamLoss
 from genrec.schema import History
 from genrec.stream.windows import visible_start
 from genrec.training.packing import collate, pack
-from genrec.training.samples import Sample, Target, stream_samples
+from genrec.model.loss import Target
+from genrec.training.samples import Sample, stream_samples
 
 ROWS = 16
 PROMPTS = 64

@@ -125,3 +125,21 @@ def coverage(ranked: np.ndarray, num_items: int, k: int) -> float:
 def rate(events: int, chances: int) -> float:
     """Return a share; 0 where nothing could happen."""
     return events / chances if chances else 0.0
+
+
+def ndcg_of_ranks(ranks: np.ndarray, cutoff: int) -> np.ndarray:
+    """Return NDCG@cutoff of questions that have one target each.
+
+    Args:
+        ranks: Rank of each target, from 1; 0 where it was not returned. Shape: (N,).
+        cutoff: k.
+
+    Returns:
+        1 / log2(rank + 1), and 0 beyond the cutoff. Shape: (N,).
+
+    Example:
+        >>> ndcg_of_ranks(np.array([1, 3, 0, 11]), 10).tolist()
+        [1.0, 0.5, 0.0, 0.0]
+    """
+    one = np.ones(len(ranks), dtype=np.int64)
+    return accuracy(mark_hits(ranks, one, cutoff), one, [cutoff])[f"ndcg@{cutoff}"]

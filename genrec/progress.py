@@ -15,6 +15,9 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
+
+from genrec.errors import GenrecError
 
 T = TypeVar("T")
 
@@ -57,3 +60,8 @@ def working(description: str) -> Iterator[None]:
 @contextmanager
 def _silent() -> Iterator[None]:
     yield
+
+
+def error_line(error: GenrecError) -> Text:
+    """Return a user's mistake as one line."""
+    return Text.assemble(("error: ", "red"), " ".join(str(error).split()))

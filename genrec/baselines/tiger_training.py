@@ -17,7 +17,7 @@ from transformers import T5ForConditionalGeneration, get_cosine_schedule_with_wa
 from genrec.baselines.tiger_config import TigerConfig
 from genrec.baselines.tiger_model import lay_out
 from genrec.model.precision import multiplies_bfloat16
-from genrec.progress import progress
+from genrec.model.fit import fit
 
 _LARGEST_GRADIENT = 1.0
 
@@ -98,43 +98,30 @@ def train(
         validate: Measures the model as it is, higher is better; None keeps the last weights.
 
     Returns:
-        For each look its epoch, the mean loss in nats since the last one and NDCG@10.
+        Its validations; see ``fit``. Losses are in nats.
     """
     num_batches = math.ceil(len(samples) / config.batch_size)
     optimizer, schedule = _optimizer(model, config, config.epochs * num_batches)
     bf16 = multiplies_bfloat16(model.device) if config.bf16 is None else config.bf16
-    best, stale, kept = -1.0, 0, {}
-    curve: list[dict[str, float]] = []
-    losses: list[float] = []
-    with progress() as bar:
-        task = bar.add_task("training tiger", total=config.epochs * num_batches, note="")
-        for epoch in range(1, config.epochs + 1):
-            model.train()
-            rng = np.random.default_rng([seed, epoch])
-            for batch in samples.batches(config.batch_size, rng):
-                losses.append(_step(model, samples.lay_out(batch, paths), bf16, optimizer))
-                schedule.step()
-                bar.advance(task)
-            if epoch % config.every_epochs and epoch < config.epochs:
-                continue
-            model.eval()
-            point = {"epoch": epoch, "loss": float(np.mean(losses))}
-            losses = []
-            curve.append(point)
-            if validate is None:
-                continue
-            point["ndcg@10"] = found = validate()
-            bar.update(task, note=f"loss {point['loss']:.3f} NDCG@10 {found:.4f}")
-            stale += 1
-            if found > best:
-                best, stale = found, 0
-                kept = {name: each.detach().clone() for name, each in model.state_dict().items()}
-            if stale >= config.patience:
-                break
-    if kept:
-        model.load_state_dict(kept)
-    model.eval()
-    return curve
+
+    def batches(epoch: int) -> Iterator[np.ndarray]:
+        return samples.batches(config.batch_size, np.random.default_rng([seed, epoch]))
+
+    def take_step(batch: np.ndarray) -> float:
+        loss = _step(model, samples.lay_out(batch, paths), bf16, optimizer)
+        schedule.step()
+        return loss
+
+    return fit(
+        model,
+        config.epochs,
+        batches,
+        take_step,
+        validate,
+        config.every_epochs,
+        config.patience,
+        "training tiger",
+    )
 
 
 def _step(

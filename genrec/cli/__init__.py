@@ -9,7 +9,7 @@ import typer
 
 from genrec.cli import ask, build, graph, report, show, what_if
 from genrec.errors import GenrecError
-from genrec.progress import console
+from genrec.progress import console, error_line
 
 app = typer.Typer(
     help="An LLM-native generative recommender: event streams in, items and interests out.",
@@ -31,7 +31,7 @@ def main() -> None:
     try:
         app()
     except GenrecError as error:
-        console.print(show.fault(error), soft_wrap=True)
+        console.print(error_line(error), soft_wrap=True)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -218,8 +218,3 @@ def preparation(report: Report) -> Table:
         f"{report.users:,} users, {day(report.first_timestamp)} to {day(report.last_timestamp)}"
     )
     return table
-
-
-def fault(error: GenrecError) -> Text:
-    """Return an error as one line."""
-    return Text.assemble(("error: ", "red"), " ".join(str(error).split()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import IntEnum
 from typing import Any
 
 import torch
@@ -11,7 +12,20 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from genrec.model.item_loss import ItemLoss
-from genrec.training.samples import Target
+
+
+class Target(IntEnum):
+    """What a token is to the loss."""
+
+    NONE = 0
+    ITEM = 1
+    """A code of an event's item."""
+    REVIEW = 2
+    """What the user said after the item: rating and review."""
+    TITLE = 3
+    """A title given its ID, or an ID given its title."""
+    INTERESTS = 4
+    """A summary of interests."""
 
 
 class StreamLoss(nn.Module):

@@ -12,7 +12,8 @@ from torch import Tensor
 from genrec.model.sasrec_head import SasRecHead, SasRecHeadConfig, pad_histories
 from genrec.model.transition_counts import count_transitions
 from genrec.model.transitions import NO_ROW, Transitions
-from genrec.progress import progress
+from genrec.metrics import ndcg_of_ranks
+from genrec.model.fit import fit
 
 CUTOFF = 10
 QUESTIONS_AT_ONCE = 512
@@ -44,102 +45,93 @@ def fit_sasrec_head(
         device: Where to train.
 
     Returns:
-        The view with its best weights, in evaluation mode, and the looks at validation: "epoch",
-        "loss" (mean of the epoch, nats) and "ndcg@10".
+        The head with its best weights, in evaluation mode, and its validations; see ``fit``.
     """
     torch.manual_seed(seed)
     generator = np.random.default_rng(seed)
-    view = SasRecHead(len(codes), torch.as_tensor(centroids, dtype=torch.float32), config).to(
+    head = SasRecHead(len(codes), torch.as_tensor(centroids, dtype=torch.float32), config).to(
         device
     )
     code_table = torch.as_tensor(codes, dtype=torch.int64, device=device)
     samples = [part for history in histories for part in _cut(history, config.max_events)]
     steps = max(math.ceil(len(samples) / config.batch_size) * config.epochs, 1)
     optimizer = torch.optim.AdamW(
-        view.parameters(),
+        head.parameters(),
         lr=config.learning_rate,
         betas=(0.9, 0.98),
         weight_decay=config.weight_decay,
         foreach=True,
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _pace(step, steps))
-    best, best_weights, stale = -1.0, view.state_dict(), 0
-    curve: list[dict[str, float]] = []
-    with progress() as bar:
-        task = bar.add_task("SASRec head", total=config.epochs, note="")
-        for epoch in range(1, config.epochs + 1):
-            view.train()
-            total, count = 0.0, 0
-            for batch in _batches(samples, config.batch_size, generator):
-                drawn = torch.as_tensor(generator.integers(len(codes), size=config.num_negatives))
-                loss = view.loss(batch.to(device), drawn.to(device), code_table)
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-                schedule.step()
-                total, count = total + float(loss.detach()), count + 1
-            bar.update(task, advance=1)
-            last = epoch == config.epochs
-            if not questions or not (last or epoch % config.every_epochs == 0):
-                continue
-            found = sasrec_head_ndcg(view.eval(), codes, questions)
-            curve.append({"epoch": epoch, "loss": total / max(count, 1), "ndcg@10": found})
-            stale += 1
-            if found > best:
-                best, stale = found, 0
-                best_weights = {name: value.clone() for name, value in view.state_dict().items()}
-            bar.update(task, note=f"NDCG@{CUTOFF} {best:.4f}")
-            if stale >= config.patience:
-                break
-    if questions:
-        view.load_state_dict(best_weights)
-    return view.eval(), curve
+
+    def batches(_: int) -> Iterator[Tensor]:
+        return _batches(samples, config.batch_size, generator)
+
+    def take_step(batch: Tensor) -> float:
+        drawn = torch.as_tensor(generator.integers(len(codes), size=config.num_negatives))
+        loss = head.loss(batch.to(device), drawn.to(device), code_table)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        return float(loss.detach())
+
+    curve = fit(
+        head,
+        config.epochs,
+        batches,
+        take_step,
+        (lambda: sasrec_head_ndcg(head, codes, questions)) if questions else None,
+        config.every_epochs,
+        config.patience,
+        "SASRec head",
+    )
+    return head, curve if questions else []
 
 
 def add_transitions(
-    view: SasRecHead,
+    head: SasRecHead,
     histories: Sequence[Sequence[int]],
     questions: Sequence[tuple[Sequence[int], int]],
     codes: np.ndarray,
 ) -> None:
-    """Count what followed what for a trained view; the questions choose how much that says.
+    """Add transition counts to a trained head, with the weight that is best on validation.
 
     Args:
-        view: Trained on the histories.
+        head: Trained on the histories.
         histories: As for ``fit_sasrec_head``, like the others.
         questions: None: nothing is chosen.
         codes: Of the table.
     """
     counted = count_transitions(histories, len(codes))
-    view.transitions = Transitions.of(counted).to(view.seen_in_training.weight.device)
+    head.transitions = Transitions.of(counted).to(head.seen_in_training.weight.device)
     found = {}
     for weight in TRANSITIONS_WEIGHTS if questions else ():
-        view.transitions_weight = weight
-        found[weight] = sasrec_head_ndcg(view, codes, questions)
+        head.transitions_weight = weight
+        found[weight] = sasrec_head_ndcg(head, codes, questions)
     best = max(found, key=lambda weight: found[weight], default=UNTRIED_TRANSITIONS_WEIGHT)
-    view.transitions_weight = best
+    head.transitions_weight = best
 
 
 @torch.inference_mode()
 def sasrec_head_ndcg(
-    view: SasRecHead, codes: np.ndarray, questions: Sequence[tuple[Sequence[int], int]]
+    head: SasRecHead, codes: np.ndarray, questions: Sequence[tuple[Sequence[int], int]]
 ) -> float:
     """Return the mean NDCG@10 of the questions, items of the history left out."""
-    device = view.seen_in_training.weight.device
+    device = head.seen_in_training.weight.device
     rows = torch.arange(len(codes), device=device)
-    vectors = view.vectors(rows, torch.as_tensor(codes, dtype=torch.int64, device=device))
-    gain = 0.0
+    vectors = head.vectors(rows, torch.as_tensor(codes, dtype=torch.int64, device=device))
+    ranks: list[np.ndarray] = []
     for start in range(0, len(questions), QUESTIONS_AT_ONCE):
         batch = questions[start : start + QUESTIONS_AT_ONCE]
         histories = pad_histories([history for history, _ in batch]).to(device)
-        logits = view(histories, vectors, rows)
+        logits = head(histories, vectors, rows)
         asked, columns = (histories != NO_ROW).nonzero(as_tuple=True)
         targets = torch.tensor([target for _, target in batch], device=device)
         wanted = logits.gather(1, targets.unsqueeze(1))
         logits[asked, histories[asked, columns]] = -torch.inf
-        ranks = (logits > wanted).sum(dim=1) + 1
-        gain += float((1 / (ranks[ranks <= CUTOFF] + 1).float().log2()).sum())
-    return gain / len(questions)
+        ranks.append((logits > wanted).sum(dim=1).cpu().numpy() + 1)
+    return float(ndcg_of_ranks(np.concatenate(ranks), CUTOFF).mean())
 
 
 def _cut(history: Sequence[int], max_events: int) -> Iterator[Sequence[int]]:

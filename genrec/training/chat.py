@@ -25,14 +25,13 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import GenerationConfig, PreTrainedTokenizerFast
 
-from genrec.cli.show import fault
 from genrec.data import Dataset
 from genrec.errors import GenrecError
 from genrec.interests.profile.buckets import SUMMARY_LISTS, SummaryList
 from genrec.interests.summary.schema import Claim, SummaryForm
 from genrec.interests.summary.templates import NOT_ENOUGH, write_statement
 from genrec.model.scratch import PAD_TOKEN, ScratchConfig, make_model, train_tokenizer
-from genrec.progress import console
+from genrec.progress import console, error_line
 from genrec.schema import History, Item, Request
 from genrec.zero_shot.chat import Chat
 from genrec.zero_shot.prompts import PromptWriter
@@ -284,7 +283,7 @@ def main() -> None:
     try:
         train(parser.parse_args())
     except GenrecError as error:
-        console.print(fault(error), soft_wrap=True)
+        console.print(error_line(error), soft_wrap=True)
         raise SystemExit(2) from None
 
 

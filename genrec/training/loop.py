@@ -22,11 +22,12 @@ from transformers import get_cosine_schedule_with_warmup
 
 from genrec.config import dump_yaml
 from genrec.errors import ArtifactError, ConfigError
+from genrec.model.fit import EarlyStopping
 from genrec.model.loss import StreamLoss
 from genrec.progress import console, progress
 from genrec.training.config import Mixture, TrainConfig
 from genrec.training.corpus import Corpus
-from genrec.training.samples import Target
+from genrec.model.loss import Target
 
 Validate = Callable[[Any], float]
 """Takes the loss module, returns NDCG@10 on validation events."""
@@ -39,15 +40,13 @@ class Progress:
     Attributes:
         epoch: Epochs finished.
         step: Steps finished inside the present epoch.
-        best: Best validation NDCG@10 so far.
-        stale: Looks since the best.
-        curve: One entry per look: epoch, training loss, NDCG@10.
+        stopping: Best validation NDCG@10 so far, and validations since.
+        curve: One entry per validation: epoch, training loss, NDCG@10.
     """
 
+    stopping: EarlyStopping
     epoch: int = 0
     step: int = 0
-    best: float = -1.0
-    stale: int = 0
     loss_sum: float = 0.0
     loss_weight: float = 0.0
     curve: list[dict[str, float]] = field(default_factory=list)
@@ -58,7 +57,7 @@ class Progress:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what a checkpoint stored."""
-        self.__dict__.update(state)
+        self.__dict__.update(state, stopping=EarlyStopping(**state["stopping"]))
 
 
 class Workspace:
@@ -158,7 +157,7 @@ def train(
         optimizer, round(total * config.optimizer.warmup_share), total
     )
     module, optimizer = accelerator.prepare(module, optimizer)
-    state = Progress()
+    state = Progress(EarlyStopping(config.validation.patience))
     accelerator.register_for_checkpointing(state, schedule)
     _resume(accelerator, workspace)
     if config.trackers:
@@ -166,7 +165,7 @@ def train(
     done = state.epoch * steps_per_epoch + state.step
     with progress() as bar:
         task = bar.add_task("training", total=total, completed=done, note="")
-        while state.epoch < config.epochs and not _is_stale(state, config):
+        while state.epoch < config.epochs and not state.stopping.is_over:
             steps = corpus.steps(state.epoch)
             for step in range(state.step, len(steps)):
                 module.train()
@@ -181,7 +180,7 @@ def train(
                 if config.checkpoint_steps and done % config.checkpoint_steps == 0:
                     _save_checkpoint(accelerator, workspace, done)
             _finish_epoch(accelerator, module, config, workspace, validate, state, done)
-            bar.update(task, note=f"NDCG@10 {state.best:.4f}")
+            bar.update(task, note=f"NDCG@10 {state.stopping.best:.4f}")
     _take_best(accelerator, module, workspace, validate)
     if config.trackers:
         accelerator.end_training()
@@ -265,9 +264,7 @@ def _finish_epoch(
         module.eval()
         with torch.inference_mode(), accelerator.autocast():
             ndcg = validate(accelerator.unwrap_model(module))
-        state.stale += 1
-        if ndcg > state.best:
-            state.best, state.stale = ndcg, 0
+        if state.stopping.is_best(ndcg):
             _keep_best(accelerator, module, workspace)
         state.curve.append({"epoch": state.epoch, "loss": loss, "ndcg@10": ndcg})
         if config.trackers:
@@ -275,14 +272,9 @@ def _finish_epoch(
         if accelerator.is_main_process:
             console.print(
                 f"epoch {state.epoch}/{config.epochs} · loss {loss:.4f} · "
-                f"validation NDCG@10 {ndcg:.4f} (best {state.best:.4f})"
+                f"validation NDCG@10 {ndcg:.4f} (best {state.stopping.best:.4f})"
             )
     _save_checkpoint(accelerator, workspace, done)
-
-
-def _is_stale(state: Progress, config: TrainConfig) -> bool:
-    patience = config.validation.patience
-    return patience > 0 and state.stale >= patience
 
 
 def _keep_best(accelerator: Accelerator, module: Any, workspace: Workspace) -> None:
@@ -344,5 +336,5 @@ def _resume(accelerator: Accelerator, workspace: Workspace) -> None:
 
 def write_curve(directory: Path, state: Progress) -> None:
     """Write the validation curve beside the weights."""
-    text = json.dumps({"best_ndcg@10": state.best, "curve": state.curve}, indent=2)
+    text = json.dumps({"best_ndcg@10": state.stopping.best, "curve": state.curve}, indent=2)
     (directory / "training.json").write_text(text + "\n", encoding="utf-8")

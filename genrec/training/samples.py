@@ -9,9 +9,9 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from itertools import islice
 
+from genrec.model.loss import Target
 from genrec.interests.summary.targets import write_lesson
 from genrec.schema import History, Item
 from genrec.stream.encode import Encoder
@@ -20,20 +20,6 @@ from genrec.stream.windows import split_windows
 
 MOMENTS = 4
 """Of each history at which a summary is a sample."""
-
-
-class Target(IntEnum):
-    """What a token is to the loss."""
-
-    NONE = 0
-    ITEM = 1
-    """A code of an event's item."""
-    REVIEW = 2
-    """What the user said after the item: rating and review."""
-    TITLE = 3
-    """A title given its ID, or an ID given its title."""
-    INTERESTS = 4
-    """A summary of interests."""
 
 
 @dataclass(frozen=True, slots=True)

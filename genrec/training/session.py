@@ -11,7 +11,6 @@ from typing import Any
 
 from accelerate import Accelerator
 
-from genrec.cli.show import fault
 from genrec.config import dump_yaml, load_config
 from genrec.data import Dataset
 from genrec.errors import ConfigError, GenrecError
@@ -19,7 +18,7 @@ from genrec.model.item_loss import ItemLoss
 from genrec.model.load import LoadedRun
 from genrec.model.loss import StreamLoss
 from genrec.model.precision import multiplies_bfloat16
-from genrec.progress import console
+from genrec.progress import console, error_line
 from genrec.training.config import TrainConfig
 from genrec.training.corpus import Corpus, write_corpus
 from genrec.training.loop import Progress, Workspace, loss_weights, make_accelerator, train
@@ -55,7 +54,7 @@ def run_command(train_run: Callable[[TrainConfig], None], description: str) -> N
             return
         train_run(config)
     except GenrecError as error:
-        console.print(fault(error), soft_wrap=True)
+        console.print(error_line(error), soft_wrap=True)
         raise SystemExit(2) from None
 
 

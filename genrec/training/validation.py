@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import torch
 
 from genrec.data import Dataset
 from genrec.engines.torch import TorchEngine
+from genrec.metrics import ndcg_of_ranks
 from genrec.model.load import LoadedRun
 from genrec.model.loss import StreamLoss
 from genrec.recommender import Recommender
@@ -51,13 +52,11 @@ def make_validation(
     def validate(module: StreamLoss) -> float:
         engine = TorchEngine(replace(run, model=module), device, config.validation.num_beams)
         found = Recommender(run, engine, data).rank_many(requests, CUTOFF)
-        gains = [
-            1 / math.log2(item.rank + 1)
+        ranks = [
+            next((item.rank for item in items if item.item_id == example.targets[0].item_id), 0)
             for example, items in zip(examples, found, strict=True)
-            for item in items
-            if item.item_id == example.targets[0].item_id
         ]
-        return sum(gains) / len(examples)
+        return float(ndcg_of_ranks(np.array(ranks), CUTOFF).mean())
 
     return validate
 

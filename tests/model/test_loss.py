@@ -10,7 +10,8 @@ from genrec.model.load import load_run
 from genrec.model.loss import StreamLoss
 from genrec.schema import History, Request
 from genrec.training.packing import collate
-from genrec.training.samples import Target, stream_samples
+from genrec.model.loss import Target
+from genrec.training.samples import stream_samples
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,8 @@ from genrec.data import Dataset
 from genrec.errors import DataError
 from genrec.model.load import load_run
 from genrec.schema import Event, History, Request
-from genrec.training.samples import Target, stream_samples, title_samples
+from genrec.model.loss import Target
+from genrec.training.samples import stream_samples, title_samples
 
 MODULE = settings(
     deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -27,7 +27,8 @@ from genrec.model.load import load_run
 from genrec.schema import Event, History
 from genrec.stream.render import sid_text
 from genrec.stream.templates import END_MARKER, INTERESTS_MARKER
-from genrec.training.samples import MOMENTS, Target, interest_samples
+from genrec.model.loss import Target
+from genrec.training.samples import MOMENTS, interest_samples
 
 
 @pytest.fixture(scope="module")

@@ -28,11 +28,10 @@ import torch
 from genrec.data import Dataset
 from genrec.model.item_loss import ItemLoss
 from genrec.model.load import LoadedRun, load_run
-from genrec.model.loss import StreamLoss
+from genrec.model.loss import StreamLoss, Target
 from genrec.schema import History
 from genrec.stream.windows import visible_start
 from genrec.training.packing import collate, pack
-from genrec.model.loss import Target
 from genrec.training.samples import Sample, stream_samples
 
 ROWS = 16

@@ -16,8 +16,8 @@ from transformers import T5ForConditionalGeneration, get_cosine_schedule_with_wa
 
 from genrec.baselines.tiger_config import TigerConfig
 from genrec.baselines.tiger_model import lay_out
-from genrec.model.precision import multiplies_bfloat16
 from genrec.model.fit import fit
+from genrec.model.precision import multiplies_bfloat16
 
 _LARGEST_GRADIENT = 1.0
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import typer
 
-from genrec.cli import ask, build, graph, report, show, what_if
+from genrec.cli import ask, build, graph, report, what_if
 from genrec.errors import GenrecError
 from genrec.progress import console, error_line
 

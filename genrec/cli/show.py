@@ -12,7 +12,6 @@ from rich.table import Table
 from rich.text import Text
 
 from genrec.data import Dataset
-from genrec.errors import GenrecError
 from genrec.interests.profile.buckets import SUMMARY_LISTS
 from genrec.schema import Interest, Recommendation
 from genrec.stream.templates import quote

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from genrec.metrics import ndcg_of_ranks
+from genrec.model.fit import fit
 from genrec.model.sasrec_head import SasRecHead, SasRecHeadConfig, pad_histories
 from genrec.model.transition_counts import count_transitions
 from genrec.model.transitions import NO_ROW, Transitions
-from genrec.metrics import ndcg_of_ranks
-from genrec.model.fit import fit
 
 CUTOFF = 10
 QUESTIONS_AT_ONCE = 512

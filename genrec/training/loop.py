@@ -23,11 +23,10 @@ from transformers import get_cosine_schedule_with_warmup
 from genrec.config import dump_yaml
 from genrec.errors import ArtifactError, ConfigError
 from genrec.model.fit import EarlyStopping
-from genrec.model.loss import StreamLoss
+from genrec.model.loss import StreamLoss, Target
 from genrec.progress import console, progress
 from genrec.training.config import Mixture, TrainConfig
 from genrec.training.corpus import Corpus
-from genrec.model.loss import Target
 
 Validate = Callable[[Any], float]
 """Takes the loss module, returns NDCG@10 on validation events."""

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from genrec.model.loss import Target
 from genrec.interests.summary.targets import write_lesson
+from genrec.model.loss import Target
 from genrec.schema import History, Item
 from genrec.stream.encode import Encoder
 from genrec.stream.templates import END_MARKER, MARKERS

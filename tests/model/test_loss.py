@@ -7,10 +7,9 @@ import torch
 from genrec.data import Dataset
 from genrec.model.item_loss import ItemLoss
 from genrec.model.load import load_run
-from genrec.model.loss import StreamLoss
+from genrec.model.loss import StreamLoss, Target
 from genrec.schema import History, Request
 from genrec.training.packing import collate
-from genrec.model.loss import Target
 from genrec.training.samples import stream_samples
 
 

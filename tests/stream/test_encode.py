@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from genrec.data import Dataset
 from genrec.errors import DataError
 from genrec.model.load import load_run
-from genrec.schema import Event, History, Request
 from genrec.model.loss import Target
+from genrec.schema import Event, History, Request
 from genrec.training.samples import stream_samples, title_samples
 
 MODULE = settings(

@@ -24,10 +24,10 @@ from genrec.interests.summary.templates import (
     write_statement,
 )
 from genrec.model.load import load_run
+from genrec.model.loss import Target
 from genrec.schema import Event, History
 from genrec.stream.render import sid_text
 from genrec.stream.templates import END_MARKER, INTERESTS_MARKER
-from genrec.model.loss import Target
 from genrec.training.samples import MOMENTS, interest_samples
 
 

@@ -137,7 +137,7 @@ def ndcg_of_ranks(ranks: np.ndarray, cutoff: int) -> np.ndarray:
     Returns:
         1 / log2(rank + 1), and 0 beyond the cutoff. Shape: (N,).
 
-    Example:
+    Examples:
         >>> ndcg_of_ranks(np.array([1, 3, 0, 11]), 10).tolist()
         [1.0, 0.5, 0.0, 0.0]
     """

@@ -21,7 +21,7 @@ from genrec.data import Dataset
 from genrec.engines.base import Engine, ItemQuery
 from genrec.engines.torch import TorchEngine
 from genrec.errors import ConfigError
-from genrec.graph.user_item_path import own_path
+from genrec.graph.user_item_path import user_item_path
 from genrec.interests.explain.deletion import Explanation, Question, explain_items
 from genrec.interests.profile.buckets import NEXT_EVENTS
 from genrec.interests.profile.interests import MIN_EVIDENCE
@@ -204,7 +204,7 @@ class Recommender(BaseRecommender):
             return self.item(item_id).label
 
         return [
-            replace(explained, path=own_path(request.history, item_id, self.table, label))
+            replace(explained, path=user_item_path(request.history, item_id, self.table, label))
             for explained, (request, item_id) in zip(
                 explain_items(asked, self.score_many, self.table, label), questions, strict=True
             )

@@ -88,18 +88,17 @@ def _is_picture(out: Path) -> bool:
 def _select(
     made: InterestGraph, node: Node | None, whole: bool, depth: int, picture: bool
 ) -> DiGraph:
-    from genrec.graph import around, overview
-    from genrec.graph import whole as all_of
+    from genrec.graph import ego_graph, overview, to_networkx
 
     if node is not None:
-        return around(made, node, k=3 if picture else SHOWN)
-    return all_of(made) if whole else overview(made, depth)
+        return ego_graph(made, node, k=3 if picture else SHOWN)
+    return to_networkx(made) if whole else overview(made, depth)
 
 
 def _write(network: DiGraph, out: Path) -> None:
-    from genrec.graph import draw, write_graphml, write_json
+    from genrec.graph import plot_network, write_graphml, write_json
 
-    write = {".graphml": write_graphml, ".json": write_json}.get(out.suffix, draw)
+    write = {".graphml": write_graphml, ".json": write_json}.get(out.suffix, plot_network)
     write(network, out)
 
 

@@ -7,18 +7,18 @@ from genrec.graph.build import build_graph, graph_histories
 from genrec.graph.communities import Community, find_communities
 from genrec.graph.config import GraphConfig
 from genrec.graph.export import (
-    around,
+    ego_graph,
     overview,
     read_graphml,
     to_json,
-    whole,
+    to_networkx,
     write_graphml,
     write_json,
 )
 from genrec.graph.graph import InterestGraph
 from genrec.graph.nodes import Edge, Neighbour, Node
 from genrec.graph.paths import GraphPath, find_path
-from genrec.graph.plot import draw
+from genrec.graph.plot import plot_network
 
 __all__ = [
     "Community",
@@ -28,16 +28,16 @@ __all__ = [
     "InterestGraph",
     "Neighbour",
     "Node",
-    "around",
+    "ego_graph",
     "build_graph",
-    "draw",
+    "plot_network",
     "find_communities",
     "find_path",
     "graph_histories",
     "overview",
     "read_graphml",
     "to_json",
-    "whole",
+    "to_networkx",
     "write_graphml",
     "write_json",
 ]

@@ -12,7 +12,7 @@ import numpy as np
 from genrec.data import Dataset
 from genrec.errors import ConfigError
 from genrec.graph.config import GraphConfig
-from genrec.graph.event_weights import Opinions
+from genrec.graph.event_weights import EventWeights
 from genrec.graph.graph import DAY_S, InterestGraph
 from genrec.graph.nodes import (
     FOLLOWS,
@@ -83,8 +83,8 @@ def graph_histories(
         )
     events = _Events.read(histories, table, config)
     interests = sorted({c[:d] for d in config.depths for c in map(tuple, table.codes.tolist())})
-    number_of = {prefix: n for n, prefix in enumerate(interests)}
-    of_item = _interests_of_items(table, config, number_of, len(events.items))
+    interest_index = {prefix: n for n, prefix in enumerate(interests)}
+    of_item = _interests_of_items(table, config, interest_index, len(events.items))
     shape = (len(events.users), len(events.items), len(interests))
     reference = float(events.times.max()) if len(events.times) else None
     weights = events.weights
@@ -93,14 +93,14 @@ def graph_histories(
             weights = weights * np.exp2(
                 (events.times - reference) / (config.half_life_days * DAY_S)
             )
-    words, item_word, interest_word = _link_words(keywords, config, events, number_of)
+    words, item_word, interest_word = _link_words(keywords, config, events, interest_index)
     rows, depths = np.nonzero(of_item >= 0)
     matrices = {
         USER_ITEM: _sum(weights, events.user, events.item, shape[:2]),
         USER_INTEREST: _user_interests(weights, events, of_item, shape),
         FOLLOWS: _follows(weights, events, of_item, config.window, shape[2]),
         ITEM_INTEREST: _sum(np.ones(len(rows)), rows, of_item[rows, depths], shape[1:]),
-        PART: _parts(interests, number_of),
+        PART: _parts(interests, interest_index),
         ITEM_WORD: item_word,
         INTEREST_WORD: interest_word,
     }
@@ -131,7 +131,7 @@ class _Events:
     def read(
         cls, histories: Iterable[History], table: SemanticIdTable, config: GraphConfig
     ) -> _Events:
-        opinions = Opinions(config)
+        event_weights = EventWeights(config)
         users: dict[str, int] = {}
         items = {item_id: row for row, item_id in enumerate(table.item_ids)}
         user, item, times, weights = array("i"), array("i"), array("q"), array("d")
@@ -141,7 +141,7 @@ class _Events:
                 user.append(number)
                 item.append(items.setdefault(event.item_id, len(items)))
                 times.append(event.timestamp)
-                weights.append(opinions.weigh(event))
+                weights.append(event_weights.weigh(event))
         return cls(
             list(users),
             list(items),
@@ -165,13 +165,13 @@ def _sum(
 def _interests_of_items(
     table: SemanticIdTable,
     config: GraphConfig,
-    number_of: dict[SemanticId, int],
+    interest_index: dict[SemanticId, int],
     num_items: int,
 ) -> np.ndarray:
     """Return the interest of each item at each depth, -1 for none. Shape: (num_items, depths)."""
     found = np.full((num_items, len(config.depths)), -1, np.int32)
     for row, codes in enumerate(map(tuple, table.codes.tolist())):
-        found[row] = [number_of[codes[:depth]] for depth in config.depths]
+        found[row] = [interest_index[codes[:depth]] for depth in config.depths]
     return found
 
 
@@ -201,11 +201,11 @@ def _follows(
     return total.tocsr()
 
 
-def _parts(interests: list[SemanticId], number_of: dict[SemanticId, int]) -> csr_array:
+def _parts(interests: list[SemanticId], interest_index: dict[SemanticId, int]) -> csr_array:
     """Link every interest to the next coarser one that there is."""
     pairs = []
     for number, prefix in enumerate(interests):
-        coarser = (number_of.get(prefix[:length]) for length in range(len(prefix) - 1, 0, -1))
+        coarser = (interest_index.get(prefix[:length]) for length in range(len(prefix) - 1, 0, -1))
         parent = next((found for found in coarser if found is not None), None)
         if parent is not None:
             pairs.append((number, parent))
@@ -228,14 +228,14 @@ def _link_words(
     keywords: Keywords | None,
     config: GraphConfig,
     events: _Events,
-    number_of: dict[SemanticId, int],
+    interest_index: dict[SemanticId, int],
 ) -> tuple[list[str], csr_array, csr_array]:
     """Return the best words of all interests, and what links items and interests to them."""
     keywords = keywords or Keywords.none()
     links = [
-        (number_of[prefix], word, weight)
+        (interest_index[prefix], word, weight)
         for prefix in keywords.prefixes
-        if prefix in number_of
+        if prefix in interest_index
         for word, weight in keywords.of(prefix, config.words_per_interest)
     ]
     words = {word: n for n, word in enumerate(sorted({word for _, word, _ in links}))}
@@ -243,7 +243,7 @@ def _link_words(
         np.array([weight for *_, weight in links], np.float64),
         np.array([interest for interest, *_ in links], np.int32),
         np.array([words[word] for _, word, _ in links], np.int32),
-        (len(number_of), len(words)),
+        (len(interest_index), len(words)),
     )
     shape = (len(events.items), len(words))
     if not words:

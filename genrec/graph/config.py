@@ -12,11 +12,10 @@ class GraphConfig(BaseModel):
 
     Attributes:
         half_life_days: Time that halves an event's weight.
-        opinions: What tells whether an event was liked: its rating and, without one, the
+        event_weights: What tells whether an event was liked: its rating and, without one, the
             sentiment of its review ("rating"); the other way round ("review"); nothing ("none").
         rating_range: Worst and best rating.
-        opinion_strength: How far an opinion moves an event's weight of 1: from one less this to
-            one more this.
+        liking_strength: How far it moves an event's weight of 1, at most, up or down.
         window: An interest follows those of the user's last so many events, with weight one over
             their distance.
         depths: Lengths of the prefixes that are interests.
@@ -26,9 +25,9 @@ class GraphConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     half_life_days: float = Field(default=180.0, gt=0, allow_inf_nan=False)
-    opinions: Literal["rating", "review", "none"] = "rating"
+    event_weights: Literal["rating", "review", "none"] = "rating"
     rating_range: tuple[float, float] = (1.0, 5.0)
-    opinion_strength: float = Field(default=0.9, ge=0, lt=1)
+    liking_strength: float = Field(default=0.9, ge=0, lt=1)
     window: int = Field(default=3, ge=1, le=100)
     depths: tuple[int, ...] = Field(default=(1, 2), min_length=1)
     words_per_interest: int = Field(default=10, ge=0)

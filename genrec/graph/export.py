@@ -1,7 +1,7 @@
 """Parts of the graph as networkx graphs, and these as GraphML (for Gephi and others) and JSON.
 
-Whole graphs of millions of events serve nobody in a file; ``around`` one node and the ``overview``
-of all interests do.
+A file of a whole graph of millions of events is of no use; the ``ego_graph`` of a node and the
+``overview`` of all interests are.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MAX_EDGES = 200_000
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def around(
+def ego_graph(
     graph: InterestGraph,
     node: Node,
     hops: int = 2,
@@ -77,7 +77,7 @@ def overview(graph: InterestGraph, depth: int = 1, seed: int = 0) -> DiGraph:
     return network
 
 
-def whole(graph: InterestGraph, max_edges: int = MAX_EDGES) -> DiGraph:
+def to_networkx(graph: InterestGraph, max_edges: int = MAX_EDGES) -> DiGraph:
     """Return the whole graph.
 
     Raises:
@@ -160,7 +160,7 @@ def _add_edge(network: DiGraph, graph: InterestGraph, edge: Edge) -> None:
 
 def _total(graph: InterestGraph, node: Node) -> float:
     """Return the faded weight of all that users and a node have with each other."""
-    number = graph.number_of(node)
+    number = graph.index_of(node)
     relation, rows = _MEASURED[node.kind]
     if relation is None:
         return 1.0

@@ -13,7 +13,7 @@ import numpy as np
 
 from genrec.errors import DataError
 from genrec.graph.config import GraphConfig
-from genrec.graph.event_weights import Opinions
+from genrec.graph.event_weights import EventWeights
 from genrec.graph.nodes import (
     FADING,
     FOLLOWS,
@@ -86,7 +86,7 @@ class InterestGraph:
         self._titles = titles
         self._recent = recent
         self._newer: dict[int, list[int]] = {}
-        self._opinions = Opinions(config)
+        self._event_weights = EventWeights(config)
 
     def size(self, kind: Kind) -> int:
         """Return the number of nodes of a kind."""
@@ -115,7 +115,7 @@ class InterestGraph:
             name = self._titles.get(key, key)
         return Node(kind, key, name)
 
-    def number_of(self, node: Node) -> int:
+    def index_of(self, node: Node) -> int:
         """Return a node's number among those of its kind.
 
         Raises:
@@ -131,7 +131,7 @@ class InterestGraph:
         """
         user = self._number("user", event.user_id)
         item = self._number("item", event.item_id)
-        weight = self._opinions.weigh(event) * self._growth(event.timestamp)
+        weight = self._event_weights.weigh(event) * self._growth(event.timestamp)
         self.relations[USER_ITEM].add(user, item, weight)
         mine = self.interests_of(item)
         for interest in mine:
@@ -175,7 +175,7 @@ class InterestGraph:
             k: Most nodes of a relation and direction; None: all.
             at: Moment that weights fade to, seconds; None: the newest event's.
         """
-        number, found = self.number_of(node), []
+        number, found = self.index_of(node), []
         for name, (source, target) in RELATIONS.items():
             ends: list[tuple[bool, Kind]] = []
             ends += [(True, target)] if node.kind == source else []
@@ -211,8 +211,8 @@ class InterestGraph:
         self, relation: str, source: Node, target: Node, at: float | None = None
     ) -> float:
         """Return the faded weight of an edge; 0 where there is none."""
-        columns, weights = self.relations[relation].row(self.number_of(source))
-        weight = float(weights[columns == self.number_of(target)].sum())
+        columns, weights = self.relations[relation].row(self.index_of(source))
+        weight = float(weights[columns == self.index_of(target)].sum())
         return weight * self.fade(at) if relation in FADING else weight
 
     def fade(self, at: float | None = None) -> float:
@@ -231,7 +231,7 @@ class InterestGraph:
 
     def weigh(self, event: Event) -> float:
         """Return the stored weight of an event, for events that are not in the graph."""
-        return self._opinions.weigh(event) * self.growth(event.timestamp)
+        return self._event_weights.weigh(event) * self.growth(event.timestamp)
 
     def find(self, kind: Kind, key: str) -> int | None:
         """Return the number of a node, None where the graph does not hold it."""

@@ -90,13 +90,13 @@ def find_path(
         source = graph.node("user", source)
     if isinstance(target, str):
         target = graph.node("item", target)
-    end: _Place = (target.kind, graph.number_of(target))
+    end: _Place = (target.kind, graph.index_of(target))
     search = _Search(graph, set(relations or RELATIONS), through_users)
     if isinstance(source, History):
         start: _Place = ("user", -1)
         search.join(source)
     else:
-        start = (source.kind, graph.number_of(source))
+        start = (source.kind, graph.index_of(source))
     return search.run(start, end)
 
 

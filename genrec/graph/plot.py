@@ -28,11 +28,11 @@ _LABEL_CHARS = 26
 _FONTS = ("DejaVu Sans", "Noto Sans", "Noto Sans CJK JP", "Noto Sans Arabic", "Unifont")
 
 
-def draw(network: DiGraph, path: Path | str) -> None:
+def plot_network(network: DiGraph, path: Path | str) -> None:
     """Write a picture; the ending of the name tells its format.
 
     Args:
-        network: From ``around`` or ``overview``; at most ``MAX_NODES`` nodes.
+        network: From ``ego_graph`` or ``overview``; at most ``MAX_NODES`` nodes.
         path: Such as "graph.png" or "graph.svg".
 
     Raises:

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from genrec.errors import ConfigError, DataError
 from genrec.graph import (
-    around,
-    draw,
+    ego_graph,
     find_communities,
     graph_histories,
     overview,
+    plot_network,
     read_graphml,
     to_json,
-    whole,
+    to_networkx,
     write_graphml,
     write_json,
 )
@@ -77,7 +77,7 @@ def test_without_events_nothing_goes_together():
 def test_graphml_reads_back_as_written_whatever_the_names(histories, name, tmp_path_factory):
     path = tmp_path_factory.mktemp("graph") / "graph.graphml"
     histories = [*histories, History(name, (Event(name, "a", 0),))]
-    network = whole(graph_histories(histories, TABLE, None, [Item("a", name), *ITEMS[1:]]))
+    network = to_networkx(graph_histories(histories, TABLE, None, [Item("a", name), *ITEMS[1:]]))
     write_graphml(network, path)
     back = read_graphml(path)
     assert len(back) == len(network)
@@ -95,7 +95,7 @@ def test_graphml_keeps_kinds_relations_and_scripts(tmp_path):
     graph = graph_histories(
         [History("ü ☕ 顧客", (Event("ü ☕ 顧客", "c", 5),))], TABLE, None, ITEMS
     )
-    write_graphml(around(graph, graph.node("user", "ü ☕ 顧客")), tmp_path / "g.graphml")
+    write_graphml(ego_graph(graph, graph.node("user", "ü ☕ 顧客")), tmp_path / "g.graphml")
     back = nx.read_graphml(tmp_path / "g.graphml")
     assert back.nodes["user:ü ☕ 顧客"]["kind"] == "user"
     assert back.nodes["item:c"]["label"] == "Matcha 抹茶 whisk"
@@ -115,9 +115,9 @@ def test_json_reads_back_as_written(planted, tmp_path):
 
 def test_a_neighbourhood_shows_no_other_users_unless_asked(planted):
     node = planted.node("user", "u0")
-    kinds = [v["kind"] for _, v in around(planted, node).nodes(data=True)]
+    kinds = [v["kind"] for _, v in ego_graph(planted, node).nodes(data=True)]
     assert kinds.count("user") == 1
-    shown = around(planted, node, through_users=True)
+    shown = ego_graph(planted, node, through_users=True)
     assert [v["kind"] for _, v in shown.nodes(data=True)].count("user") > 1
     assert (
         max(nx.single_source_shortest_path_length(shown.to_undirected(), "user:u0").values()) == 2
@@ -126,14 +126,14 @@ def test_a_neighbourhood_shows_no_other_users_unless_asked(planted):
 
 def test_a_whole_graph_too_large_for_a_file_is_refused(planted):
     with pytest.raises(DataError, match="more than the 10"):
-        whole(planted, max_edges=10)
+        to_networkx(planted, max_edges=10)
 
 
 @pytest.mark.parametrize("ending", ["png", "svg"])
 def test_pictures_of_all_interests_and_of_one_node_alone(planted, tmp_path, ending):
-    draw(overview(planted), tmp_path / f"a.{ending}")
+    plot_network(overview(planted), tmp_path / f"a.{ending}")
     alone = graph_histories([], TABLE, None, [Item("f", "cost $5 <b> 抹茶 $x$")])
-    draw(around(alone, alone.node("item", "f"), hops=0), tmp_path / f"b.{ending}")
+    plot_network(ego_graph(alone, alone.node("item", "f"), hops=0), tmp_path / f"b.{ending}")
     for name in "ab":
         assert (tmp_path / f"{name}.{ending}").stat().st_size > 5_000
 
@@ -141,4 +141,4 @@ def test_pictures_of_all_interests_and_of_one_node_alone(planted, tmp_path, endi
 def test_an_empty_picture_is_refused(tmp_path):
     none = SemanticIdTable([], np.empty((0, 3), np.int32), 2, np.zeros((3, 2, 1)), {})
     with pytest.raises(DataError, match="a picture of 0 nodes"):
-        draw(overview(graph_histories([], none)), tmp_path / "a.png")
+        plot_network(overview(graph_histories([], none)), tmp_path / "a.png")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from genrec.errors import ConfigError, DataError
 from genrec.graph import GraphConfig, graph_histories
-from genrec.graph.event_weights import Opinions
+from genrec.graph.event_weights import EventWeights
 from genrec.graph.nodes import FADING, RELATIONS
 from genrec.graph.words import find_keywords
 from genrec.schema import Event, History
@@ -32,10 +32,10 @@ def weights(graph, at=None):
 
 
 def count_by_hand(histories, config, at):
-    opinions, found = Opinions(config), defaultdict(float)
+    event_weights, found = EventWeights(config), defaultdict(float)
     for history in histories:
         for place, event in enumerate(history.events):
-            weight = opinions.weigh(event) * 0.5 ** (
+            weight = event_weights.weigh(event) * 0.5 ** (
                 (at - event.timestamp) / DAY / config.half_life_days
             )
             found["user-item", event.user_id, event.item_id] += weight
@@ -122,7 +122,7 @@ def test_what_was_liked_weighs_more_and_an_unknown_opinion_weighs_one():
     assert found["b"] == found["f"] == 1
     assert found["d"] == pytest.approx(0.1)
     assert 1 < found["e"] < 1.9
-    plain = graph_histories([History("u", tuple(events))], TABLE, GraphConfig(opinions="none"))
+    plain = graph_histories([History("u", tuple(events))], TABLE, GraphConfig(event_weights="none"))
     assert {n.edge.weight for n in plain.neighbours(plain.node("user", "u"), "item")} == {1}
 
 

@@ -1,5 +1,6 @@
 """Paths against networkx on the whole graph, and against every short path by brute force."""
 
+from dataclasses import replace
 from math import exp, log
 
 import networkx as nx
@@ -11,6 +12,7 @@ from genrec.errors import ConfigError, DataError
 from genrec.graph import find_path, graph_histories
 from genrec.graph.nodes import RELATIONS
 from genrec.graph.paths import MAX_STEPS, STEP_COST
+from genrec.graph.user_item_path import user_item_path
 from genrec.graph.words import find_keywords
 from genrec.schema import Event, History
 from tests.graph.conftest import ITEMS, TABLE, some_histories
@@ -110,3 +112,27 @@ def test_what_is_not_there_is_named():
         find_path(graph, History("guest", ()), "nothing")
     with pytest.raises(ConfigError, match="no relation 'love'"):
         find_path(graph, History("guest", ()), "a", ["love"])
+
+
+@settings(max_examples=150, deadline=None)
+@given(some_histories(max_users=1), st.sampled_from("abcdef"))
+def test_a_users_own_path_is_the_best_in_the_graph_of_their_history(histories, item):
+    if not histories:
+        return
+    own = ("user-item", "item-interest")
+    events = tuple(event for event in histories[0].events if event.item_id != item)
+    met = sorted({event.item_id for event in events if TABLE.knows(event.item_id)} | {item})
+    rows = [TABLE.index_of(item_id) for item_id in met]
+    small = replace(TABLE, item_ids=met, codes=TABLE.codes[rows])
+    graph = graph_histories([replace(histories[0], events=events)], small)
+    best = find_path(graph, histories[0].user_id, item, own) if events else None
+    path = user_item_path(histories[0], item, TABLE, lambda item_id: item_id)
+    assert (best is None) == (path == ())
+    if best is not None:
+        nodes = [
+            graph.node(*pair)
+            for pair in zip(("user", "item", "interest", "item"), path, strict=True)
+        ]
+        network = network_of(graph, own)
+        cost = nx.path_weight(network, [node.node_id for node in nodes], "cost")
+        assert cost == pytest.approx(STEP_COST * 3 - log(best.strength))

@@ -5,7 +5,6 @@ import pytest
 from genrec.data import Dataset
 from genrec.data.prepare import PrepareConfig, prepare
 from genrec.graph import build_graph, find_path
-from genrec.graph.words import find_themes
 from genrec.semantic_ids.build import IndexConfig, build_table
 
 
@@ -30,11 +29,3 @@ def test_every_held_out_item_is_reached_or_honestly_not(prepared):
             assert 0 < path.strength <= 1
             assert [n.kind for n in path.nodes].count("user") == 1
     assert reached > 0.9 * sum(1 for _ in data.examples("test"))
-
-
-def test_reviews_have_themes(prepared):
-    data, table = prepared
-    themes = find_themes(data.items, data.histories("train"), num_themes=5)
-    assert len(themes) == 5
-    assert all(themes.words)
-    assert themes.of_interests(table)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from genrec.engines.base import ItemQuery
 from genrec.errors import DataError
-from genrec.graph.user_item_path import own_path
+from genrec.graph.user_item_path import user_item_path
 from genrec.interests.explain.deletion import MAX_EVIDENCE, MIN_EFFECT, Question, explain_items
 from genrec.interests.explain.explanation_text import MAX_TITLE_CHARS, Named, write_sentence
 from genrec.recommender import Recommender
@@ -277,7 +277,7 @@ def test_without_and_before_keep_the_order(histories):
     ],
 )
 def test_the_path_goes_over_an_event_of_the_users_own(items, item_id, path):
-    assert own_path(history(items), item_id, TABLE, str.upper) == path
+    assert user_item_path(history(items), item_id, TABLE, str.upper) == path
 
 
 def test_a_run_names_the_path(chain):

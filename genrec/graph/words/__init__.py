@@ -1,21 +1,15 @@
-"""Keywords, themes and sentiment of interests, from titles and reviews in any language.
+"""Keywords and sentiment of interests, from titles and reviews in any language.
 
 Imports without torch; scikit-learn and the sentiment lexicon load when they are first used.
 """
 
 from genrec.graph.words.keywords import Keywords, find_keywords
-from genrec.graph.words.moods import InterestMood, follow_moods
 from genrec.graph.words.sentiment import Sentiment
-from genrec.graph.words.themes import Themes, find_themes
 from genrec.graph.words.tokens import tokenize
 
 __all__ = [
-    "InterestMood",
     "Keywords",
     "Sentiment",
-    "Themes",
     "find_keywords",
-    "find_themes",
-    "follow_moods",
     "tokenize",
 ]

@@ -1,7 +1,6 @@
 """Titles and reviews of a data set, each with the item it speaks of.
 
-Enters: a catalogue and histories. Leaves: texts, one a title or review. Both keywords and themes
-read them, so that they speak of the same words.
+Enters: a catalogue and histories. Leaves: texts, each a title or a review.
 """
 
 from __future__ import annotations

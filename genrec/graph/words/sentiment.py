@@ -25,7 +25,7 @@ MAX_SENTENCES = 20
 
 _MISSING = (
     "the sentiment of reviews needs py3langid and vaderSentiment: pip install 'genrec[interests]', "
-    "or leave opinions to the ratings"
+    "or set event_weights=none"
 )
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 _MAX_SENTENCE_CHARS = 300

@@ -31,7 +31,7 @@ from genrec.data import Dataset
 from genrec.evaluate import evaluate
 from genrec.recommender import Recommender
 from genrec.semantic_ids.table import SemanticIdTable
-from genrec.zero_shot.candidates import VectorLikeness
+from genrec.zero_shot.candidates import VectorSimilarity
 
 OTHER_BRANDS = "Alder Birch Cedar Dogwood Elm Fir Gorse Hazel Ivy Juniper Larch Maple".split()
 METRICS = ("recall@10", "ndcg@10")
@@ -137,7 +137,7 @@ def compare(trained: Path, data: Dataset, max_users: int | None) -> dict[str, ob
     figures["moved at random"] = measure(Named(recommender, "random IDs"), data, max_users)
     assert table.encoder is not None
     vectors = table.encoder.text.encode(data.items)  # type: ignore[union-attr]
-    text = VectorLikeness("text likeness", data.items, count_events(data), vectors)
+    text = VectorSimilarity("text likeness", data.items, count_events(data), vectors)
     for ranker in (text, Popularity.fit(data), ItemKNN.fit(data)):
         figures[ranker.name] = measure(ranker, data, max_users)
     figures["chance, recall@10"] = round(10 / len(data.items), 4)

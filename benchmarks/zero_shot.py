@@ -124,12 +124,11 @@ async def measure_speed(model, prompts, rounds: int) -> dict[str, float]:
 async def speed_prompts(recommender: ZeroShotRecommender, requests) -> list:
     """Return the prompts of some users, as the recommender asks them."""
     model, writer = recommender._model, recommender._writer
-    room = await model.context_tokens() - 128
     prompts = []
     for request, items in zip(requests, recommender._candidates(requests), strict=True):
         titles = writer.titles(items)
         build = writer.choose(request, titles)
-        chat = await fit(build, request.history.events, room, model.count_tokens)
+        chat = await fit(build, request.history, model, 128)
         prompts.append((chat, titles))
     return prompts
 

@@ -27,7 +27,7 @@ DECAY = 0.7
 SOURCES = ("item-knn", "graph", "text", "popularity")
 
 
-class VectorLikeness(ScoringRanker):
+class VectorSimilarity(ScoringRanker):
     """Ranks items by the likeness of their vectors to those of the history, newer events heavier.
 
     An item without a vector is like none.
@@ -42,7 +42,7 @@ class VectorLikeness(ScoringRanker):
         self._vectors = vectors[np.argsort(-counts, kind="stable")]
 
     @classmethod
-    def fit(cls, data: Dataset) -> VectorLikeness:
+    def fit(cls, data: Dataset) -> VectorSimilarity:
         """Learn the interest graph's vectors from the train split."""
         vectors = behaviour_vectors(data.interactions("train"), BehaviourConfig(), seed=0)
         return cls("graph", data.items, count_events(data), vectors)
@@ -88,7 +88,7 @@ class Retriever:
         if "item-knn" in sources:
             self._fitted["item-knn"] = ItemKNN.fit(data)
         if "graph" in sources:
-            self._fitted["graph"] = VectorLikeness.fit(data)
+            self._fitted["graph"] = VectorSimilarity.fit(data)
         self._fit_to_catalogue()
 
     @property
@@ -134,4 +134,4 @@ class Retriever:
             vectors = np.zeros((len(self._items), 1), dtype=np.float32)
             if encoder is not None:
                 vectors = encoder.encode(self._items)
-            self._fitted["text"] = VectorLikeness("text", self._items, self._counts, vectors)
+            self._fitted["text"] = VectorSimilarity("text", self._items, self._counts, vectors)

@@ -25,7 +25,7 @@ class Message(TypedDict):
 Chat = Sequence[Message]
 
 
-class Failed(Exception):  # noqa: N818  (a counted outcome, not a fault of the program)
+class ChatError(Exception):  # noqa: N818  (a counted outcome, not a fault of the program)
     """A request ended without an answer.
 
     Attributes:
@@ -38,7 +38,7 @@ class Failed(Exception):  # noqa: N818  (a counted outcome, not a fault of the p
 
 
 @dataclass(frozen=True)
-class JsonForm:
+class ResponseFormat:
     """The form of a JSON answer.
 
     Attributes:
@@ -72,7 +72,7 @@ class ChatModel(Protocol):
         """Return the length of a chat, with the opening of the answer, in the model's tokens."""
         ...
 
-    async def write(self, chat: Chat, max_tokens: int, form: JsonForm | None = None) -> str:
+    async def write(self, chat: Chat, max_tokens: int, form: ResponseFormat | None = None) -> str:
         """Write an answer, greedily.
 
         Args:
@@ -82,7 +82,7 @@ class ChatModel(Protocol):
                 answer otherwise.
 
         Raises:
-            Failed: No answer came; counted in ``usage``.
+            ChatError: No answer came; counted in ``usage``.
         """
         ...
 
@@ -90,7 +90,7 @@ class ChatModel(Protocol):
         """Write one of the options, greedily.
 
         Raises:
-            Failed: No answer came, or none of the options; counted in ``usage``.
+            ChatError: No answer came, or none of the options; counted in ``usage``.
         """
         ...
 
@@ -107,7 +107,7 @@ class ChatModel(Protocol):
             In nats; their exponentials sum to 1. Shape: (options,), float64.
 
         Raises:
-            Failed: No answer came; counted in ``usage``.
+            ChatError: No answer came; counted in ``usage``.
         """
         ...
 
@@ -115,7 +115,7 @@ class ChatModel(Protocol):
         """Ask whether the model is there; costs no tokens.
 
         Raises:
-            Failed: It does not answer.
+            ChatError: It does not answer.
         """
         ...
 

@@ -1,6 +1,6 @@
 """HTTP that does not give up early and does not hang: retries, bounded time, bounded concurrency.
 
-Enters: JSON bodies. Leaves: JSON answers that were checked, or ``Failed``. Knows nothing of chats.
+Enters: JSON bodies. Leaves: JSON answers that were checked, or ``ChatError``. Knows nothing of chats.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ import httpx
 
 from genrec.errors import ConfigError
 from genrec.zero_shot.cache import AnswerCache, hash_question
-from genrec.zero_shot.chat import Failed
+from genrec.zero_shot.chat import ChatError
 from genrec.zero_shot.usage import Usage
 
 T = TypeVar("T")
 
-TRY_AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})
-HOPELESS = frozenset({401, 402, 403, 404, 405})
+RETRYABLE = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})
+FATAL = frozenset({401, 402, 403, 404, 405})
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryPolicy:
     """How long to try.
 
     Attributes:
@@ -54,17 +54,17 @@ class Client:
         self,
         url: str,
         usage: Usage,
-        patience: Patience | None = None,
+        policy: RetryPolicy | None = None,
         api_key: str | None = None,
         cache: AnswerCache | None = None,
     ) -> None:
         self.url = url.rstrip("/")
         self._usage = usage
-        self._patience = patience or Patience()
+        self._policy = policy or RetryPolicy()
         self._cache = cache
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._http: httpx.AsyncClient | None = None
-        self._free = asyncio.Semaphore(self._patience.concurrency)
+        self._free = asyncio.Semaphore(self._policy.concurrency)
 
     async def ask(self, path: str, body: Any, read: Callable[[Any], T], method: str = "POST") -> T:
         """Return what ``read`` takes from the answer, from the cache where it is there.
@@ -77,7 +77,7 @@ class Client:
             method: Of HTTP.
 
         Raises:
-            Failed: No usable answer in the time and attempts there are; counted.
+            ChatError: No usable answer in the time and attempts there are; counted.
             ConfigError: The server refuses whatever is asked: a wrong key, model or address.
         """
         key = hash_question(self.url + path, body)
@@ -86,8 +86,8 @@ class Client:
             return read(kept)
         try:
             content, found = await self._persist(method, path, body, read)
-        except Failed as failed:
-            self._usage.failures[failed.kind] += 1
+        except ChatError:
+            self._usage.failures[error.kind] += 1
             raise
         self._count_tokens(content)
         if self._cache is not None:
@@ -98,12 +98,12 @@ class Client:
         """Return the answer to a question that not every server knows; None where it does not.
 
         Raises:
-            Failed: Nothing answers.
+            ChatError: Nothing answers.
             ConfigError: The key is refused.
         """
         try:
             return (await self._persist(method, path, body, lambda content: content))[0]
-        except (Failed, ConfigError) as error:
+        except (ChatError, ConfigError) as error:
             cause = error.__cause__
             if isinstance(cause, _Refused) and cause.status not in (401, 402, 403):
                 return None
@@ -113,15 +113,15 @@ class Client:
         """Ask once, and soon give up.
 
         Raises:
-            Failed: Nothing answers; not counted.
+            ChatError: Nothing answers; not counted.
         """
         try:
             async with asyncio.timeout(timeout_s):
                 await self._send("GET", path, None)
         except TimeoutError:
-            raise Failed("timeout", f"no answer within {timeout_s:g} s") from None
+            raise ChatError("timeout", f"no answer within {timeout_s:g} s") from None
         except _Fault as fault:
-            raise Failed(fault.kind, str(fault)) from None
+            raise ChatError(fault.kind, str(fault)) from None
         except _Refused:
             pass  # whoever refuses is there
 
@@ -135,9 +135,9 @@ class Client:
         self, method: str, path: str, body: Any, read: Callable[[Any], T]
     ) -> tuple[Any, T]:
         """Ask until there is a usable answer, the attempts are used up, or time is."""
-        patience, end = self._patience, time.monotonic() + self._patience.deadline_s
-        fault = _Fault("timeout", f"no turn within {patience.deadline_s:g} s")
-        for attempt in range(patience.attempts):
+        policy, end = self._policy, time.monotonic() + self._policy.deadline_s
+        fault = _Fault("timeout", f"no turn within {policy.deadline_s:g} s")
+        for attempt in range(policy.attempts):
             try:
                 async with asyncio.timeout(max(0.0, end - time.monotonic())):
                     async with self._free:
@@ -148,33 +148,33 @@ class Client:
             except TimeoutError:
                 break
             except _Refused as refused:
-                if refused.status in HOPELESS:
+                if refused.status in FATAL:
                     raise ConfigError(f"{self.url}{path}: {refused}") from refused
-                raise Failed(f"http {refused.status}", str(refused)) from refused
+                raise ChatError(f"http {refused.status}", str(refused)) from refused
             except _Fault as found:
                 fault = found
             wait = self._wait(attempt, fault)
-            if attempt + 1 == patience.attempts or time.monotonic() + wait >= end:
+            if attempt + 1 == policy.attempts or time.monotonic() + wait >= end:
                 break
             await asyncio.sleep(wait)
-        raise Failed(fault.kind, f"{self.url}{path}: {fault}")
+        raise ChatError(fault.kind, f"{self.url}{path}: {fault}")
 
     async def _send(self, method: str, path: str, body: Any) -> Any:
         """Send once and return the JSON that comes back."""
         if self._http is None:
-            limits = httpx.Limits(max_connections=self._patience.concurrency)
+            limits = httpx.Limits(max_connections=self._policy.concurrency)
             self._http = httpx.AsyncClient(headers=self._headers, limits=limits, timeout=None)
         try:
             # httpx times each read; a server that drips would hold the connection for ever.
-            async with asyncio.timeout(self._patience.timeout_s):
+            async with asyncio.timeout(self._policy.timeout_s):
                 answer = await self._http.request(method, self.url + path, json=body)
         except TimeoutError:
-            raise _Fault("timeout", f"no answer within {self._patience.timeout_s:g} s") from None
+            raise _Fault("timeout", f"no answer within {self._policy.timeout_s:g} s") from None
         except (httpx.TransportError, httpx.DecodingError) as error:
             raise _Fault("connection", f"{type(error).__name__}: {error}") from None
         except httpx.InvalidURL as error:
             raise ConfigError(f"'{self.url}' is no URL: {error}") from None
-        if answer.status_code in TRY_AGAIN:
+        if answer.status_code in RETRYABLE:
             wait = _retry_after(answer.headers.get("retry-after"))
             raise _Fault(f"http {answer.status_code}", _words(answer), wait)
         if not answer.is_success:
@@ -192,8 +192,8 @@ class Client:
 
     def _wait(self, attempt: int, fault: _Fault) -> float:
         """Return the seconds until the next attempt: full jitter, and what the server asks for."""
-        most = min(self._patience.longest_wait_s, self._patience.first_wait_s * 2**attempt)
-        asked = min(fault.wait_s, self._patience.longest_wait_s)
+        most = min(self._policy.longest_wait_s, self._policy.first_wait_s * 2**attempt)
+        asked = min(fault.wait_s, self._policy.longest_wait_s)
         # Who was told the same time should not come back at the same moment.
         return asked + random.uniform(0, most)
 

@@ -6,18 +6,18 @@ import os
 
 from genrec.errors import EngineUnavailable
 from genrec.zero_shot.cache import AnswerCache
-from genrec.zero_shot.chat import Failed
-from genrec.zero_shot.client import Patience
+from genrec.zero_shot.chat import ChatError
+from genrec.zero_shot.client import RetryPolicy
 from genrec.zero_shot.config import ZeroShotConfig
 from genrec.zero_shot.endpoint import EndpointChat
-from genrec.zero_shot.loop import Loop
+from genrec.zero_shot.event_loop import EventLoop
 from genrec.zero_shot.usage import Usage
 
 API_KEY_VARIABLE = "OPENAI_API_KEY"
 
 
 def connect(
-    url: str, config: ZeroShotConfig, model_name: str | None, api_key: str | None, loop: Loop
+    url: str, config: ZeroShotConfig, model_name: str | None, api_key: str | None, loop: EventLoop
 ) -> EndpointChat:
     """Connect to a server.
 
@@ -32,7 +32,7 @@ def connect(
         ConfigError: The server refuses.
         EngineUnavailable: Nothing answers.
     """
-    patience = Patience(
+    policy = RetryPolicy(
         config.concurrency,
         config.timeout_s,
         config.attempts,
@@ -42,10 +42,10 @@ def connect(
     cache = None if config.cache is None else AnswerCache(config.cache)
     usage = Usage(config.prompt_price, config.answer_price)
     key = api_key or os.environ.get(API_KEY_VARIABLE)
-    chat = EndpointChat(url, model_name, key, patience, cache, config.context_tokens, usage)
+    chat = EndpointChat(url, model_name, key, policy, cache, config.context_tokens, usage)
     try:
         return loop.run(chat.connect())
-    except Failed as failed:
+    except ChatError as failed:
         raise EngineUnavailable(
             f"{url} does not answer ({failed}); is an OpenAI-compatible server running there?"
         ) from None

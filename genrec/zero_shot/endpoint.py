@@ -16,8 +16,8 @@ import numpy as np
 
 from genrec.errors import ConfigError
 from genrec.zero_shot.cache import AnswerCache
-from genrec.zero_shot.chat import Chat, Failed, JsonForm
-from genrec.zero_shot.client import Client, Patience
+from genrec.zero_shot.chat import Chat, ChatError, ResponseFormat
+from genrec.zero_shot.client import Client, RetryPolicy
 from genrec.zero_shot.option_tree import OptionTree, Tokens
 from genrec.zero_shot.usage import Usage
 
@@ -37,7 +37,7 @@ class EndpointChat:
         url: str,
         model: str | None = None,
         api_key: str | None = None,
-        patience: Patience | None = None,
+        policy: RetryPolicy | None = None,
         cache: AnswerCache | None = None,
         context_tokens: int | None = None,
         usage: Usage | None = None,
@@ -48,7 +48,7 @@ class EndpointChat:
             url: With or without "/v1" at the end.
             model: Its name there; None: the first one served.
             api_key: Sent as a bearer token.
-            patience: How long to try.
+            policy: How long to try.
             cache: Where answers are kept; None: nowhere.
             context_tokens: Where the server does not tell.
             usage: Counts; None: new ones.
@@ -57,7 +57,7 @@ class EndpointChat:
         self.usage = usage or Usage()
         self.name = model or ""
         self.can_score = False
-        self._client = Client(base, self.usage, patience, api_key, cache)
+        self._client = Client(base, self.usage, policy, api_key, cache)
         self._cache = cache
         self._context = context_tokens
         self._tokens: dict[str, list[int]] = {}
@@ -70,7 +70,7 @@ class EndpointChat:
 
         Raises:
             ConfigError: It refuses, or serves no such model.
-            Failed: It does not answer.
+            ChatError: It does not answer.
         """
         listed = await self._client.probe("GET", "/v1/models")
         models = listed.get("data") if isinstance(listed, dict) else None
@@ -101,7 +101,7 @@ class EndpointChat:
         texts = sum(len(message["content"].encode()) for message in chat)
         return texts // BYTES_PER_TOKEN + TEMPLATE_TOKENS * (len(chat) + 1)
 
-    async def write(self, chat: Chat, max_tokens: int, form: JsonForm | None = None) -> str:
+    async def write(self, chat: Chat, max_tokens: int, form: ResponseFormat | None = None) -> str:
         """See ``ChatModel``."""
         extra: dict[str, Any] = {}
         if form is not None and self._is_vllm:
@@ -122,7 +122,7 @@ class EndpointChat:
         text = text.strip().strip('"')
         if text not in options:
             self.usage.failures["not an option"] += 1
-            raise Failed("not an option", text[:80])
+            raise ChatError("not an option", text[:80])
         return text
 
     async def score(self, chat: Chat, options: Sequence[str]) -> np.ndarray:

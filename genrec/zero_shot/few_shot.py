@@ -1,4 +1,4 @@
-"""Examples from other users, for prompts: only what had happened when the question is asked."""
+"""Examples of other users, for prompts: only what had happened when the question is asked."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Sequence
 
 from genrec.data import Dataset
 from genrec.schema import Event, Request
-from genrec.zero_shot.prompts import Shot
+from genrec.zero_shot.prompts import FewShotExample
 
 SHOWN_EVENTS = 5
 KEPT_USERS = 2000
 """Users that examples are drawn from: enough to vary, few enough to hold."""
 
 
-class Examples:
+class ExamplePool:
     """Draws examples from the train split."""
 
     def __init__(self, users: Sequence[tuple[str, tuple[Event, ...]]], seed: int = 0) -> None:
@@ -25,7 +25,7 @@ class Examples:
         self._seed = seed
 
     @classmethod
-    def fit(cls, data: Dataset, seed: int = 0) -> Examples:
+    def fit(cls, data: Dataset, seed: int = 0) -> ExamplePool:
         """Keep some users of the train split; which, the seed and their IDs decide."""
         kept: list[tuple[str, str, tuple[Event, ...]]] = []
         for history in data.histories("train"):
@@ -36,7 +36,7 @@ class Examples:
         kept = sorted(kept, key=lambda one: one[0])[:KEPT_USERS]
         return cls([(user_id, events) for _, user_id, events in kept], seed)
 
-    def draw(self, request: Request, count: int) -> list[Shot]:
+    def draw(self, request: Request, count: int) -> list[FewShotExample]:
         """Return examples of other users that were over before the moment of asking.
 
         The same question gets the same examples. A history without a moment gets none, since
@@ -54,17 +54,19 @@ class Examples:
             range(len(self._users)),
             key=lambda place: _draw(self._seed, f"{history.user_id}\0{self._users[place][0]}"),
         )
-        shots: list[Shot] = []
+        examples: list[FewShotExample] = []
         for place in order:
-            if len(shots) == count:
+            if len(examples) == count:
                 break
             user_id, events = self._users[place]
             # Events of the very moment count as not yet known.
             known = bisect_right(self._times[place], now - 1)
             if user_id != history.user_id and known > SHOWN_EVENTS:
                 last = known - 1
-                shots.append(Shot(events[last - SHOWN_EVENTS : last], events[last].item_id))
-        return shots
+                examples.append(
+                    FewShotExample(events[last - SHOWN_EVENTS : last], events[last].item_id)
+                )
+        return examples
 
 
 def _draw(seed: int, text: str) -> str:

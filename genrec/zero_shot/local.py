@@ -18,7 +18,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
 from genrec.errors import ConfigError
-from genrec.zero_shot.chat import Chat, JsonForm
+from genrec.zero_shot.chat import Chat, ResponseFormat
 from genrec.zero_shot.option_tree import OptionTree, Tokens
 from genrec.zero_shot.usage import Usage
 
@@ -72,7 +72,7 @@ class LocalChat:
         """See ``ChatModel``."""
         return len(self._read(chat))
 
-    async def write(self, chat: Chat, max_tokens: int, form: JsonForm | None = None) -> str:
+    async def write(self, chat: Chat, max_tokens: int, form: ResponseFormat | None = None) -> str:
         """See ``ChatModel``; a list of distinct strings is written under a trie of them."""
         if form is not None and form.lists is not None:
             return self._write_list(self._read(chat), *form.lists)

@@ -1,35 +1,34 @@
-"""Histories and candidates as chats: the templates of ``prompts/zero_shot``.
+"""Render histories and candidates as chats, with the templates of ``prompts/zero_shot``.
 
-Enters: requests and items. Leaves: messages. Knows nothing of models; lengths are measured by a
-function that is handed in.
+Enters: requests and items. Leaves: messages that fit into a model's context.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from genrec.errors import PromptError
-from genrec.schema import Event, Item, Request
+from genrec.schema import Event, History, Item, Request
 from genrec.stream.templates import Structure, render_blocks
 from genrec.stream.time_deltas import describe_gap
-from genrec.zero_shot.chat import Chat, Message
+from genrec.zero_shot.chat import Chat, ChatModel, Message
 from genrec.zero_shot.quoting import quote_text
 
 BLOCKS = ("system", "user")
 
 Build = Callable[[Sequence[Event]], list[Message]]
-"""From the events that are shown to a chat."""
+"""Builds a chat that shows the given events."""
 
 
 @dataclass(frozen=True)
-class Shot:
-    """An example of another user.
+class FewShotExample:
+    """Another user's history and what came next.
 
     Attributes:
-        events: What the user did, oldest first.
-        answer: The item taken next.
+        events: The user's events, oldest first.
+        answer: The item of the next event.
     """
 
     events: tuple[Event, ...]
@@ -41,9 +40,9 @@ class PromptWriter:
     """Renders the chats.
 
     Attributes:
-        find: From an item's ID to the item; None where nothing is known of it.
-        review_chars: Length cap of a review's excerpt; 0 leaves reviews out.
-        title_chars: Length cap of a title.
+        find: Looks up an item by its ID; None if it is unknown.
+        review_chars: Maximum length of a review excerpt; 0 omits reviews.
+        title_chars: Maximum length of a title.
     """
 
     find: Callable[[str], Item | None]
@@ -51,39 +50,51 @@ class PromptWriter:
     title_chars: int = 80
 
     def titles(self, items: Sequence[Item]) -> list[str]:
-        """Return what to call each item among the others: no two names are equal."""
+        """Return a distinct name for each item; equal titles are numbered."""
         names: list[str] = []
         taken: set[str] = set()
         for item in items:
             title = quote_text(item.label, self.title_chars) or quote_text(item.item_id)
-            name, number = title, 1
+            name, copy = title, 1
             while name in taken:
-                number += 1
-                name = f"{title} ({number})"
+                copy += 1
+                name = f"{title} ({copy})"
             taken.add(name)
             names.append(name)
         return names
 
-    def choose(self, request: Request, titles: Sequence[str], shots: Sequence[Shot] = ()) -> Build:
+    def choose(
+        self, request: Request, titles: Sequence[str], examples: Sequence[FewShotExample] = ()
+    ) -> Build:
         """Ask for the title of one candidate."""
-        return self._about(request, "choose", shots, candidates=[_our(title) for title in titles])
+        return self._about(
+            request, "choose", examples, candidates=[_our(title) for title in titles]
+        )
 
     def rank(
-        self, request: Request, titles: Sequence[str], wanted: int, shots: Sequence[Shot] = ()
+        self,
+        request: Request,
+        titles: Sequence[str],
+        wanted: int,
+        examples: Sequence[FewShotExample] = (),
     ) -> Build:
-        """Ask for the likeliest candidates, in order."""
+        """Ask for the most likely candidates, in order."""
         candidates = [_our(title) for title in titles]
-        return self._about(request, "rank", shots, candidates=candidates, wanted=wanted)
+        return self._about(request, "rank", examples, candidates=candidates, wanted=wanted)
 
     def open(
-        self, request: Request, shelf: Sequence[str], wanted: int, shots: Sequence[Shot] = ()
+        self,
+        request: Request,
+        shelf: Sequence[str],
+        wanted: int,
+        examples: Sequence[FewShotExample] = (),
     ) -> Build:
-        """Ask for titles, with some of the shop's as a hint."""
+        """Ask for titles, showing some of the catalogue's as a hint."""
         shown = [_our(title) for title in shelf]
-        return self._about(request, "open", shots, shelf=shown, wanted=wanted)
+        return self._about(request, "open", examples, shelf=shown, wanted=wanted)
 
     def interests(self, request: Request, names: Sequence[str]) -> Build:
-        """Ask for a summary with interests of a list; events are numbered, the oldest is 1."""
+        """Ask for a summary of listed interests; events are numbered, the oldest is 1."""
         names = [quote_text(name) for name in names]
         return self._about(request, "interests", (), numbered=True, names=names)
 
@@ -95,7 +106,7 @@ class PromptWriter:
     def repair(
         self, chat: Chat, answer: str, fault: str, answer_chars: int = 2000
     ) -> list[Message]:
-        """Ask for the answer again in the right form."""
+        """Ask for the answer again, in the right format."""
         follow_up = render_blocks("zero_shot/repair", fault=fault)["user"]
         return [
             *chat,
@@ -107,7 +118,7 @@ class PromptWriter:
         self,
         request: Request,
         name: str,
-        shots: Sequence[Shot],
+        examples: Sequence[FewShotExample],
         numbered: bool = False,
         **values: object,
     ) -> Build:
@@ -119,8 +130,8 @@ class PromptWriter:
             "event_type": self._short(request.event_type or (last.event_type if last else None)),
         }
         examples = [
-            {"events": self._lines(shot.events), "answer": self._title(shot.answer)}
-            for shot in shots
+            {"events": self._lines(example.events), "answer": self._title(example.answer)}
+            for example in examples
         ]
 
         def build(shown: Sequence[Event]) -> list[Message]:
@@ -140,14 +151,14 @@ class PromptWriter:
     def _lines(
         self, events: Sequence[Event], first_number: int | None = None
     ) -> list[dict[str, Any]]:
-        """Return what the templates show of events."""
+        """Return the fields of each event that the templates show."""
         lines = []
         previous: int | None = None
-        for place, event in enumerate(events):
+        for index, event in enumerate(events):
             review = ". ".join(part for part in (event.title, event.review) if part)
             lines.append(
                 {
-                    "number": None if first_number is None else first_number + place,
+                    "number": None if first_number is None else first_number + index,
                     "gap": describe_gap(previous, event.timestamp),
                     "event_type": self._short(event.event_type),
                     "title": self._title(event.item_id),
@@ -169,40 +180,38 @@ class PromptWriter:
 
 
 async def fit(
-    build: Build,
-    events: Sequence[Event],
-    room_tokens: int,
-    count: Callable[[Chat], Awaitable[int]],
-    what: str = "the prompt",
+    build: Build, history: History, model: ChatModel, answer_tokens: int
 ) -> list[Message]:
-    """Return the chat with as many of the newest events as there is room for.
+    """Return the chat with as many of the newest events as the model's context holds.
 
     Args:
         build: From the events shown to the chat.
-        events: Oldest first; only whole ones are shown.
-        room_tokens: Longest chat, in the model's own tokens.
-        count: Measures a chat in these tokens.
-        what: Of whom the prompt is, for the error.
+        history: Only whole events are shown.
+        model: Counts the tokens.
+        answer_tokens: Reserved for the answer, up to half of the context.
 
     Raises:
-        PromptError: Not even the chat without events fits.
+        PromptError: Even the chat without events does not fit.
     """
+    context = await model.context_tokens()
+    max_tokens = context - min(answer_tokens, context // 2)
+    events = history.events
     chat = build(events)
-    if await count(chat) <= room_tokens:
+    if await model.count_tokens(chat) <= max_tokens:
         return chat
     best = build(())
-    least = await count(best)
-    if least > room_tokens:
+    shortest = await model.count_tokens(best)
+    if shortest > max_tokens:
         raise PromptError(
-            f"{what} takes {least} tokens without any event of the history, and there is room for "
-            f"{room_tokens}; show fewer candidates or examples (num_candidates, examples), or "
-            "serve the model with a longer context"
+            f"the prompt of user '{history.user_id}' takes {shortest} tokens without any event, "
+            f"but only {max_tokens} fit; show fewer candidates or examples (num_candidates, "
+            "examples), or serve the model with a longer context"
         )
     fits, too_many = 0, len(events)
     while too_many - fits > 1:
         middle = (fits + too_many) // 2
         chat = build(events[len(events) - middle :])
-        if await count(chat) <= room_tokens:
+        if await model.count_tokens(chat) <= max_tokens:
             fits, best = middle, chat
         else:
             too_many = middle
@@ -210,5 +219,5 @@ async def fit(
 
 
 def _our(title: str) -> Structure:
-    """Pass a title that was quoted and numbered already."""
+    """Mark a title that is already quoted and numbered."""
     return Structure(title)

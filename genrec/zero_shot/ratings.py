@@ -1,4 +1,4 @@
-"""How a user would rate an item, by a chat model."""
+"""Predict how a user will rate an item, with a chat model."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ MAX_STEPS = 21
 
 
 @dataclass(frozen=True)
-class RatingForecast:
-    """A foreseen rating.
+class RatingPrediction:
+    """A predicted rating.
 
     Attributes:
-        rating: The expected rating where the model says how likely each is, else the one it wrote.
-        chances: Of each step of the scale; empty where the model cannot say.
+        rating: The expected rating where the model gives probabilities, otherwise the one it wrote.
+        probabilities: Of each rating on the scale; empty where the model gives none.
     """
 
     rating: float
-    chances: Mapping[float, float]
+    probabilities: Mapping[float, float]
 
 
 def find_scale(data: Dataset) -> list[float]:
-    """Return the ratings that the train split knows, ascending; 1 to 5 where it knows too many."""
+    """Return the distinct ratings of the train split, ascending; 1 to 5 if there are too many."""
     seen = {
         event.rating
         for history in data.histories("train")
@@ -40,32 +40,30 @@ def find_scale(data: Dataset) -> list[float]:
 
 
 @dataclass(frozen=True)
-class RatingForecaster:
-    """Foresees ratings.
+class RatingPredictor:
+    """Predicts ratings.
 
     Attributes:
-        model: Whom to ask.
+        model: The chat model.
         writer: Renders the prompts.
-        scale: Ratings that can be given, ascending.
+        scale: Possible ratings, ascending.
     """
 
     model: ChatModel
     writer: PromptWriter
     scale: Sequence[float]
 
-    async def foresee(self, history: History, item: Item) -> RatingForecast:
-        """Return the rating of an item that follows a history.
+    async def predict(self, history: History, item: Item) -> RatingPrediction:
+        """Return the user's rating of an item that comes after the history.
 
         Raises:
-            Failed: No answer, or no number of the scale; counted in the model's usage.
+            ChatError: No answer, or an answer that is not on the scale; counted in ``usage``.
         """
         steps = [f"{rating:g}" for rating in self.scale]
-        room = await self.model.context_tokens() - 16
-        build = self.writer.rating(Request(history), item, steps)
-        who = f"the prompt of user '{history.user_id}'"
-        chat = await fit(build, history.events, room, self.model.count_tokens, who)
+        chat = await fit(self.writer.rating(Request(history), item, steps), self.model, 16)
         if not self.model.can_score:
-            return RatingForecast(float(await self.model.choose(chat, steps)), {})
-        chances = np.exp(await self.model.score(chat, steps))
-        expected = float(np.dot(chances, self.scale))
-        return RatingForecast(expected, dict(zip(self.scale, chances.tolist(), strict=True)))
+            return RatingPrediction(float(await self.model.choose(chat, steps)), {})
+        probabilities = np.exp(await self.model.score(chat, steps))
+        expected = float(np.dot(probabilities, self.scale))
+        by_rating = dict(zip(self.scale, probabilities.tolist(), strict=True))
+        return RatingPrediction(expected, by_rating)

@@ -20,18 +20,18 @@ from genrec.interests.summary.check import Summary
 from genrec.schema import Event, History, Item, Recommendation, Request
 from genrec.semantic_ids.build import IndexConfig, build_table
 from genrec.semantic_ids.table import SemanticIdTable
-from genrec.zero_shot.bias import PositionBias
 from genrec.zero_shot.candidates import Retriever
-from genrec.zero_shot.chat import ChatModel, Failed
+from genrec.zero_shot.chat import ChatError, ChatModel
 from genrec.zero_shot.config import ZeroShotConfig
 from genrec.zero_shot.connect import connect
 from genrec.zero_shot.endpoint import EndpointChat
-from genrec.zero_shot.few_shot import Examples
-from genrec.zero_shot.loop import Loop, answer_all
-from genrec.zero_shot.open import OpenRecommender, TitleIndex
+from genrec.zero_shot.event_loop import EventLoop, gather_answers
+from genrec.zero_shot.few_shot import ExamplePool
+from genrec.zero_shot.open_ended import OpenRecommender, TitleIndex
+from genrec.zero_shot.position_bias import PositionBias
 from genrec.zero_shot.prompts import PromptWriter
 from genrec.zero_shot.ranking import CandidateRanker
-from genrec.zero_shot.ratings import RatingForecast, RatingForecaster, find_scale
+from genrec.zero_shot.ratings import RatingPrediction, RatingPredictor, find_scale
 from genrec.zero_shot.summary import Summarizer
 from genrec.zero_shot.usage import Usage
 
@@ -47,7 +47,7 @@ class ZeroShotRecommender(BaseRecommender):
         data: Dataset,
         table: SemanticIdTable,
         config: ZeroShotConfig | None = None,
-        loop: Loop | None = None,
+        loop: EventLoop | None = None,
         raises: bool = False,
     ) -> None:
         """Fit the retrieval on the train split.
@@ -68,12 +68,12 @@ class ZeroShotRecommender(BaseRecommender):
         self.bias = PositionBias()
         super().__init__(data)
         self._model, self._table = model, table
-        self._loop = loop or Loop()
+        self._loop = loop or EventLoop()
         self._raises = raises
         self._retriever = Retriever(data, table, self.config.sources)
         self._writer = PromptWriter(self._entry, self.config.review_chars, self.config.title_chars)
-        self._examples = (
-            Examples.fit(data, self.config.seed) if self.config.examples else Examples(())
+        self._example_pool = (
+            ExamplePool.fit(data, self.config.seed) if self.config.examples else ExamplePool(())
         )
         self._titles: TitleIndex | None = None
         self._scale: list[float] | None = None
@@ -119,7 +119,7 @@ class ZeroShotRecommender(BaseRecommender):
         """
         config = config or ZeroShotConfig()
         prepared = Dataset.load(data)
-        loop = Loop()
+        loop = EventLoop()
         chat: ChatModel
         if model.startswith(("http://", "https://")):
             chat = connect(model, config, model_name, api_key, loop)
@@ -180,7 +180,7 @@ class ZeroShotRecommender(BaseRecommender):
 
         try:
             return self._run(histories, summarize, "interests")
-        except Failed as failed:
+        except ChatError as failed:
             raise self._away(failed) from None
 
     def next_interests_many(
@@ -203,22 +203,22 @@ class ZeroShotRecommender(BaseRecommender):
             expected.append(ranked[:top])
         return expected
 
-    def foresee_ratings(
+    def predict_ratings(
         self, questions: Sequence[tuple[History, Item]]
-    ) -> list[RatingForecast | None]:
+    ) -> list[RatingPrediction | None]:
         """Return how each history's user would rate an item; None where no answer came."""
         if self._scale is None:
             self._scale = find_scale(self._data)
-        forecaster = RatingForecaster(self._model, self._writer, self._scale)
+        predictor = RatingPredictor(self._model, self._writer, self._scale)
 
-        async def foresee(question: tuple[History, Item]) -> RatingForecast | None:
+        async def predict(question: tuple[History, Item]) -> RatingPrediction | None:
             try:
                 with self._counted():
-                    return await forecaster.foresee(*question)
-            except Failed:
+                    return await predictor.predict(*question)
+            except ChatError:
                 return None
 
-        return self._run(questions, foresee, "ratings")
+        return self._run(questions, predict, "ratings")
 
     def prompt(
         self,
@@ -230,9 +230,9 @@ class ZeroShotRecommender(BaseRecommender):
         """Return a chat as the model is asked, before events are cut, and its tokens' number."""
         request = self._request(user_id, events, at=at, event_type=event_type)
         items = self._candidates([request])[0]
-        shots = self._examples.draw(request, self.config.examples)
+        examples = self._example_pool.draw(request, self.config.examples)
         titles = self._writer.titles(items)
-        chat = self._writer.choose(request, titles, shots)(request.history.events)
+        chat = self._writer.choose(request, titles, examples)(request.history.events)
         text = "\n\n".join(f"[{turn['role']}]\n{turn['content']}" for turn in chat)
         return text, self._loop.run(self._model.count_tokens(chat))
 
@@ -284,7 +284,7 @@ class ZeroShotRecommender(BaseRecommender):
         """
         try:
             self._loop.run(self._model.ping())
-        except Failed as failed:
+        except ChatError as failed:
             raise self._away(failed) from None
 
     def close(self) -> None:
@@ -318,14 +318,14 @@ class ZeroShotRecommender(BaseRecommender):
 
         async def answer(question: tuple[Request, list[Item]]) -> list[Recommendation]:
             request, items = question
-            shots = self._examples.draw(request, self.config.examples)
+            examples = self._example_pool.draw(request, self.config.examples)
             try:
                 with self._counted():
                     if self.method == "open":
-                        ranked = await self._open().recommend(request, items, max(k, 1), shots)
+                        ranked = await self._open().recommend(request, items, max(k, 1), examples)
                     else:
-                        ranked = await ranker.rank(request, items, shots)
-            except Failed as failed:
+                        ranked = await ranker.rank(request, items, examples)
+            except ChatError as failed:
                 if raises:
                     raise self._away(failed) from None
                 return []
@@ -367,7 +367,7 @@ class ZeroShotRecommender(BaseRecommender):
 
     def _run(self, questions: Sequence[Any], answer: Any, what: str) -> list[Any]:
         at_once = 2 * self.config.concurrency
-        return self._loop.run(answer_all(questions, answer, at_once, what, self._note))
+        return self._loop.run(gather_answers(questions, answer, at_once, what, self._note))
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
@@ -375,7 +375,7 @@ class ZeroShotRecommender(BaseRecommender):
         self.usage.lists += 1
         try:
             yield
-        except Failed:
+        except ChatError:
             self.usage.failed_lists += 1
             raise
 
@@ -385,7 +385,7 @@ class ZeroShotRecommender(BaseRecommender):
         parts = [f"{tokens:,} tokens", f"{usage.cached:,} cached", f"{usage.failed:,} failed"]
         return " · ".join(parts)
 
-    def _away(self, failed: Failed) -> EngineUnavailable:
+    def _away(self, failed: ChatError) -> EngineUnavailable:
         return EngineUnavailable(
             f"'{self.model_name}' gave no usable answer ({failed}); ask again later"
         )

@@ -15,10 +15,10 @@ from genrec.interests.summary.codec import MAX_NAMED
 from genrec.interests.summary.schema import MAX_SUMMARY_CHARS, SummaryForm, json_schema
 from genrec.schema import History, Request
 from genrec.semantic_ids.table import SemanticIdTable
-from genrec.zero_shot.chat import ChatModel, JsonForm
+from genrec.zero_shot.chat import ChatModel, ResponseFormat
+from genrec.zero_shot.json_answers import any_of, literal, request_json
 from genrec.zero_shot.prompts import PromptWriter, fit
 from genrec.zero_shot.quoting import quote_text
-from genrec.zero_shot.repair import any_of, ask_json, literal
 
 MAX_NAMES = 60
 """Interests a prompt lists: those the history shows, then others in the table's order."""
@@ -48,19 +48,16 @@ class Summarizer:
         """Say a history's interests; names without evidence are dropped and kept count of.
 
         Raises:
-            Failed: No usable answer; counted in the model's usage.
+            ChatError: No usable answer; counted in the model's usage.
         """
         # Names are shown quoted, so that is how they come back.
         raw = {quote_text(name): name for name in self._names(history)}
-        context = await self.model.context_tokens()
-        room = context - min(self.answer_tokens, context // 2)
         build = self.writer.interests(Request(history), list(raw))
-        who = f"the prompt of user '{history.user_id}'"
-        chat = await fit(build, history.events, room, self.model.count_tokens, who)
+        chat = await fit(build, history, self.model, self.answer_tokens)
         # What shoppers wrote holds neither line breaks nor brackets.
         shown = chat[-1]["content"].count("\n- [")
         numbers = range(len(history.events) - shown + 1, len(history.events) + 1)
-        said = await ask_json(
+        said = await request_json(
             self.model,
             chat,
             _form(list(raw), numbers),
@@ -102,7 +99,7 @@ def _rename(said: SummaryForm, raw: Mapping[str, str]) -> SummaryForm:
     return SummaryForm.model_validate({**content, "summary": text})
 
 
-def _form(names: Sequence[str], numbers: Sequence[int]) -> JsonForm:
+def _form(names: Sequence[str], numbers: Sequence[int]) -> ResponseFormat:
     """Return the form of a summary with interests and events of a prompt."""
     claim, cited, end = map(literal, ('{"interest": ', ', "events": [', "]}"))
     lists = []
@@ -120,7 +117,7 @@ def _form(names: Sequence[str], numbers: Sequence[int]) -> JsonForm:
         f"number ::= {any_number}",
         f"text ::= {text}",
     ]
-    return JsonForm("summary", json_schema(names, numbers), "\n".join([*rules, ""]))
+    return ResponseFormat("summary", json_schema(names, numbers), "\n".join([*rules, ""]))
 
 
 def _read(content: Any) -> SummaryForm:

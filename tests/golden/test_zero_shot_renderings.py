@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from genrec.schema import Event, History, Item, Request
-from genrec.zero_shot.few_shot import Shot
+from genrec.zero_shot.few_shot import FewShotExample
 from genrec.zero_shot.prompts import PromptWriter
 
 FOLDER = Path(__file__).parent / "zero_shot"
@@ -24,13 +24,13 @@ EVENTS = (
     Event("u", "kettle", 0, "view"),
     Event("u", "balm", 3 * DAY, "purchase", 4.5, "Five stars", HOSTILE),
 )
-SHOT = Shot((Event("v", "pot", 0, "purchase", 2.0),), "tray")
+EXAMPLE = FewShotExample((Event("v", "pot", 0, "purchase", 2.0),), "tray")
 REQUEST = Request(History("u", EVENTS), at=12 * DAY, event_type="purchase")
 WRITER = PromptWriter(ITEMS.get, review_chars=90)
 TITLES = WRITER.titles([ITEMS["tray"], ITEMS["pot"]])
 
 CHATS = {
-    "choose": WRITER.choose(REQUEST, TITLES, [SHOT])(EVENTS),
+    "choose": WRITER.choose(REQUEST, TITLES, [EXAMPLE])(EVENTS),
     "choose_cut": WRITER.choose(REQUEST, TITLES)(EVENTS[1:]),
     "choose_nobody": WRITER.choose(Request(History("new", ())), TITLES)(()),
     "rank": WRITER.rank(REQUEST, TITLES, 2)(EVENTS),

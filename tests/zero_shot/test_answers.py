@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from genrec.schema import Event, History, Item, Request
-from genrec.zero_shot.bias import PositionBias
-from genrec.zero_shot.chat import Failed
-from genrec.zero_shot.open import OpenRecommender, TitleIndex
+from genrec.zero_shot.chat import ChatError
+from genrec.zero_shot.json_answers import find_json, list_format, list_parser, request_json
+from genrec.zero_shot.open_ended import OpenRecommender, TitleIndex
+from genrec.zero_shot.position_bias import PositionBias
 from genrec.zero_shot.prompts import PromptWriter
 from genrec.zero_shot.ranking import CandidateRanker
-from genrec.zero_shot.repair import ask_json, find_json, list_form, read_list
 from genrec.zero_shot.usage import Usage
 
 ITEMS = [
@@ -44,9 +44,9 @@ class Scripted:
 
 
 def ask(model):
-    form = list_form("ranking", "ranking", None, 3)
-    question = ask_json(
-        model, [{"role": "user", "content": "?"}], form, read_list("ranking"), 9, WRITER.repair
+    form = list_format("ranking", "ranking", None, 3)
+    question = request_json(
+        model, [{"role": "user", "content": "?"}], form, list_parser("ranking"), 9, WRITER.repair
     )
     return asyncio.run(question)
 
@@ -76,7 +76,7 @@ def test_else_the_model_is_asked_again_once(text):
     question, answer, follow_up = model.asked[1]
     assert answer == {"role": "assistant", "content": text} and "JSON alone" in follow_up["content"]
     model = Scripted(text, text, '{"ranking": ["a"]}')
-    with pytest.raises(Failed):
+    with pytest.raises(ChatError):
         ask(model)
     assert len(model.asked) == 2 and model.usage.failed == 1 and model.usage.repaired == 0
 
@@ -127,7 +127,7 @@ def test_a_written_ranking_keeps_only_candidates():
     ranked, _ = rank(model)
     assert [item.item_id for item, _ in ranked] == ["pot", "kettle", "tray"]
     assert model.usage.dropped == {"not a candidate": 2, "candidates not named": 2}
-    with pytest.raises(Failed, match="no candidate named"):
+    with pytest.raises(ChatError, match="no candidate named"):
         rank(Scripted('{"ranking": ["Tea"]}'))
 
 

@@ -8,8 +8,8 @@ import pytest
 from genrec.errors import ArtifactError, ConfigError, EngineUnavailable
 from genrec.recommender import Recommender
 from genrec.zero_shot.cache import AnswerCache
-from genrec.zero_shot.chat import Failed
-from genrec.zero_shot.client import Client, Patience, _retry_after
+from genrec.zero_shot.chat import ChatError
+from genrec.zero_shot.client import Client, RetryPolicy, _retry_after
 from genrec.zero_shot.config import ZeroShotConfig
 from genrec.zero_shot.usage import Usage
 from tests.zero_shot.faulty_server import HANG_S, FaultyServer
@@ -79,9 +79,9 @@ def test_one_who_asks_alone_is_told_why(faulty, data, chain):
     recommender.close()
 
 
-def ask(server, patience, path="/v1/chat/completions", key=None, times=1):
+def ask(server, policy, path="/v1/chat/completions", key=None, times=1):
     usage = Usage()
-    client = Client(server.url, usage, patience, key)
+    client = Client(server.url, usage, policy, key)
 
     async def talk():
         body = {"messages": [{"role": "user", "content": f'Candidates:\n- "a{times}"'}]}
@@ -96,9 +96,9 @@ def ask(server, patience, path="/v1/chat/completions", key=None, times=1):
 def test_a_server_that_hangs_is_left_in_time():
     server = FaultyServer(0, 1.0)
     server.fault_of = lambda *_: "hang"
-    usage, talk = ask(server, Patience(timeout_s=0.2, attempts=3, first_wait_s=0.01))
+    usage, talk = ask(server, RetryPolicy(timeout_s=0.2, attempts=3, first_wait_s=0.01))
     begin = time.monotonic()
-    with pytest.raises(Failed, match="timeout"):
+    with pytest.raises(ChatError, match="timeout"):
         asyncio.run(talk())
     assert time.monotonic() - begin < HANG_S
     assert (usage.sent, usage.retries, usage.failures) == (3, 2, {"timeout": 1})
@@ -108,9 +108,9 @@ def test_a_server_that_hangs_is_left_in_time():
 def test_the_deadline_ends_what_attempts_would_not():
     server = FaultyServer(0, 1.0)
     server.fault_of = lambda *_: "500"
-    usage, talk = ask(server, Patience(attempts=1000, deadline_s=0.5, first_wait_s=0.1))
+    usage, talk = ask(server, RetryPolicy(attempts=1000, deadline_s=0.5, first_wait_s=0.1))
     begin = time.monotonic()
-    with pytest.raises(Failed, match="http 500"):
+    with pytest.raises(ChatError, match="http 500"):
         asyncio.run(talk())
     assert time.monotonic() - begin < 1.5
     server.stop()
@@ -119,12 +119,12 @@ def test_the_deadline_ends_what_attempts_would_not():
 def test_a_refusal_is_said_at_once():
     server = FaultyServer()
     server.misbehave = lambda handler, *_: handler.reply(401, {"error": {"message": "who?"}})
-    usage, talk = ask(server, Patience())
+    usage, talk = ask(server, RetryPolicy())
     with pytest.raises(ConfigError, match="HTTP 401: who"):
         asyncio.run(talk())
     server.misbehave = lambda handler, *_: handler.reply(400, {"error": {"message": "too long"}})
-    usage, talk = ask(server, Patience())
-    with pytest.raises(Failed, match="too long"):
+    usage, talk = ask(server, RetryPolicy())
+    with pytest.raises(ChatError, match="too long"):
         asyncio.run(talk())
     assert usage.sent == 1 and usage.failures == {"http 400": 1}
     server.stop()
@@ -144,7 +144,7 @@ def test_no_more_at_once_than_allowed():
 
     server.handle = count
     usage = Usage()
-    client = Client(server.url, usage, Patience(concurrency=3))
+    client = Client(server.url, usage, RetryPolicy(concurrency=3))
 
     async def talk():
         bodies = [{"messages": [{"role": "user", "content": f"{n}"}]} for n in range(20)]

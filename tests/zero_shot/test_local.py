@@ -10,7 +10,7 @@ import torch
 from benchmarks.zero_shot import score_separately
 from genrec.errors import ConfigError
 from genrec.model.scratch import ScratchConfig, make_model, train_tokenizer
-from genrec.zero_shot.chat import JsonForm
+from genrec.zero_shot.chat import ResponseFormat
 from genrec.zero_shot.local import LocalChat
 from genrec.zero_shot.prompts import PromptWriter
 
@@ -56,10 +56,10 @@ def test_a_title_that_begins_another_is_told_apart(model, prompts):
 def test_only_options_are_written(model, prompts):
     for chat, titles in prompts:
         assert asyncio.run(model.choose(chat, titles)) in titles
-        form = JsonForm("ranking", {}, "", ("ranking", tuple(titles), len(titles)))
+        form = ResponseFormat("ranking", {}, "", ("ranking", tuple(titles), len(titles)))
         ranking = json.loads(asyncio.run(model.write(chat, 10, form)))["ranking"]
         assert sorted(ranking) == sorted(titles)
-        first = JsonForm("ranking", {}, "", ("ranking", tuple(titles), 2))
+        first = ResponseFormat("ranking", {}, "", ("ranking", tuple(titles), 2))
         assert json.loads(asyncio.run(model.write(chat, 10, first)))["ranking"] == ranking[:2]
 
 

@@ -111,9 +111,9 @@ def test_what_can_be_supposed_and_what_cannot(recommender, data):
 
 
 def test_ratings_and_next_interests(recommender, requests, data):
-    forecast = recommender.foresee_ratings([(requests[0].history, data.items[0])])[0]
-    assert 1 <= forecast.rating <= 5
-    assert sum(forecast.chances.values()) == pytest.approx(1)
+    prediction = recommender.predict_ratings([(requests[0].history, data.items[0])])[0]
+    assert 1 <= prediction.rating <= 5
+    assert sum(prediction.probabilities.values()) == pytest.approx(1)
     expected = recommender.next_interests(requests[0].history.user_id, top=3)
     names = set(recommender.table.names.values())
     assert expected and all(name in names and 0 < share <= 1 for name, share in expected)

@@ -10,7 +10,7 @@ from genrec.interests.summary.check import check_summary
 from genrec.interests.summary.schema import SummaryForm
 from genrec.schema import Event, History, Item
 from genrec.semantic_ids.table import SemanticIdTable
-from genrec.zero_shot.chat import Failed
+from genrec.zero_shot.chat import ChatError
 from genrec.zero_shot.prompts import PromptWriter
 from genrec.zero_shot.summary import Summarizer
 from tests.zero_shot.test_answers import Scripted
@@ -111,5 +111,5 @@ def test_an_answer_of_another_form_is_asked_for_again_with_the_fault(wrong, faul
     model = Watched(json.dumps(wrong), json.dumps(answer("Tea.", fading={"tea": [1]})))
     assert summarize(model).names("fading") == ["tea"]
     assert fault in model.asked[1][-1]["content"] and model.usage.repaired == 1
-    with pytest.raises(Failed):
+    with pytest.raises(ChatError):
         summarize(Watched(json.dumps(wrong), json.dumps(wrong)))

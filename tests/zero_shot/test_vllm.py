@@ -98,7 +98,7 @@ def test_interests_and_ratings(connect, requests, data):
             assert set(interest.evidence) <= set(request.history.events)
         assert not {interest.name for interest in summary.interests} & set(summary.unsupported)
     asked = [(request.history, data.items[3]) for request in requests[:8]]
-    assert all(1 <= found.rating <= 5 for found in recommender.foresee_ratings(asked))
+    assert all(1 <= found.rating <= 5 for found in recommender.predict_ratings(asked))
 
 
 def test_a_history_is_cut_to_the_servers_length(connect, requests, data):

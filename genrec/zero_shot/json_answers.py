@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from genrec.zero_shot.chat import Chat, ChatModel, Failed, JsonForm, Message
+from genrec.zero_shot.chat import Chat, ChatError, ChatModel, Message, ResponseFormat
 
 T = TypeVar("T")
 Reader = Callable[[Any], T]
@@ -16,10 +16,10 @@ Reader = Callable[[Any], T]
 _FENCE = re.compile(r"```(?:json)?|</?think>", re.IGNORECASE)
 
 
-async def ask_json(
+async def request_json(
     model: ChatModel,
     chat: Chat,
-    form: JsonForm,
+    form: ResponseFormat,
     read: Reader[T],
     max_tokens: int,
     ask_again: Callable[[Chat, str, str], list[Message]],
@@ -38,7 +38,7 @@ async def ask_json(
         ask_again: From the chat, the answer and the fault to the follow-up.
 
     Raises:
-        Failed: No answer, or none that can be read; counted in the model's usage.
+        ChatError: No answer, or none that can be read; counted in the model's usage.
     """
     text = await model.write(chat, max_tokens, form)
     try:
@@ -55,7 +55,7 @@ async def ask_json(
         except ValueError as error:
             kind = "not json" if isinstance(error, json.JSONDecodeError) else "wrong form"
             model.usage.failures[kind] += 1
-            raise Failed(kind, _say(error)) from None
+            raise ChatError(kind, _say(error)) from None
     model.usage.repaired += 1
     return found
 
@@ -81,7 +81,7 @@ def find_json(text: str) -> Any:
     raise first or json.JSONDecodeError("no JSON object", text[:200], 0)
 
 
-def read_list(key: str) -> Reader[list[str]]:
+def list_parser(key: str) -> Reader[list[str]]:
     """Return a reader of ``{"key": ["text", ...]}``."""
 
     def read(content: Any) -> list[str]:
@@ -96,7 +96,7 @@ def read_list(key: str) -> Reader[list[str]]:
     return read
 
 
-def list_form(name: str, key: str, options: Sequence[str] | None, wanted: int) -> JsonForm:
+def list_format(name: str, key: str, options: Sequence[str] | None, wanted: int) -> ResponseFormat:
     """Return the form of ``{"key": [...]}``.
 
     Args:
@@ -122,7 +122,9 @@ def list_form(name: str, key: str, options: Sequence[str] | None, wanted: int) -
     }
     more = f'entry (", " entry){{0,{wanted - 1}}}' if wanted > 1 else "entry"
     opening = literal(f'{{"{key}": [')
-    return JsonForm(name, schema, f'root ::= {opening} {more} "]}}"\nentry ::= {rule}\n', lists)
+    return ResponseFormat(
+        name, schema, f'root ::= {opening} {more} "]}}"\nentry ::= {rule}\n', lists
+    )
 
 
 def any_of(texts: Sequence[str]) -> str:

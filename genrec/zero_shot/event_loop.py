@@ -19,7 +19,7 @@ T = TypeVar("T")
 Q = TypeVar("Q")
 
 
-class Loop:
+class EventLoop:
     """Runs coroutines; starts with the first one."""
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class Loop:
             self._loop.close()
 
 
-async def answer_all(
+async def gather_answers(
     questions: Sequence[Q],
     answer: Callable[[Q], Awaitable[T]],
     at_once: int,

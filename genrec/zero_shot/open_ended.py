@@ -11,11 +11,11 @@ import numpy as np
 
 from genrec.schema import Item, Request
 from genrec.zero_shot.chat import ChatModel
-from genrec.zero_shot.prompts import PromptWriter, Shot, fit
+from genrec.zero_shot.json_answers import list_format, list_parser, request_json
+from genrec.zero_shot.prompts import FewShotExample, PromptWriter, fit
 from genrec.zero_shot.quoting import quote_text
-from genrec.zero_shot.repair import ask_json, list_form, read_list
 
-LEAST_LIKENESS = 0.7
+MIN_SIMILARITY = 0.7
 """Cosine of character n-grams below which a title is none of an item's: a word of difference in a
 title of four still passes, a shared brand alone does not."""
 
@@ -36,7 +36,7 @@ class TitleIndex:
         self._vectorizer = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), dtype=np.float32)
         self._vectors = self._vectorizer.fit_transform([*titles, "any"])[:-1]
 
-    def find(self, title: str, least: float = LEAST_LIKENESS) -> tuple[Item, float] | None:
+    def find(self, title: str, least: float = MIN_SIMILARITY) -> tuple[Item, float] | None:
         """Return the item with the likest title and how alike they are; None where none is.
 
         Args:
@@ -74,7 +74,7 @@ class OpenRecommender:
         request: Request,
         shelf: Sequence[Item],
         wanted: int,
-        shots: Sequence[Shot] = (),
+        examples: Sequence[FewShotExample] = (),
     ) -> list[tuple[Item, float]]:
         """Return the items named, in order, with minus their rank; what is no item is dropped.
 
@@ -82,21 +82,18 @@ class OpenRecommender:
             request: What it forbids is dropped and counted too.
             shelf: Items shown as what the shop has; may be empty.
             wanted: How many titles to ask for.
-            shots: Examples.
+            examples: Few-shot examples.
 
         Raises:
-            Failed: No usable answer; counted in the model's usage.
+            ChatError: No usable answer; counted in the model's usage.
         """
-        context = await self.model.context_tokens()
-        room = context - min(self.answer_tokens, context // 2)
-        build = self.writer.open(request, self.writer.titles(shelf), wanted, shots)
-        who = f"the prompt of user '{request.history.user_id}'"
-        chat = await fit(build, request.history.events, room, self.model.count_tokens, who)
-        named = await ask_json(
+        build = self.writer.open(request, self.writer.titles(shelf), wanted, examples)
+        chat = await fit(build, request.history, self.model, self.answer_tokens)
+        named = await request_json(
             self.model,
             chat,
-            list_form("titles", "titles", None, wanted),
-            read_list("titles"),
+            list_format("titles", "titles", None, wanted),
+            list_parser("titles"),
             self.answer_tokens,
             self.writer.repair,
         )

@@ -1,7 +1,7 @@
-"""What a chat model does: write an answer, or say how likely each of some answers is.
+"""The interface of chat models: write an answer, or return the log-probabilities of given answers.
 
-Two stand behind it: ``endpoint.EndpointChat`` (any OpenAI-compatible URL) and ``local.LocalChat``
-(a Hugging Face causal LM in this process). Knows nothing of users or items.
+Implementations: ``endpoint.EndpointChat`` (any OpenAI-compatible URL) and ``local.LocalChat`` (a
+Hugging Face causal LM in this process). Knows nothing of users or items.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from genrec.zero_shot.usage import Usage
 
 
 class Message(TypedDict):
-    """One turn of a chat; ``role`` is "system", "user" or "assistant"."""
+    """One message of a chat; ``role`` is "system", "user" or "assistant"."""
 
     role: str
     content: str
@@ -25,39 +25,41 @@ class Message(TypedDict):
 Chat = Sequence[Message]
 
 
-class ChatError(Exception):  # noqa: N818  (a counted outcome, not a fault of the program)
-    """A request ended without an answer.
+class ChatError(Exception):
+    """A request ended without a usable answer.
 
     Attributes:
-        kind: What it is counted under, such as "timeout", "http 500" or "not json".
+        kind: The category it is counted in, such as "timeout", "http 500" or "not json".
+        detail: What happened, on one line.
     """
 
     def __init__(self, kind: str, detail: str = "") -> None:
         super().__init__(f"{kind}: {detail}" if detail else kind)
-        self.kind = kind
+        self.kind, self.detail = kind, detail
 
 
 @dataclass(frozen=True)
 class ResponseFormat:
-    """The form of a JSON answer.
+    """The format of a JSON answer.
 
     Attributes:
-        name: Of the form.
-        schema: As JSON schema; a server that can is held to it.
-        grammar: The same as an EBNF grammar, for vLLM: without white space but for one blank after
-            each comma and colon. Where white space is free, a small model may write nothing else.
-        lists: Where the answer is one list of distinct strings: its key and what may stand in it.
-            A model in this process writes it under a trie of these strings.
+        name: Of the format.
+        schema: As JSON schema; enforced by servers that support it.
+        grammar: The same as an EBNF grammar, for vLLM. The only white space it allows is one blank
+            after each comma and colon; where white space is free, a small model may write nothing
+            else.
+        choices: If the answer is one list of distinct strings: its key, the strings allowed, and
+            the maximum length of the list. A local model is restricted to these by a trie.
     """
 
     name: str
     schema: Mapping[str, Any]
     grammar: str
-    lists: tuple[str, tuple[str, ...], int] | None = None
+    choices: tuple[str, tuple[str, ...], int] | None = None
 
 
 class ChatModel(Protocol):
-    """A chat model; every method may be awaited many times at once."""
+    """A chat model; every method may be awaited concurrently."""
 
     name: str
     usage: Usage
@@ -65,60 +67,62 @@ class ChatModel(Protocol):
     """Whether ``score`` works: it needs the model's log-probabilities of given tokens."""
 
     async def context_tokens(self) -> int:
-        """Return the longest prompt and answer together, in the model's tokens."""
+        """Return the maximum length of prompt and answer together, in the model's tokens."""
         ...
 
     async def count_tokens(self, chat: Chat) -> int:
-        """Return the length of a chat, with the opening of the answer, in the model's tokens."""
+        """Return the length of a chat including the start of the answer, in the model's tokens."""
         ...
 
-    async def write(self, chat: Chat, max_tokens: int, form: ResponseFormat | None = None) -> str:
-        """Write an answer, greedily.
+    async def write(
+        self, chat: Chat, max_tokens: int, response_format: ResponseFormat | None = None
+    ) -> str:
+        """Write an answer greedily.
 
         Args:
-            chat: Ends with the user's turn.
-            max_tokens: Longest answer.
-            form: Of a JSON answer; None: free text. A server that cannot be held to it may
-                answer otherwise.
+            chat: Ends with the user's message.
+            max_tokens: Maximum length of the answer.
+            response_format: Of a JSON answer; None: free text. A server that cannot enforce it may
+                answer differently.
 
         Raises:
-            ChatError: No answer came; counted in ``usage``.
+            ChatError: No answer; counted in ``usage``.
         """
         ...
 
     async def choose(self, chat: Chat, options: Sequence[str]) -> str:
-        """Write one of the options, greedily.
+        """Write one of the options greedily.
 
         Raises:
-            ChatError: No answer came, or none of the options; counted in ``usage``.
+            ChatError: No answer, or none of the options; counted in ``usage``.
         """
         ...
 
     async def score(self, chat: Chat, options: Sequence[str]) -> np.ndarray:
-        """Return the log-probability with which the model, held to the options, writes each.
+        """Return the log-probability of each option, given that the answer is one of them.
 
         The chat is read once for all options.
 
         Args:
-            chat: Ends with the user's turn.
+            chat: Ends with the user's message.
             options: Distinct answers.
 
         Returns:
             In nats; their exponentials sum to 1. Shape: (options,), float64.
 
         Raises:
-            ChatError: No answer came; counted in ``usage``.
+            ChatError: No answer; counted in ``usage``.
         """
         ...
 
     async def ping(self) -> None:
-        """Ask whether the model is there; costs no tokens.
+        """Check that the model is reachable; costs no tokens.
 
         Raises:
             ChatError: It does not answer.
         """
         ...
 
-    def close(self) -> None:
-        """Let go of connections and memory."""
+    async def close(self) -> None:
+        """Release connections and memory."""
         ...

@@ -1,54 +1,46 @@
-"""HTTP that does not give up early and does not hang: retries, bounded time, bounded concurrency.
+"""JSON over HTTP with retries, bounded time and bounded concurrency.
 
-Enters: JSON bodies. Leaves: JSON answers that were checked, or ``ChatError``. Knows nothing of chats.
+Enters: JSON bodies. Leaves: validated JSON answers, or a ``ChatError``. Knows nothing of chats.
+``openai`` sends and classifies errors, ``tenacity`` schedules the retries. openai's own retries
+would not repeat malformed answers, and would ignore the deadline.
 """
 
 from __future__ import annotations
 
 import asyncio
 import email.utils
-import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import httpx
+import openai
+from pydantic import HttpUrl, TypeAdapter, ValidationError
+from tenacity import (
+    AsyncRetrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    stop_before_delay,
+    wait_exception,
+    wait_random_exponential,
+)
 
 from genrec.errors import ConfigError
 from genrec.zero_shot.cache import AnswerCache, hash_question
 from genrec.zero_shot.chat import ChatError
+from genrec.zero_shot.config import RetryPolicy
 from genrec.zero_shot.usage import Usage
 
 T = TypeVar("T")
 
 RETRYABLE = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})
-FATAL = frozenset({401, 402, 403, 404, 405})
-
-
-@dataclass(frozen=True)
-class RetryPolicy:
-    """How long to try.
-
-    Attributes:
-        concurrency: Requests under way at the same time.
-        timeout_s: Longest wait for one answer.
-        attempts: Most requests for one answer.
-        deadline_s: Longest time for one answer, waits and retries included.
-        first_wait_s: Upper end of the wait before the second attempt; doubled for each further.
-        longest_wait_s: Upper end of any wait, also of what a server asks for in Retry-After.
-    """
-
-    concurrency: int = 8
-    timeout_s: float = 60.0
-    attempts: int = 5
-    deadline_s: float = 300.0
-    first_wait_s: float = 0.5
-    longest_wait_s: float = 60.0
+UNAUTHORIZED = frozenset({401, 402, 403})
+FATAL = UNAUTHORIZED | {404, 405}
+MAX_WAIT_S = 60.0
+"""Longest backoff, and longest Retry-After that is honoured."""
 
 
 class Client:
-    """Asks one server; all methods run in one event loop."""
+    """Sends requests to one server; all methods run in one event loop."""
 
     def __init__(
         self,
@@ -62,172 +54,162 @@ class Client:
         self._usage = usage
         self._policy = policy or RetryPolicy()
         self._cache = cache
-        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-        self._http: httpx.AsyncClient | None = None
-        self._free = asyncio.Semaphore(self._policy.concurrency)
+        try:
+            TypeAdapter(HttpUrl).validate_python(url)
+        except ValidationError as error:
+            raise ConfigError(f"'{url}' is not a URL: {error.errors()[0]['msg']}") from None
+        self._api = openai.AsyncOpenAI(
+            base_url=self.url,
+            api_key=api_key or "EMPTY",
+            max_retries=0,
+            timeout=None,
+        )
+        self._slots = asyncio.Semaphore(self._policy.concurrency)
 
-    async def ask(self, path: str, body: Any, read: Callable[[Any], T], method: str = "POST") -> T:
-        """Return what ``read`` takes from the answer, from the cache where it is there.
+    async def ask(self, path: str, body: Any, parse: Callable[[Any], T]) -> T:
+        """Return the parsed answer, from the cache if it is there.
 
         Args:
             path: Below the URL.
-            body: Sent as JSON; with the address it is the key of the cache.
-            read: Takes an answer apart; raises ``ValueError``, ``KeyError``, ``TypeError`` or
-                ``IndexError`` where it is of the wrong form: then it is asked for again.
-            method: Of HTTP.
+            body: Sent as JSON; together with the address it is the key of the cache.
+            parse: Extracts the result; an answer for which it raises ``ValueError``, ``KeyError``,
+                ``TypeError``, ``IndexError`` or ``AttributeError`` is asked for again.
 
         Raises:
-            ChatError: No usable answer in the time and attempts there are; counted.
-            ConfigError: The server refuses whatever is asked: a wrong key, model or address.
+            ChatError: No usable answer within the policy; counted in ``usage``.
+            ConfigError: The server rejects every request: wrong key, model or address.
         """
         key = hash_question(self.url + path, body)
-        if self._cache is not None and (kept := self._cache.get(key)) is not None:
+        if self._cache is not None and (cached := self._cache.get(key)) is not None:
             self._usage.cached += 1
-            return read(kept)
+            return parse(cached)
         try:
-            content, found = await self._persist(method, path, body, read)
-        except ChatError:
+            content, result = await self._retry(path, body, parse)
+        except openai.APIStatusError as error:
+            if error.status_code in FATAL:
+                raise self._rejected(path, error) from None
+            self._usage.failures[f"http {error.status_code}"] += 1
+            raise ChatError(f"http {error.status_code}", _message(error)) from None
+        except ChatError as error:
             self._usage.failures[error.kind] += 1
             raise
         self._count_tokens(content)
         if self._cache is not None:
             self._cache.put(key, content)
-        return found
+        return result
 
-    async def probe(self, method: str, path: str, body: Any = None) -> Any | None:
-        """Return the answer to a question that not every server knows; None where it does not.
+    async def probe(self, path: str, body: Any = None) -> Any | None:
+        """Ask for what not every server offers (GET without a body); None if this one does not.
 
         Raises:
-            ChatError: Nothing answers.
-            ConfigError: The key is refused.
+            ChatError: The server does not answer.
+            ConfigError: The key is rejected.
         """
         try:
-            return (await self._persist(method, path, body, lambda content: content))[0]
-        except (ChatError, ConfigError) as error:
-            cause = error.__cause__
-            if isinstance(cause, _Refused) and cause.status not in (401, 402, 403):
-                return None
-            raise
+            return (await self._retry(path, body, lambda content: content))[0]
+        except openai.APIStatusError as error:
+            if error.status_code in UNAUTHORIZED:
+                raise self._rejected(path, error) from None
+            return None
 
-    async def reach(self, path: str, timeout_s: float = 5.0) -> None:
-        """Ask once, and soon give up.
+    async def ping(self, path: str, timeout_s: float = 5.0) -> None:
+        """Send one GET request; an error status counts as an answer.
 
         Raises:
-            ChatError: Nothing answers; not counted.
+            ChatError: No answer; not counted.
         """
         try:
             async with asyncio.timeout(timeout_s):
-                await self._send("GET", path, None)
+                await self._send(path, None)
         except TimeoutError:
             raise ChatError("timeout", f"no answer within {timeout_s:g} s") from None
-        except _Fault as fault:
-            raise ChatError(fault.kind, str(fault)) from None
-        except _Refused:
-            pass  # whoever refuses is there
+        except openai.APIStatusError:
+            pass
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._http is not None:
-            await self._http.aclose()
-            self._http = None
+        await self._api.close()
 
-    async def _persist(
-        self, method: str, path: str, body: Any, read: Callable[[Any], T]
-    ) -> tuple[Any, T]:
-        """Ask until there is a usable answer, the attempts are used up, or time is."""
-        policy, end = self._policy, time.monotonic() + self._policy.deadline_s
-        fault = _Fault("timeout", f"no turn within {policy.deadline_s:g} s")
-        for attempt in range(policy.attempts):
-            try:
-                async with asyncio.timeout(max(0.0, end - time.monotonic())):
-                    async with self._free:
-                        self._usage.sent += 1
-                        self._usage.retries += attempt > 0
-                        content = await self._send(method, path, body)
-                return content, _read(read, content)
-            except TimeoutError:
-                break
-            except _Refused as refused:
-                if refused.status in FATAL:
-                    raise ConfigError(f"{self.url}{path}: {refused}") from refused
-                raise ChatError(f"http {refused.status}", str(refused)) from refused
-            except _Fault as found:
-                fault = found
-            wait = self._wait(attempt, fault)
-            if attempt + 1 == policy.attempts or time.monotonic() + wait >= end:
-                break
-            await asyncio.sleep(wait)
-        raise ChatError(fault.kind, f"{self.url}{path}: {fault}")
-
-    async def _send(self, method: str, path: str, body: Any) -> Any:
-        """Send once and return the JSON that comes back."""
-        if self._http is None:
-            limits = httpx.Limits(max_connections=self._policy.concurrency)
-            self._http = httpx.AsyncClient(headers=self._headers, limits=limits, timeout=None)
+    async def _retry(self, path: str, body: Any, parse: Callable[[Any], T]) -> tuple[Any, T]:
+        """Send until there is a usable answer, or attempts or time run out."""
+        policy = self._policy
+        attempts = AsyncRetrying(
+            retry=retry_if_exception_type(_Retryable),
+            stop=stop_after_attempt(policy.attempts) | stop_before_delay(policy.deadline_s),
+            # Random waits, so that clients told the same time do not return at the same moment.
+            wait=wait_random_exponential(policy.first_wait_s, MAX_WAIT_S)
+            + wait_exception(lambda error: getattr(error, "wait_s", 0.0)),
+            reraise=True,
+        )
         try:
-            # httpx times each read; a server that drips would hold the connection for ever.
-            async with asyncio.timeout(self._policy.timeout_s):
-                answer = await self._http.request(method, self.url + path, json=body)
+            async with asyncio.timeout(policy.deadline_s):
+                async for attempt in attempts:
+                    with attempt:
+                        async with self._slots:
+                            self._usage.sent += 1
+                            self._usage.retries += attempt.retry_state.attempt_number > 1
+                            content = await self._send(path, body)
+                        return content, _parse(parse, content)
         except TimeoutError:
-            raise _Fault("timeout", f"no answer within {self._policy.timeout_s:g} s") from None
-        except (httpx.TransportError, httpx.DecodingError) as error:
-            raise _Fault("connection", f"{type(error).__name__}: {error}") from None
-        except httpx.InvalidURL as error:
-            raise ConfigError(f"'{self.url}' is no URL: {error}") from None
-        if answer.status_code in RETRYABLE:
-            wait = _retry_after(answer.headers.get("retry-after"))
-            raise _Fault(f"http {answer.status_code}", _words(answer), wait)
-        if not answer.is_success:
-            raise _Refused(answer.status_code, _words(answer))
+            detail = f"{self.url}{path}: no answer within {policy.deadline_s:g} s"
+            raise ChatError("timeout", detail) from None
+        except _Retryable as error:
+            raise ChatError(error.kind, f"{self.url}{path}: {error.detail}") from None
+        raise AssertionError("tenacity returns or raises")
+
+    async def _send(self, path: str, body: Any) -> Any:
+        """Send one request and return the JSON of the answer."""
         try:
-            return answer.json()
+            # HTTP timeouts restart with every read; a server that drips bytes would evade them.
+            async with asyncio.timeout(self._policy.timeout_s):
+                if body is None:
+                    return await self._api.get(path, cast_to=object)
+                return await self._api.post(path, cast_to=object, body=body)
+        except TimeoutError:
+            detail = f"no answer within {self._policy.timeout_s:g} s"
+            raise _Retryable("timeout", detail) from None
+        except openai.APIStatusError as error:
+            if error.status_code in RETRYABLE:
+                wait_s = min(MAX_WAIT_S, _retry_after(error.response.headers.get("retry-after")))
+                raise _Retryable(f"http {error.status_code}", _message(error), wait_s) from None
+            raise
+        except openai.APIConnectionError as error:
+            cause = error.__cause__ or error
+            raise _Retryable("connection", f"{type(cause).__name__}: {cause}") from None
         except ValueError as error:
-            raise _Fault("broken answer", f"not JSON: {error}") from None
+            raise _Retryable("broken answer", f"not JSON: {error}") from None
+
+    def _rejected(self, path: str, error: openai.APIStatusError) -> ConfigError:
+        return ConfigError(f"{self.url}{path}: HTTP {error.status_code}: {_message(error)}")
 
     def _count_tokens(self, content: Any) -> None:
         usage = content.get("usage") if isinstance(content, dict) else None
         if isinstance(usage, dict):
-            self._usage.prompt_tokens += _whole(usage.get("prompt_tokens"))
-            self._usage.answer_tokens += _whole(usage.get("completion_tokens"))
-
-    def _wait(self, attempt: int, fault: _Fault) -> float:
-        """Return the seconds until the next attempt: full jitter, and what the server asks for."""
-        most = min(self._policy.longest_wait_s, self._policy.first_wait_s * 2**attempt)
-        asked = min(fault.wait_s, self._policy.longest_wait_s)
-        # Who was told the same time should not come back at the same moment.
-        return asked + random.uniform(0, most)
+            self._usage.prompt_tokens += _int_or_zero(usage.get("prompt_tokens"))
+            self._usage.answer_tokens += _int_or_zero(usage.get("completion_tokens"))
 
 
-class _Fault(Exception):
-    """An attempt that failed and may go better next time."""
+class _Retryable(ChatError):
+    """A failed attempt that may succeed the next time."""
 
-    def __init__(self, kind: str, words: str, wait_s: float = 0.0) -> None:
-        super().__init__(words)
-        self.kind = kind
+    def __init__(self, kind: str, detail: str, wait_s: float = 0.0) -> None:
+        super().__init__(kind, detail)
         self.wait_s = wait_s
 
 
-class _Refused(Exception):
-    """The server will not answer this, however often it is asked."""
-
-    def __init__(self, status: int, words: str) -> None:
-        super().__init__(f"HTTP {status}: {words}")
-        self.status = status
-
-
-def _read(read: Callable[[Any], T], content: Any) -> T:
+def _parse(parse: Callable[[Any], T], content: Any) -> T:
     try:
-        return read(content)
+        return parse(content)
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-        raise _Fault("broken answer", f"of the wrong form ({error!r})") from None
+        raise _Retryable("broken answer", f"malformed ({error!r})") from None
 
 
-def _whole(value: Any) -> int:
+def _int_or_zero(value: Any) -> int:
     return value if isinstance(value, int) else 0
 
 
 def _retry_after(value: str | None) -> float:
-    """Return the seconds a Retry-After header asks for; 0 where it says nothing."""
+    """Return the seconds that a Retry-After header asks for; 0 if it is missing or unreadable."""
     if not value:
         return 0.0
     try:
@@ -240,11 +222,8 @@ def _retry_after(value: str | None) -> float:
         return 0.0
 
 
-def _words(answer: httpx.Response) -> str:
-    try:
-        content = answer.json()
-        error = content.get("error", content)
-        words = error.get("message", error) if isinstance(error, dict) else error
-    except (ValueError, AttributeError):
-        words = answer.text
-    return " ".join(str(words).split())[:300]
+def _message(error: openai.APIStatusError) -> str:
+    """Return the server's own words on one line."""
+    body: Any = error.body
+    message = body.get("message", body) if isinstance(body, dict) else body
+    return " ".join(str(message or error.response.text).split())[:300]

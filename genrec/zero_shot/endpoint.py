@@ -1,93 +1,98 @@
-"""A chat model behind an OpenAI-compatible URL; vLLM's extras are used where they are found.
+"""A chat model behind an OpenAI-compatible URL; uses vLLM's extensions where the server has them.
 
-Every server: chat completions, with ``response_format`` for JSON. vLLM as well: its tokenizer and
+Every server: chat completions, with ``response_format`` for JSON. vLLM also: its tokenizer and
 context length, ``choice``, and log-probabilities of given tokens. There a prompt is read once for
-all candidates: every place where their titles part is asked about in one request, and the server's
-prefix cache holds what they share.
+all candidates: one request asks about every point where their titles diverge, and the server's
+prefix cache holds the shared part.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from genrec.errors import ConfigError
+from genrec.errors import ConfigError, EngineUnavailable
 from genrec.zero_shot.cache import AnswerCache
 from genrec.zero_shot.chat import Chat, ChatError, ResponseFormat
-from genrec.zero_shot.client import Client, RetryPolicy
+from genrec.zero_shot.client import Client
+from genrec.zero_shot.config import ZeroShotConfig
 from genrec.zero_shot.option_tree import OptionTree, Tokens
 from genrec.zero_shot.usage import Usage
 
-TOKENS_ASKED = 128
-"""Most tokens that vLLM tells the log-probabilities of at one place."""
+API_KEY_VARIABLE = "OPENAI_API_KEY"
+MAX_SCORED_TOKENS = 128
+"""Most tokens whose log-probabilities vLLM returns at one position."""
 BYTES_PER_TOKEN = 3
-"""Where a server does not count: fewer than the usual four, so that prompts are cut early."""
+"""Estimate for servers that do not count; below the usual four, so that prompts are cut early."""
 DEFAULT_CONTEXT = 8192
 TEMPLATE_TOKENS = 16
+MAX_CACHED_CHATS = 4096
+NO_THINKING = {"enable_thinking": False}
 
 
 class EndpointChat:
-    """Asks one model of one server."""
+    """One model of one server."""
 
     def __init__(
         self,
         url: str,
+        config: ZeroShotConfig | None = None,
         model: str | None = None,
         api_key: str | None = None,
-        policy: RetryPolicy | None = None,
-        cache: AnswerCache | None = None,
-        context_tokens: int | None = None,
-        usage: Usage | None = None,
     ) -> None:
-        """Take note of the server; ``connect`` asks it what it can.
+        """Prepare the client; ``connect`` finds out what the server can do.
 
         Args:
-            url: With or without "/v1" at the end.
-            model: Its name there; None: the first one served.
-            api_key: Sent as a bearer token.
-            policy: How long to try.
-            cache: Where answers are kept; None: nowhere.
-            context_tokens: Where the server does not tell.
-            usage: Counts; None: new ones.
+            url: With or without a trailing "/v1".
+            config: Retries, cache, prices, and the context length if the server reports none.
+            model: Its name on the server; None: the first one served.
+            api_key: Bearer token; None: the variable OPENAI_API_KEY.
         """
-        base = url.rstrip("/").removesuffix("/v1")
-        self.usage = usage or Usage()
+        config = config or ZeroShotConfig()
+        self.usage = Usage(config.prompt_price, config.answer_price)
         self.name = model or ""
         self.can_score = False
-        self._client = Client(base, self.usage, policy, api_key, cache)
-        self._cache = cache
-        self._context = context_tokens
-        self._tokens: dict[str, list[int]] = {}
-        self._counts: dict[str, list[int]] = {}
+        self._cache = None if config.cache is None else AnswerCache(config.cache)
+        base = url.rstrip("/").removesuffix("/v1")
+        key = api_key or os.environ.get(API_KEY_VARIABLE)
+        self._client = Client(base, self.usage, config, key, self._cache)
+        self._context = config.context_tokens
+        self._option_tokens: dict[str, list[int]] = {}
+        self._chat_tokens: dict[str, list[int]] = {}
         self._end_of_turn: list[int] = []
         self._is_vllm = False
 
     async def connect(self) -> EndpointChat:
-        """Find out the model's name and what the server can.
+        """Find out the model's name and what the server can do.
 
         Raises:
-            ConfigError: It refuses, or serves no such model.
-            ChatError: It does not answer.
+            ConfigError: The server rejects the key, or serves no such model.
+            EngineUnavailable: It does not answer.
         """
-        listed = await self._client.probe("GET", "/v1/models")
-        models = listed.get("data") if isinstance(listed, dict) else None
-        served = {str(one["id"]): one for one in models or [] if isinstance(one, dict)}
-        if not self.name:
-            if not served:
-                raise ConfigError(f"{self._client.url} does not list its models; name one")
-            self.name = next(iter(served))
-        elif served and self.name not in served:
-            raise ConfigError(
-                f"{self._client.url} serves no model '{self.name}', but {', '.join(served)}"
-            )
-        about = served.get(self.name, {})
-        if self._context is None and isinstance(about.get("max_model_len"), int):
-            self._context = about["max_model_len"]
-        if about.get("owned_by") == "vllm":
-            await self._meet_vllm()
+        url = self._client.url
+        try:
+            listed = await self._client.probe("/v1/models")
+            models = listed.get("data") if isinstance(listed, dict) else None
+            served = {str(model["id"]): model for model in models or [] if isinstance(model, dict)}
+            if not self.name:
+                if not served:
+                    raise ConfigError(f"{url} does not list its models; name one")
+                self.name = next(iter(served))
+            elif served and self.name not in served:
+                raise ConfigError(f"{url} serves no model '{self.name}', but {', '.join(served)}")
+            details = served.get(self.name, {})
+            if self._context is None and isinstance(details.get("max_model_len"), int):
+                self._context = details["max_model_len"]
+            if details.get("owned_by") == "vllm":
+                await self._detect_vllm()
+        except ChatError as error:
+            raise EngineUnavailable(
+                f"{url} does not answer ({error}); is an OpenAI-compatible server running there?"
+            ) from None
         return self
 
     async def context_tokens(self) -> int:
@@ -95,31 +100,33 @@ class EndpointChat:
         return self._context or DEFAULT_CONTEXT
 
     async def count_tokens(self, chat: Chat) -> int:
-        """See ``ChatModel``; counted by the server where it can, else guessed from the bytes."""
+        """See ``ChatModel``; counted by the server if it can, else estimated from the bytes."""
         if self._is_vllm:
-            return len(await self._read(chat))
+            return len(await self._tokenize(chat))
         texts = sum(len(message["content"].encode()) for message in chat)
         return texts // BYTES_PER_TOKEN + TEMPLATE_TOKENS * (len(chat) + 1)
 
-    async def write(self, chat: Chat, max_tokens: int, form: ResponseFormat | None = None) -> str:
+    async def write(
+        self, chat: Chat, max_tokens: int, response_format: ResponseFormat | None = None
+    ) -> str:
         """See ``ChatModel``."""
         extra: dict[str, Any] = {}
-        if form is not None and self._is_vllm:
-            extra["structured_outputs"] = {"grammar": form.grammar}
-        elif form is not None:
-            schema = {"name": form.name, "schema": form.schema, "strict": True}
+        if response_format is not None and self._is_vllm:
+            extra["structured_outputs"] = {"grammar": response_format.grammar}
+        elif response_format is not None:
+            schema = {
+                "name": response_format.name,
+                "schema": response_format.schema,
+                "strict": True,
+            }
             extra["response_format"] = {"type": "json_schema", "json_schema": schema}
         return await self._complete(chat, max_tokens, extra)
 
     async def choose(self, chat: Chat, options: Sequence[str]) -> str:
-        """See ``ChatModel``; a server without ``choice`` is held to an enumeration in JSON."""
+        """See ``ChatModel``; a server without ``choice`` answers freely."""
         longest = max(len(option.encode()) for option in options) + 16
-        if self._is_vllm:
-            extra = {"structured_outputs": {"choice": list(options)}}
-            text = await self._complete(chat, longest, extra)
-        else:
-            text = await self._complete(chat, longest, {})
-        text = text.strip().strip('"')
+        extra = {"structured_outputs": {"choice": list(options)}} if self._is_vllm else {}
+        text = (await self._complete(chat, longest, extra)).strip().strip('"')
         if text not in options:
             self.usage.failures["not an option"] += 1
             raise ChatError("not an option", text[:80])
@@ -127,42 +134,41 @@ class EndpointChat:
 
     async def score(self, chat: Chat, options: Sequence[str]) -> np.ndarray:
         """See ``ChatModel``; only where ``can_score``."""
-        prompt, tree = await self._read(chat), await self._tree(options)
+        prompt, tree = await self._tokenize(chat), await self._tree(options)
         log_probs: dict[Tokens, dict[int, float]] = {}
-        for nodes, wanted in _in_groups(tree):
-            found = await self._ask_log_probs([[*prompt, *node] for node in nodes], wanted)
-            for node, told in zip(nodes, found, strict=True):
-                log_probs[node] = {child: told[child] for child in tree.children[node]}
+        for nodes, tokens in _in_groups(tree):
+            body = self._score_body([[*prompt, *node] for node in nodes], tokens)
+            parse = _log_probs_parser(tokens, len(nodes))
+            found = await self._client.ask("/v1/completions", body, parse)
+            for node, by_token in zip(nodes, found, strict=True):
+                log_probs[node] = {child: by_token[child] for child in tree.children[node]}
         return tree.score(log_probs)
 
     async def ping(self) -> None:
         """See ``ChatModel``."""
-        await self._client.reach("/v1/models")
+        await self._client.ping("/v1/models")
 
-    async def aclose(self) -> None:
-        """Close the connections."""
+    async def close(self) -> None:
+        """See ``ChatModel``."""
         await self._client.close()
-
-    def close(self) -> None:
-        """Close the cache; ``aclose`` closes the connections."""
         if self._cache is not None:
             self._cache.close()
 
-    async def _meet_vllm(self) -> None:
-        """Try what only vLLM has."""
+    async def _detect_vllm(self) -> None:
+        """Try what only vLLM offers."""
         chat = [{"role": "user", "content": "x"}, {"role": "assistant", "content": "x"}]
-        told = await self._client.probe("POST", "/tokenize", self._tokenize_body(chat, False))
-        mark = await self._client.probe("POST", "/tokenize", self._text_body("x"))
-        if not (isinstance(told, dict) and isinstance(mark, dict)):
+        answered = await self._client.probe("/tokenize", self._chat_body(chat, False))
+        mark = await self._client.probe("/tokenize", self._text_body("x"))
+        if not (isinstance(answered, dict) and isinstance(mark, dict)):
             return
-        tokens, x = told["tokens"], mark["tokens"][-1]
-        place = len(tokens) - 1 - tokens[::-1].index(x)
-        self._end_of_turn = tokens[place + 1 : place + 2]
-        self._context = min(self._context or told["max_model_len"], told["max_model_len"])
+        tokens, x = answered["tokens"], mark["tokens"][-1]
+        last = len(tokens) - 1 - tokens[::-1].index(x)
+        self._end_of_turn = tokens[last + 1 : last + 2]
+        self._context = min(self._context or answered["max_model_len"], answered["max_model_len"])
         self._is_vllm = True
-        scored = await self._client.probe("POST", "/v1/completions", self._score_body([[x]], [x]))
+        scored = await self._client.probe("/v1/completions", self._score_body([[x]], [x]))
         try:
-            self.can_score = bool(self._end_of_turn) and _read_log_probs([x])(scored) is not None
+            self.can_score = bool(self._end_of_turn) and bool(_log_probs_parser([x], 1)(scored))
         except (KeyError, TypeError, ValueError, IndexError):
             self.can_score = False
 
@@ -175,42 +181,32 @@ class EndpointChat:
             **extra,
         }
         if self._is_vllm:
-            body["chat_template_kwargs"] = {"enable_thinking": False}
-        return await self._client.ask("/v1/chat/completions", body, _read_text)
+            body["chat_template_kwargs"] = NO_THINKING
+        return await self._client.ask("/v1/chat/completions", body, _parse_text)
 
-    async def _read(self, chat: Chat) -> list[int]:
-        """Return the chat's tokens, as the server's template makes them."""
+    async def _tokenize(self, chat: Chat) -> list[int]:
+        """Return the chat's tokens, as the server's template renders it."""
         key = "\0".join(f"{message['role']}\1{message['content']}" for message in chat)
-        if key not in self._counts:
-            body = self._tokenize_body(chat, True)
-            found = await self._client.ask("/tokenize", body, lambda content: content["tokens"])
-            # Every order of every user is another chat: only what is asked right now is kept.
-            while len(self._counts) > 4096:
-                self._counts.pop(next(iter(self._counts)))
-            self._counts[key] = [int(token) for token in found]
-        return self._counts[key]
+        if key not in self._chat_tokens:
+            body = self._chat_body(chat, True)
+            tokens = await self._client.ask("/tokenize", body, _parse_tokens)
+            # Every order of every user is another chat; only recent ones are asked about again.
+            while len(self._chat_tokens) > MAX_CACHED_CHATS:
+                self._chat_tokens.pop(next(iter(self._chat_tokens)))
+            self._chat_tokens[key] = tokens
+        return self._chat_tokens[key]
 
     async def _tree(self, options: Sequence[str]) -> OptionTree:
-        missing = [option for option in options if option not in self._tokens]
-
-        async def ask(option: str) -> None:
-            body = self._text_body(option)
-            found = await self._client.ask("/tokenize", body, lambda content: content["tokens"])
-            self._tokens[option] = [int(token) for token in found]
-
-        await asyncio.gather(*map(ask, missing))
-        return OptionTree.build([[*self._tokens[one], *self._end_of_turn] for one in options])
-
-    async def _ask_log_probs(
-        self, prompts: Sequence[Sequence[int]], wanted: Sequence[int]
-    ) -> list[dict[int, float]]:
-        """Return the log-probability of some tokens right after each prompt."""
-        body = self._score_body(prompts, wanted)
-        read = _read_log_probs(wanted, len(prompts))
-        return await self._client.ask("/v1/completions", body, read)
+        missing = [option for option in options if option not in self._option_tokens]
+        bodies = map(self._text_body, missing)
+        asked = (self._client.ask("/tokenize", body, _parse_tokens) for body in bodies)
+        self._option_tokens.update(zip(missing, await asyncio.gather(*asked), strict=True))
+        return OptionTree.build(
+            [[*self._option_tokens[option], *self._end_of_turn] for option in options]
+        )
 
     def _score_body(
-        self, prompts: Sequence[Sequence[int]], wanted: Sequence[int]
+        self, prompts: Sequence[Sequence[int]], tokens: Sequence[int]
     ) -> dict[str, Any]:
         return {
             "model": self.name,
@@ -218,16 +214,16 @@ class EndpointChat:
             "max_tokens": 1,
             "temperature": 0,
             "logprobs": 1,
-            "logprob_token_ids": list(wanted),
+            "logprob_token_ids": list(tokens),
             "return_tokens_as_token_ids": True,
         }
 
-    def _tokenize_body(self, chat: Sequence[Any], opens_answer: bool) -> dict[str, Any]:
+    def _chat_body(self, chat: Sequence[Any], opens_answer: bool) -> dict[str, Any]:
         return {
             "model": self.name,
             "messages": list(chat),
             "add_generation_prompt": opens_answer,
-            "chat_template_kwargs": {"enable_thinking": False},
+            "chat_template_kwargs": NO_THINKING,
         }
 
     def _text_body(self, text: str) -> dict[str, Any]:
@@ -235,37 +231,45 @@ class EndpointChat:
 
 
 def _in_groups(tree: OptionTree) -> list[tuple[list[Tokens], list[int]]]:
-    """Divide the partings into groups whose children together may be asked for at once."""
+    """Group the branching points so that each group's children can be scored in one request."""
     groups: list[tuple[list[Tokens], dict[int, None]]] = []
     for node, children in tree.children.items():
-        for nodes, wanted in groups:
-            joined = {**wanted, **dict.fromkeys(children)}
-            if len(joined) <= TOKENS_ASKED:
+        for nodes, tokens in groups:
+            joined = {**tokens, **dict.fromkeys(children)}
+            if len(joined) <= MAX_SCORED_TOKENS:
                 nodes.append(node)
-                wanted.update(joined)
+                tokens.update(joined)
                 break
         else:
             groups.append(([node], dict.fromkeys(children)))
-    return [(nodes, list(wanted)) for nodes, wanted in groups]
+    return [(nodes, list(tokens)) for nodes, tokens in groups]
 
 
-def _read_text(content: Any) -> str:
+def _parse_tokens(content: Any) -> list[int]:
+    return [int(token) for token in content["tokens"]]
+
+
+def _parse_text(content: Any) -> str:
     text = content["choices"][0]["message"]["content"]
     if not isinstance(text, str):
-        raise ValueError("the content of the message is no text")
+        raise ValueError("the content of the message is not text")
     return text
 
 
-def _read_log_probs(wanted: Sequence[int], count: int = 1) -> Any:
-    def read(content: Any) -> list[dict[int, float]]:
-        choices = sorted(content["choices"], key=lambda choice: choice["index"])
-        if len(choices) != count:
-            raise ValueError(f"{len(choices)} answers to {count} prompts")
-        found = []
-        for choice in choices:
-            told = choice["logprobs"]["top_logprobs"][0]
-            by_token = {int(name.removeprefix("token_id:")): value for name, value in told.items()}
-            found.append({token: float(by_token[token]) for token in wanted})
-        return found
+def _log_probs_parser(
+    tokens: Sequence[int], num_prompts: int
+) -> Callable[[Any], list[dict[int, float]]]:
+    """Return a parser of the log-probabilities of some tokens right after each prompt."""
 
-    return read
+    def parse(content: Any) -> list[dict[int, float]]:
+        choices = sorted(content["choices"], key=lambda choice: choice["index"])
+        if len(choices) != num_prompts:
+            raise ValueError(f"{len(choices)} answers to {num_prompts} prompts")
+        by_prompt = []
+        for choice in choices:
+            top = choice["logprobs"]["top_logprobs"][0]
+            by_token = {int(name.removeprefix("token_id:")): value for name, value in top.items()}
+            by_prompt.append({token: float(by_token[token]) for token in tokens})
+        return by_prompt
+
+    return parse

@@ -1,4 +1,8 @@
-"""JSON answers: read strictly, repaired once, else a counted failure. Nothing is made up."""
+"""JSON answers: parsed strictly, repaired once, otherwise a counted failure.
+
+A repair only cuts away text around the JSON or asks the model again. Nothing is made up, so a
+truncated answer is not completed (as the ``json-repair`` package does).
+"""
 
 from __future__ import annotations
 
@@ -10,8 +14,8 @@ from typing import Any, TypeVar
 from genrec.zero_shot.chat import Chat, ChatError, ChatModel, Message, ResponseFormat
 
 T = TypeVar("T")
-Reader = Callable[[Any], T]
-"""Takes what JSON holds; raises ``ValueError``, with words for the model, where it is wrong."""
+Parser = Callable[[Any], T]
+"""Converts decoded JSON; raises ``ValueError``, with a message for the model, if it is invalid."""
 
 _FENCE = re.compile(r"```(?:json)?|</?think>", re.IGNORECASE)
 
@@ -19,45 +23,44 @@ _FENCE = re.compile(r"```(?:json)?|</?think>", re.IGNORECASE)
 async def request_json(
     model: ChatModel,
     chat: Chat,
-    form: ResponseFormat,
-    read: Reader[T],
+    response_format: ResponseFormat,
+    parse: Parser[T],
     max_tokens: int,
     ask_again: Callable[[Chat, str, str], list[Message]],
 ) -> T:
-    """Ask for JSON and read it.
+    """Request a JSON answer and parse it.
 
-    An answer that is not usable is repaired once: what stands around the JSON is cut away, or,
-    where that does not help, the model is asked again and told what was wrong.
+    An unusable answer is repaired once: the text around the JSON is cut away or, if that does not
+    help, the model is asked again and told the error.
 
     Args:
-        model: Whom to ask.
+        model: The chat model.
         chat: The question.
-        form: Of the answer.
-        read: Takes the answer apart.
-        max_tokens: Longest answer.
-        ask_again: From the chat, the answer and the fault to the follow-up.
+        response_format: Of the answer.
+        parse: Converts the decoded JSON.
+        max_tokens: Maximum length of the answer.
+        ask_again: Makes the follow-up from the chat, the answer and the error.
 
     Raises:
-        ChatError: No answer, or none that can be read; counted in the model's usage.
+        ChatError: No answer, or none that can be parsed; counted in the model's usage.
     """
-    text = await model.write(chat, max_tokens, form)
+    text = await model.write(chat, max_tokens, response_format)
     try:
-        return read(json.loads(text))
+        return parse(json.loads(text))
     except ValueError as error:
-        fault = _say(error)
+        fault = _describe(error)
     try:
-        found = read(find_json(text))
+        result = parse(find_json(text))
     except ValueError:
-        follow_up = ask_again(chat, text, fault)
-        text = await model.write(follow_up, max_tokens, form)
+        text = await model.write(ask_again(chat, text, fault), max_tokens, response_format)
         try:
-            found = read(find_json(text))
+            result = parse(find_json(text))
         except ValueError as error:
             kind = "not json" if isinstance(error, json.JSONDecodeError) else "wrong form"
             model.usage.failures[kind] += 1
-            raise ChatError(kind, _say(error)) from None
+            raise ChatError(kind, _describe(error)) from None
     model.usage.repaired += 1
-    return found
+    return result
 
 
 def find_json(text: str) -> Any:
@@ -81,10 +84,10 @@ def find_json(text: str) -> Any:
     raise first or json.JSONDecodeError("no JSON object", text[:200], 0)
 
 
-def list_parser(key: str) -> Reader[list[str]]:
-    """Return a reader of ``{"key": ["text", ...]}``."""
+def list_parser(key: str) -> Parser[list[str]]:
+    """Return a parser of ``{"key": ["text", ...]}``."""
 
-    def read(content: Any) -> list[str]:
+    def parse(content: Any) -> list[str]:
         if not isinstance(content, dict) or not isinstance(content.get(key), list):
             raise ValueError(f'the answer must be {{"{key}": [...]}}')
         if not all(isinstance(entry, str) for entry in content[key]):
@@ -93,38 +96,39 @@ def list_parser(key: str) -> Reader[list[str]]:
             raise ValueError(f"{key} is empty")
         return content[key]
 
-    return read
+    return parse
 
 
-def list_format(name: str, key: str, options: Sequence[str] | None, wanted: int) -> ResponseFormat:
-    """Return the form of ``{"key": [...]}``.
+def list_format(
+    name: str, key: str, options: Sequence[str] | None, max_entries: int
+) -> ResponseFormat:
+    """Return the format of ``{"key": [...]}``.
 
     Args:
-        name: Of the form.
+        name: Of the format.
         key: Of the list.
-        options: What may stand in it; None: any text.
-        wanted: How many entries.
+        options: Strings that are allowed; None: any text.
+        max_entries: Maximum length of the list.
     """
     entry: dict[str, Any] = {"type": "string"}
     rule = '"\\"" [^"\\\\\\r\\n\\t]{1,100} "\\""'
-    lists = None
+    choices = None
     if options is not None:
         entry["enum"] = list(options)
         rule = any_of(options)
-        lists = (key, tuple(options), wanted)
+        choices = (key, tuple(options), max_entries)
     schema = {
         "type": "object",
         "properties": {
-            key: {"type": "array", "items": entry, "minItems": 1, "maxItems": wanted},
+            key: {"type": "array", "items": entry, "minItems": 1, "maxItems": max_entries},
         },
         "required": [key],
         "additionalProperties": False,
     }
-    more = f'entry (", " entry){{0,{wanted - 1}}}' if wanted > 1 else "entry"
+    entries = f'entry (", " entry){{0,{max_entries - 1}}}' if max_entries > 1 else "entry"
     opening = literal(f'{{"{key}": [')
-    return ResponseFormat(
-        name, schema, f'root ::= {opening} {more} "]}}"\nentry ::= {rule}\n', lists
-    )
+    grammar = f'root ::= {opening} {entries} "]}}"\nentry ::= {rule}\n'
+    return ResponseFormat(name, schema, grammar, choices)
 
 
 def any_of(texts: Sequence[str]) -> str:
@@ -137,7 +141,7 @@ def literal(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def _say(error: ValueError) -> str:
+def _describe(error: ValueError) -> str:
     if isinstance(error, json.JSONDecodeError):
         return f"not JSON ({error.msg} at character {error.pos})"
     return str(error)

@@ -72,10 +72,12 @@ class LocalChat:
         """See ``ChatModel``."""
         return len(self._read(chat))
 
-    async def write(self, chat: Chat, max_tokens: int, form: ResponseFormat | None = None) -> str:
+    async def write(
+        self, chat: Chat, max_tokens: int, response_format: ResponseFormat | None = None
+    ) -> str:
         """See ``ChatModel``; a list of distinct strings is written under a trie of them."""
-        if form is not None and form.lists is not None:
-            return self._write_list(self._read(chat), *form.lists)
+        if response_format is not None and response_format.choices is not None:
+            return self._write_list(self._read(chat), *response_format.choices)
         tokens, written = self._read(chat), list[int]()
         cache = self._new_cache()
         unread: list[int] = tokens
@@ -127,7 +129,7 @@ class LocalChat:
     async def ping(self) -> None:
         """See ``ChatModel``: it is in this process."""
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Let go of the weights."""
         self._model = None
 

@@ -23,8 +23,6 @@ from genrec.semantic_ids.table import SemanticIdTable
 from genrec.zero_shot.candidates import Retriever
 from genrec.zero_shot.chat import ChatError, ChatModel
 from genrec.zero_shot.config import ZeroShotConfig
-from genrec.zero_shot.connect import connect
-from genrec.zero_shot.endpoint import EndpointChat
 from genrec.zero_shot.event_loop import EventLoop, gather_answers
 from genrec.zero_shot.few_shot import ExamplePool
 from genrec.zero_shot.open_ended import OpenRecommender, TitleIndex
@@ -122,7 +120,9 @@ class ZeroShotRecommender(BaseRecommender):
         loop = EventLoop()
         chat: ChatModel
         if model.startswith(("http://", "https://")):
-            chat = connect(model, config, model_name, api_key, loop)
+            from genrec.zero_shot.endpoint import EndpointChat
+
+            chat = loop.run(EndpointChat(model, config, model_name, api_key).connect())
         else:
             from genrec.zero_shot.local import LocalChat
 
@@ -289,9 +289,7 @@ class ZeroShotRecommender(BaseRecommender):
 
     def close(self) -> None:
         """Close connections, cache and thread."""
-        if isinstance(self._model, EndpointChat):
-            self._loop.run(self._model.aclose())
-        self._model.close()
+        self._loop.run(self._model.close())
         self._loop.stop()
 
     def _answer(

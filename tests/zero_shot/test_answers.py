@@ -38,7 +38,7 @@ class Scripted:
     async def count_tokens(self, chat):
         return 10
 
-    async def write(self, chat, max_tokens, form=None):
+    async def write(self, chat, max_tokens, response_format=None):
         self.asked.append(chat)
         return self.answers.pop(0)
 
@@ -134,8 +134,8 @@ def test_a_written_ranking_keeps_only_candidates():
 class Parrot(Scripted):
     """Ranks candidates as they are shown."""
 
-    async def write(self, chat, max_tokens, form=None):
-        key, shown, _ = form.lists
+    async def write(self, chat, max_tokens, response_format=None):
+        key, shown, _ = response_format.choices
         return '{"ranking": ["' + '", "'.join(shown) + '"]}'
 
 

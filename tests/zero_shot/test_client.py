@@ -9,8 +9,8 @@ from genrec.errors import ArtifactError, ConfigError, EngineUnavailable
 from genrec.recommender import Recommender
 from genrec.zero_shot.cache import AnswerCache
 from genrec.zero_shot.chat import ChatError
-from genrec.zero_shot.client import Client, RetryPolicy, _retry_after
-from genrec.zero_shot.config import ZeroShotConfig
+from genrec.zero_shot.client import Client, _retry_after
+from genrec.zero_shot.config import RetryPolicy, ZeroShotConfig
 from genrec.zero_shot.usage import Usage
 from tests.zero_shot.faulty_server import HANG_S, FaultyServer
 
@@ -79,12 +79,12 @@ def test_one_who_asks_alone_is_told_why(faulty, data, chain):
     recommender.close()
 
 
-def ask(server, policy, path="/v1/chat/completions", key=None, times=1):
+def ask(server, policy, path="/v1/chat/completions", key=None):
     usage = Usage()
     client = Client(server.url, usage, policy, key)
 
     async def talk():
-        body = {"messages": [{"role": "user", "content": f'Candidates:\n- "a{times}"'}]}
+        body = {"messages": [{"role": "user", "content": 'Candidates:\n- "a"'}]}
         try:
             return await client.ask(path, body, lambda content: content["choices"][0])
         finally:

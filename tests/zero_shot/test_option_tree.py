@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genrec.zero_shot.endpoint import TOKENS_ASKED, _in_groups
+from genrec.zero_shot.endpoint import MAX_SCORED_TOKENS, _in_groups
 from genrec.zero_shot.option_tree import OptionTree
 
 END = 99
@@ -54,5 +54,5 @@ def test_partings_are_asked_for_in_few_groups_of_few_tokens():
     groups = _in_groups(tree)
     assert [node for nodes, _ in groups for node in nodes].sort() == list(tree.children).sort()
     for nodes, wanted in groups:
-        assert len(wanted) <= TOKENS_ASKED
+        assert len(wanted) <= MAX_SCORED_TOKENS
         assert all(set(tree.children[node]) <= set(wanted) for node in nodes)

@@ -42,9 +42,9 @@ def answer(summary="", **lists):
 class Watched(Scripted):
     """Remembers the form it was held to."""
 
-    async def write(self, chat, max_tokens, form=None):
-        self.form = form
-        return await super().write(chat, max_tokens, form)
+    async def write(self, chat, max_tokens, response_format=None):
+        self.response_format = response_format
+        return await super().write(chat, max_tokens, response_format)
 
 
 def summarize(model, history=GROWING):
@@ -65,7 +65,7 @@ def test_a_true_answer_passes_and_names_come_back_unquoted():
     prompt = model.asked[0][-1]["content"]
     assert "- [1] start" in prompt and "- [7] " in prompt and f'- "{quoted}"' in prompt
     assert "[9]" not in prompt
-    schema = model.form.schema
+    schema = model.response_format.schema
     assert schema["$defs"]["Claim"]["properties"]["events"]["items"]["enum"] == [*range(1, 8)]
     assert quoted in schema["$defs"]["Claim"]["properties"]["interest"]["enum"]
 

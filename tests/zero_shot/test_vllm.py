@@ -143,13 +143,13 @@ def test_interests_from_the_command_line(chat_server, chain):
 
 
 def test_a_model_that_is_not_served_is_named(chat_server):
-    chat = EndpointChat(chat_server.url, "another")
+    chat = EndpointChat(chat_server.url, model="another")
 
     async def talk():
         try:
             await chat.connect()
         finally:
-            await chat.aclose()
+            await chat.close()
 
     with pytest.raises(Exception, match="serves no model 'another', but toy-chat"):
         asyncio.run(talk())

@@ -88,13 +88,14 @@ def list_parser(key: str) -> Parser[list[str]]:
     """Return a parser of ``{"key": ["text", ...]}``."""
 
     def parse(content: Any) -> list[str]:
-        if not isinstance(content, dict) or not isinstance(content.get(key), list):
+        entries = content.get(key) if isinstance(content, dict) else None
+        if not isinstance(entries, list):
             raise ValueError(f'the answer must be {{"{key}": [...]}}')
-        if not all(isinstance(entry, str) for entry in content[key]):
+        if not all(isinstance(entry, str) for entry in entries):
             raise ValueError(f"every entry of {key} must be text")
-        if not content[key]:
+        if not entries:
             raise ValueError(f"{key} is empty")
-        return content[key]
+        return entries
 
     return parse
 

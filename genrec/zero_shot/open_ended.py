@@ -1,4 +1,4 @@
-"""Open recommendations: the model names what it likes, and only what the catalogue has is kept."""
+"""Open recommendation: the model names titles freely; those in the catalogue are kept."""
 
 from __future__ import annotations
 
@@ -16,52 +16,47 @@ from genrec.zero_shot.prompts import FewShotExample, PromptWriter, fit
 from genrec.zero_shot.quoting import quote_text
 
 MIN_SIMILARITY = 0.7
-"""Cosine of character n-grams below which a title is none of an item's: a word of difference in a
-title of four still passes, a shared brand alone does not."""
+"""Minimum cosine of character n-grams for a match. A title of four words with one word changed
+still passes; a shared brand alone does not."""
 
 
 class TitleIndex:
-    """Finds the item that a title means."""
+    """Finds the item that a title refers to."""
 
     def __init__(self, items: Sequence[Item]) -> None:
-        """Index the titles, as prompts write them."""
+        """Index the titles as prompts show them."""
         from sklearn.feature_extraction.text import TfidfVectorizer
 
         self._items = list(items)
-        titles = [_normal(quote_text(item.label)) for item in items]
+        titles = [_normalize(quote_text(item.label)) for item in items]
         self._exact: dict[str, int] = {}
-        for place, title in enumerate(titles):
-            self._exact.setdefault(title, place)
-        # No title at all would leave no n-gram to learn.
+        for row, title in enumerate(titles):
+            self._exact.setdefault(title, row)
+        # An extra text, because a vectorizer cannot be fitted on none.
         self._vectorizer = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), dtype=np.float32)
         self._vectors = self._vectorizer.fit_transform([*titles, "any"])[:-1]
 
-    def find(self, title: str, least: float = MIN_SIMILARITY) -> tuple[Item, float] | None:
-        """Return the item with the likest title and how alike they are; None where none is.
-
-        Args:
-            title: As the model wrote it.
-            least: Cosine from 0 to 1.
-        """
-        wanted = _normal(title)
-        if wanted in self._exact:
-            return self._items[self._exact[wanted]], 1.0
-        if not wanted or not self._items:
+    def find(self, title: str) -> Item | None:
+        """Return the item with the most similar title; None below ``MIN_SIMILARITY``."""
+        normal = _normalize(title)
+        if normal in self._exact:
+            return self._items[self._exact[normal]]
+        if not normal or not self._items:
             return None
-        likeness = (self._vectors @ self._vectorizer.transform([wanted]).T).toarray().ravel()
-        best = int(likeness.argmax())
-        return (self._items[best], float(likeness[best])) if likeness[best] >= least else None
+        cosines = (self._vectors @ self._vectorizer.transform([normal]).T).toarray().ravel()
+        best = int(cosines.argmax())
+        return self._items[best] if cosines[best] >= MIN_SIMILARITY else None
 
 
 @dataclass(frozen=True)
 class OpenRecommender:
-    """Asks for titles and maps them to items.
+    """Asks for titles and matches them to items.
 
     Attributes:
-        model: Whom to ask.
+        model: The chat model.
         writer: Renders the prompts.
         index: Of the catalogue's titles.
-        answer_tokens: Room for the answer.
+        answer_tokens: Maximum length of the answer.
     """
 
     model: ChatModel
@@ -76,12 +71,14 @@ class OpenRecommender:
         wanted: int,
         examples: Sequence[FewShotExample] = (),
     ) -> list[tuple[Item, float]]:
-        """Return the items named, in order, with minus their rank; what is no item is dropped.
+        """Return the items named, in order, with their negative rank.
+
+        Titles that match no item or an item that the request forbids are dropped and counted.
 
         Args:
-            request: What it forbids is dropped and counted too.
-            shelf: Items shown as what the shop has; may be empty.
-            wanted: How many titles to ask for.
+            request: Whose history is shown.
+            shelf: Items shown as part of the shop's range; may be empty.
+            wanted: Number of titles to ask for.
             examples: Few-shot examples.
 
         Raises:
@@ -100,27 +97,23 @@ class OpenRecommender:
         return self._ground(named[:wanted], request)
 
     def _ground(self, named: Sequence[str], request: Request) -> list[tuple[Item, float]]:
-        dropped = self.model.usage.dropped
-        banned = set(request.exclude)
-        if request.filter_seen:
-            banned.update(event.item_id for event in request.history.events)
-        found: dict[str, Item] = {}
+        dropped, forbidden = self.model.usage.dropped, request.forbidden
+        kept: dict[str, Item] = {}
         for title in named:
-            match = self.index.find(title)
-            if match is None:
+            item = self.index.find(title)
+            if item is None:
                 dropped["title of no item"] += 1
-                continue
-            item = match[0]
-            outside = request.candidates is not None and item.item_id not in request.candidates
-            if item.item_id in banned or outside:
+            elif item.item_id in forbidden or (
+                request.candidates is not None and item.item_id not in request.candidates
+            ):
                 dropped["item not allowed"] += 1
-            elif item.item_id in found:
+            elif item.item_id in kept:
                 dropped["named twice"] += 1
             else:
-                found[item.item_id] = item
-        return [(item, -float(rank)) for rank, item in enumerate(found.values(), start=1)]
+                kept[item.item_id] = item
+        return [(item, -float(rank)) for rank, item in enumerate(kept.values(), start=1)]
 
 
-def _normal(title: str) -> str:
+def _normalize(title: str) -> str:
     folded = unicodedata.normalize("NFKC", title).casefold()
     return " ".join(re.findall(r"\w+", folded))

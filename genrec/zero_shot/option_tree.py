@@ -1,8 +1,8 @@
-"""Answers that a model may choose among, as a tree of their tokens.
+"""The answers a model may choose from, as a trie of their tokens.
 
-Enters: the tokens of each option. Leaves: the places where options part, and from the model's
-log-probabilities there the log-probability of each option. Between two partings the tokens are
-forced, add log 1 = 0 and need no question: the rule of ``genrec.decode.scores``.
+Enters: the tokens of each option. Leaves: the branching points, where options diverge, and from the
+model's log-probabilities there the log-probability of each option. Between two branching points the
+tokens are forced, contribute log 1 = 0 and need no query, as in ``genrec.decode.scores``.
 """
 
 from __future__ import annotations
@@ -12,71 +12,75 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from genrec.decode.trie import Trie
+
 Tokens = tuple[int, ...]
+
+MIN_LOG_PROB = -1e4
+"""Floor, so that an option the model rules out does not make the others NaN."""
 
 
 @dataclass(frozen=True)
 class OptionTree:
-    """The partings of some options.
+    """A trie of options of different lengths.
 
     Attributes:
-        options: Tokens of each; none is the beginning of another.
-        children: By the tokens written so far: the tokens that may follow, where several may.
+        options: Tokens of each; none is a prefix of another.
+        children: The branching points: the tokens that may follow each prefix that has several.
     """
 
     options: tuple[Tokens, ...]
     children: Mapping[Tokens, tuple[int, ...]]
+    _trie: Trie
+    _padding: int
 
     @classmethod
     def build(cls, options: Sequence[Sequence[int]]) -> OptionTree:
-        """Find where the options part.
+        """Index the options.
 
         Raises:
-            ValueError: Two are equal, or one is the beginning of another.
+            ValueError: Two are equal, or one is a prefix of another.
         """
         rows = tuple(tuple(option) for option in options)
-        following: dict[Tokens, dict[int, None]] = {}
-        for row in rows:
-            for length in range(len(row)):
-                following.setdefault(row[:length], {})[row[length]] = None
-        if len(set(rows)) < len(rows) or any(row in following for row in rows):
-            raise ValueError("an option is equal to another or its beginning")
-        parting = {node: tuple(found) for node, found in following.items() if len(found) > 1}
-        return cls(rows, parting)
+        width, padding = max(map(len, rows)), 1 + max(map(max, rows))
+        trie = Trie.build([row + (padding,) * (width - len(row)) for row in rows])
+        children: dict[Tokens, tuple[int, ...]] = {}
+        for level in range(trie.num_levels):
+            first_leaves = np.cumsum([0, *trie.leaf_counts(level)[:-1]])
+            for node, leaf in enumerate(trie.leaf_at[first_leaves], trie.level_start[level]):
+                below = trie.children(node)
+                if len(below) > 1:
+                    tokens = tuple(trie.tokens[below.start : below.stop].tolist())
+                    children[rows[leaf][:level]] = tokens
+        if any(padding in tokens for tokens in children.values()):
+            raise ValueError("an option is a prefix of another")
+        return cls(rows, children, trie, padding)
 
-    def following(self, written: Tokens) -> tuple[int, ...]:
-        """Return the tokens that may follow what is written; empty at the end of an option."""
-        if written in self.children:
-            return self.children[written]
-        length = len(written)
-        for row in self.options:
-            if row[:length] == written and len(row) > length:
-                return (row[length],)
-        return ()
+    def following(self, prefix: Tokens) -> tuple[int, ...]:
+        """Return the tokens that may follow a prefix; empty at the end of an option."""
+        below = self._trie.children(self._trie.walk(prefix))
+        tokens = self._trie.tokens[below.start : below.stop].tolist()
+        return tuple(token for token in tokens if token != self._padding)
 
     def score(self, log_probs: Mapping[Tokens, Mapping[int, float]]) -> np.ndarray:
         """Return the log-probability of each option.
 
         Args:
-            log_probs: At each parting, of each child; normalised over any set that holds them.
+            log_probs: For each branching point and child; need not be normalised.
 
         Returns:
             In nats; their exponentials sum to 1. Shape: (options,), float64.
         """
-        steps: dict[Tokens, dict[int, float]] = {}
-        for node, children in self.children.items():
-            values = np.array([log_probs[node][child] for child in children], dtype=np.float64)
-            # A child the model rules out altogether must not make the others NaN.
-            values = np.maximum(values, -1e4)
-            values -= values.max()
-            values -= np.log(np.exp(values).sum())
-            steps[node] = dict(zip(children, values.tolist(), strict=True))
-        scores = [
-            sum(
-                steps[row[:length]][row[length]]
-                for length in range(len(row))
-                if row[:length] in steps
-            )
-            for row in self.options
-        ]
-        return np.array(scores, dtype=np.float64)
+        steps: dict[Tokens, float] = {}
+        for prefix, children in self.children.items():
+            values = np.array([log_probs[prefix][child] for child in children], dtype=np.float64)
+            values = np.maximum(values, MIN_LOG_PROB)
+            values -= np.logaddexp.reduce(values)
+            steps.update(zip(((*prefix, child) for child in children), values, strict=True))
+        return np.array(
+            [
+                sum(steps.get(option[:length], 0.0) for length in range(1, len(option) + 1))
+                for option in self.options
+            ],
+            dtype=np.float64,
+        )

@@ -129,7 +129,7 @@ class PromptWriter:
             "gap": describe_gap(last.timestamp if last else None, now),
             "event_type": self._short(request.event_type or (last.event_type if last else None)),
         }
-        examples = [
+        rendered_examples = [
             {"events": self._lines(example.events), "answer": self._title(example.answer)}
             for example in examples
         ]
@@ -141,7 +141,7 @@ class PromptWriter:
                 events=self._lines(shown, omitted + 1 if numbered else None),
                 omitted=omitted,
                 asked=asked,
-                examples=examples,
+                examples=rendered_examples,
                 **values,
             )
             return [Message(role=role, content=blocks[role]) for role in BLOCKS]

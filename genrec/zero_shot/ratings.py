@@ -60,7 +60,8 @@ class RatingPredictor:
             ChatError: No answer, or an answer that is not on the scale; counted in ``usage``.
         """
         steps = [f"{rating:g}" for rating in self.scale]
-        chat = await fit(self.writer.rating(Request(history), item, steps), self.model, 16)
+        build = self.writer.rating(Request(history), item, steps)
+        chat = await fit(build, history, self.model, 16)
         if not self.model.can_score:
             return RatingPrediction(float(await self.model.choose(chat, steps)), {})
         probabilities = np.exp(await self.model.score(chat, steps))

@@ -101,7 +101,7 @@ def test_find_json_says_what_is_missing():
 )
 def test_titles_mean_items_or_nothing(title, item):
     found = TitleIndex(ITEMS).find(title)
-    assert (found and found[0].item_id) == item
+    assert (found and found.item_id) == item
 
 
 def test_open_recommendations_keep_what_exists_and_count_the_rest():

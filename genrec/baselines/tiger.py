@@ -6,7 +6,7 @@ the table, so that an item it gives exists, is allowed and comes once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -24,6 +24,7 @@ from genrec.baselines.tiger_model import (
 )
 from genrec.baselines.tiger_training import Samples, train
 from genrec.baselines.validation import measure_ndcg, sample_questions
+from genrec.batching import batch_by_length
 from genrec.data import Dataset
 from genrec.decode.constraint import Constraint
 from genrec.decode.device_trie import DeviceTrie
@@ -133,7 +134,9 @@ class Tiger:
         """
         histories = [self._history(request) for request in requests]
         answers: list[list[Recommendation]] = [[] for _ in requests]
-        for numbers in _batches([len(history) for history in histories]):
+        for numbers in batch_by_length(
+            [len(history) for history in histories], max_size=_REQUESTS_AT_ONCE
+        ):
             input_ids, mask = lay_out(
                 [histories[number] for number in numbers],
                 code_tokens(self.table.codes, self.table.codebook_size),
@@ -182,10 +185,3 @@ class Tiger:
         item = self.items[row]
         codes = tuple(int(code) for code in self.table.codes[row])
         return Recommendation(item.item_id, rank, score, item.title, codes)
-
-
-def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Group requests of like length, so that little padding is computed."""
-    order = sorted(range(len(lengths)), key=lengths.__getitem__)
-    for start in range(0, len(order), _REQUESTS_AT_ONCE):
-        yield order[start : start + _REQUESTS_AT_ONCE]

@@ -17,6 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from genrec.batching import pack
+
 
 @dataclass(frozen=True)
 class Stream:
@@ -72,17 +74,13 @@ def batches(
         most_logits: Scores of a batch.
         vocabulary: Scores of a prompt.
     """
-    batch: list[Stream] = []
-    for stream in streams:
-        whole = [*batch, stream]
-        moments = max(len(one.lengths) for one in whole)
-        tokens = (len(stream.tokens) + moments * forced_prefix) * len(whole)
-        if batch and (tokens > most_tokens or moments * len(whole) * vocabulary > most_logits):
-            yield batch
-            whole = [stream]
-        batch = whole
-    if batch:
-        yield batch
+
+    def fits(batch: list[Stream]) -> bool:
+        prompts = max(len(stream.lengths) for stream in batch)
+        tokens = (len(batch[-1].tokens) + prompts * forced_prefix) * len(batch)
+        return tokens <= most_tokens and prompts * len(batch) * vocabulary <= most_logits
+
+    return pack(streams, fits)
 
 
 def next_logits(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from genrec.batching import pack
+
 MIN_SHARED = 16
 """A shorter common beginning costs more to look after than to read again."""
 CALL_TOKENS = 256
@@ -101,15 +103,8 @@ def batch_branches(
     def rest(branch: Branch) -> int:
         return len(prompts[branch.number]) - branch.shared
 
-    batch: list[Branch] = []
-    padding = 0
-    for branch in sorted(family.branches, key=rest):
-        if batch:
-            padding += len(batch) * (rest(branch) - rest(batch[-1]))
-            is_full = (len(batch) + 1) * len(prompts[family.trunk]) > max_tokens
-            if is_full or padding > CALL_TOKENS:
-                yield batch
-                batch, padding = [], 0
-        batch.append(branch)
-    if batch:
-        yield batch
+    def fits(batch: list[Branch]) -> bool:
+        padding = sum(rest(batch[-1]) - rest(branch) for branch in batch)
+        return padding <= CALL_TOKENS and len(batch) * len(prompts[family.trunk]) <= max_tokens
+
+    return pack(sorted(family.branches, key=rest), fits)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
+from genrec.batching import batch_by_length
 from genrec.decode.device_trie import DeviceTrie, find_inner
 from genrec.decode.policy import Policy
 from genrec.decode.prefill import PrefillCache
@@ -97,7 +98,7 @@ class TorchEngine:
     def items(self, queries: Sequence[ItemQuery], k: int) -> list[FoundItems]:
         """See ``Engine.items``."""
         found: list[FoundItems | None] = [None] * len(queries)
-        for numbers in self._batches([query.prompt for query in queries]):
+        for numbers in _batches([query.prompt for query in queries]):
             batch = [queries[number] for number in numbers]
             input_ids, attention_mask = self._pad([query.prompt for query in batch])
             policy = self._policy(batch, input_ids)
@@ -205,7 +206,7 @@ class TorchEngine:
         """Read prompts in batches; a beginning that several share is read once."""
         model, num_levels = self._adapters.model, self._trie.num_levels
         families, alone = find_families(prompts)
-        for places in self._batches([prompts[number] for number in alone]):
+        for places in _batches([prompts[number] for number in alone]):
             numbers = [alone[place] for place in places]
             with self._arithmetic():
                 read = PrefillCache.read(
@@ -225,18 +226,6 @@ class TorchEngine:
     def _policy(self, batch: Sequence[ItemQuery], input_ids: Tensor) -> Policy:
         return make_policy(self._trie, self._vocabulary, self._fusion, batch, input_ids)
 
-    def _batches(self, prompts: Sequence[Sequence[int]]) -> Iterator[list[int]]:
-        """Group prompts of like length, so that little padding is computed."""
-        order = sorted(range(len(prompts)), key=lambda number: len(prompts[number]))
-        batch: list[int] = []
-        for number in order:
-            if batch and (len(batch) + 1) * len(prompts[number]) > BATCH_TOKENS:
-                yield batch
-                batch = []
-            batch.append(number)
-        if batch:
-            yield batch
-
     def _pad(self, prompts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
         """Lay prompts out, padded on the left. Shape of each: (B, T)."""
         width = max(len(prompt) for prompt in prompts)
@@ -246,3 +235,7 @@ class TorchEngine:
             input_ids[row, width - len(prompt) :] = torch.as_tensor(prompt)
             attention_mask[row, width - len(prompt) :] = 1
         return input_ids.to(self._device), attention_mask.to(self._device)
+
+
+def _batches(prompts: Sequence[Sequence[int]]) -> Iterator[list[int]]:
+    return batch_by_length([len(prompt) for prompt in prompts], max_tokens=BATCH_TOKENS)

@@ -8,12 +8,13 @@ a miss and is counted, never removed.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, cast, get_args
 
 import numpy as np
 
+from genrec.batching import in_batches
 from genrec.data import Dataset
 from genrec.errors import ConfigError, DataError
 from genrec.evaluate.bootstrap import Interval, intervals
@@ -102,7 +103,7 @@ def evaluate(
     questions: Iterable[Example] = data.examples(split)
     if max_users is not None:
         questions = _sample(questions, max_users, seed)
-    for batch in track(_batches(questions, batch_size), f"{ranker.name} on {split}"):
+    for batch in track(in_batches(questions, batch_size), f"{ranker.name} on {split}"):
         for ledger in ledgers:
             ledger.ask(ranker, batch, ask_at)
     filtered, unfiltered = (ledger.settle(ranker.name, seed) for ledger in ledgers)
@@ -222,14 +223,3 @@ def _sample(examples: Iterable[Example], size: int, seed: int) -> list[Example]:
         elif (place := int(rng.integers(number + 1))) < size:
             drawn[place] = (number, example)
     return [example for _, example in sorted(drawn, key=lambda pair: pair[0])]
-
-
-def _batches(examples: Iterable[Example], size: int) -> Iterator[list[Example]]:
-    batch: list[Example] = []
-    for example in examples:
-        batch.append(example)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

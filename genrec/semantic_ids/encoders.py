@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from genrec.batching import batch_by_length
 from genrec.errors import ArtifactError, ConfigError
 from genrec.progress import track
 from genrec.schema import Item
@@ -102,11 +103,15 @@ class HubEncoder:
 
 def _encode_texts(model: Any, texts: list[str], batch_size: int) -> np.ndarray:
     """Encode the texts that are not empty, long ones together. Shape: (N, E)."""
-    order = sorted((n for n, text in enumerate(texts) if text), key=lambda n: -len(texts[n]))
-    batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+    filled = [index for index, text in enumerate(texts) if text]
+    lengths = [len(texts[index]) for index in filled]
+    batches = [
+        [filled[index] for index in batch]
+        for batch in batch_by_length(lengths, max_size=batch_size, longest_first=True)
+    ]
     vectors: np.ndarray | None = None
     for batch in track(batches, "encoding item texts"):
-        encoded = model.encode([texts[n] for n in batch])
+        encoded = model.encode([texts[index] for index in batch])
         if vectors is None:
             vectors = np.zeros((len(texts), encoded.shape[1]), dtype=np.float32)
         vectors[batch] = encoded

@@ -9,8 +9,8 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
+from genrec.batching import in_batches
 from genrec.interests.summary.targets import write_lesson
 from genrec.model.loss import Target
 from genrec.schema import History, Item
@@ -39,7 +39,7 @@ def stream_samples(histories: Iterable[History], encoder: Encoder) -> Iterator[S
     """Yield the windows of each history; every event is a target exactly once."""
     header = encoder.header
     num_levels = encoder.renderer.table.num_levels
-    for batch in _batched(histories, 1024):
+    for batch in in_batches(histories, 1024):
         for segments in encoder.segments(batch):
             lengths = [len(segment) for segment in segments]
             for window in split_windows(lengths, encoder.event_limit):
@@ -60,7 +60,7 @@ def stream_samples(histories: Iterable[History], encoder: Encoder) -> Iterator[S
 def title_samples(items: Iterable[Item], encoder: Encoder) -> Iterator[Sample]:
     """Yield, for every titled item, its title given its ID and its ID given its title."""
     renderer = encoder.renderer
-    for batch in _batched((item for item in items if item.title), 1024):
+    for batch in in_batches((item for item in items if item.title), 1024):
         texts = [renderer.item_to_title(item.item_id, item.title or "") for item in batch]
         texts += [renderer.title_to_item(item.item_id, item.title or "") for item in batch]
         for input_ids in encoder.tokenize(texts):
@@ -76,7 +76,7 @@ def interest_samples(histories: Iterable[History], encoder: Encoder, seed: int) 
     """
     rng = random.Random(seed)
     table, spelling = encoder.renderer.table, encoder.summaries
-    for batch in _batched(histories, 256):
+    for batch in in_batches(histories, 256):
         moments = [
             (History(history.user_id, history.events[:cut]), history.events[cut:])
             for history in batch
@@ -102,9 +102,3 @@ def _after_last_marker(input_ids: Sequence[int], encoder: Encoder, kind: Target)
     }
     last = max(index for index, token in enumerate(input_ids) if token in openers)
     return [int(Target.NONE)] * (last + 1) + [int(kind)] * (len(input_ids) - last - 1)
-
-
-def _batched(values: Iterable, size: int) -> Iterator[list]:
-    iterator = iter(values)
-    while batch := list(islice(iterator, size)):
-        yield batch

@@ -317,11 +317,11 @@ class BaseRecommender(ABC):
         Raises:
             TooFewItems: They leave fewer.
         """
-        forbidden = request.forbidden
+        forbidden, knows = request.forbidden, self.table.knows
         if request.candidates is None:
-            left = len(self.table) - sum(map(self.knows, forbidden))
+            left = len(self.table) - sum(map(knows, forbidden))
         else:
-            left = sum(map(self.knows, request.candidates - forbidden))
+            left = sum(map(knows, request.candidates - forbidden))
         if left < k:
             raise TooFewItems(
                 f"asked for {k} items, but the filters leave {left} of {len(self.table)}; ask for "

@@ -147,7 +147,7 @@ class Recommender(BaseRecommender):
     @property
     def table(self) -> SemanticIdTable:
         """The semantic IDs of everything that can be recommended."""
-        return self._run.table
+        return self._run.encoder.renderer.table
 
     def rank_many(self, requests: Sequence[Request], k: int) -> list[list[Recommendation]]:
         """See ``schema.Ranker.rank_many``; items a filter names in vain are passed over.
@@ -347,4 +347,5 @@ class Recommender(BaseRecommender):
     def _recommendation(self, row: int, rank: int, score: float) -> Recommendation:
         item_id = self.table.item_ids[row]
         codes = tuple(int(code) for code in self.table.codes[row])
-        return Recommendation(item_id, rank, score, self.item(item_id).label, codes)
+        entry = self._entry(item_id)
+        return Recommendation(item_id, rank, score, entry.label if entry else item_id, codes)

@@ -17,8 +17,7 @@ from genrec.decode.constraint import Constraint
 from genrec.decode.device_trie import DeviceTrie, written_leaves
 from genrec.decode.fusion import LogitFusion
 from genrec.decode.policy import Policy, PrefixBias
-from genrec.model.sasrec_head import SasRecHead
-from genrec.model.transitions import NO_ROW
+from genrec.model.sasrec_head import NO_ROW, SasRecHead
 from genrec.model.vocabulary import SidVocabulary
 from genrec.schema import SemanticId
 from genrec.semantic_ids.table import SemanticIdTable

@@ -78,8 +78,11 @@ def float32_arithmetic(model: nn.Module) -> Callable[[], AbstractContextManager[
     kinds = {(weight.dtype, weight.device.type) for weight in model.parameters()}
     devices = {device for dtype, device in kinds if dtype in HALF}
 
+    if not devices:
+        return nullcontext
+
     def run_under() -> AbstractContextManager[Any]:
-        if not devices or any(torch.is_autocast_enabled(device) for device in devices):
+        if any(torch.is_autocast_enabled(device) for device in devices):
             return nullcontext()
         return _Float32Arithmetic()
 

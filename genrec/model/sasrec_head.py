@@ -7,7 +7,7 @@ causal LM spells it code by code; the two find different items, and are pooled w
 An item's vector is one of its own, which is learned, plus those of its codes, which are a
 projection of what the codes stand for. So a new item, which has codes but was never learned, stands
 among its kind. Beside the transformer stand plain counts of what followed what
-(``genrec.model.transitions``), which vectors this short cannot hold.
+(``Transitions``), which vectors this short cannot hold.
 
 Source: SASRec, Kang and McAuley, arXiv 1808.09781; trained with sampled softmax as in eSASRec,
 arXiv 2508.06450. Differs: vectors of codes; without them it is the SASRec of the baselines.
@@ -23,14 +23,17 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from scipy import sparse
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from genrec.errors import ArtifactError
-from genrec.model.transitions import NO_ROW, Transitions
+from genrec.model.transition_counts import FADING, FLOOR
 
 # In a folder of their own: vLLM takes every file of weights beside a model's for the model's.
 WEIGHTS_FILE, SETTINGS_FILE = "sasrec_head/model.safetensors", "sasrec_head/config.json"
+NO_ROW = -1
+"""Padding, and an item without a row."""
 
 
 class SasRecHeadConfig(BaseModel):
@@ -105,6 +108,57 @@ class SequenceEncoder(nn.Module):
             hidden = block(hidden, src_mask=mask, is_causal=True)
         result: Tensor = self.norm(hidden)
         return result
+
+
+class Transitions(nn.Module):
+    """Item-to-item transition counts, read like a Markov chain: a sparse matrix of log odds."""
+
+    starts: Tensor
+    followers: Tensor
+    votes: Tensor
+
+    def __init__(self, num_items: int, num_pairs: int) -> None:
+        """Make room; ``of`` fills it, or a state dict."""
+        super().__init__()
+        self.num_items = num_items
+        self.register_buffer("starts", torch.zeros(num_items + 1, dtype=torch.int64))
+        self.register_buffer("followers", torch.zeros(num_pairs, dtype=torch.int32))
+        self.register_buffer("votes", torch.zeros(num_pairs))
+
+    @classmethod
+    def of(cls, votes: sparse.csr_array) -> Transitions:
+        """Take what ``count_transitions`` counted. Shape: (N, N)."""
+        result = cls(votes.shape[0], votes.nnz)
+        result.starts.copy_(torch.as_tensor(votes.indptr))
+        result.followers.copy_(torch.as_tensor(votes.indices))
+        result.votes.copy_(torch.as_tensor(votes.data))
+        return result
+
+    def forward(self, histories: Tensor) -> Tensor:
+        """Score every row as the next one of each history.
+
+        Args:
+            histories: Rows, oldest first, padded at the end with ``NO_ROW``, which may also stand
+                for items that were never counted. Shape: (B, T).
+
+        Returns:
+            Log odds, above 0 where anything voted; the last column is that of an item that was
+            never counted. Shape: (B, N + 1).
+        """
+        num_rows, width = histories.shape
+        present = histories != NO_ROW
+        newest = (present * torch.arange(width, device=histories.device)).amax(dim=1, keepdim=True)
+        age = newest - torch.arange(width, device=histories.device)
+        loudness = torch.where(present, FADING ** age.clamp(min=0).float(), 0.0)
+        rows = histories.clamp(min=0)
+        counts = torch.where(present, self.starts[rows + 1] - self.starts[rows], 0).flatten()
+        owners = torch.repeat_interleave(counts)
+        offsets = torch.arange(len(owners), device=owners.device)
+        places = self.starts[rows].flatten()[owners] + offsets - (counts.cumsum(0) - counts)[owners]
+        cells = owners // width * (self.num_items + 1) + self.followers[places]
+        sums = self.votes.new_zeros(num_rows * (self.num_items + 1))
+        sums.index_add_(0, cells, self.votes[places] * loudness.flatten()[owners])
+        return (sums.view(num_rows, -1) / FLOOR).log1p()
 
 
 class SasRecHead(nn.Module):

@@ -11,9 +11,14 @@ from torch import Tensor
 
 from genrec.metrics import ndcg_of_ranks
 from genrec.model.fit import fit
-from genrec.model.sasrec_head import SasRecHead, SasRecHeadConfig, pad_histories
+from genrec.model.sasrec_head import (
+    NO_ROW,
+    SasRecHead,
+    SasRecHeadConfig,
+    Transitions,
+    pad_histories,
+)
 from genrec.model.transition_counts import count_transitions
-from genrec.model.transitions import NO_ROW, Transitions
 
 CUTOFF = 10
 QUESTIONS_AT_ONCE = 512

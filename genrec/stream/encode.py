@@ -14,7 +14,7 @@ from typing import Any
 
 from genrec.errors import DataError, PromptError
 from genrec.interests.summary.codec import SummarySpelling
-from genrec.schema import Event, History, Request
+from genrec.schema import History, Request
 from genrec.stream.render import Renderer
 from genrec.stream.templates import ITEM_MARKER
 from genrec.stream.windows import visible_start, visible_starts
@@ -34,12 +34,12 @@ class Encoder:
     tokenizer: Any
     context_tokens: int
 
-    @property
+    @cached_property
     def segment_limit(self) -> int:
         """Most tokens of one event; what exceeds it is cut from the review's end."""
         return self.context_tokens // 4
 
-    @property
+    @cached_property
     def event_limit(self) -> int:
         """Most tokens of past events in a prompt; the rest is room for the answer."""
         return self.context_tokens - self.segment_limit - len(self.header)
@@ -70,9 +70,9 @@ class Encoder:
                 quoting does not know).
         """
         texts = [
-            self.renderer.event(event, previous)
+            self.renderer.event(event, previous.timestamp if previous else None)
             for history in histories
-            for event, previous in _with_previous(history.events)
+            for previous, event in zip((None, *history.events), history.events, strict=False)
         ]
         tokens = iter(self.tokenize(texts))
         # A segment holds one marker and one token per level; anything more came from user text.
@@ -156,11 +156,6 @@ class Encoder:
                 f"stream/event.jinja must write nothing between {ITEM_MARKER} and the item"
             )
         return ask
-
-
-def _with_previous(events: Sequence[Event]) -> list[tuple[Event, int | None]]:
-    previous = [None, *(event.timestamp for event in events)]
-    return list(zip(events, previous, strict=False))
 
 
 def _check_order(history: History) -> None:

@@ -6,6 +6,7 @@ Enters: events and the semantic-ID table. Leaves: text segments. Knows nothing o
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from genrec.schema import Event, SemanticId
 from genrec.semantic_ids.table import SemanticIdTable
@@ -25,6 +26,7 @@ def sid_token(level: int, code: int) -> str:
     return f"<{LEVEL_LETTERS[level]}_{code}>"
 
 
+@lru_cache(maxsize=100_000)
 def sid_text(codes: SemanticId) -> Structure:
     """Return the text of a semantic ID, one token per level."""
     return Structure("".join(sid_token(level, code) for level, code in enumerate(codes)))

@@ -6,6 +6,7 @@ import torch
 
 from genrec.errors import ArtifactError
 from genrec.model.sasrec_head import (
+    NO_ROW,
     SETTINGS_FILE,
     SasRecHead,
     SasRecHeadConfig,
@@ -15,7 +16,6 @@ from genrec.model.sasrec_head import (
     save_sasrec_head,
 )
 from genrec.model.sasrec_training import add_transitions, fit_sasrec_head, sasrec_head_ndcg
-from genrec.model.transitions import NO_ROW
 
 SMALL = SasRecHeadConfig(hidden_size=16, dropout=0.0, max_events=6)
 

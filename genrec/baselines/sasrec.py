@@ -53,7 +53,7 @@ class SasRec(ScoringRanker):
         selected = {"selection": {"upto": "valid"}} if config.validation_users else {}
         self.provenance = {**self.provenance, "behaviour": {"upto": "train"}, **selected}
         order = torch.as_tensor(np.argsort(-counts, kind="stable"))
-        self._order = order.to(view.seen_in_training.weight.device)
+        self._order = order.to(view.item_embedding.weight.device)
         with torch.inference_mode():
             self._vectors = view.vectors(self._order, order.new_zeros(len(order), 0))
 

@@ -183,9 +183,9 @@ class SasRecHead(nn.Module):
         self.config = config
         self.transitions = None
         self.encoder = SequenceEncoder(config)
-        self.seen_in_training = nn.Embedding(num_items, config.hidden_size)
+        self.item_embedding = nn.Embedding(num_items, config.hidden_size)
         self.projection = nn.Linear(centroids.shape[-1], config.hidden_size, bias=False)
-        for matrix in (self.seen_in_training.weight, self.projection.weight):
+        for matrix in (self.item_embedding.weight, self.projection.weight):
             nn.init.normal_(matrix, std=0.02)
         self.register_buffer("centroids", centroids)
 
@@ -200,7 +200,7 @@ class SasRecHead(nn.Module):
         Returns:
             Shape: (..., H).
         """
-        own: Tensor = self.seen_in_training(known.clamp(min=0)) * (known != NO_ROW).unsqueeze(-1)
+        own: Tensor = self.item_embedding(known.clamp(min=0)) * (known != NO_ROW).unsqueeze(-1)
         num_levels, codebook_size, _ = self.centroids.shape
         if num_levels:
             starts = torch.arange(num_levels, device=codes.device) * codebook_size
@@ -254,7 +254,7 @@ def save_sasrec_head(view: SasRecHead, directory: Path) -> None:
     (directory / WEIGHTS_FILE).parent.mkdir()
     save_file(view.state_dict(), directory / WEIGHTS_FILE)
     described = {
-        "num_items": view.seen_in_training.num_embeddings,
+        "num_items": view.item_embedding.num_embeddings,
         "weight": view.weight,
         "transitions_weight": view.transitions_weight,
         "config": view.config.model_dump(),

@@ -109,7 +109,7 @@ def add_transitions(
         codes: Of the table.
     """
     counted = count_transitions(histories, len(codes))
-    head.transitions = Transitions.of(counted).to(head.seen_in_training.weight.device)
+    head.transitions = Transitions.of(counted).to(head.item_embedding.weight.device)
     found = {}
     for weight in TRANSITIONS_WEIGHTS if questions else ():
         head.transitions_weight = weight
@@ -123,7 +123,7 @@ def sasrec_head_ndcg(
     head: SasRecHead, codes: np.ndarray, questions: Sequence[tuple[Sequence[int], int]]
 ) -> float:
     """Return the mean NDCG@10 of the questions, items of the history left out."""
-    device = head.seen_in_training.weight.device
+    device = head.item_embedding.weight.device
     rows = torch.arange(len(codes), device=device)
     vectors = head.vectors(rows, torch.as_tensor(codes, dtype=torch.int64, device=device))
     ranks: list[np.ndarray] = []

@@ -74,7 +74,7 @@ def test_a_new_item_stands_where_its_codes_are(view):
             view.projection(view.centroids[level, code]) for level, code in enumerate(CODES[3])
         )
         torch.testing.assert_close(new, expected)
-        torch.testing.assert_close(known - new, view.seen_in_training.weight[3])
+        torch.testing.assert_close(known - new, view.item_embedding.weight[3])
 
 
 def test_it_learns_a_cycle_and_stops_at_its_best():

@@ -5,8 +5,8 @@ Imports nothing of ours.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence, Sized
+from dataclasses import dataclass, field, fields
 from typing import Literal, Protocol
 
 USER_ID = "user_id"
@@ -33,8 +33,42 @@ SemanticId = tuple[int, ...]
 """Codes of one item, coarse to fine. A shorter tuple is a prefix: an interest."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+MAX_REPR_CHARS = 200
+MAX_VALUE_CHARS = 60
+MAX_REPR_ELEMENTS = 4
+
+
+class ShortRepr:
+    """Gives a dataclass a repr of one line: fields at their default are left out, values cut."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        shown = ", ".join(
+            f"{each.name}={_cut(getattr(self, each.name))}"
+            for each in fields(self)  # type: ignore[arg-type]
+            if each.repr and not _is_default(getattr(self, each.name), each.default)
+        )
+        if len(shown) > MAX_REPR_CHARS:
+            shown = shown[:MAX_REPR_CHARS] + "…"
+        return f"{type(self).__name__}({shown})"
+
+
+def _cut(value: object) -> str:
+    """Return the repr of a value, only the size of a large collection."""
+    if isinstance(value, Sized) and not isinstance(value, str) and len(value) > MAX_REPR_ELEMENTS:
+        return f"<{type(value).__name__} of {len(value)}>"
+    text = " ".join(repr(value).split())
+    return text if len(text) <= MAX_VALUE_CHARS else text[: MAX_VALUE_CHARS - 1] + "…"
+
+
+def _is_default(value: object, default: object) -> bool:
+    # Not by ==, which arrays answer element by element.
+    return value is default or (isinstance(value, str | bool | float | tuple) and value == default)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Event(ShortRepr):
     """One user–item act.
 
     Attributes:
@@ -56,8 +90,8 @@ class Event:
     review: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+@dataclass(frozen=True, slots=True, repr=False)
+class Item(ShortRepr):
     """One catalogue entry.
 
     Attributes:
@@ -83,8 +117,8 @@ class Item:
         return self.title or described or self.item_id
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+@dataclass(frozen=True, slots=True, repr=False)
+class History(ShortRepr):
     """A user's events, oldest first."""
 
     user_id: str
@@ -105,8 +139,8 @@ class History:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
+@dataclass(frozen=True, slots=True, repr=False)
+class Example(ShortRepr):
     """A question with its answer held out.
 
     Attributes:
@@ -118,8 +152,8 @@ class Example:
     targets: tuple[Event, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+@dataclass(frozen=True, slots=True, repr=False)
+class Request(ShortRepr):
     """A wish for recommendations.
 
     Attributes:
@@ -149,8 +183,8 @@ class Request:
         return self.exclude.union(seen)
 
 
-@dataclass(frozen=True, slots=True)
-class Recommendation:
+@dataclass(frozen=True, slots=True, repr=False)
+class Recommendation(ShortRepr):
     """One returned item.
 
     Attributes:
@@ -171,8 +205,8 @@ class Recommendation:
 Trend = Literal["emerging", "steady", "fading", "returned"]
 
 
-@dataclass(frozen=True, slots=True)
-class Interest:
+@dataclass(frozen=True, slots=True, repr=False)
+class Interest(ShortRepr):
     """A named group of items (a semantic-ID prefix) a user cares about, with its evidence.
 
     Attributes:

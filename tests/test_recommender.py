@@ -113,9 +113,8 @@ def test_moments_and_numbers_are_taken_in_every_form(recommender, past):
     assert recommender.recommend(events=iter([dated]), k=5) == events
     assert recommender.history(events=[dated]).events == past.events[:1]
     assert recommender.prompt(past.user_id, at=then) == recommender.prompt(past.user_id, at=moment)
-    assert repr(recommender.evolution(past.user_id, as_of=then)) == repr(
-        recommender.evolution(past.user_id, as_of=moment)
-    )
+    evolution = recommender.evolution(past.user_id, as_of=then)
+    assert evolution.to_json() == recommender.evolution(past.user_id, as_of=moment).to_json()
 
 
 def test_too_few_items_are_told_by_every_way_of_asking(recommender, past):
@@ -136,6 +135,22 @@ def test_a_recommender_has_a_short_name_and_says_why_it_cannot_be_pickled(recomm
     for move in (pickle.dumps, copy):
         with pytest.raises(TypeError, match="load it once in each process"):
             move(recommender)
+
+
+def test_what_users_hold_prints_in_one_line_and_can_be_pickled(recommender, past):
+    held = [
+        recommender.data,
+        recommender.table,
+        past,
+        Request(past, candidates=frozenset(map(str, range(1000)))),
+        recommender.evolution(past.user_id),
+        recommender.interests(past.user_id),
+        recommender.explain("P001", past.user_id),
+        *recommender.recommend(past.user_id, k=1),
+    ]
+    for each in held:
+        assert len(repr(each)) < 250 and "\n" not in repr(each)
+        assert repr(pickle.loads(pickle.dumps(each))) == repr(each)
 
 
 def test_retired_items_come_no_more_until_they_are_added_again(chain, past):

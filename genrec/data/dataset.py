@@ -33,6 +33,7 @@ from genrec.schema import (
     Example,
     History,
     Item,
+    ShortRepr,
     Split,
 )
 
@@ -49,8 +50,8 @@ DAMAGED = (duckdb.IOException, duckdb.InvalidInputException, duckdb.BinderExcept
 _BATCH_ROWS = 16_384
 
 
-@dataclass(frozen=True, slots=True)
-class Interactions:
+@dataclass(frozen=True, slots=True, repr=False)
+class Interactions(ShortRepr):
     """Who met what when, as integers: grouped by user, oldest first.
 
     Attributes:
@@ -68,8 +69,8 @@ class Interactions:
     num_items: int
 
 
-@dataclass(frozen=True)
-class Dataset:
+@dataclass(frozen=True, repr=False)
+class Dataset(ShortRepr):
     """Events and items of one prepared directory; make one with ``Dataset.load``.
 
     Attributes:

@@ -12,12 +12,13 @@ import numpy as np
 from genrec.errors import ConfigError
 from genrec.graph.graph import InterestGraph
 from genrec.graph.nodes import FOLLOWS, USER_INTEREST, Node
+from genrec.schema import ShortRepr
 
 SHOWN_NAMES = 3
 
 
-@dataclass(frozen=True)
-class Community:
+@dataclass(frozen=True, repr=False)
+class Community(ShortRepr):
     """Interests that users have one after another.
 
     Attributes:

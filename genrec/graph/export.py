@@ -130,7 +130,7 @@ def to_json(network: DiGraph) -> dict[str, Any]:
     """Return a graph as plain data: lists of nodes and of edges."""
     import networkx as nx
 
-    return nx.node_link_data(network, edges="edges")
+    return dict(nx.node_link_data(network, edges="edges"))
 
 
 def _empty(title: str) -> DiGraph:

@@ -220,14 +220,15 @@ class InterestGraph:
         moment = self.now if at is None else at
         if moment is None or self._reference is None:
             return 1.0
-        return 2.0 ** min(_MOST_DOUBLINGS, (self._reference - moment) / self._half_life_s)
+        half_lives = (self._reference - moment) / self._half_life_s
+        return float(2.0 ** min(_MOST_DOUBLINGS, half_lives))
 
     def growth(self, timestamp: float) -> float:
         """Return the stored weight of an event of weight 1."""
         if self._reference is None:
             return 1.0
         half_lives = (timestamp - self._reference) / self._half_life_s
-        return 2.0 ** min(_MOST_DOUBLINGS, half_lives)
+        return float(2.0 ** min(_MOST_DOUBLINGS, half_lives))
 
     def weigh(self, event: Event) -> float:
         """Return the stored weight of an event, for events that are not in the graph."""

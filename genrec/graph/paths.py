@@ -25,7 +25,7 @@ from genrec.graph.nodes import (
     Kind,
     Node,
 )
-from genrec.schema import History
+from genrec.schema import History, ShortRepr
 
 MAX_STEPS = 4
 STEP_COST = 1.0
@@ -36,8 +36,8 @@ _Edges = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Codes of the ends, and strengths. Shape of each: (edges,)."""
 
 
-@dataclass(frozen=True)
-class GraphPath:
+@dataclass(frozen=True, repr=False)
+class GraphPath(ShortRepr):
     """A way through the graph.
 
     Attributes:

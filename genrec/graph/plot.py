@@ -101,7 +101,7 @@ def _layout(network: DiGraph, lines: list[tuple[str, str, float]]) -> dict[str, 
     # A part of its own would be laid over the others, or pushed out of sight.
     for part in parts[1:]:
         flat.add_edge(next(iter(parts[0])), next(iter(part)), length=4.0)
-    return nx.kamada_kawai_layout(flat, weight="length")
+    return dict(nx.kamada_kawai_layout(flat, weight="length"))
 
 
 def _sizes(network: DiGraph) -> dict[str, float]:

@@ -30,7 +30,7 @@ class Relation:
 
     def __len__(self) -> int:
         """Return the number of edges."""
-        return self._matrix.nnz + self.pending
+        return int(self._matrix.nnz) + self.pending
 
     @property
     def pending(self) -> int:

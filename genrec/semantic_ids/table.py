@@ -18,7 +18,7 @@ import numpy as np
 
 from genrec.artifacts import hash_files, read_manifest, write_aside, write_manifest
 from genrec.errors import ArtifactError, DataError
-from genrec.schema import SemanticId
+from genrec.schema import SemanticId, ShortRepr
 from genrec.semantic_ids.vectors import ItemEncoder
 
 KIND = "index"
@@ -31,8 +31,8 @@ VECTORS_FILE = "vectors.npy"
 CONTENT_FILES = [ITEM_IDS_FILE, CODES_FILE]
 
 
-@dataclass(frozen=True, eq=False)
-class SemanticIdTable:
+@dataclass(frozen=True, eq=False, repr=False)
+class SemanticIdTable(ShortRepr):
     """Semantic IDs of a catalogue; no two items share one.
 
     Attributes:

@@ -19,7 +19,7 @@ import numpy as np
 from genrec.graph.words.corpus import Text, review_texts, title_texts
 from genrec.graph.words.tokens import tokenize
 from genrec.interests.explain.shared_prefix import NamedCodes
-from genrec.schema import History, Item, SemanticId
+from genrec.schema import History, Item, SemanticId, ShortRepr
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 MIN_TEXTS = 2
 
 
-@dataclass(frozen=True)
-class Keywords:
+@dataclass(frozen=True, repr=False)
+class Keywords(ShortRepr):
     """Words of interests with their weights.
 
     Attributes:

@@ -75,7 +75,7 @@ class Sentiment:
             import py3langid
         except ImportError:
             raise ConfigError(_MISSING) from None
-        return py3langid.classify(text[: MAX_SENTENCES * _MAX_SENTENCE_CHARS])[0] == "en"
+        return bool(py3langid.classify(text[: MAX_SENTENCES * _MAX_SENTENCE_CHARS])[0] == "en")
 
     @cached_property
     def _vader(self) -> Any:

@@ -25,7 +25,7 @@ from typing import Any
 from genrec.errors import DataError
 from genrec.interests.explain.explanation_text import Named, write_sentence
 from genrec.interests.explain.shared_prefix import NamedCodes, Reason, find_reason
-from genrec.schema import Event, Request, SemanticId
+from genrec.schema import Event, Request, SemanticId, ShortRepr
 
 MAX_EVIDENCE = 3
 MIN_EFFECT = 0.05
@@ -38,8 +38,8 @@ Score = Callable[[Sequence[Request], Sequence[str], Sequence[int]], Sequence[flo
 """Log-probabilities of items, one for each request, whose history is read from an event on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Effect:
+@dataclass(frozen=True, slots=True, repr=False)
+class Effect(ShortRepr):
     """What one event does to an item's log-probability.
 
     Attributes:
@@ -56,8 +56,8 @@ class Effect:
     nats: float
 
 
-@dataclass(frozen=True)
-class Explanation:
+@dataclass(frozen=True, repr=False)
+class Explanation(ShortRepr):
     """Why an item.
 
     Attributes:

@@ -24,15 +24,15 @@ from genrec.interests.summary.templates import (
     split_sentences,
     write_statement,
 )
-from genrec.schema import History, Interest
+from genrec.schema import History, Interest, ShortRepr
 from genrec.semantic_ids.table import SemanticIdTable
 
 GOES_ON = 0.5
 """Chance of being met among the next events from which an interest that began late is emerging."""
 
 
-@dataclass(frozen=True)
-class Summary:
+@dataclass(frozen=True, repr=False)
+class Summary(ShortRepr):
     """What a user cares about.
 
     Attributes:

@@ -19,7 +19,7 @@ from genrec.errors import DecodeError
 from genrec.interests.profile.interests import find_interests
 from genrec.interests.timeline.forecast import Forecaster, calibrated
 from genrec.interests.timeline.windows import Window, cut_windows
-from genrec.schema import Event, History, Interest, Request, SemanticId
+from genrec.schema import Event, History, Interest, Request, SemanticId, ShortRepr
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.stream.encode import Encoder
 
@@ -45,8 +45,8 @@ class Birth:
     known: int
 
 
-@dataclass(frozen=True)
-class Evolution:
+@dataclass(frozen=True, repr=False)
+class Evolution(ShortRepr):
     """The interests of one history over time.
 
     Attributes:

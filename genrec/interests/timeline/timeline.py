@@ -12,11 +12,11 @@ import numpy as np
 
 from genrec.interests.explain.shared_prefix import NamedCodes
 from genrec.interests.profile.interests import HALF_LIFE_EVENTS
-from genrec.schema import History, SemanticId
+from genrec.schema import History, SemanticId, ShortRepr
 
 
-@dataclass(frozen=True)
-class InterestStream:
+@dataclass(frozen=True, repr=False)
+class InterestStream(ShortRepr):
     """Weights over time.
 
     Attributes:

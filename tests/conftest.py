@@ -24,13 +24,17 @@ DATA = Path(os.environ.get("GENREC_DATA", ROOT.parent / "shared" / "data"))
 SERVICES = {
     *("chain", "chat_model", "vllm_server", "chat_server", "postgres", "browser", "shared_data"),
 }
+# Files whose tests take longer than the fast tier can afford.
+SLOW_FILES = {
+    *("decode/test_search.py", "evaluate/test_tiger.py", "evaluate/test_trained_baselines.py"),
+}
 # What only one worker may use: tests that ask for it form one unit of work.
 EXCLUSIVE = ("vllm_server", "chat_server")
 # Units of work that take longest start first, so that no worker idles at the end. The second one
 # does without the chain, so that a second worker has work while the first one makes it.
 LONGEST_FIRST = (
     "vllm_server",
-    "decode/test_beam.py",
+    "decode/test_search.py",
     "serving/test_bad_input.py",
     "training/test_training.py",
     "vllm/test_gateway_restart.py",
@@ -56,6 +60,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         values = item.callspec.params.values() if hasattr(item, "callspec") else ()
         if fixtures & SERVICES or "postgres" in map(str, values):
             item.add_marker("services")
+        if unit_of(item) in SLOW_FILES:
+            item.add_marker("slow")
         for name in EXCLUSIVE:
             if name in fixtures:
                 item.add_marker(pytest.mark.xdist_group(name))

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.conftest import EXCLUSIVE, LONGEST_FIRST, SLOW_FILES
+
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 PATH = re.compile(r"`((?:genrec|train|serve|tests|prompts|benchmarks)/[\w/.-]+)`")
@@ -27,3 +29,8 @@ def test_every_page_is_in_the_navigation():
     navigation = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))["nav"]
     made = {"index.md", "contributing.md", "changelog.md"}
     assert pages(navigation) == made | {path.name for path in (ROOT / "docs").glob("*.md")}
+
+
+def test_the_tests_named_by_the_tiers_exist():
+    files = {*LONGEST_FIRST, *SLOW_FILES} - {*EXCLUSIVE}
+    assert [name for name in sorted(files) if not (ROOT / "tests" / name).exists()] == []

@@ -57,7 +57,7 @@ async def score_separately(model, chat, options) -> np.ndarray:
     """Score every option by a prompt of its own, chat and option together."""
     if isinstance(model, LocalChat):
         return _separately_local(model, chat, options)
-    prompt, tree = await model._read(chat), await model._tree(options)
+    prompt, tree = await model._tokenize(chat), await model._tree(options)
     body = {
         "model": model.name,
         "prompt": [[*prompt, *tokens] for tokens in tree.options],
@@ -75,7 +75,7 @@ async def score_separately(model, chat, options) -> np.ndarray:
 
 @torch.inference_mode()
 def _separately_local(model: LocalChat, chat, options) -> np.ndarray:
-    prompt, tree = model._read(chat), model._tree(options)
+    prompt, tree = model._tokenize(chat), model._tree(options)
     told = []
     for tokens in tree.options:
         ids = torch.tensor([[*prompt, *tokens]], device=model._device)

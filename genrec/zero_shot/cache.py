@@ -1,4 +1,4 @@
-"""Answers kept on disk by the hash of what was sent, so that a rerun asks nothing again."""
+"""A cache of answers on disk, keyed by the hash of the request, so that a rerun sends nothing."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _SCHEMA = "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer TEXT
 class AnswerCache:
     """A SQLite file of answers; several threads and processes may share it.
 
-    An answer is on disk before it is used, so whatever a run had paid for when it was killed is
-    there for the next one. Holds answers only: a failure is asked about again.
+    An answer is written before it is used, so the answers that an interrupted run paid for are
+    there for the next one. Failures are not cached.
     """
 
     def __init__(self, path: Path | str) -> None:
-        """Open or make the file.
+        """Open or create the file.
 
         Raises:
-            ArtifactError: It is no such file, or its folder cannot be written.
+            ArtifactError: It is not a cache, or its folder is not writable.
         """
         self._path = Path(path)
         self._lock = threading.Lock()
@@ -39,12 +39,12 @@ class AnswerCache:
             self._connection.execute(_SCHEMA)
         except (sqlite3.Error, OSError) as error:
             raise ArtifactError(
-                f"cannot keep answers in {path} ({error}); give another file with --cache, or "
-                "remove this one"
+                f"cannot use {path} as a cache ({error}); choose another file with --cache, or "
+                "delete this one"
             ) from None
 
     def get(self, key: str) -> Any | None:
-        """Return an answer; None where there is none."""
+        """Return an answer; None if there is none."""
         with self._lock:
             row = self._connection.execute(
                 "SELECT answer FROM answers WHERE key = ?", (key,)
@@ -52,7 +52,7 @@ class AnswerCache:
         return None if row is None else json.loads(row[0])
 
     def put(self, key: str, answer: Any) -> None:
-        """Keep an answer."""
+        """Store an answer."""
         text = json.dumps(answer, ensure_ascii=False)
         with self._lock:
             self._connection.execute(
@@ -70,6 +70,6 @@ class AnswerCache:
 
 
 def hash_question(url: str, body: Any) -> str:
-    """Return a hash of where a question is sent and of everything in it."""
+    """Return a hash of the address and the body of a request."""
     text = json.dumps([url, body], sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -1,6 +1,6 @@
-"""What a prompt may choose among: candidates of several kinds of retrieval, taken in turns.
+"""The candidates of a prompt, from several kinds of retrieval in turn.
 
-Enters: requests. Leaves: items that the request allows, distinct. Everything is fitted on the train
+Enters: requests. Leaves: distinct items that the request allows. Everything is fitted on the train
 split alone.
 """
 
@@ -28,9 +28,9 @@ SOURCES = ("item-knn", "graph", "text", "popularity")
 
 
 class VectorSimilarity(ScoringRanker):
-    """Ranks items by the likeness of their vectors to those of the history, newer events heavier.
+    """Ranks items by vector similarity to the history, in which newer events weigh more.
 
-    An item without a vector is like none.
+    An item without a vector has similarity 0 to all.
     """
 
     def __init__(
@@ -50,9 +50,9 @@ class VectorSimilarity(ScoringRanker):
     def _score(self, requests: Sequence[Request]) -> np.ndarray:
         profiles = np.zeros((len(requests), self._vectors.shape[1]), dtype=np.float32)
         for row, request in zip(profiles, requests, strict=True):
-            places = self._known(event.item_id for event in request.history.events)
-            for age, place in enumerate(reversed(places)):
-                row += DECAY**age * self._vectors[place]
+            indices = self._known(event.item_id for event in request.history.events)
+            for age, index in enumerate(reversed(indices)):
+                row += DECAY**age * self._vectors[index]
         scores = normalize_rows(profiles) @ self._vectors.T
         scores[:, ~has_vector(self._vectors)] = 0
         return np.maximum(scores, 0).astype(np.float64)
@@ -68,8 +68,8 @@ class Retriever:
 
         Args:
             data: Prepared data; only its train split is read.
-            table: Its encoder says how alike texts are.
-            sources: Of ``SOURCES``, in the order of their turns.
+            table: Its encoder supplies the text vectors.
+            sources: From ``SOURCES``; they take turns in this order.
 
         Raises:
             ConfigError: An unknown source, or none.
@@ -93,17 +93,17 @@ class Retriever:
 
     @property
     def provenance(self) -> dict[str, object]:
-        """What the counts were made of; see ``genrec.evaluate.provenance``."""
+        """The data behind the counts; see ``genrec.evaluate.provenance``."""
         return dict(self._popularity.provenance)
 
     def add_items(self, items: Sequence[Item]) -> None:
-        """Let new items be found: by their text, and last of all by popularity."""
+        """Make new items retrievable: by their text, and after all others by popularity."""
         self._items += items
         self._counts = np.concatenate([self._counts, np.zeros(len(items), self._counts.dtype)])
         self._fit_to_catalogue()
 
     def find(self, requests: Sequence[Request], count: int) -> list[list[str]]:
-        """Return up to ``count`` candidates of each request, one of each source in turn."""
+        """Return up to ``count`` candidates for each request, one from each source in turn."""
         if not requests:
             return []
         lists = [
@@ -117,7 +117,7 @@ class Retriever:
         return merged
 
     def fill(self, request: Request, first: Sequence[str], count: int) -> list[str]:
-        """Return items to stand after some others: what retrieval gives next, then the popular."""
+        """Return items to append to ``first``: what retrieval ranks next, then popular items."""
         rest = [item for item in self.find([request], count)[0] if item not in set(first)]
         if len(first) + len(rest) < count:
             popular = self._popularity.rank_many([request], len(self._items))[0]

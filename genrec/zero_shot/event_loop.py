@@ -1,7 +1,7 @@
-"""One event loop in a thread of its own, so that code which is not async can wait for code that is.
+"""An event loop in its own thread, so that synchronous code can wait for asynchronous code.
 
-Connections belong to the loop they were made in; with one loop they outlive a single question, and
-several threads may ask at once.
+Connections belong to the loop they were made in. A single loop keeps them open between calls and
+serves several threads at once.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Q = TypeVar("Q")
 
 
 class EventLoop:
-    """Runs coroutines; starts with the first one."""
+    """Runs coroutines; the thread starts with the first one."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -28,7 +28,7 @@ class EventLoop:
         self._lock = threading.Lock()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Wait for a coroutine; an interrupted wait cancels it."""
+        """Wait for a coroutine; interrupting the wait cancels it."""
         with self._lock:
             if not self._thread.is_alive():
                 self._thread.start()
@@ -40,7 +40,7 @@ class EventLoop:
             raise
 
     def stop(self) -> None:
-        """Stop the thread; nothing may be asked any more."""
+        """Stop the thread; nothing can be run after that."""
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(timeout=5)
@@ -51,40 +51,38 @@ class EventLoop:
 async def gather_answers(
     questions: Sequence[Q],
     answer: Callable[[Q], Awaitable[T]],
-    at_once: int,
+    concurrency: int,
     description: str,
     note: Callable[[], str] = str,
 ) -> list[T]:
-    """Answer questions, several at once, behind a progress bar.
-
-    The first error that is raised stops the rest.
+    """Answer questions concurrently, with a progress bar; the first error cancels the rest.
 
     Args:
-        questions: In any number.
-        answer: Of one.
-        at_once: Most under way at the same time.
+        questions: Any number.
+        answer: Answers one question.
+        concurrency: Maximum number of questions in progress.
         description: Of the bar.
-        note: What the bar says beside it.
+        note: Text beside the bar, updated after each answer.
     """
-    free = asyncio.Semaphore(at_once)
+    slots = asyncio.Semaphore(concurrency)
     bar = progress()
     try:
         bar.start()
     except LiveError:
-        # Whoever asked shows a bar already.
+        # The caller already shows a bar.
         bar = progress()
         bar.disable = True
     task = bar.add_task(description, total=len(questions), note="")
 
-    async def one(question: Q) -> T:
-        async with free:
-            found = await answer(question)
+    async def answer_one(question: Q) -> T:
+        async with slots:
+            result = await answer(question)
         bar.update(task, advance=1, note=note())
-        return found
+        return result
 
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(question)) for question in questions]
+            tasks = [group.create_task(answer_one(question)) for question in questions]
     except BaseExceptionGroup as several:
         raise several.exceptions[0] from None
     finally:

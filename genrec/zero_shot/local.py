@@ -1,7 +1,7 @@
-"""A chat model in this process: any Hugging Face causal LM with a chat template.
+"""A local chat model: any Hugging Face causal LM with a chat template.
 
-The chat is read once: its keys and values are kept, and the options that part later continue it as
-one batch.
+The chat is read once: its keys and values are cached, and the points where options diverge continue
+it as one batch.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from genrec.zero_shot.chat import Chat, ResponseFormat
 from genrec.zero_shot.option_tree import OptionTree, Tokens
 from genrec.zero_shot.usage import Usage
 
-CONTINUATIONS_AT_ONCE = 64
-"""Options that continue the same chat in one batch: each holds a copy of its keys and values."""
+BATCH_SIZE = 64
+"""Continuations of a chat in one batch; each holds a copy of the chat's keys and values."""
 
 
 class LocalChat:
@@ -36,11 +36,11 @@ class LocalChat:
 
         Args:
             name: Folder or Hugging Face name.
-            device: Such as "cpu" or "cuda"; None takes a GPU where there is one.
+            device: Such as "cpu" or "cuda"; None: a GPU if available.
             dtype: Of the weights.
 
         Raises:
-            ConfigError: It cannot be loaded, or has no chat template.
+            ConfigError: The model cannot be loaded or has no chat template.
         """
         self.name = name
         self.usage = Usage()
@@ -56,12 +56,13 @@ class LocalChat:
             ) from None
         if not self._tokenizer.chat_template:
             raise ConfigError(
-                f"'{name}' has no chat template, so it is no chat model; choose an instruct model"
+                f"'{name}' has no chat template, so it is not a chat model; choose an "
+                "instruct model"
             )
         self._model = model.to(self._device).eval()
-        found = getattr(model.config, "max_position_embeddings", None)
-        self._context = int(found or self._tokenizer.model_max_length)
-        # Chats are measured before they are cut; that is nothing to warn of.
+        max_positions = getattr(model.config, "max_position_embeddings", None)
+        self._context = int(max_positions or self._tokenizer.model_max_length)
+        # Chats are measured before they are cut; no warning is needed.
         self._tokenizer.model_max_length = 1 << 60
 
     async def context_tokens(self) -> int:
@@ -70,15 +71,15 @@ class LocalChat:
 
     async def count_tokens(self, chat: Chat) -> int:
         """See ``ChatModel``."""
-        return len(self._read(chat))
+        return len(self._tokenize(chat))
 
     async def write(
         self, chat: Chat, max_tokens: int, response_format: ResponseFormat | None = None
     ) -> str:
-        """See ``ChatModel``; a list of distinct strings is written under a trie of them."""
+        """See ``ChatModel``; a list of given strings is restricted to them by a trie."""
         if response_format is not None and response_format.choices is not None:
-            return self._write_list(self._read(chat), *response_format.choices)
-        tokens, written = self._read(chat), list[int]()
+            return self._write_list(self._tokenize(chat), *response_format.choices)
+        tokens, written = self._tokenize(chat), list[int]()
         cache = self._new_cache()
         unread: list[int] = tokens
         while len(written) < max_tokens:
@@ -93,7 +94,7 @@ class LocalChat:
     async def choose(self, chat: Chat, options: Sequence[str]) -> str:
         """See ``ChatModel``."""
         tree = self._tree(options)
-        tokens = self._read(chat)
+        tokens = self._tokenize(chat)
         written = self._follow(tokens, self._new_cache(), tree)[0]
         self._count(len(tokens), len(written))
         return options[tree.options.index(written)]
@@ -102,21 +103,21 @@ class LocalChat:
     async def score(self, chat: Chat, options: Sequence[str]) -> np.ndarray:
         """See ``ChatModel``."""
         tree = self._tree(options)
-        tokens = self._read(chat)
+        tokens = self._tokenize(chat)
         cache = self._new_cache()
         first = self._next(tokens, cache).log_softmax(dim=-1)
         log_probs: dict[Tokens, dict[int, float]] = {}
         if () in tree.children:
             log_probs[()] = _pick(first, tree.children[()])
         deeper = [node for node in tree.children if node]
-        # What one path reads on its way to its last parting answers the earlier ones too.
+        # Reading a path to its last branching point also scores the earlier ones.
         paths = [
             node
             for node in deeper
             if not any(len(other) > len(node) and other[: len(node)] == node for other in deeper)
         ]
-        for start in range(0, len(paths), CONTINUATIONS_AT_ONCE):
-            batch = paths[start : start + CONTINUATIONS_AT_ONCE]
+        for start in range(0, len(paths), BATCH_SIZE):
+            batch = paths[start : start + BATCH_SIZE]
             rows = self._continue(cache, len(tokens), batch)
             for path, row in zip(batch, rows, strict=True):
                 for length in range(1, len(path) + 1):
@@ -127,46 +128,47 @@ class LocalChat:
         return tree.score(log_probs)
 
     async def ping(self) -> None:
-        """See ``ChatModel``: it is in this process."""
+        """See ``ChatModel``; a local model is always reachable."""
 
     async def close(self) -> None:
-        """Let go of the weights."""
+        """Release the weights."""
         self._model = None
 
     @cached_property
     def _ends(self) -> set[int]:
         """Tokens that end an answer."""
-        ends = self._model.generation_config.eos_token_id
-        found = set(ends if isinstance(ends, list) else [] if ends is None else [ends])
-        return found | {int(self._tokenizer.eos_token_id)} | {self._end_of_turn}
+        configured = self._model.generation_config.eos_token_id
+        ends = configured if isinstance(configured, list) else [configured]
+        own = (int(self._tokenizer.eos_token_id), self._end_of_turn)
+        return {token for token in (*ends, *own) if token is not None}
 
     @cached_property
     def _end_of_turn(self) -> int:
         """The token that the template puts after an answer."""
         mark = self._plain("x")
         chat = [{"role": "user", "content": "x"}, {"role": "assistant", "content": "x"}]
-        told = self._template(chat, add_generation_prompt=False)
-        place = len(told) - 1 - told[::-1].index(mark[-1])
-        after = told[place + 1 : place + 2]
+        tokens = self._template(chat, add_generation_prompt=False)
+        last = len(tokens) - 1 - tokens[::-1].index(mark[-1])
+        after = tokens[last + 1 : last + 2]
         return after[0] if after else int(self._tokenizer.eos_token_id)
 
     def _new_cache(self) -> DynamicCache:
-        """Return an empty cache with the kinds of layers that the model has."""
+        """Return an empty cache that matches the model's layers."""
         return DynamicCache(config=self._model.config)
 
-    def _read(self, chat: Chat) -> list[int]:
+    def _tokenize(self, chat: Chat) -> list[int]:
         return self._template(list(chat), add_generation_prompt=True)
 
     def _template(self, chat: Sequence[Any], add_generation_prompt: bool) -> list[int]:
-        found = self._tokenizer.apply_chat_template(
+        encoded = self._tokenizer.apply_chat_template(
             list(chat),
             tokenize=True,
             add_generation_prompt=add_generation_prompt,
             return_dict=True,
-            # Templates of models that can think aloud know it; the others pass it over.
+            # Used by templates of reasoning models; others ignore it.
             enable_thinking=False,
         )
-        return list(found["input_ids"])
+        return list(encoded["input_ids"])
 
     def _plain(self, text: str) -> list[int]:
         return self._tokenizer(text, add_special_tokens=False)["input_ids"]
@@ -176,7 +178,7 @@ class LocalChat:
 
     @torch.inference_mode()
     def _next(self, unread: Sequence[int], cache: DynamicCache) -> Tensor:
-        """Read tokens and return the scores of the one after them. Shape: (V,)."""
+        """Read tokens and return the logits of the next one. Shape: (V,)."""
         output = self._model(
             input_ids=torch.tensor([unread], device=self._device),
             past_key_values=cache,
@@ -206,7 +208,7 @@ class LocalChat:
     def _follow(
         self, unread: Sequence[int], cache: DynamicCache, tree: OptionTree
     ) -> tuple[Tokens, list[int]]:
-        """Write an option greedily; return it and what of it the model has not read yet."""
+        """Write an option greedily; return it and those of its tokens not read yet."""
         written: Tokens = ()
         waiting = list(unread)
         while allowed := tree.following(written):
@@ -219,15 +221,17 @@ class LocalChat:
             waiting.append(token)
         return written, waiting
 
-    def _write_list(self, tokens: list[int], key: str, options: Sequence[str], wanted: int) -> str:
-        """Write ``{"key": ["option", ...]}``, no option twice."""
+    def _write_list(
+        self, tokens: list[int], key: str, options: Sequence[str], max_entries: int
+    ) -> str:
+        """Write ``{"key": ["option", ...]}`` without repeating an option."""
         opening = self._plain(f'{{"{key}": ["')
         between = self._plain('", "')
-        sayable = {(*self._plain(option), *between): option for option in options}
+        remaining = {(*self._plain(option), *between): option for option in options}
         cache, waiting, chosen = self._new_cache(), [*tokens, *opening], list[str]()
-        while sayable and len(chosen) < wanted:
-            written, waiting = self._follow(waiting, cache, OptionTree.build(list(sayable)))
-            chosen.append(sayable.pop(written))
+        while remaining and len(chosen) < max_entries:
+            written, waiting = self._follow(waiting, cache, OptionTree.build(list(remaining)))
+            chosen.append(remaining.pop(written))
         self._count(len(tokens), len(self._plain(json.dumps(chosen))))
         return json.dumps({key: chosen}, ensure_ascii=False)
 
@@ -238,5 +242,5 @@ class LocalChat:
 
 
 def _pick(log_probs: Tensor, tokens: Sequence[int]) -> dict[int, float]:
-    found = log_probs[torch.tensor(tokens, device=log_probs.device)]
-    return dict(zip(tokens, found.tolist(), strict=True))
+    picked = log_probs[torch.tensor(tokens, device=log_probs.device)]
+    return dict(zip(tokens, picked.tolist(), strict=True))

@@ -2,7 +2,7 @@
 
 Enters: the tokens of each option. Leaves: the branching points, where options diverge, and from the
 model's log-probabilities there the log-probability of each option. Between two branching points the
-tokens are forced, contribute log 1 = 0 and need no query, as in ``genrec.decode.scores``.
+tokens are forced, contribute log 1 = 0 and need no query.
 """
 
 from __future__ import annotations

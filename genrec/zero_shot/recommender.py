@@ -1,4 +1,4 @@
-"""Recommendations and interests from a stock chat model: a ``schema.Ranker`` that nobody tuned."""
+"""Recommendations and interests from a chat model that was not tuned, as a ``schema.Ranker``."""
 
 from __future__ import annotations
 
@@ -51,16 +51,16 @@ class ZeroShotRecommender(BaseRecommender):
         """Fit the retrieval on the train split.
 
         Args:
-            model: Whom to ask.
+            model: The chat model.
             data: Prepared data.
-            table: Names of interests, and the text encoder; built on ``data``.
+            table: Interest names and the text encoder; built on ``data``.
             config: See ``ZeroShotConfig``.
-            loop: That ``model`` belongs to; None: a new one.
-            raises: Whether a request without an answer is an ``EngineUnavailable``; else it gets
-                an empty list and is counted.
+            loop: The one ``model`` was connected in; None: a new one.
+            raises: Whether a request without an answer raises ``EngineUnavailable``; otherwise it
+                gets an empty list and is counted.
 
         Raises:
-            ConfigError: ``method`` asks for what the model cannot do.
+            ConfigError: The model does not support ``method``.
         """
         self.config = config or ZeroShotConfig()
         self.bias = PositionBias()
@@ -80,8 +80,8 @@ class ZeroShotRecommender(BaseRecommender):
             self.method = "logprob" if model.can_score else "generate"
         if self.method == "logprob" and not model.can_score:
             raise ConfigError(
-                f"'{model.name}' does not tell the log-probabilities of given tokens (vLLM and "
-                "local models do); set method=generate"
+                f"'{model.name}' does not return the log-probabilities of given tokens (vLLM "
+                "and local models do); set method=generate"
             )
         self.provenance = self._retriever.provenance
 
@@ -105,15 +105,15 @@ class ZeroShotRecommender(BaseRecommender):
             config: See ``ZeroShotConfig``.
             index: Semantic-ID table built on ``data``, for the names of interests; None makes
                 one in memory.
-            model_name: What the server calls the model; None: the first it serves.
-            api_key: Of the server; None: the variable OPENAI_API_KEY.
+            model_name: Name of the model on the server; None: the first one served.
+            api_key: For the server; None: the variable OPENAI_API_KEY.
             device: Of a local model.
             raises: See the class.
 
         Raises:
             ConfigError: The model cannot be loaded, or the server refuses.
             EngineUnavailable: Nothing answers at the URL.
-            ArtifactError: Data or index are missing, damaged or do not fit.
+            ArtifactError: Data or index are missing, damaged or do not match.
         """
         config = config or ZeroShotConfig()
         prepared = Dataset.load(data)
@@ -138,28 +138,28 @@ class ZeroShotRecommender(BaseRecommender):
 
     @property
     def usage(self) -> Usage:
-        """What asking cost so far."""
+        """Requests, tokens and failures so far."""
         return self._model.usage
 
     @property
     def model_name(self) -> str:
-        """What the chat model is called."""
+        """Name of the chat model."""
         return self._model.name
 
     def rank_many(self, requests: Sequence[Request], k: int) -> list[list[Recommendation]]:
         """See ``schema.Ranker.rank_many``.
 
-        The candidates come first, as the model ranks them; places beyond are filled as retrieval
-        ranks. A request that got no usable answer is counted, and has an empty list: what
-        retrieval says is not passed off as the model's word.
+        The candidates come first, as the model ranks them; retrieval fills the remaining ranks. A
+        request without a usable answer gets an empty list and is counted; retrieval never
+        replaces the model.
         """
         return self._answer(requests, k, self._raises)
 
     def explain_many(self, questions: Sequence[tuple[Request, str]]) -> list[Explanation]:
-        """Refuse: a chat model tells no odds of an item that can be compared between prompts."""
+        """Refuse: a chat model's probabilities cannot be compared between prompts."""
         raise ConfigError(
-            "a zero-shot model tells no odds of an item, so there is nothing to explain by; give a "
-            "run (--run)"
+            "a zero-shot model gives no comparable probabilities, so there is nothing to "
+            "explain by; give a run (--run)"
         )
 
     def interests_many(
@@ -180,15 +180,15 @@ class ZeroShotRecommender(BaseRecommender):
 
         try:
             return self._run(histories, summarize, "interests")
-        except ChatError as failed:
-            raise self._away(failed) from None
+        except ChatError as error:
+            raise self._unavailable(error) from None
 
     def next_interests_many(
         self, histories: Sequence[History], top: int = 5
     ) -> list[list[tuple[str, float]]]:
         """Return the interests expected next: the candidates' probabilities, summed by interest.
 
-        Empty where the method tells no probabilities or the model gave no answer.
+        Empty if the method gives no probabilities or the model gave no answer.
         """
         if self.method != "logprob":
             return [[] for _ in histories]
@@ -206,7 +206,7 @@ class ZeroShotRecommender(BaseRecommender):
     def predict_ratings(
         self, questions: Sequence[tuple[History, Item]]
     ) -> list[RatingPrediction | None]:
-        """Return how each history's user would rate an item; None where no answer came."""
+        """Return how each history's user would rate an item; None where there was no answer."""
         if self._scale is None:
             self._scale = find_scale(self._data)
         predictor = RatingPredictor(self._model, self._writer, self._scale)
@@ -227,7 +227,7 @@ class ZeroShotRecommender(BaseRecommender):
         at: Moment | None = None,
         event_type: str | None = None,
     ) -> tuple[str, int]:
-        """Return a chat as the model is asked, before events are cut, and its tokens' number."""
+        """Return the chat sent to the model, before events are cut, and its number of tokens."""
         request = self._request(user_id, events, at=at, event_type=event_type)
         items = self._candidates([request])[0]
         examples = self._example_pool.draw(request, self.config.examples)
@@ -238,7 +238,7 @@ class ZeroShotRecommender(BaseRecommender):
 
     @property
     def table(self) -> SemanticIdTable:
-        """The semantic IDs of everything that can be recommended."""
+        """The semantic IDs of all items that can be recommended."""
         return self._table
 
     @property
@@ -265,7 +265,7 @@ class ZeroShotRecommender(BaseRecommender):
         raise ConfigError(f"no adapter '{name}': a zero-shot model takes none; serve a run")
 
     def report(self) -> dict[str, Any]:
-        """Return what asking cost, what failed, and the position bias, as plain JSON."""
+        """Return usage, failures and position bias as plain JSON."""
         return {
             "model": self.model_name,
             "method": self.method,
@@ -277,18 +277,18 @@ class ZeroShotRecommender(BaseRecommender):
         }
 
     def ping(self) -> None:
-        """Ask the model's server whether it is there; costs no tokens.
+        """Check that the model's server is reachable; costs no tokens.
 
         Raises:
             EngineUnavailable: It does not answer.
         """
         try:
             self._loop.run(self._model.ping())
-        except ChatError as failed:
-            raise self._away(failed) from None
+        except ChatError as error:
+            raise self._unavailable(error) from None
 
     def close(self) -> None:
-        """Close connections, cache and thread."""
+        """Close the connections, the cache and the thread."""
         self._loop.run(self._model.close())
         self._loop.stop()
 
@@ -323,9 +323,9 @@ class ZeroShotRecommender(BaseRecommender):
                         ranked = await self._open().recommend(request, items, max(k, 1), examples)
                     else:
                         ranked = await ranker.rank(request, items, examples)
-            except ChatError as failed:
+            except ChatError as error:
                 if raises:
-                    raise self._away(failed) from None
+                    raise self._unavailable(error) from None
                 return []
             return self._to_list(request, ranked, k)
 
@@ -364,12 +364,12 @@ class ZeroShotRecommender(BaseRecommender):
         self._retriever.add_items(items)
 
     def _run(self, questions: Sequence[Any], answer: Any, what: str) -> list[Any]:
-        at_once = 2 * self.config.concurrency
-        return self._loop.run(gather_answers(questions, answer, at_once, what, self._note))
+        concurrency = 2 * self.config.concurrency
+        return self._loop.run(gather_answers(questions, answer, concurrency, what, self._note))
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
-        """Count one answer that is asked for, and whether it came."""
+        """Count one requested answer, and whether it failed."""
         self.usage.lists += 1
         try:
             yield
@@ -383,7 +383,7 @@ class ZeroShotRecommender(BaseRecommender):
         parts = [f"{tokens:,} tokens", f"{usage.cached:,} cached", f"{usage.failed:,} failed"]
         return " · ".join(parts)
 
-    def _away(self, failed: ChatError) -> EngineUnavailable:
+    def _unavailable(self, error: ChatError) -> EngineUnavailable:
         return EngineUnavailable(
-            f"'{self.model_name}' gave no usable answer ({failed}); ask again later"
+            f"'{self.model_name}' gave no usable answer ({error}); ask again later"
         )

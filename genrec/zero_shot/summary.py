@@ -1,4 +1,4 @@
-"""Summaries by a chat model: the same form as a tuned model's, held against the same evidence."""
+"""Summaries by a chat model, in the format and with the checks of a tuned model's."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from genrec.zero_shot.prompts import PromptWriter, fit
 from genrec.zero_shot.quoting import quote_text
 
 MAX_NAMES = 60
-"""Interests a prompt lists: those the history shows, then others in the table's order."""
+"""Interests listed in a prompt: those in the history, then others in the order of the table."""
 MAX_CITED = 4
-"""Most events of an interest in an answer."""
+"""Maximum number of events cited for an interest."""
 
 
 @dataclass(frozen=True)
 class Summarizer:
-    """Lets a chat model name interests.
+    """Has a chat model name interests.
 
     Attributes:
-        model: Whom to ask.
+        model: The chat model.
         writer: Renders the prompts.
         table: Names of the coarse codes.
-        answer_tokens: Room for the answer.
-        min_evidence: Fewest events that an interest rests on.
+        answer_tokens: Maximum length of the answer.
+        min_evidence: Minimum number of events for an interest.
     """
 
     model: ChatModel
@@ -45,23 +45,23 @@ class Summarizer:
     min_evidence: int = MIN_EVIDENCE
 
     async def summarize(self, history: History) -> Summary:
-        """Say a history's interests; names without evidence are dropped and kept count of.
+        """Summarize a history's interests; names without evidence are dropped and counted.
 
         Raises:
             ChatError: No usable answer; counted in the model's usage.
         """
-        # Names are shown quoted, so that is how they come back.
+        # Prompts show quoted names, so answers contain quoted names.
         raw = {quote_text(name): name for name in self._names(history)}
         build = self.writer.interests(Request(history), list(raw))
         chat = await fit(build, history, self.model, self.answer_tokens)
-        # What shoppers wrote holds neither line breaks nor brackets.
+        # Quoted text contains neither line breaks nor brackets.
         shown = chat[-1]["content"].count("\n- [")
         numbers = range(len(history.events) - shown + 1, len(history.events) + 1)
         said = await request_json(
             self.model,
             chat,
-            _form(list(raw), numbers),
-            _read,
+            _response_format(list(raw), numbers),
+            _parse,
             self.answer_tokens,
             self.writer.repair,
         )
@@ -73,7 +73,7 @@ class Summarizer:
         return summary
 
     def _names(self, history: History) -> list[str]:
-        """Return what may be named: not only what holds, or naming it would be no news."""
+        """Return the interests to choose from, including some that the history does not show."""
         coarse = coarse_names(self.table)
         met = dict.fromkeys(
             self.table.name_of(self.table.codes_of(event.item_id)[:1])
@@ -81,12 +81,12 @@ class Summarizer:
             if self.table.knows(event.item_id)
         )
         listed = dict.fromkeys([*(name for name in met if name in set(coarse)), *coarse])
-        # Their order says nothing about the history.
+        # Sorted, so that the order reveals nothing about the history.
         return sorted(list(listed)[:MAX_NAMES])
 
 
 def _rename(said: SummaryForm, raw: Mapping[str, str]) -> SummaryForm:
-    """Return a summary with the names that prompts had quoted."""
+    """Replace quoted names by the original ones."""
     changed = {quoted: name for quoted, name in raw.items() if quoted != name}
     if not changed:
         return said
@@ -99,8 +99,8 @@ def _rename(said: SummaryForm, raw: Mapping[str, str]) -> SummaryForm:
     return SummaryForm.model_validate({**content, "summary": text})
 
 
-def _form(names: Sequence[str], numbers: Sequence[int]) -> ResponseFormat:
-    """Return the form of a summary with interests and events of a prompt."""
+def _response_format(names: Sequence[str], numbers: Sequence[int]) -> ResponseFormat:
+    """Return the format of a summary that uses the interests and events of a prompt."""
     claim, cited, end = map(literal, ('{"interest": ', ', "events": [', "]}"))
     lists = []
     for place, name in enumerate(SUMMARY_LISTS):
@@ -120,11 +120,11 @@ def _form(names: Sequence[str], numbers: Sequence[int]) -> ResponseFormat:
     return ResponseFormat("summary", json_schema(names, numbers), "\n".join([*rules, ""]))
 
 
-def _read(content: Any) -> SummaryForm:
-    """Return what the model said.
+def _parse(content: Any) -> SummaryForm:
+    """Return the summary.
 
     Raises:
-        ValueError: It is not of the form.
+        ValueError: It does not match the format.
     """
     try:
         return SummaryForm.model_validate(content)

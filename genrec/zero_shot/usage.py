@@ -1,4 +1,4 @@
-"""What asking cost: requests, tokens, money, and how many answers failed."""
+"""Requests, tokens, cost and failures."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import Any
 
 @dataclass
 class Usage:
-    """Counts of everything asked of one chat model.
+    """Counts for one chat model.
 
     Attributes:
-        prompt_price: Of a million prompt tokens, in any currency.
-        answer_price: Of a million answer tokens.
-        sent: Requests that left, retries included.
-        cached: Answers taken from the cache, for which nothing was sent.
+        prompt_price: Price of a million prompt tokens, in any currency.
+        answer_price: Price of a million answer tokens.
+        sent: Requests sent, including retries.
+        cached: Answers from the cache, for which nothing was sent.
         retries: Requests sent again.
-        prompt_tokens: Of answers that were sent for.
+        prompt_tokens: Not counting cached answers.
         answer_tokens: Likewise.
-        failures: Requests that ended without a usable answer, by kind.
-        repaired: Answers that were no JSON at first and were after one repair.
-        lists: Answers that were asked for, such as a ranking or a summary.
-        failed_lists: Of these, how many did not come.
-        dropped: Parts of answers that were left out, by kind, such as titles of no item.
+        failures: Requests without a usable answer, by kind.
+        repaired: Answers that were usable only after one repair.
+        lists: Rankings, summaries and ratings requested.
+        failed_lists: How many of these failed.
+        dropped: Parts of answers that were discarded, by kind, such as titles of no item.
     """
 
     prompt_price: float = 0.0
@@ -41,7 +41,7 @@ class Usage:
 
     @property
     def cost(self) -> float:
-        """Return what the tokens cost at the prices given."""
+        """Return the price of the tokens."""
         return (
             self.prompt_tokens * self.prompt_price + self.answer_tokens * self.answer_price
         ) / 1e6
@@ -65,5 +65,5 @@ class Usage:
             "failed": self.failed,
             "failures": dict(sorted(self.failures.items())),
             "repaired": self.repaired,
-            "dropped": {kind: number for kind, number in sorted(self.dropped.items()) if number},
+            "dropped": {kind: count for kind, count in sorted(self.dropped.items()) if count},
         }

@@ -1,4 +1,4 @@
-"""What a model expects at many moments of a stream, from one forward pass.
+"""The next-token logits after many prefixes of a stream, from one forward pass.
 
 Enters: prompts, some of which begin others, and tokens that are forced after each.
 Leaves: the model's scores of the token that follows. Must not know what the tokens stand for.
@@ -69,7 +69,7 @@ def batches(
 
     Args:
         streams: Shortest first.
-        forced_prefix: Tokens taken for forced_prefix after each prompt.
+        forced_prefix: Number of tokens forced after each prompt.
         most_tokens: Tokens of a batch, padding included.
         most_logits: Scores of a batch.
         vocabulary: Scores of a prompt.
@@ -99,20 +99,20 @@ def next_logits(
     """
     device = next(model.parameters()).device
     length = max(len(stream.tokens) for stream in streams)
-    moments = max(len(stream.lengths) for stream in streams)
-    total = length + moments * len(forced_prefix)
+    num_prompts = max(len(stream.lengths) for stream in streams)
+    total = length + num_prompts * len(forced_prefix)
     input_ids = torch.full((len(streams), total), pad_id, dtype=torch.long)
     positions = torch.zeros_like(input_ids)
     visible = torch.eye(total, dtype=torch.bool).repeat(len(streams), 1, 1)
     visible[:, :length, :length] = torch.ones(length, length, dtype=torch.bool).tril()
-    asked = torch.zeros(len(streams), moments, dtype=torch.long)
+    asked = torch.zeros(len(streams), num_prompts, dtype=torch.long)
     for row, stream in enumerate(streams):
         input_ids[row, : len(stream.tokens)] = torch.as_tensor(stream.tokens)
         positions[row, :length] = torch.arange(length)
-        for moment, read in enumerate(stream.lengths):
-            asked[row, moment] = read - 1
+        for index, read in enumerate(stream.lengths):
+            asked[row, index] = read - 1
             if forced_prefix:
-                start = length + moment * len(forced_prefix)
+                start = length + index * len(forced_prefix)
                 branch = slice(start, start + len(forced_prefix))
                 input_ids[row, branch] = torch.as_tensor(forced_prefix)
                 positions[row, branch] = torch.arange(read, read + len(forced_prefix))
@@ -120,7 +120,7 @@ def next_logits(
                 visible[row, branch, branch] = visible[
                     row, : len(forced_prefix), : len(forced_prefix)
                 ]
-                asked[row, moment] = start + len(forced_prefix) - 1
+                asked[row, index] = start + len(forced_prefix) - 1
     kept = asked.unique()
     arguments: dict[str, Any] = {
         "input_ids": input_ids.to(device),
@@ -132,8 +132,8 @@ def next_logits(
     logits = model(**arguments).logits
     rows = [row for row, stream in enumerate(streams) for _ in stream.lengths]
     places = [
-        int(torch.searchsorted(kept, asked[row, moment]))
+        int(torch.searchsorted(kept, asked[row, index]))
         for row, stream in enumerate(streams)
-        for moment in range(len(stream.lengths))
+        for index in range(len(stream.lengths))
     ]
     return logits[rows, places]

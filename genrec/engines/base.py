@@ -107,11 +107,11 @@ class Engine(Protocol):
     ) -> np.ndarray:
         """Return the log-probability of every code that may follow after each prompt.
 
-        Prompts that begin one another, such as the moments of one history, are read once.
+        Prompts that begin one another, such as one history at several times, are read once.
 
         Args:
             prompts: Each ends where an item is to be written.
-            prefix: First codes of that item, taken for granted; none: its first code is asked for.
+            prefix: First codes of that item, forced; empty: its first code is scored.
 
         Returns:
             Normalised over the codes in use below the prefix; -inf for others. Shape: (B, K),

@@ -84,7 +84,7 @@ _Stack = tuple[Any, Any] | None
 """What is still to be written: the next node or rest, and what comes after; None: nothing."""
 
 
-class Walk:
+class GrammarState:
     """A text of a grammar while it is being written."""
 
     def __init__(self, grammar: Grammar) -> None:
@@ -97,11 +97,11 @@ class Walk:
         return sorted(token for token in self._ways if token is not None)
 
     @property
-    def is_whole(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether the text may end here."""
         return None in self._ways
 
-    def write(self, token: int) -> None:
+    def advance(self, token: int) -> None:
         """Take the next token.
 
         Raises:

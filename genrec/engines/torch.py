@@ -19,7 +19,7 @@ from genrec.decode.tree import score_after, tree_beam_search
 from genrec.decode.trie import Trie
 from genrec.engines.adapters import AdapterSet
 from genrec.engines.base import FoundItems, ItemQuery
-from genrec.engines.grammar import Grammar, Walk
+from genrec.engines.grammar import Grammar, GrammarState
 from genrec.engines.merge_prefixes import batch_branches, find_families
 from genrec.engines.policy import SasRecFusion, make_policy
 from genrec.model.load import LoadedRun, base_of
@@ -185,8 +185,8 @@ class TorchEngine:
         than a batch that runs each token.
         """
         cache, unread, written = DynamicCache(), list(prompt), list[int]()
-        walk = Walk(grammar)
-        while len(written) < max_tokens and (allowed := walk.allowed):
+        state = GrammarState(grammar)
+        while len(written) < max_tokens and (allowed := state.allowed):
             if len(allowed) > 1:
                 with self._arithmetic():
                     logits = self._adapters.model(
@@ -197,7 +197,7 @@ class TorchEngine:
                     ).logits[0, -1]
                 allowed = [allowed[int(logits[allowed].argmax())]]
                 unread = []
-            walk.write(allowed[0])
+            state.advance(allowed[0])
             written.append(allowed[0])
             unread.append(allowed[0])
         return written

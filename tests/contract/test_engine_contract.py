@@ -8,7 +8,7 @@ import pytest
 
 from genrec.data import Dataset
 from genrec.engines.base import ItemQuery
-from genrec.engines.grammar import Choice, Repeat, Series, Tokens, Walk
+from genrec.engines.grammar import Choice, GrammarState, Repeat, Series, Tokens
 from genrec.engines.torch import TorchEngine
 from genrec.engines.vllm.client import VllmEngine
 from genrec.errors import ArtifactError, ConfigError, DecodeError
@@ -191,10 +191,10 @@ def test_text_is_of_each_prompts_own_grammar(engine, prompts, run):
     texts = engine.text(prompts, grammars, max_tokens=40)
     assert len(texts) == len(prompts)
     for text, grammar in zip(texts, grammars, strict=True):
-        walk = Walk(grammar)
+        state = GrammarState(grammar)
         for token in text:
-            walk.write(token)
-        assert walk.is_whole and not walk.allowed
+            state.advance(token)
+        assert state.is_complete and not state.allowed
         assert text[:2] == [7, 8] and text[-1] == 5
     shared = engine.text(prompts[:2], [grammars[0]] * 2, max_tokens=4)
     assert [len(text) for text in shared] == [4, 4] and shared[0] == texts[0][:4]

@@ -255,9 +255,10 @@ def test_half_precision_runs_and_stays_near(build, prompts):
     half = search(build("qwen3", torch.bfloat16), input_ids, mask, trie, 40)
     assert half.scores.dtype == torch.float32
     for row in range(3):
-        order, half_order = full.leaves[row].argsort(), half.leaves[row].argsort()
-        difference = full.scores[row][order] - half.scores[row][half_order]
-        assert difference.abs().median() < 0.3
+        scores = full.scores[row][full.leaves[row].argsort()]
+        half_scores = half.scores[row][half.leaves[row].argsort()]
+        assert (scores - half_scores).abs().max() < 0.3
+        assert torch.corrcoef(torch.stack([scores, half_scores]))[0, 1] > 0.99
 
 
 def test_models_that_cannot_hold_siblings_are_refused(build, prompts):

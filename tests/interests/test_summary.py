@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from genrec.data import Dataset
-from genrec.engines.grammar import Walk
+from genrec.engines.grammar import GrammarState
 from genrec.engines.torch import TorchEngine
 from genrec.interests.profile.buckets import NEXT_EVENTS
 from genrec.interests.profile.interests import MIN_EVIDENCE, find_interests
@@ -28,9 +28,9 @@ class Claims:
 
     def text(self, prompts, grammars, max_tokens):
         for grammar in grammars:
-            walk = Walk(grammar)
+            state = GrammarState(grammar)
             for token in self._tokens:
-                walk.write(token)
+                state.advance(token)
         return [self._tokens[:max_tokens]] * len(prompts)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from genrec.data import Dataset
-from genrec.engines.grammar import Walk, longest
+from genrec.engines.grammar import GrammarState, longest
 from genrec.interests.profile.buckets import NEXT_EVENTS
 from genrec.interests.profile.interests import MIN_EVIDENCE
 from genrec.interests.summary.check import check_summary
@@ -123,10 +123,10 @@ def test_a_grammar_allows_every_lesson_and_its_texts_fit(encoder, histories):
     grammar = SummaryGrammar(spelling)
     for now, _, first, lesson in lessons(encoder, histories):
         allowed = grammar.of(now.events[first:])
-        walk = Walk(allowed)
+        state = GrammarState(allowed)
         for token in spelling.spell(lesson):
-            walk.write(token)
-        assert walk.is_whole and not walk.allowed
+            state.advance(token)
+        assert state.is_complete and not state.allowed
         assert longest(allowed) <= spelling.answer_limit
 
 
@@ -136,10 +136,10 @@ def test_a_random_walk_writes_json_that_cites_only_what_was_shown(encoder, histo
     grammar = SummaryGrammar(spelling)
     asked = [*histories[:20], History("new", ()), History("u", histories[0].events[:1])]
     for history, question in zip(asked, spelling.questions(asked), strict=True):
-        walk, tokens = Walk(grammar.of(history.events[question.first :])), []
-        while walk.allowed:
-            tokens.append(rng.choice(walk.allowed))
-            walk.write(tokens[-1])
+        state, tokens = GrammarState(grammar.of(history.events[question.first :])), []
+        while state.allowed:
+            tokens.append(rng.choice(state.allowed))
+            state.advance(tokens[-1])
         text = decode(encoder, tokens)
         assert set(json.loads(text.removesuffix(END_MARKER))) == {*MAX_NAMED, "summary"}
         form = read_summary(text, history.events, question.first, table)

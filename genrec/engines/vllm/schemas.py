@@ -74,7 +74,7 @@ class CodesAsk(Ask):
     """A question for the likeliest codes.
 
     Attributes:
-        prefix: Codes taken for granted after each prompt.
+        prefix: Codes forced after each prompt.
     """
 
     prefix: list[int] = []

@@ -25,7 +25,7 @@ from genrec.decode.device_trie import find_inner
 from genrec.decode.policy import Policy
 from genrec.decode.search import Search as SearchSteps
 from genrec.decode.search import Step, beam_search, score_leaves
-from genrec.engines.grammar import Grammar, Walk
+from genrec.engines.grammar import Grammar, GrammarState
 from genrec.engines.policy import make_policy
 from genrec.engines.vllm.masking import Writer
 from genrec.engines.vllm.processor import SEARCH
@@ -214,13 +214,13 @@ class Search:
         self, prompt: list[int], grammar: Grammar, max_tokens: int, lora: Any
     ) -> list[int]:
         async with self._turns:
-            walk, written = Walk(grammar), list[int]()
+            state, written = GrammarState(grammar), list[int]()
             room = min(max_tokens, self._max_tokens - len(prompt))
-            while len(written) < room and (allowed := walk.allowed):
+            while len(written) < room and (allowed := state.allowed):
                 if len(allowed) > 1:
                     answer = await self._ask([*prompt, *written], allowed, 1, lora)
                     allowed = [max(answer, key=lambda token: answer[token])]
-                walk.write(allowed[0])
+                state.advance(allowed[0])
                 written.append(allowed[0])
             return written
 

@@ -17,7 +17,7 @@ from genrec.schema import Ranker, Split
 from genrec.semantic_ids.table import SemanticIdTable
 
 
-def try_baseline(
+def fit_and_evaluate(
     name: str,
     data: Path,
     index: Path | None = None,

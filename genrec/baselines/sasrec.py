@@ -43,19 +43,19 @@ class SasRec(ScoringRanker):
         self,
         items: Sequence[Item],
         counts: np.ndarray,
-        view: SasRecHead,
+        head: SasRecHead,
         config: SasRecConfig,
         curve: Sequence[dict[str, float]] = (),
     ) -> None:
-        """Take a view trained on rows in the catalogue's order, and how that went."""
+        """Take a head trained on rows in the catalogue's order, and how that went."""
         super().__init__(items, counts)
-        self._view, self._config, self.curve = view, config, tuple(curve)
+        self._head, self._config, self.curve = head, config, tuple(curve)
         selected = {"selection": {"upto": "valid"}} if config.validation_users else {}
         self.provenance = {**self.provenance, "behaviour": {"upto": "train"}, **selected}
         order = torch.as_tensor(np.argsort(-counts, kind="stable"))
-        self._order = order.to(view.item_embedding.weight.device)
+        self._order = order.to(head.item_embedding.weight.device)
         with torch.inference_mode():
-            self._vectors = view.vectors(self._order, order.new_zeros(len(order), 0))
+            self._vectors = head.vectors(self._order, order.new_zeros(len(order), 0))
 
     @classmethod
     def fit(
@@ -90,10 +90,10 @@ class SasRec(ScoringRanker):
             for each in sample_questions(data, config.validation_users, seed)
         ]
         no_codes = np.zeros((len(row), 0), dtype=np.int64)
-        view, curve = fit_sasrec_head(
+        head, curve = fit_sasrec_head(
             histories, questions, no_codes, np.zeros((0, 1, 1)), config, seed, device
         )
-        return cls(data.items, count_events(data), view, config, curve)
+        return cls(data.items, count_events(data), head, config, curve)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -105,6 +105,6 @@ class SasRec(ScoringRanker):
             [self._known(event.item_id for event in each.history.events) for each in requests]
         )
         with torch.inference_mode():
-            logits = self._view(histories.to(self._order.device), self._vectors, self._order)
+            logits = self._head(histories.to(self._order.device), self._vectors, self._order)
             scores: np.ndarray = logits.double().softmax(dim=1).cpu().numpy()
         return scores

@@ -229,9 +229,9 @@ def baseline(
     as_json: AsJson = False,
 ) -> None:
     """Fit a baseline on the train split and rank with it as `evaluate` does with a run."""
-    from genrec.baselines.fit_and_evaluate import try_baseline
+    from genrec.baselines.fit_and_evaluate import fit_and_evaluate
 
-    report = try_baseline(
+    report = fit_and_evaluate(
         name, data, index, split, seed, ask_at, max_users, out, device, overrides or ()
     )
     if as_json:

@@ -249,15 +249,15 @@ class SasRecHead(nn.Module):
         return F.cross_entropy(logits.float(), torch.zeros_like(targets[:, 0]))
 
 
-def save_sasrec_head(view: SasRecHead, directory: Path) -> None:
-    """Write a trained view into the folder of the model it goes with."""
+def save_sasrec_head(head: SasRecHead, directory: Path) -> None:
+    """Write a trained head into the folder of the model it goes with."""
     (directory / WEIGHTS_FILE).parent.mkdir()
-    save_file(view.state_dict(), directory / WEIGHTS_FILE)
+    save_file(head.state_dict(), directory / WEIGHTS_FILE)
     described = {
-        "num_items": view.item_embedding.num_embeddings,
-        "weight": view.weight,
-        "transitions_weight": view.transitions_weight,
-        "config": view.config.model_dump(),
+        "num_items": head.item_embedding.num_embeddings,
+        "weight": head.weight,
+        "transitions_weight": head.transitions_weight,
+        "config": head.config.model_dump(),
     }
     (directory / SETTINGS_FILE).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
 
@@ -274,20 +274,20 @@ def load_sasrec_head(directory: Path) -> SasRecHead | None:
         described = json.loads((directory / SETTINGS_FILE).read_text(encoding="utf-8"))
         weights = load_file(directory / WEIGHTS_FILE)
         config = SasRecHeadConfig.model_validate(described["config"])
-        view = SasRecHead(described["num_items"], weights["centroids"], config)
+        head = SasRecHead(described["num_items"], weights["centroids"], config)
         if "transitions.votes" in weights:
-            view.transitions = Transitions(
+            head.transitions = Transitions(
                 described["num_items"], len(weights["transitions.votes"])
             )
-            view.transitions_weight = float(described["transitions_weight"])
-        view.load_state_dict(weights)
-        view.weight = float(described["weight"])
+            head.transitions_weight = float(described["transitions_weight"])
+        head.load_state_dict(weights)
+        head.weight = float(described["weight"])
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ArtifactError(
             f"the SASRec head in {directory} is damaged ({reason}); make the run again"
         ) from None
-    return view.eval()
+    return head.eval()
 
 
 def newest(histories: Tensor, count: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""The SASRec head that goes with a base: trained beside it, pooled as validation says."""
+"""Trains the SASRec head beside a base, and chooses its fusion weight on validation data."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def train_sasrec_head(
         for example in data.examples("valid")
     ]
     drawn = np.random.default_rng(config.seed).permutation(len(questions))[:MAX_QUESTIONS]
-    watched = [questions[place] for place in drawn] if config.validation.users else []
-    view, curve = fit_sasrec_head(
+    watched = [questions[index] for index in drawn] if config.validation.users else []
+    head, curve = fit_sasrec_head(
         histories,
         watched,
         run.table.codes,
@@ -66,31 +66,31 @@ def train_sasrec_head(
             f"SASRec head, epoch {look['epoch']:.0f} · loss {look['loss']:.4f} · "
             f"validation NDCG@10 {look['ndcg@10']:.4f}"
         )
-    add_transitions(view, histories, watched, run.table.codes)
-    accelerator.print(f"counts of what followed what weigh {view.transitions_weight}")
+    add_transitions(head, histories, watched, run.table.codes)
+    accelerator.print(f"weight of the transition counts: {head.transitions_weight}")
     validate = make_validation(
         config,
-        replace(run, sasrec_head=view),
+        replace(run, sasrec_head=head),
         data,
         accelerator.device,
         WEIGHING_USERS * config.validation.users,
     )
     if validate is None:
-        view.weight = UNTRIED_WEIGHT
+        head.weight = UNTRIED_WEIGHT
     else:
         with accelerator.autocast():
-            view.weight = _best_weight(view, validate, module)
-    accelerator.print(f"the SASRec head has {view.weight:.0%} of the say")
-    return view
+            head.weight = _best_weight(head, validate, module)
+    accelerator.print(f"weight of the SASRec head: {head.weight:.0%}")
+    return head
 
 
 @torch.inference_mode()
 def _best_weight(
-    view: SasRecHead, validate: Callable[[StreamLoss], float], module: StreamLoss
+    head: SasRecHead, validate: Callable[[StreamLoss], float], module: StreamLoss
 ) -> float:
-    found = {}
+    ndcg = {}
     module.eval()
     for weight in WEIGHTS:
-        view.weight = weight
-        found[weight] = validate(module)
-    return max(found, key=lambda weight: found[weight])
+        head.weight = weight
+        ndcg[weight] = validate(module)
+    return max(ndcg, key=lambda weight: ndcg[weight])

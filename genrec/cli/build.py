@@ -94,10 +94,11 @@ def base(
     overrides: Overrides = None,
 ) -> None:
     """Make the base: a causal LM with the semantic-ID vocabulary in it."""
+    from genrec.interests.summary.codec import fixed_pieces
     from genrec.model.base import BaseConfig, make_base
 
     settings = [*_given(source=source), *(overrides or ())]
-    make_base(data, index, out, load_config(BaseConfig, config, settings))
+    make_base(data, index, out, load_config(BaseConfig, config, settings), fixed_pieces())
     console.print(f"wrote {out}")
 
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from genrec.data import Dataset
+from genrec.data.co_occurrence import close_pairs
+from genrec.data.half_life import decay
 from genrec.errors import ConfigError
 from genrec.graph.config import GraphConfig
 from genrec.graph.event_weights import EventWeights
@@ -90,9 +92,7 @@ def graph_histories(
     weights = events.weights
     if reference is not None:
         with np.errstate(under="ignore"):
-            weights = weights * np.exp2(
-                (events.times - reference) / (config.half_life_days * DAY_S)
-            )
+            weights = weights * decay(reference - events.times, config.half_life_days * DAY_S)
     words, item_word, interest_word = _link_words(keywords, config, events, interest_index)
     rows, depths = np.nonzero(of_item >= 0)
     matrices = {
@@ -190,13 +190,12 @@ def _follows(
     weights: np.ndarray, events: _Events, of_item: np.ndarray, window: int, num_interests: int
 ) -> csr_array:
     total = _sum(np.empty(0), np.empty(0), np.empty(0), (num_interests, num_interests))
-    for distance in range(1, window + 1):
-        same_user = np.flatnonzero(events.user[distance:] == events.user[:-distance])
+    for distance, earlier, later in close_pairs(events.user, window):
         for column in of_item.T:
-            before = column[events.item[same_user]]
-            after = column[events.item[same_user + distance]]
+            before = column[events.item[earlier]]
+            after = column[events.item[later]]
             told = (before >= 0) & (after >= 0) & (before != after)
-            amounts = weights[same_user[told] + distance] / distance
+            amounts = weights[later[told]] / distance
             total = total + _sum(amounts, before[told], after[told], total.shape)
     return total.tocsr()
 

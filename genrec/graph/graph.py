@@ -27,8 +27,8 @@ from genrec.graph.nodes import (
     Node,
 )
 from genrec.graph.relation import Relation
-from genrec.interests.explain.shared_prefix import NamedCodes
 from genrec.schema import Event, SemanticId
+from genrec.semantic_ids.table import NamedCodes
 
 DAY_S = 86_400
 # Far below what float64 holds, 1023 doublings.

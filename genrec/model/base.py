@@ -6,7 +6,7 @@ layers only: any adapter runs on the same served base.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,9 @@ class BaseConfig(BaseModel):
     scratch: ScratchConfig = ScratchConfig()
 
 
-def make_base(data: Path, index: Path, out: Path, config: BaseConfig) -> None:
+def make_base(
+    data: Path, index: Path, out: Path, config: BaseConfig, single_tokens: Sequence[str] = ()
+) -> None:
     """Write a base artifact: a Hugging Face folder that vLLM can serve as it is.
 
     Args:
@@ -63,6 +65,7 @@ def make_base(data: Path, index: Path, out: Path, config: BaseConfig) -> None:
         index: Semantic-ID table built on ``data``.
         out: Folder to make.
         config: See ``BaseConfig``.
+        single_tokens: Strings that a scratch tokenizer has a token for each of.
 
     Raises:
         ConfigError: ``source`` names no model that can be loaded.
@@ -74,7 +77,7 @@ def make_base(data: Path, index: Path, out: Path, config: BaseConfig) -> None:
     with working("making the base"):
         if config.source == SCRATCH:
             texts = _texts(Dataset.load(data))
-            tokenizer = train_tokenizer(texts, config.scratch.text_vocab_size)
+            tokenizer = train_tokenizer(texts, config.scratch.text_vocab_size, single_tokens)
             add_vocabulary(tokenizer, table)
             model: Any = make_model(tokenizer, config.context_tokens, config.scratch)
         else:

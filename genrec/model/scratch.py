@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AddedToken, PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
-from genrec.interests.summary.codec import fixed_pieces
 from genrec.stream.templates import END_MARKER
 from genrec.stream.time_deltas import PHRASES
 
@@ -40,11 +39,18 @@ class ScratchConfig(BaseModel):
     num_heads: int = 4
 
 
-def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenizerFast:
+def train_tokenizer(
+    texts: Iterable[str], vocab_size: int, single_tokens: Iterable[str] = ()
+) -> PreTrainedTokenizerFast:
     """Train a byte-level BPE on the catalogue and reviews.
 
-    The phrases for gaps in time become one token each, since every event has one, and so do the
-    fixed pieces of a summary, since positions are few.
+    The phrases for gaps in time become one token each, since every event has one.
+
+    Args:
+        texts: To learn from.
+        vocab_size: Tokens learned.
+        single_tokens: Further strings that become one token each, such as the fixed pieces of a
+            summary.
     """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -56,7 +62,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenize
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
-    whole = [*PHRASES, *fixed_pieces()]
+    whole = [*PHRASES, *single_tokens]
     tokenizer.add_tokens([AddedToken(phrase, normalized=False) for phrase in whole])
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, pad_token=PAD_TOKEN, eos_token=END_MARKER

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import sparse
 
+from genrec.data.co_occurrence import close_pairs
+
 REACH = 5
 """Most events from an item to one that still counts as following it."""
 FADING = 0.5
@@ -37,10 +39,9 @@ def count_transitions(histories: Sequence[Sequence[int]], num_items: int) -> spa
     rows = np.array([row for history in histories for row in history], dtype=np.int64)
     users = np.repeat(np.arange(len(histories)), [len(history) for history in histories])
     counts = sparse.csr_array((num_items, num_items))
-    for distance in range(1, REACH + 1):
-        earlier, later = rows[:-distance], rows[distance:]
-        kept = (users[:-distance] == users[distance:]) & (earlier != later)
-        pairs = (np.full(kept.sum(), 1 / distance), (earlier[kept], later[kept]))
+    for distance, earlier, later in close_pairs(users, REACH):
+        kept = rows[earlier] != rows[later]
+        pairs = (np.full(kept.sum(), 1 / distance), (rows[earlier[kept]], rows[later[kept]]))
         counts = counts + sparse.csr_array(pairs, shape=counts.shape)
     totals = np.maximum(counts.sum(axis=1), np.finfo(float).tiny)
     return (sparse.diags_array(totals**-0.5) @ counts).tocsr()

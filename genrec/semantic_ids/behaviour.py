@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from genrec.data.co_occurrence import close_pairs
+from genrec.data.half_life import decay
 from genrec.semantic_ids.config import BehaviourConfig
 from genrec.semantic_ids.linear import normalize_rows, truncated_svd
 
@@ -53,18 +55,14 @@ def cooccurrences(interactions: Interactions, config: BehaviourConfig) -> csr_ar
     """
     from scipy.sparse import csr_array
 
-    users, items, times = (
-        interactions.user_index, interactions.item_index, interactions.timestamp,
-    )  # fmt: skip
+    items, times = interactions.item_index, interactions.timestamp
     shape = (interactions.num_items, interactions.num_items)
     total = csr_array(shape, dtype=np.float64)
-    for distance in range(1, config.window + 1):
-        same_user = users[distance:] == users[:-distance]
-        first, second = items[:-distance][same_user], items[distance:][same_user]
-        days = (times[distance:] - times[:-distance])[same_user] / _DAY_S
-        weights = 0.5 ** (days / config.half_life_days) / distance
-        weights[first == second] = 0
-        total = total + csr_array((weights, (first, second)), shape=shape)
+    for distance, earlier, later in close_pairs(interactions.user_index, config.window):
+        days = (times[later] - times[earlier]) / _DAY_S
+        weights = decay(days, config.half_life_days) / distance
+        weights[items[earlier] == items[later]] = 0
+        total = total + csr_array((weights, (items[earlier], items[later])), shape=shape)
     total = (total + total.T).tocsr()
     total.eliminate_zeros()
     return total

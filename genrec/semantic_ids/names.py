@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from genrec.schema import Item, SemanticId
+from genrec.semantic_ids.class_tfidf import contrast
 from genrec.semantic_ids.phrases import PhraseTable, short_title
 from genrec.semantic_ids.text import words
 
@@ -145,7 +146,7 @@ class Namer:
         """
         phrases, fields = self._phrases.phrases, self._phrases.fields
         lift = shares / np.maximum(outer, self._everywhere)[columns]
-        scores = weights[fields[columns]] * shares * np.log(lift)
+        scores = weights[fields[columns]] * contrast(shares, lift)
         common = self._everywhere[columns] > _MAX_SHARE_EVERYWHERE
         good = np.flatnonzero((shares >= _MIN_SHARE) & (lift >= _MIN_LIFT) & ~common)
         order = sorted(good, key=lambda n: (-scores[n], phrases[columns[n]]))

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -29,6 +29,22 @@ NAMES_FILE = "names.json"
 SEEN_FILE = "seen_in_training.npy"
 VECTORS_FILE = "vectors.npy"
 CONTENT_FILES = [ITEM_IDS_FILE, CODES_FILE]
+
+
+class NamedCodes(Protocol):
+    """Semantic IDs with names: a table, or a recommender that holds one."""
+
+    def knows(self, item_id: str) -> bool:
+        """Tell whether an item has a semantic ID."""
+        ...
+
+    def codes_of(self, item_id: str) -> SemanticId:
+        """Return the semantic ID of an item."""
+        ...
+
+    def name_of(self, prefix: SemanticId) -> str:
+        """Return words for a prefix: its own, else those of the longest named part of it."""
+        ...
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -13,7 +13,6 @@ from itertools import chain
 from typing import Any
 
 from genrec.errors import DataError, PromptError
-from genrec.interests.summary.codec import SummarySpelling
 from genrec.schema import History, Request
 from genrec.stream.render import Renderer
 from genrec.stream.templates import ITEM_MARKER
@@ -141,11 +140,6 @@ class Encoder:
             [*self.header, *chain.from_iterable(segments[start:place]), *ask]
             for place, (start, ask) in enumerate(zip(starts, asks, strict=True))
         ]
-
-    @cached_property
-    def summaries(self) -> SummarySpelling:
-        """Questions for a summary, and answers."""
-        return SummarySpelling(self)
 
     def _ask_item(self, request: Request) -> str:
         last = request.history.events[-1] if request.history.events else None

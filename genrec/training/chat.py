@@ -28,6 +28,7 @@ from transformers import GenerationConfig, PreTrainedTokenizerFast
 from genrec.data import Dataset
 from genrec.errors import GenrecError
 from genrec.interests.profile.buckets import SUMMARY_LISTS, SummaryList
+from genrec.interests.summary.codec import fixed_pieces
 from genrec.interests.summary.schema import Claim, SummaryForm
 from genrec.interests.summary.templates import NOT_ENOUGH, write_statement
 from genrec.model.scratch import PAD_TOKEN, ScratchConfig, make_model, train_tokenizer
@@ -173,7 +174,7 @@ def _interest_of(item: Item) -> str:
 
 def make_tokenizer(teacher: Teacher, vocab_size: int) -> PreTrainedTokenizerFast:
     """Train a byte-level BPE on lessons and give it a chat template."""
-    tokenizer = train_tokenizer(teacher.texts(), vocab_size)
+    tokenizer = train_tokenizer(teacher.texts(), vocab_size, fixed_pieces())
     tokenizer.add_special_tokens(
         {"additional_special_tokens": ["<|im_start|>"], "eos_token": "<|im_end|>"}
     )

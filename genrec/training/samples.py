@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from genrec.batching import in_batches
+from genrec.interests.summary.codec import SummaryCodec
 from genrec.interests.summary.targets import write_lesson
 from genrec.model.loss import Target
 from genrec.schema import History, Item
@@ -75,16 +76,16 @@ def interest_samples(histories: Iterable[History], encoder: Encoder, seed: int) 
     then, and the events that came after.
     """
     rng = random.Random(seed)
-    table, spelling = encoder.renderer.table, encoder.summaries
+    table, codec = encoder.renderer.table, SummaryCodec(encoder)
     for batch in in_batches(histories, 256):
         moments = [
             (History(history.user_id, history.events[:cut]), history.events[cut:])
             for history in batch
             for cut in _cuts(len(history.events), rng)
         ]
-        questions = spelling.questions([now for now, _ in moments])
+        questions = codec.questions([now for now, _ in moments])
         for (now, later), question in zip(moments, questions, strict=True):
-            answer = spelling.spell(write_lesson(now, later, question.first, table, rng))
+            answer = codec.encode(write_lesson(now, later, question.first, table, rng))
             answer = answer[: encoder.context_tokens - len(question.prompt)]
             targets = [int(Target.NONE)] * len(question.prompt)
             yield Sample(question.prompt + answer, targets + [Target.INTERESTS] * len(answer))

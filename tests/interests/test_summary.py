@@ -11,7 +11,7 @@ from genrec.engines.torch import TorchEngine
 from genrec.interests.profile.buckets import NEXT_EVENTS
 from genrec.interests.profile.interests import MIN_EVIDENCE, find_interests
 from genrec.interests.summary.check import GOES_ON, coarse_names
-from genrec.interests.summary.codec import Statement, WrittenClaim, WrittenSummary
+from genrec.interests.summary.codec import Statement, SummaryCodec, WrittenClaim, WrittenSummary
 from genrec.interests.summary.generate import summarize
 from genrec.interests.summary.templates import NOT_ENOUGH, find_names
 from genrec.interests.timeline.forecast import Forecaster
@@ -24,7 +24,7 @@ class Claims:
     """An engine that says what it is told to, where the grammar allows it."""
 
     def __init__(self, encoder, written):
-        self._tokens = encoder.summaries.spell(written)
+        self._tokens = SummaryCodec(encoder).encode(written)
 
     def text(self, prompts, grammars, max_tokens):
         for grammar in grammars:

@@ -10,6 +10,7 @@ import torch
 from genrec.data import Dataset
 from genrec.engines.base import ItemQuery
 from genrec.engines.torch import TorchEngine
+from genrec.interests.summary.codec import SummaryCodec
 from genrec.interests.summary.grammar import SummaryGrammar
 from genrec.model.load import load_run
 from genrec.model.precision import (
@@ -33,7 +34,7 @@ def test_an_engine_on_half_precision_scores_as_float32_does(half):
     wide.model.float()
     histories = list(Dataset.load(narrow.data).histories("valid"))[:12]
     prompts = narrow.encoder.prompts([Request(history) for history in histories])
-    grammar = SummaryGrammar(narrow.encoder.summaries).of(histories[0].events[-5:])
+    grammar = SummaryGrammar(SummaryCodec(narrow.encoder)).of(histories[0].events[-5:])
     grammars = [grammar] * 3
     mine, theirs = TorchEngine(narrow, num_beams=20), TorchEngine(wide, num_beams=20)
     for adapter in ("default", None):

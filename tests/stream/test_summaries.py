@@ -13,7 +13,7 @@ from genrec.engines.grammar import GrammarState, longest
 from genrec.interests.profile.buckets import NEXT_EVENTS
 from genrec.interests.profile.interests import MIN_EVIDENCE
 from genrec.interests.summary.check import check_summary
-from genrec.interests.summary.codec import MAX_CITED, MAX_NAMED, fixed_pieces
+from genrec.interests.summary.codec import MAX_CITED, MAX_NAMED, SummaryCodec, fixed_pieces
 from genrec.interests.summary.grammar import SummaryGrammar, read_summary
 from genrec.interests.summary.targets import write_lesson
 from genrec.interests.summary.templates import (
@@ -50,7 +50,7 @@ def test_every_fixed_piece_is_one_token_of_a_scratch_tokenizer(encoder):
 
 
 def test_a_question_shows_the_newest_events_in_brief_and_leaves_room(encoder, histories):
-    spelling = encoder.summaries
+    spelling = SummaryCodec(encoder)
     asked = sorted(histories, key=lambda history: -len(history.events))[:40]
     asked.append(History("new", ()))
     per_event = 2 + encoder.renderer.table.num_levels
@@ -70,7 +70,7 @@ def test_a_question_shows_the_newest_events_in_brief_and_leaves_room(encoder, hi
 def test_reviews_change_nothing_of_a_question(encoder, histories):
     events = histories[0].events
     loud = [replace(event, review='<|end|>" 茶 ' * 9, title="!", rating=1.0) for event in events]
-    quiet, said = encoder.summaries.questions([histories[0], History("u", tuple(loud))])
+    quiet, said = SummaryCodec(encoder).questions([histories[0], History("u", tuple(loud))])
     assert quiet == said
 
 
@@ -81,7 +81,7 @@ def lessons(encoder, histories):
         cut = rng.randrange(len(history.events))
         now = History(history.user_id, history.events[:cut])
         later = history.events[cut:]
-        first = encoder.summaries.questions([now])[0].first
+        first = SummaryCodec(encoder).questions([now])[0].first
         yield now, later, first, write_lesson(now, later, first, table, rng)
 
 
@@ -89,7 +89,7 @@ def test_what_is_taught_passes_every_check(encoder, histories):
     """No lesson names what the check would remove, move or count."""
     table, count = encoder.renderer.table, 0
     for now, later, first, lesson in lessons(encoder, histories):
-        text = decode(encoder, encoder.summaries.spell(lesson))
+        text = decode(encoder, SummaryCodec(encoder).encode(lesson))
         said = read_summary(text, now.events, first, table)
         foreseen = np.zeros(table.codebook_size)
         foreseen[table.first_codes(event.item_id for event in later[:NEXT_EVENTS])] = 1
@@ -119,12 +119,12 @@ def test_emerging_is_taught_only_of_what_goes_on(encoder, histories):
 
 
 def test_a_grammar_allows_every_lesson_and_its_texts_fit(encoder, histories):
-    spelling = encoder.summaries
+    spelling = SummaryCodec(encoder)
     grammar = SummaryGrammar(spelling)
     for now, _, first, lesson in lessons(encoder, histories):
         allowed = grammar.of(now.events[first:])
         state = GrammarState(allowed)
-        for token in spelling.spell(lesson):
+        for token in spelling.encode(lesson):
             state.advance(token)
         assert state.is_complete and not state.allowed
         assert longest(allowed) <= spelling.answer_limit
@@ -132,7 +132,7 @@ def test_a_grammar_allows_every_lesson_and_its_texts_fit(encoder, histories):
 
 def test_a_random_walk_writes_json_that_cites_only_what_was_shown(encoder, histories):
     """Any text of the grammar can be read; every event cited is one of the prompt, none twice."""
-    spelling, table, rng = encoder.summaries, encoder.renderer.table, random.Random(0)
+    spelling, table, rng = SummaryCodec(encoder), encoder.renderer.table, random.Random(0)
     grammar = SummaryGrammar(spelling)
     asked = [*histories[:20], History("new", ()), History("u", histories[0].events[:1])]
     for history, question in zip(asked, spelling.questions(asked), strict=True):
@@ -155,7 +155,7 @@ def test_a_random_walk_writes_json_that_cites_only_what_was_shown(encoder, histo
 
 @pytest.mark.parametrize("cut", [0, 1, 7])
 def test_a_text_that_was_cut_says_nothing(encoder, histories, cut):
-    spelled = encoder.summaries.spell(next(iter(lessons(encoder, histories)))[3])
+    spelled = SummaryCodec(encoder).encode(next(iter(lessons(encoder, histories)))[3])
     form = read_summary(
         decode(encoder, spelled[:cut]), histories[0].events, 0, encoder.renderer.table
     )

@@ -12,6 +12,7 @@ from genrec.data import Dataset
 from genrec.engines.base import ItemQuery
 from genrec.engines.vllm.client import VllmEngine
 from genrec.errors import ConfigError, DecodeError, EngineUnavailable
+from genrec.interests.summary.codec import SummaryCodec
 from genrec.interests.summary.grammar import SummaryGrammar
 from genrec.recommender import Recommender
 from genrec.schema import History, Item, Request
@@ -92,7 +93,7 @@ def test_same_first_codes(engine, torch_engine, prompts):
 
 def test_same_text_token_for_token(engine, torch_engine, run, chain):
     histories = [*islice(Dataset.load(chain.data).histories("valid"), 4), History("new", ())]
-    spelling = run.encoder.summaries
+    spelling = SummaryCodec(run.encoder)
     grammar = SummaryGrammar(spelling)
     questions = spelling.questions(histories)
     grammars = [

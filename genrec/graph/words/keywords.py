@@ -18,8 +18,9 @@ import numpy as np
 
 from genrec.graph.words.corpus import Text, review_texts, title_texts
 from genrec.graph.words.tokens import tokenize
-from genrec.interests.explain.shared_prefix import NamedCodes
 from genrec.schema import History, Item, SemanticId, ShortRepr
+from genrec.semantic_ids.class_tfidf import class_tfidf
+from genrec.semantic_ids.table import NamedCodes
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -104,7 +105,7 @@ def find_keywords(
             (np.ones(len(rows)), (rows, np.arange(len(rows)))), shape=(len(place_of), len(rows))
         )
         prefixes.extend(place_of)
-        weights.append(_class_tfidf((groups @ counts).tocsr()))
+        weights.append(class_tfidf((groups @ counts).tocsr()))
     return Keywords(prefixes, words, vstack(weights).tocsr(), item_ids, counts)
 
 
@@ -128,14 +129,3 @@ def _count(texts: Iterable[Text], table: NamedCodes) -> tuple[list[str], csr_arr
     )
     order = np.array([index[word] for word in words], dtype=np.int64)
     return list(item_index), counts[:, order].tocsr(), words
-
-
-def _class_tfidf(counts: csr_array) -> csr_array:
-    """Return tf x log(1 + A / f): f of a word over all classes, A words of a mean class."""
-    if counts.nnz == 0:
-        return counts
-    sizes, everywhere = counts.sum(axis=1), counts.sum(axis=0)
-    weights = counts.astype(np.float64)
-    weights.data /= np.repeat(sizes, np.diff(counts.indptr))
-    weights.data *= np.log1p(sizes.mean() / everywhere[counts.indices])
-    return weights

@@ -24,8 +24,9 @@ from typing import Any
 
 from genrec.errors import DataError
 from genrec.interests.explain.explanation_text import Named, write_sentence
-from genrec.interests.explain.shared_prefix import NamedCodes, Reason, find_reason
+from genrec.interests.explain.shared_prefix import Reason, find_reason
 from genrec.schema import Event, Request, SemanticId, ShortRepr
+from genrec.semantic_ids.table import NamedCodes
 
 MAX_EVIDENCE = 3
 MIN_EFFECT = 0.05

@@ -4,28 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from genrec.interests.explain.explanation_text import join
 from genrec.schema import Event, History, SemanticId
+from genrec.semantic_ids.table import NamedCodes
 
 MAX_EVENTS = 3
-
-
-class NamedCodes(Protocol):
-    """What is asked of a table of semantic IDs, or of a recommender that holds one."""
-
-    def knows(self, item_id: str) -> bool:
-        """Tell whether an item has a semantic ID."""
-        ...
-
-    def codes_of(self, item_id: str) -> SemanticId:
-        """Return the semantic ID of an item."""
-        ...
-
-    def name_of(self, prefix: SemanticId) -> str:
-        """Return words for a prefix: its own, else those of the longest named part of it."""
-        ...
 
 
 @dataclass(frozen=True)

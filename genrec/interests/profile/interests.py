@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+from genrec.data.half_life import decay
 from genrec.interests.profile.trend import Timeline
 from genrec.schema import History, Interest, SemanticId
 from genrec.semantic_ids.table import SemanticIdTable
@@ -41,7 +42,7 @@ def find_interests(
     for place, event in enumerate(events):
         places_of[table.codes_of(event.item_id)[:1]].append(place)
     last = len(events) - 1
-    decay = [0.5 ** ((last - place) / HALF_LIFE_EVENTS) for place in range(len(events))]
+    weights = [decay(last - index, HALF_LIFE_EVENTS) for index in range(len(events))]
     timeline = Timeline([event.timestamp for event in events])
     interests = []
     for prefix, places in places_of.items():
@@ -52,7 +53,7 @@ def find_interests(
             Interest(
                 name=table.name_of(prefix),
                 prefix=prefix,
-                weight=sum(decay[place] for place in places) / sum(decay),
+                weight=sum(weights[place] for place in places) / sum(weights),
                 trend=trend,
                 chance=chance,
                 first_seen=events[places[0]].timestamp,
@@ -67,7 +68,7 @@ def find_interests(
 
 def _peak(places: list[int]) -> int:
     """Return the event after which an interest weighed most: the first of equal ones."""
-    kept = 0.5 ** (1 / HALF_LIFE_EVENTS)
+    kept = decay(1, HALF_LIFE_EVENTS)
     best, peak, support, last = 0.0, places[0], 0.0, places[0]
     for place in places:
         support = support * kept ** (place - last) + 1

@@ -12,16 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
-from typing import TYPE_CHECKING
 
 from genrec.interests.profile.buckets import SUMMARY_LISTS, SummaryList
 from genrec.interests.summary.templates import AND, NOT_ENOUGH, StatementKind, wordings
 from genrec.schema import Event, History, SemanticId
+from genrec.stream.encode import Encoder
 from genrec.stream.render import sid_text, sid_token
 from genrec.stream.templates import END_MARKER, INTERESTS_MARKER
-
-if TYPE_CHECKING:
-    from genrec.stream.encode import Encoder
 
 MAX_NAMED: Mapping[SummaryList, int] = {"long_term": 3, "recent": 2, "emerging": 2, "fading": 2}
 """Most interests of each list."""
@@ -123,7 +120,7 @@ class SummaryQuestion:
 
 
 @dataclass(frozen=True)
-class SummarySpelling:
+class SummaryCodec:
     """Questions and answers in tokens.
 
     Attributes:
@@ -132,7 +129,7 @@ class SummarySpelling:
 
     encoder: Encoder
 
-    def spell(self, written: WrittenSummary) -> list[int]:
+    def encode(self, written: WrittenSummary) -> list[int]:
         """Return the tokens of an answer."""
         return list(chain.from_iterable(self.tokenize(written.pieces())))
 
@@ -152,7 +149,7 @@ class SummarySpelling:
             for wording in range(len(options))
         ]
         return max(
-            len(self.spell(WrittenSummary(lists, said)))
+            len(self.encode(WrittenSummary(lists, said)))
             for said in [(), *((statement,) * MAX_STATEMENTS for statement in statements)]
         )
 

@@ -14,6 +14,7 @@ import numpy as np
 from genrec.engines.base import Engine
 from genrec.interests.profile.interests import MIN_EVIDENCE
 from genrec.interests.summary.check import Summary, check_summary
+from genrec.interests.summary.codec import SummaryCodec
 from genrec.interests.summary.grammar import SummaryGrammar, read_summary
 from genrec.schema import History
 from genrec.stream.encode import Encoder
@@ -39,15 +40,15 @@ def summarize(
     Raises:
         DataError: An event's item is not in the table.
     """
-    table, spelling = encoder.renderer.table, encoder.summaries
-    grammar = SummaryGrammar(spelling)
-    questions = spelling.questions(histories)
+    table, codec = encoder.renderer.table, SummaryCodec(encoder)
+    grammar = SummaryGrammar(codec)
+    questions = codec.questions(histories)
     grammars = [
         grammar.of(history.events[question.first :])
         for history, question in zip(histories, questions, strict=True)
     ]
     prompts = [question.prompt for question in questions]
-    texts = engine.text(prompts, grammars, spelling.answer_limit)
+    texts = engine.text(prompts, grammars, codec.answer_limit)
     decode = encoder.tokenizer.backend_tokenizer.decode
     return [
         check_summary(

@@ -28,7 +28,7 @@ from genrec.interests.summary.codec import (
     NEXT_STATEMENT,
     SUMMARY,
     SUMMARY_END,
-    SummarySpelling,
+    SummaryCodec,
 )
 from genrec.interests.summary.schema import SummaryForm
 from genrec.interests.summary.templates import AND, NOT_ENOUGH, wordings
@@ -48,10 +48,10 @@ NO_EVENT = 0
 class SummaryGrammar:
     """Makes the grammars of prompts; what all of them allow is made once."""
 
-    def __init__(self, spelling: SummarySpelling) -> None:
+    def __init__(self, codec: SummaryCodec) -> None:
         """Tokenize the pieces."""
-        table = spelling.encoder.renderer.table
-        self._spelling = spelling
+        table = codec.encoder.renderer.table
+        self._codec = codec
         self._table = table
         self._pieces: dict[str, Tokens] = {}
         named = sorted(prefix[0] for prefix in table.names if len(prefix) == 1)
@@ -116,7 +116,7 @@ class SummaryGrammar:
 
     def _read(self, piece: str) -> Tokens:
         if piece not in self._pieces:
-            self._pieces[piece] = Tokens(tuple(self._spelling.tokenize([piece])[0]))
+            self._pieces[piece] = Tokens(tuple(self._codec.tokenize([piece])[0]))
         return self._pieces[piece]
 
 

@@ -22,6 +22,8 @@ import numpy as np
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import log_softmax, softmax
 
+from genrec.data.co_occurrence import close_pairs
+from genrec.data.half_life import decay
 from genrec.errors import ArtifactError
 from genrec.model.load import base_of
 
@@ -199,8 +201,8 @@ def succession(trained: Sequence[np.ndarray], in_use: np.ndarray) -> tuple[np.nd
     pairs = np.zeros((len(in_use), len(in_use)))
     for codes in trained:
         np.add.at(counts, codes, 1)
-        for distance in range(1, FOLLOWS_WITHIN + 1):
-            np.add.at(pairs, (codes[:-distance], codes[distance:]), 1 / distance)
+        for distance, earlier, later in close_pairs(np.zeros(len(codes)), FOLLOWS_WITHIN):
+            np.add.at(pairs, (codes[earlier], codes[later]), 1 / distance)
     popularity = counts / counts.sum()
     # As if each code had been followed once more by what everybody takes.
     pairs += popularity
@@ -259,7 +261,7 @@ def decayed(
     """
     if not len(codes):
         return popularity
-    weights = 0.5 ** (np.arange(len(codes))[::-1] / half_life)
+    weights = decay(np.arange(len(codes))[::-1], half_life)
     shares = np.bincount(codes, weights, minlength=len(popularity)) / weights.sum()
     return (1 - floor) * shares + floor * popularity
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from genrec.interests.explain.shared_prefix import NamedCodes
+from genrec.data.half_life import decay
 from genrec.interests.profile.interests import HALF_LIFE_EVENTS
 from genrec.schema import History, SemanticId, ShortRepr
+from genrec.semantic_ids.table import NamedCodes
 
 
 @dataclass(frozen=True, repr=False)
@@ -45,7 +46,7 @@ def interest_stream(
     """
     events = [event for event in history.events if table.knows(event.item_id)]
     codes = [table.codes_of(event.item_id) for event in events]
-    kept = 0.5 ** (1 / HALF_LIFE_EVENTS)
+    kept = decay(1, HALF_LIFE_EVENTS)
     weights = np.zeros((len(prefixes), len(events)))
     supports = np.array(
         [[code[: len(prefix)] == prefix for code in codes] for prefix in map(tuple, prefixes)],

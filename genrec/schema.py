@@ -64,7 +64,9 @@ def _cut(value: object) -> str:
 
 def _is_default(value: object, default: object) -> bool:
     # Not by ==, which arrays answer element by element.
-    return value is default or (isinstance(value, str | bool | float | tuple) and value == default)
+    return value is default or (
+        isinstance(value, str | bool | float | tuple | frozenset) and value == default
+    )
 
 
 @dataclass(frozen=True, slots=True, repr=False)

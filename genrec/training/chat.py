@@ -52,7 +52,7 @@ _REVIEW = re.compile(r'review: "[^"]*"')
 
 
 @dataclass(frozen=True)
-class Lesson:
+class ChatExample:
     """A chat with its answer.
 
     Attributes:
@@ -64,8 +64,8 @@ class Lesson:
     answer: str
 
 
-class Teacher:
-    """Draws lessons from the train split."""
+class ExampleSampler:
+    """Draws chats with their answers from the train split."""
 
     def __init__(self, data: Dataset, num_candidates: int, seed: int) -> None:
         self._items = data.items
@@ -73,14 +73,14 @@ class Teacher:
         self._rng = np.random.default_rng(seed)
         self._histories = [h for h in data.histories("train") if len(h.events) > 2]
         self._num_candidates = num_candidates
-        # Half of the lessons go without reviews: they are shorter, so there are more of them.
+        # Half of the examples go without reviews: they are shorter, so there are more of them.
         self._writers = [PromptWriter(self._find, review_chars) for review_chars in (0, 240)]
         by_theme: dict[str, list[Item]] = {}
         for item in data.items:
             by_theme.setdefault(_theme_of(item), []).append(item)
         self._by_theme = by_theme
 
-    def lesson(self) -> Lesson:
+    def draw(self) -> ChatExample:
         """Draw a history, a moment in it and a task."""
         rng = self._rng
         self._writer = self._writers[rng.integers(len(self._writers))]
@@ -93,7 +93,7 @@ class Teacher:
         task = str(rng.choice(list(TASKS), p=list(TASKS.values())))
         if task == "rating" and target.rating is not None:
             build = self._writer.rating(request, item, [f"{n}" for n in range(1, 6)])
-            return Lesson(build(events), f"{target.rating:g}")
+            return ChatExample(build(events), f"{target.rating:g}")
         if task == "interests":
             return self._interests(request)
         shown = self._candidates(item)
@@ -104,11 +104,11 @@ class Teacher:
         listed = [best, *others][:wanted]
         if task == "rank":
             answer = json.dumps({"ranking": listed}, ensure_ascii=False)
-            return Lesson(self._writer.rank(request, titles, wanted)(events), answer)
+            return ChatExample(self._writer.rank(request, titles, wanted)(events), answer)
         if task == "open":
             answer = json.dumps({"titles": listed[:3]}, ensure_ascii=False)
-            return Lesson(self._writer.open(request, titles, 3)(events), answer)
-        return Lesson(self._writer.choose(request, titles)(events), best)
+            return ChatExample(self._writer.open(request, titles, 3)(events), answer)
+        return ChatExample(self._writer.choose(request, titles)(events), best)
 
     def _candidates(self, item: Item) -> list[Item]:
         rng = self._rng
@@ -124,7 +124,7 @@ class Teacher:
         shown = list({**drawn, item.item_id: item}.values())
         return [shown[n] for n in rng.permutation(len(shown))]
 
-    def _interests(self, request: Request) -> Lesson:
+    def _interests(self, request: Request) -> ChatExample:
         """Return a question for a summary, answered by where the events of each interest lie."""
         events = request.history.events
         numbers: dict[str, list[int]] = {}
@@ -150,7 +150,7 @@ class Teacher:
         )
         answer = json.dumps(form.model_dump(), ensure_ascii=False)
         build = self._writer.interests(request, sorted({*held, *others}))
-        return Lesson(build(events), answer)
+        return ChatExample(build(events), answer)
 
     def _find(self, item_id: str) -> Item | None:
         place = self._index.get(item_id)
@@ -159,9 +159,9 @@ class Teacher:
     def texts(self) -> Iterator[str]:
         """Yield what the tokenizer learns words from."""
         for _ in range(400):
-            lesson = self.lesson()
-            yield from (message["content"] for message in lesson.chat)
-            yield lesson.answer
+            example = self.draw()
+            yield from (message["content"] for message in example.chat)
+            yield example.answer
 
 
 def _theme_of(item: Item) -> str:
@@ -172,9 +172,9 @@ def _interest_of(item: Item) -> str:
     return " · ".join(item.categories[-2:]).lower() or item.label
 
 
-def make_tokenizer(teacher: Teacher, vocab_size: int) -> PreTrainedTokenizerFast:
-    """Train a byte-level BPE on lessons and give it a chat template."""
-    tokenizer = train_tokenizer(teacher.texts(), vocab_size, fixed_pieces())
+def make_tokenizer(sampler: ExampleSampler, vocab_size: int) -> PreTrainedTokenizerFast:
+    """Train a byte-level BPE on examples and give it a chat template."""
+    tokenizer = train_tokenizer(sampler.texts(), vocab_size, fixed_pieces())
     tokenizer.add_special_tokens(
         {"additional_special_tokens": ["<|im_start|>"], "eos_token": "<|im_end|>"}
     )
@@ -183,12 +183,12 @@ def make_tokenizer(teacher: Teacher, vocab_size: int) -> PreTrainedTokenizerFast
     return tokenizer
 
 
-def encode(tokenizer: Any, lesson: Lesson) -> tuple[list[int], list[float]]:
-    """Return a lesson's tokens and the weight of each in the loss."""
+def encode(tokenizer: Any, example: ChatExample) -> tuple[list[int], list[float]]:
+    """Return the tokens of an example and the weight of each in the loss."""
     text = tokenizer.apply_chat_template(
-        list(lesson.chat), tokenize=False, add_generation_prompt=True
+        list(example.chat), tokenize=False, add_generation_prompt=True
     )
-    told = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
     start = text.index("The shopper, oldest first") if "The shopper, oldest" in text else len(text)
     end = text.find("\n\n", start) if start < len(text) else len(text)
     reviews = [match.span() for match in _REVIEW.finditer(text, start, end)]
@@ -198,10 +198,10 @@ def encode(tokenizer: Any, lesson: Lesson) -> tuple[list[int], list[float]]:
         else REVIEW_WEIGHT
         if any(first <= place < last for first, last in reviews)
         else 1.0
-        for place, _ in told["offset_mapping"]
+        for place, _ in encoded["offset_mapping"]
     ]
-    answer = tokenizer(lesson.answer + "<|im_end|>", add_special_tokens=False)["input_ids"]
-    return [*told["input_ids"], *answer], weights + [ANSWER_WEIGHT] * len(answer)
+    answer = tokenizer(example.answer + "<|im_end|>", add_special_tokens=False)["input_ids"]
+    return [*encoded["input_ids"], *answer], weights + [ANSWER_WEIGHT] * len(answer)
 
 
 def collate(
@@ -224,8 +224,8 @@ def train(arguments: argparse.Namespace) -> None:
     """Train for a time and write a Hugging Face folder."""
     torch.manual_seed(arguments.seed)
     data = Dataset.load(arguments.data)
-    teacher = Teacher(data, arguments.candidates, arguments.seed)
-    tokenizer = make_tokenizer(teacher, 2000)
+    sampler = ExampleSampler(data, arguments.candidates, arguments.seed)
+    tokenizer = make_tokenizer(sampler, 2000)
     size = ScratchConfig(
         hidden_size=arguments.hidden, intermediate_size=3 * arguments.hidden,
         num_layers=arguments.layers, num_heads=max(1, arguments.hidden // 32),
@@ -240,7 +240,7 @@ def train(arguments: argparse.Namespace) -> None:
         for group in optimizer.param_groups:
             warm = min(1.0, (step + 1) / 20)
             group["lr"] = arguments.learning_rate * warm * (0.05 + 0.95 * (1 - done))
-        rows = [encode(tokenizer, teacher.lesson()) for _ in range(arguments.batch)]
+        rows = [encode(tokenizer, sampler.draw()) for _ in range(arguments.batch)]
         ids, mask, weights = collate(rows, pad)
         logits = model(input_ids=ids, attention_mask=mask).logits[:, :-1]
         losses = functional.cross_entropy(
@@ -275,7 +275,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder to write the model into")
     parser.add_argument("--seconds", type=float, default=180, help="longest training")
     parser.add_argument("--steps", type=int, default=0, help="most steps; 0: as time allows")
-    parser.add_argument("--batch", type=int, default=4, help="lessons a step")
+    parser.add_argument("--batch", type=int, default=4, help="examples a step")
     parser.add_argument("--hidden", type=int, default=96, help="width; a multiple of 32")
     parser.add_argument("--layers", type=int, default=3, help="depth")
     parser.add_argument("--candidates", type=int, default=20, help="most candidates shown")

@@ -47,7 +47,7 @@ def load_config(kind: type[Config], file: Path | None, overrides: Sequence[str] 
 
 def dump_yaml(config: BaseModel) -> str:
     """Return the resolved configuration as YAML."""
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    return str(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
 
 
 def _read_yaml(file: Path) -> dict[str, Any]:

@@ -88,7 +88,7 @@ class TextSimilarity(ScoringRanker):
             ages = np.arange(len(places) - 1, -1, -1)
             profile += self._config.decay**ages @ self._vectors[places]
         profiles = normalize_rows(profiles)
-        scores = np.maximum(profiles @ self._vectors.T + 1, 0)
+        scores: np.ndarray = np.maximum(profiles @ self._vectors.T + 1, 0)
         scores[:, ~self._has_text] = 0
         scores[~has_vector(profiles)] = 0
         return scores

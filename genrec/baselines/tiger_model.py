@@ -154,4 +154,5 @@ class _TigerScorer:
             past_key_values=EncoderDecoderCache(DynamicCache(), cross),
             use_cache=True,
         )
-        return output.logits[:, -1].float()
+        result: Tensor = output.logits[:, -1].float()
+        return result

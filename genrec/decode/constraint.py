@@ -113,4 +113,5 @@ def _keys(trie: DeviceTrie, sets: Sequence[ArrayLike]) -> Tensor:
     if len(leaves) and not (0 <= int(leaves.min()) and int(leaves.max()) < trie.num_leaves):
         raise ValueError(f"leaves must lie in 0..{trie.num_leaves - 1}")
     owners = torch.repeat_interleave(sizes)
-    return torch.unique(owners * trie.num_leaves + trie.place_of[leaves])
+    result: Tensor = torch.unique(owners * trie.num_leaves + trie.place_of[leaves])
+    return result

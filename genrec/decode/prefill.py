@@ -104,13 +104,14 @@ class PrefillCache:
         visible[..., : self.mask.shape[1]] = self.mask.unsqueeze(1)
         visible.scatter_(2, torch.where(ancestors < 0, total, ancestors), True)
         self.num_cached = total
-        return self.model(
+        logits: Tensor = self.model(
             input_ids=tokens,
             attention_mask=visible[..., :total].unsqueeze(1),
             position_ids=self.lengths.unsqueeze(1) + depths,
             past_key_values=self.cache,
             use_cache=True,
         ).logits
+        return logits
 
     def truncate(self) -> None:
         """Drop the sibling tokens; the prompts stay read."""

@@ -136,4 +136,5 @@ def next_logits(
         for row, stream in enumerate(streams)
         for index in range(len(stream.lengths))
     ]
-    return logits[rows, places]
+    result: Tensor = logits[rows, places]
+    return result

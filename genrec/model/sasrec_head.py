@@ -225,7 +225,7 @@ class SasRecHead(nn.Module):
         queries = self.encoder(vectors[histories.clamp(min=0)] * present.unsqueeze(-1))
         lengths = present.sum(dim=1)
         last = queries[torch.arange(len(queries)), (lengths - 1).clamp(min=0)]
-        logits = (last * (lengths > 0).unsqueeze(-1)) @ vectors.T
+        logits: Tensor = (last * (lengths > 0).unsqueeze(-1)) @ vectors.T
         if self.transitions is not None and self.transitions_weight:
             met = known[histories.clamp(min=0)].where(present, NO_ROW)
             logits = logits + self.transitions_weight * self.transitions(met)[:, known]

@@ -63,7 +63,8 @@ class SidVocabulary:
 
     def paths(self, codes: np.ndarray) -> np.ndarray:
         """Return the token path of each row of codes. Shapes: (N, L) to (N, L)."""
-        return self.token_ids[np.arange(codes.shape[1]), codes]
+        result: np.ndarray = self.token_ids[np.arange(codes.shape[1]), codes]
+        return result
 
     def holds(self, prefix: SemanticId) -> bool:
         """Tell whether codes can be the beginning of a semantic ID, or a whole one."""
@@ -82,10 +83,12 @@ class SidVocabulary:
                 f"{tuple(prefix)} is no prefix of a semantic ID: give at most {num_levels - 1} "
                 f"codes of 0..{codebook_size - 1}"
             )
-        return self.paths(np.array([prefix], dtype=int))[0].tolist()
+        result: list[int] = self.paths(np.array([prefix], dtype=int))[0].tolist()
+        return result
 
     def codes_at(self, level: int, tokens: np.ndarray) -> np.ndarray:
         """Return the codes that tokens of a level stand for. Shape: that of ``tokens``."""
         of_level = self.token_ids[level]
         by_token = of_level.argsort()
-        return by_token[np.searchsorted(of_level, tokens, sorter=by_token)]
+        result: np.ndarray = by_token[np.searchsorted(of_level, tokens, sorter=by_token)]
+        return result

@@ -121,7 +121,7 @@ def _encode_texts(model: Any, texts: list[str], batch_size: int) -> np.ndarray:
 @lru_cache(maxsize=1)
 def _load(name: str, max_tokens: int) -> Any:
     """Load a model; the last one stays, since items arrive a few at a time."""
-    from transformers.utils import cached_file
+    from transformers.utils.hub import cached_file
 
     try:
         modules = cached_file(name, "modules.json", _raise_exceptions_for_missing_entries=False)

@@ -18,12 +18,14 @@ def normalize_rows(vectors: np.ndarray) -> np.ndarray:
     """Return rows of length 1; rows of zeros stay zeros. Shape: as given, float32."""
     vectors = np.asarray(vectors, dtype=np.float32)
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 1e-12)
+    result: np.ndarray = np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 1e-12)
+    return result
 
 
 def has_vector(vectors: np.ndarray) -> np.ndarray:
     """Tell which rows hold anything: a row of zeros stands for "not known". Shape: (N,), bool."""
-    return np.any(vectors != 0, axis=1)
+    result: np.ndarray = np.any(vectors != 0, axis=1)
+    return result
 
 
 def truncated_svd(

@@ -96,7 +96,8 @@ class Namer:
         Of many rows some, evenly spread, are enough.
         """
         rows = rows[:: -(-len(rows) // _MAX_ROWS_COMPARED)] if len(rows) else rows
-        return self._phrases.matrix[rows].sum(axis=0) / (len(rows) + _PRIOR_ITEMS)
+        result: np.ndarray = self._phrases.matrix[rows].sum(axis=0) / (len(rows) + _PRIOR_ITEMS)
+        return result
 
     def _group(
         self, prefix: SemanticId, rows: np.ndarray, outer: np.ndarray, inherited: str | None
@@ -131,7 +132,8 @@ class Namer:
     def _rows_with(self, column: int) -> np.ndarray:
         """Return the items that have a phrase."""
         start, end = self._by_phrase.indptr[column : column + 2]
-        return self._by_phrase.indices[start:end]
+        result: np.ndarray = self._by_phrase.indices[start:end]
+        return result
 
     def _best(
         self, columns: np.ndarray, shares: np.ndarray, outer: np.ndarray, weights: np.ndarray

@@ -25,7 +25,7 @@ def fit_codebook_size(wanted: int, num_items: int) -> int:
     The number grows a little faster than the root of the number of items, so that a group
     holds several items at any size: 200 items get 24 codes, 12,000 get 256 where allowed.
     """
-    return max(2, min(wanted, round(num_items**0.6)))
+    return int(max(2, min(wanted, round(num_items**0.6))))
 
 
 def fit_centroids(
@@ -154,7 +154,8 @@ def _nearest(residuals: np.ndarray, rows: np.ndarray, centroids: np.ndarray) -> 
 def _distances(rows: np.ndarray, centroids: np.ndarray) -> np.ndarray:
     """Return squared distances. Shape: (n, K)."""
     lengths = (rows**2).sum(axis=1, keepdims=True)
-    return lengths + (centroids**2).sum(axis=1) - 2 * (rows @ centroids.T)
+    result: np.ndarray = lengths + (centroids**2).sum(axis=1) - 2 * (rows @ centroids.T)
+    return result
 
 
 def _compete(distances: np.ndarray, group: np.ndarray, room: np.ndarray) -> np.ndarray:

@@ -76,7 +76,7 @@ class SemanticIdTable(ShortRepr):
     @property
     def num_levels(self) -> int:
         """L, codes of an ID."""
-        return self.codes.shape[1]
+        return int(self.codes.shape[1])
 
     @cached_property
     def _index(self) -> dict[str, int]:
@@ -119,7 +119,8 @@ class SemanticIdTable(ShortRepr):
             DataError: An item is not in the table.
         """
         rows = np.array([self.index_of(item_id) for item_id in item_ids], dtype=np.int64)
-        return self.codes[rows, 0].astype(np.int64)
+        result: np.ndarray = self.codes[rows, 0].astype(np.int64)
+        return result
 
     def item_at(self, codes: SemanticId) -> str | None:
         """Return the item that has a semantic ID, None where no item has it."""
@@ -223,7 +224,8 @@ def load_vectors(path: Path | str) -> np.ndarray:
     path = Path(path)
     read_manifest(path, KIND)
     try:
-        return np.load(path / VECTORS_FILE, mmap_mode="r", allow_pickle=False)
+        result: np.ndarray = np.load(path / VECTORS_FILE, mmap_mode="r", allow_pickle=False)
+        return result
     except (OSError, ValueError) as error:
         raise ArtifactError(
             f"{path} holds no readable {VECTORS_FILE} ({error}); run `genrec index` again"

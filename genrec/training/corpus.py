@@ -8,7 +8,7 @@ epoch's number: any process can name the batch of any step, which is what resumi
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def write_corpus(path: Path, data: Dataset, encoder: Encoder, mixture: Mixture, 
 def _samples(
     data: Dataset, encoder: Encoder, mixture: Mixture, seed: int
 ) -> Iterator[tuple[str, Sample]]:
-    sources = {
+    sources: dict[str, Callable[[], Iterator[Sample]]] = {
         "next_item": lambda: stream_samples(data.histories("train"), encoder),
         "titles": lambda: title_samples(data.items, encoder),
         "interests": lambda: interest_samples(data.histories("train"), encoder, seed),

@@ -37,7 +37,7 @@ def pretrain(config: TrainConfig) -> None:
 
 
 def _choose_parameters(run: LoadedRun, config: TrainConfig) -> torch.nn.Module:
-    model = run.model
+    model: torch.nn.Module = run.model
     if config.trainable == "new_rows":
         model.requires_grad_(False)
         new_ids = torch.as_tensor(run.vocabulary.token_ids.ravel())

@@ -55,7 +55,8 @@ class VectorSimilarity(ScoringRanker):
                 row += DECAY**age * self._vectors[index]
         scores = normalize_rows(profiles) @ self._vectors.T
         scores[:, ~has_vector(self._vectors)] = 0
-        return np.maximum(scores, 0).astype(np.float64)
+        result: np.ndarray = np.maximum(scores, 0).astype(np.float64)
+        return result
 
 
 class Retriever:

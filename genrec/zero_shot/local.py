@@ -89,7 +89,7 @@ class LocalChat:
             written.append(token)
             unread = [token]
         self._count(len(tokens), len(written))
-        return self._tokenizer.decode(written, skip_special_tokens=True)
+        return str(self._tokenizer.decode(written, skip_special_tokens=True))
 
     async def choose(self, chat: Chat, options: Sequence[str]) -> str:
         """See ``ChatModel``."""
@@ -171,7 +171,8 @@ class LocalChat:
         return list(encoded["input_ids"])
 
     def _plain(self, text: str) -> list[int]:
-        return self._tokenizer(text, add_special_tokens=False)["input_ids"]
+        result: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
+        return result
 
     def _tree(self, options: Sequence[str]) -> OptionTree:
         return OptionTree.build([[*self._plain(option), self._end_of_turn] for option in options])
@@ -185,7 +186,8 @@ class LocalChat:
             use_cache=True,
             logits_to_keep=1,
         )
-        return output.logits[0, -1].float()
+        result: Tensor = output.logits[0, -1].float()
+        return result
 
     def _continue(self, cache: DynamicCache, length: int, paths: Sequence[Tokens]) -> Tensor:
         """Return log-probabilities after each token of each path. Shape: (paths, longest, V)."""
@@ -202,7 +204,8 @@ class LocalChat:
             past_key_values=shared,
             use_cache=True,
         )
-        return output.logits.float().log_softmax(dim=-1)
+        result: Tensor = output.logits.float().log_softmax(dim=-1)
+        return result
 
     @torch.inference_mode()
     def _follow(

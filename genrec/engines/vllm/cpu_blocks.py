@@ -22,6 +22,6 @@ def allow_small_blocks() -> None:
     from vllm.v1.attention.backend import MultipleOf
     from vllm.v1.attention.backends.cpu_attn import CPUAttentionBackend
 
-    CPUAttentionBackend.get_supported_kernel_block_sizes = staticmethod(  # type: ignore[method-assign]
+    CPUAttentionBackend.get_supported_kernel_block_sizes = staticmethod(
         lambda kv_cache_spec=None: [MultipleOf(BLOCK)]
     )

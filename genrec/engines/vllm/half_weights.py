@@ -50,9 +50,9 @@ def hold_weights() -> None:
         return float32_linear(x, layer.weight, bias)
 
     # The class itself is changed: vLLM chooses how to load weights by its name.
-    UnquantizedLinearMethod.create_weights = create_narrow  # type: ignore[method-assign]
-    UnquantizedLinearMethod.process_weights_after_loading = leave  # type: ignore[method-assign]
-    UnquantizedLinearMethod.apply = apply  # type: ignore[method-assign]
+    UnquantizedLinearMethod.create_weights = create_narrow
+    UnquantizedLinearMethod.process_weights_after_loading = leave
+    UnquantizedLinearMethod.apply = apply
 
 
 def _narrow_adapter_inputs() -> None:
@@ -66,6 +66,7 @@ def _narrow_adapter_inputs() -> None:
     add = BaseLinearLayerWithLoRA._apply_lora_to_output
 
     def narrow_and_add(self: Any, x: torch.Tensor, output: torch.Tensor) -> torch.Tensor:
-        return add(self, x.to(self.lora_a_stacked[0].dtype), output)
+        result: Tensor = add(self, x.to(self.lora_a_stacked[0].dtype), output)
+        return result
 
-    BaseLinearLayerWithLoRA._apply_lora_to_output = narrow_and_add  # type: ignore[method-assign]
+    BaseLinearLayerWithLoRA._apply_lora_to_output = narrow_and_add

@@ -35,7 +35,7 @@ SEARCH, SEARCH_VARIABLE = "genrec_search", "GENREC_SEARCH_KEY"
 logger = logging.getLogger("vllm.genrec")
 
 
-class ItemProcessor(LogitsProcessorV1, LogitsProcessorV2):
+class ItemProcessor(LogitsProcessorV1, LogitsProcessorV2):  # type: ignore[misc]
     """Masks the next token of sequences that are writing an item."""
 
     def __init__(

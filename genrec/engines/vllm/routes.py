@@ -145,7 +145,8 @@ class ItemRoutes:
 
 
 def _serving(raw_request: Request) -> ItemServing:
-    return raw_request.app.state.genrec
+    result: ItemServing = raw_request.app.state.genrec
+    return result
 
 
 Serving = Annotated[ItemServing, Depends(_serving)]
@@ -179,7 +180,7 @@ async def show(serving: Serving) -> dict[str, Any]:
 
 
 @router.post("/items", response_model=None)
-@with_cancellation
+@with_cancellation  # type: ignore[untyped-decorator]
 async def find_items(ask: ItemsAsk, raw_request: Request, serving: Serving) -> dict[str, Any]:
     """Return rows and scores of each prompt's best items."""
     catalogue, lora = serving.check(ask)
@@ -192,7 +193,7 @@ async def find_items(ask: ItemsAsk, raw_request: Request, serving: Serving) -> d
 
 
 @router.post("/scores", response_model=None)
-@with_cancellation
+@with_cancellation  # type: ignore[untyped-decorator]
 async def score_items(ask: ScoresAsk, raw_request: Request, serving: Serving) -> dict[str, Any]:
     """Return the scores of each prompt's rows; null stands for -inf, which JSON does not have."""
     catalogue, lora = serving.check(ask)
@@ -210,7 +211,7 @@ async def score_items(ask: ScoresAsk, raw_request: Request, serving: Serving) ->
 
 
 @router.post("/codes", response_model=None)
-@with_cancellation
+@with_cancellation  # type: ignore[untyped-decorator]
 async def find_codes(ask: CodesAsk, raw_request: Request, serving: Serving) -> dict[str, Any]:
     """Return the codes in use below the prefix and their log-probabilities after each prompt."""
     catalogue, lora = serving.check(ask)
@@ -225,7 +226,7 @@ async def find_codes(ask: CodesAsk, raw_request: Request, serving: Serving) -> d
 
 
 @router.post("/text", response_model=None)
-@with_cancellation
+@with_cancellation  # type: ignore[untyped-decorator]
 async def write_text(ask: TextAsk, raw_request: Request, serving: Serving) -> dict[str, Any]:
     """Return the tokens of each prompt's text."""
     _, lora = serving.check(ask)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from genrec.evaluate.checks.report_table import Finding, Sheet
+from genrec.evaluate.checks.report_table import Finding, Row, Sheet
 
 _FLOORS = ("repeatlast", "lastitem", "repeat", "lastclick")
 
@@ -79,7 +79,7 @@ def check_floor(sheet: Sheet) -> Iterator[Finding]:
             )
 
 
-def _tested(sheet: Sheet) -> Iterator:
+def _tested(sheet: Sheet) -> Iterator[Row]:
     """Yield the rows that a number of beams speaks of: in our reports, those of the first ranker.
 
     The baselines beside it score every item.

@@ -63,7 +63,7 @@ class Row:
         """Whether every user has one held-out item, as far as the report says."""
         if "max_targets" in self.facts:
             return int(self.facts["max_targets"]) == 1
-        return self.facts.get("protocol", "leave-one-out") != "global-time"
+        return bool(self.facts.get("protocol", "leave-one-out") != "global-time")
 
 
 @dataclass(frozen=True)

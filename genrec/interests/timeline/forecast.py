@@ -242,7 +242,8 @@ def opinions(
             column.append(share)
     values = [expected + FLOOR * popularity, *map(np.stack, columns)]
     values.append(np.broadcast_to(popularity, expected.shape))
-    return np.log(np.maximum(np.stack(values, axis=-1), np.finfo(float).tiny))
+    result: np.ndarray = np.log(np.maximum(np.stack(values, axis=-1), np.finfo(float).tiny))
+    return result
 
 
 def decayed(
@@ -263,7 +264,8 @@ def decayed(
         return popularity
     weights = decay(np.arange(len(codes))[::-1], half_life)
     shares = np.bincount(codes, weights, minlength=len(popularity)) / weights.sum()
-    return (1 - floor) * shares + floor * popularity
+    result: np.ndarray = (1 - floor) * shares + floor * popularity
+    return result
 
 
 def _shares(scores: np.ndarray, in_use: np.ndarray) -> np.ndarray:

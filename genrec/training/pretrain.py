@@ -7,6 +7,7 @@ accelerate launch train/pretrain.py --config train/configs/pretrain.yaml \
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 
@@ -37,7 +38,7 @@ def pretrain(config: TrainConfig) -> None:
 
 
 def _choose_parameters(run: LoadedRun, config: TrainConfig) -> torch.nn.Module:
-    model: torch.nn.Module = run.model
+    model: Any = run.model
     if config.trainable == "new_rows":
         model.requires_grad_(False)
         new_ids = torch.as_tensor(run.vocabulary.token_ids.ravel())
@@ -46,7 +47,8 @@ def _choose_parameters(run: LoadedRun, config: TrainConfig) -> torch.nn.Module:
             mask = torch.zeros(len(weight), 1, dtype=weight.dtype)
             mask[new_ids] = 1
             weight.register_hook(lambda grad, mask=mask: grad * mask.to(grad.device))
-    return model
+    trained: torch.nn.Module = model
+    return trained
 
 
 def _write(session: Session, sasrec_head: SasRecHead | None, forecaster: Forecaster | None) -> None:

@@ -66,7 +66,7 @@ def _narrow_adapter_inputs() -> None:
     add = BaseLinearLayerWithLoRA._apply_lora_to_output
 
     def narrow_and_add(self: Any, x: torch.Tensor, output: torch.Tensor) -> torch.Tensor:
-        result: Tensor = add(self, x.to(self.lora_a_stacked[0].dtype), output)
+        result: torch.Tensor = add(self, x.to(self.lora_a_stacked[0].dtype), output)
         return result
 
     BaseLinearLayerWithLoRA._apply_lora_to_output = narrow_and_add

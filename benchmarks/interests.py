@@ -1,4 +1,4 @@
-"""Is what is said of interests true? Planted births and trends are found, windows foreseen.
+"""Is what is said of interests true? Planted births and trends are found, windows predicted.
 
 Toy world: a birth is found where it lies within 3 events of the first event that a planted interest
 caused; a reported birth is false where no interest was planted. Trends are the planted ones.
@@ -40,7 +40,7 @@ def main() -> None:
     if arguments.toy:
         planted(Recommender.load(arguments.toy), json.loads(arguments.truth.read_text("utf-8")))
     for run in arguments.run:
-        foreseen(Recommender.load(run))
+        predicted(Recommender.load(run))
 
 
 def planted(recommender: Recommender, truth: dict) -> None:
@@ -102,8 +102,8 @@ def planted(recommender: Recommender, truth: dict) -> None:
     print(f"macro-F1 {moved.mean():.3f}; emerging {moved[0]:.3f}, fading {moved[1]:.3f}")
 
 
-def foreseen(recommender: Recommender) -> None:
-    """Print how well the next window is foreseen, beside the baselines."""
+def predicted(recommender: Recommender) -> None:
+    """Print how well the next window is predicted, beside the baselines."""
     data, table = recommender.data, recommender.table
     in_use = np.bincount(table.codes[:, 0], minlength=table.codebook_size) > 0
 

@@ -212,7 +212,7 @@ def measure(answers: Sequence[Answer]) -> dict[str, object]:
         "moved": _share(sum(len(one.summary.moved) for one in answers), kept),
         "interests_per_summary": _share(kept, len(chosen)),
         "emerging": measure_emerging(chosen),
-        "foreseen": measure_chances(answers),
+        "predicted": measure_chances(answers),
     }
 
 

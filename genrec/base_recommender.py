@@ -26,7 +26,7 @@ from genrec.arguments import (
 )
 from genrec.data import Dataset
 from genrec.errors import DataError, DecodeError, TooFewItems
-from genrec.interests.counterfactual import find_places, read_interest_bias
+from genrec.interests.counterfactual import read_interest_bias, resolve_event_indices
 from genrec.interests.explain.deletion import Explanation
 from genrec.interests.profile.interests import MIN_EVIDENCE
 from genrec.interests.summary.check import Summary
@@ -353,7 +353,7 @@ class BaseRecommender(ABC):
             event if isinstance(event, str) else check_integer(event, "without")
             for event in check_collection(without, "without", "event numbers or item IDs")
         ]
-        history = history.without(find_places(history, dropped))
+        history = history.without(resolve_event_indices(history, dropped))
         moment = None if at is None else to_seconds(at, "at")
         if as_of is not None:
             past = to_seconds(as_of, "as_of")

@@ -161,7 +161,7 @@ class Request(ShortRepr):
     Attributes:
         history: May be empty (a new user).
         at: Moment of asking, seconds; None: the moment of the last event.
-        event_type: Kind of act to foresee; None: the kind of the last event.
+        event_type: Kind of act to predict; None: the kind of the last event.
         exclude: Item IDs never to return.
         candidates: Return nothing outside these item IDs; None: the whole catalogue.
         filter_seen: Whether to leave out the items of the history.
@@ -216,7 +216,7 @@ class Interest(ShortRepr):
         prefix: Semantic-ID prefix.
         weight: Share of the user's attention, 0 to 1.
         trend: How the weight moves.
-        chance: How probable it is that this only looks so by chance, 0 to 1; 1 for a steady one.
+        p_value: Probability of such a trend in a random order of the same events; 1 if steady.
         first_seen: Seconds.
         last_seen: Seconds.
         peak: Moment its weight was highest, seconds.
@@ -227,7 +227,7 @@ class Interest(ShortRepr):
     prefix: SemanticId
     weight: float
     trend: Trend
-    chance: float
+    p_value: float
     first_seen: int
     last_seen: int
     peak: int

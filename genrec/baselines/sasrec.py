@@ -1,4 +1,4 @@
-"""Recommend what a small causal transformer over items foresees: SASRec with sampled softmax."""
+"""Recommend what a small causal transformer over items predicts: SASRec with sampled softmax."""
 
 from __future__ import annotations
 

@@ -54,11 +54,11 @@ def recommend(
     ] = None,
     filter_seen: Annotated[bool, typer.Option(help="Leave out items the user has seen.")] = True,
     at: what_if.At = None,
-    event_type: Annotated[str | None, typer.Option(help="Kind of act to foresee.")] = None,
+    event_type: Annotated[str | None, typer.Option(help="Kind of act to predict.")] = None,
     as_of: what_if.AsOf = None,
     without: what_if.Without = None,
-    turn_up: what_if.TurnUp = None,
-    turn_down: what_if.TurnDown = None,
+    boost: what_if.Boost = None,
+    dampen: what_if.Dampen = None,
     num_beams: Annotated[int, typer.Option(help="Width of the search.")] = 50,
     device: Device = None,
     as_json: AsJson = False,
@@ -72,7 +72,7 @@ def recommend(
     overrides: zero_shot.Overrides = None,
 ) -> None:
     """Recommend items to a user, as things are or as they might be."""
-    supposed = what_if.read(as_of, without, turn_up, turn_down)
+    supposed = what_if.read(as_of, without, boost, dampen)
     asked = zero_shot.Asked(model, served_model, data, index, cache, overrides, device)
     recommender = _choose(run, ask_zero_shot, asked, num_beams, catalogue)
     found = recommender.recommend(
@@ -146,7 +146,7 @@ def prompt(
     run: Run,
     user: User,
     at: what_if.At = None,
-    event_type: Annotated[str | None, typer.Option(help="Kind of act to foresee.")] = None,
+    event_type: Annotated[str | None, typer.Option(help="Kind of act to predict.")] = None,
 ) -> None:
     """Print exactly what the model reads, and how many tokens that is."""
     text, tokens = _load(run, "cpu").prompt(user, at=at, event_type=event_type)

@@ -133,15 +133,15 @@ def interests(summary: Summary, expected: Sequence[tuple[str, float]], user: str
 
 
 def _trend(interest: Interest) -> Text:
-    """Return how an interest moves, and how likely that is chance."""
+    """Return an interest's trend and its p-value."""
     if interest.trend == "steady":
         return TRENDS[interest.trend]
-    chance = "<1%" if interest.chance < 0.01 else f"{interest.chance:.0%}"
-    return Text.assemble(TRENDS[interest.trend], (f"\nby chance {chance}", "dim"))
+    p_value = "p < 0.01" if interest.p_value < 0.01 else f"p = {interest.p_value:.2f}"
+    return Text.assemble(TRENDS[interest.trend], (f"\n{p_value}", "dim"))
 
 
 def evolution(told: Evolution) -> Group:
-    """Lay out where interests began and turned, and what is foreseen."""
+    """Lay out where interests began and turned, and what is predicted."""
     began = " · ".join(
         f"{birth.name} (event {birth.place + 1}, {day(told.timestamps[birth.place])})"
         for birth in told.births
@@ -151,10 +151,10 @@ def evolution(told: Evolution) -> Group:
         for window in told.windows()
         if window.is_change
     )
-    foreseen = " · ".join(f"{name} {share:.0%}" for name, share in told.next_window(5))
+    predicted = " · ".join(f"{name} {share:.0%}" for name, share in told.next_window(5))
     lines = [
         Text.assemble((f"{label}: ", "bold"), text)
-        for label, text in (("Began", began), ("Turned", turned), ("Next window", foreseen))
+        for label, text in (("Began", began), ("Turned", turned), ("Next window", predicted))
         if text
     ]
     return Group(*lines)

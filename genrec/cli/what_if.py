@@ -35,35 +35,34 @@ Without = Annotated[
         "the newest; repeatable."
     ),
 ]
-TurnUp = Annotated[
+Boost = Annotated[
     list[str] | None,
     typer.Option(
-        help='What if an interest were stronger: "NAME" or "NAME=NATS" (2 unless given); '
-        "repeatable."
+        help='Boost an interest: "NAME" or "NAME=STRENGTH" in nats (default 2); repeatable.'
     ),
 ]
-TurnDown = Annotated[
-    list[str] | None, typer.Option(help="What if it were weaker: as --turn-up; repeatable.")
+Dampen = Annotated[
+    list[str] | None, typer.Option(help="Dampen an interest, in the form of --boost; repeatable.")
 ]
 
 
 def read(
     as_of: str | None,
     without: Sequence[int] | None,
-    turn_up: Sequence[str] | None,
-    turn_down: Sequence[str] | None,
+    boost: Sequence[str] | None,
+    dampen: Sequence[str] | None,
 ) -> dict[str, Any]:
     """Return the arguments of ``Recommender.recommend`` that the options stand for.
 
     Raises:
-        ConfigError: A number of nats that cannot be read.
+        ConfigError: A strength that cannot be read.
         DataError: A time that cannot be read.
     """
     interest_bias: dict[str, float] = {}
-    for options, sign in ((turn_up, 1.0), (turn_down, -1.0)):
+    for options, sign in ((boost, 1.0), (dampen, -1.0)):
         for option in options or ():
-            name, nats = _read_turn(option)
-            interest_bias[name] = interest_bias.get(name, 0.0) + sign * nats
+            name, strength = _read_strength(option)
+            interest_bias[name] = interest_bias.get(name, 0.0) + sign * strength
     return {
         "as_of": None if as_of is None else to_seconds(as_of, "--as-of"),
         "without": list(without or ()),
@@ -71,18 +70,20 @@ def read(
     }
 
 
-def _read_turn(option: str) -> tuple[str, float]:
-    """Return the name of an interest and how far it is turned, nats above 0."""
+def _read_strength(option: str) -> tuple[str, float]:
+    """Return the name of an interest and the strength, above 0."""
     name, equals, number = option.rpartition("=")
     if not equals:
         return option, DEFAULT_STRENGTH
     try:
-        nats = float(number)
+        strength = float(number)
     except ValueError:
         return option, DEFAULT_STRENGTH
-    if not nats > 0:
-        raise ConfigError(f"'{option}': give nats above 0, and turn down with --turn-down")
-    return name, nats
+    if not strength > 0:
+        raise ConfigError(
+            f"'{option}': give a strength above 0; use --dampen to weaken an interest"
+        )
+    return name, strength
 
 
 def explain(
@@ -90,11 +91,11 @@ def explain(
     user: Annotated[str, typer.Option(help="User ID in the prepared data.")],
     item: Annotated[str, typer.Option(help="Item ID: a recommended one, or any other.")],
     at: At = None,
-    event_type: Annotated[str | None, typer.Option(help="Kind of act to foresee.")] = None,
+    event_type: Annotated[str | None, typer.Option(help="Kind of act to predict.")] = None,
     as_of: AsOf = None,
     without: Without = None,
-    turn_up: TurnUp = None,
-    turn_down: TurnDown = None,
+    boost: Boost = None,
+    dampen: Dampen = None,
     catalogue: Annotated[
         Path | None, typer.Option(help="Prepared data of another catalogue to use the run on.")
     ] = None,
@@ -104,7 +105,7 @@ def explain(
     """Say why an item is recommended to a user: what each event does to its odds."""
     from genrec.recommender import Recommender
 
-    what_if = read(as_of, without, turn_up, turn_down)
+    what_if = read(as_of, without, boost, dampen)
     recommender = Recommender.load(run, device)
     if catalogue is not None:
         recommender = recommender.with_catalogue(catalogue)

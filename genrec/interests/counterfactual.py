@@ -62,7 +62,7 @@ def find_prefix(table: SemanticIdTable, interest: str | SemanticId) -> SemanticI
     return prefix
 
 
-def find_places(history: History, without: Collection[int | str]) -> set[int]:
+def resolve_event_indices(history: History, without: Collection[int | str]) -> set[int]:
     """Return the places of events in a history.
 
     Args:

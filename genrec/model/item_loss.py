@@ -44,7 +44,7 @@ class ItemLoss(nn.Module):
         Args:
             hidden: Last hidden states. Shape: (B, T, H).
             input_ids: Shape: (B, T).
-            is_item: Whether each token is a code to be foretold. Shape: (B, T), bool.
+            is_item: Whether each token is a code to be predicted. Shape: (B, T), bool.
             output: The model's output embedding.
         """
         self._move(hidden.device)

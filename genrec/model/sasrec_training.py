@@ -140,7 +140,7 @@ def sasrec_head_ndcg(
 
 
 def _cut(history: Sequence[int], max_events: int) -> Iterator[Sequence[int]]:
-    """Yield stretches in which every event but the first is foreseen once."""
+    """Yield stretches in which every event but the first is predicted once."""
     for start in range(0, len(history) - 1, max_events):
         yield history[start : start + max_events + 1]
 

@@ -19,7 +19,7 @@ def add_items(
     """Return a table with new items, each at the free ID nearest to it.
 
     A new item is encoded as the catalogue was, with the frozen encoder; its behaviour, which
-    nobody has seen yet, is foretold from the rest.
+    nobody has seen yet, is predicted from the rest.
 
     Args:
         table: Is not changed.

@@ -1,7 +1,7 @@
 """Text, behaviour and image vectors to one vector an item, with missing parts filled in.
 
 A new item has no behaviour yet. Zeros in its place would put it among other new items instead of
-among its kind, so every part is foretold from the others by ridge regression, fitted on the items
+among its kind, so every part is predicted from the others by ridge regression, fitted on the items
 that have both.
 """
 

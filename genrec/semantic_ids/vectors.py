@@ -77,7 +77,7 @@ class ItemEncoder:
         return cls(text, image, fusion), fusion.join(parts, len(items))
 
     def encode(self, items: Sequence[Item], images: np.ndarray | None = None) -> np.ndarray:
-        """Return the vectors of new items, whose behaviour is foretold. Shape: (N, D)."""
+        """Return the vectors of new items, whose behaviour is predicted. Shape: (N, D)."""
         parts = {}
         if self.text is not None:
             parts[TEXT_PART] = self.text.encode(items)

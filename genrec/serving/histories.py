@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from cachetools import LRUCache, cachedmethod
 
 from genrec.data.dataset import EVENTS_FILE, Dataset
-from genrec.interests.counterfactual import find_places
+from genrec.interests.counterfactual import resolve_event_indices
 from genrec.schema import USER_ID, Event, History
 from genrec.serving.errors import NotFound, ServiceError, quote
 from genrec.serving.store import EventStore, StoredEvent
@@ -56,7 +56,7 @@ class LiveHistory:
             DataError: No event has the number.
         """
         numbers = [key for key in without if isinstance(key, int)]
-        left_out = find_places(self.history, numbers)
+        left_out = resolve_event_indices(self.history, numbers)
         index_of = {stored.event_id: index for index, stored in enumerate(self.stored)}
         for key in without:
             if isinstance(key, str):

@@ -24,7 +24,7 @@ from genrec.interests.explain.deletion import Explanation
 from genrec.interests.profile.interests import find_interests
 from genrec.interests.summary.check import Summary
 from genrec.interests.timeline.evolution import Evolution
-from genrec.interests.timeline.timeline import InterestStream, interest_stream
+from genrec.interests.timeline.timeline import InterestTimeline, interest_timeline
 from genrec.recommender import Recommender
 from genrec.schema import Event, History, Interest, Item, Recommendation, Request, SemanticId
 from genrec.serving.batching import Batcher, Kind, Limits
@@ -295,7 +295,7 @@ class RecommendationService:
         )
         return summary, None, expected
 
-    async def timeline(self, history: History) -> tuple[list[Interest], InterestStream]:
+    async def timeline(self, history: History) -> tuple[list[Interest], InterestTimeline]:
         """Return the interests that events support, strongest today first, and their weights."""
         return await run_sync(self._timeline, history)
 
@@ -385,11 +385,11 @@ class RecommendationService:
         else:
             await self.recommend(Request(History("", ())), 1)
 
-    def _timeline(self, history: History) -> tuple[list[Interest], InterestStream]:
+    def _timeline(self, history: History) -> tuple[list[Interest], InterestTimeline]:
         table = self.loaded.recommender.table
         supported = find_interests(history, table, max_interests=max(1, len(history.events)))
         prefixes = [interest.prefix for interest in supported]
-        return supported, interest_stream(history, table, prefixes)
+        return supported, interest_timeline(history, table, prefixes)
 
     def _check_events(self, events: Sequence[Event]) -> None:
         """Refuse events of unknown items or of the future, and too many of them."""

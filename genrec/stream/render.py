@@ -10,8 +10,8 @@ from functools import lru_cache
 
 from genrec.schema import Event, SemanticId
 from genrec.semantic_ids.table import SemanticIdTable
+from genrec.stream import time_deltas
 from genrec.stream.templates import Structure, quote, render
-from genrec.stream.time_deltas import describe_gap
 
 LEVEL_LETTERS = "abcdefgh"
 
@@ -66,7 +66,7 @@ class Renderer:
 
         Args:
             at: Moment of asking, seconds; None: the moment of the last event.
-            event_type: Kind of act to foresee.
+            event_type: Kind of act to predict.
             previous_timestamp: Time of the last event; None for an empty history.
         """
         now = at if at is not None else previous_timestamp
@@ -88,7 +88,7 @@ class Renderer:
         event_type = event.event_type
         return render(
             "stream/event",
-            gap=describe_gap(previous_timestamp, event.timestamp),
+            gap=time_deltas.bucket(previous_timestamp, event.timestamp),
             event_type=quote(event_type, self.title_chars) if event_type else None,
             item=item,
             rating=None if event.rating is None else f"{event.rating:g}",

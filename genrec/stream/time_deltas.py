@@ -33,10 +33,10 @@ _PHRASES: tuple[tuple[int, str], ...] = (
 _FLOORS = [floor for floor, _ in _PHRASES]
 
 PHRASES: tuple[str, ...] = (START, *(phrase for _, phrase in _PHRASES))
-"""Every phrase that ``describe_gap`` can return."""
+"""Every phrase that ``bucket`` can return."""
 
 
-def describe_gap(previous: int | None, now: int) -> str:
+def bucket(previous: int | None, now: int) -> str:
     """Return the time from ``previous`` to ``now`` in words, rounded down to a phrase.
 
     Args:
@@ -44,7 +44,7 @@ def describe_gap(previous: int | None, now: int) -> str:
         now: Seconds; a time before ``previous`` counts as the same moment.
 
     Examples:
-        >>> describe_gap(0, 26 * 3600)
+        >>> bucket(0, 26 * 3600)
         '1 day later'
     """
     if previous is None:

@@ -1,6 +1,6 @@
 """Which events of a long history the model sees: whole events, dropped from the front in blocks.
 
-The rule looks only at the events *before* the one to be foreseen, so training and serving cut at
+The rule looks only at the events *before* the one to be predicted, so training and serving cut at
 the same places, and a prompt keeps its first tokens (and a cache its keys) between two drops.
 """
 
@@ -16,7 +16,7 @@ class Window:
 
     Attributes:
         start: First event visible.
-        first_target: First event that is foreseen from this window; those before were foreseen
+        first_target: First event that is predicted from this window; those before were predicted
             from earlier windows.
         end: One past the last event.
     """

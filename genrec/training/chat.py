@@ -47,7 +47,7 @@ TASKS = {"choose": 0.7, "rank": 0.1, "open": 0.05, "rating": 0.1, "interests": 0
 ANSWER_WEIGHT = 4.0
 REVIEW_WEIGHT = 0.1
 """Of a token in the loss: an answer's, a review's. Others of the shopper's lines weigh 1; what
-stands before and after these lines, candidates among it, weighs nothing: it cannot be foreseen."""
+stands before and after these lines, candidates among it, weighs nothing: it cannot be predicted."""
 _REVIEW = re.compile(r'review: "[^"]*"')
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from genrec.batching import in_batches
 from genrec.interests.summary.codec import SummaryCodec
-from genrec.interests.summary.targets import write_lesson
+from genrec.interests.summary.targets import make_target
 from genrec.model.loss import Target
 from genrec.schema import History, Item
 from genrec.stream.encode import Encoder
@@ -85,7 +85,7 @@ def interest_samples(histories: Iterable[History], encoder: Encoder, seed: int) 
         ]
         questions = codec.questions([now for now, _ in moments])
         for (now, later), question in zip(moments, questions, strict=True):
-            answer = codec.encode(write_lesson(now, later, question.first, table, rng))
+            answer = codec.encode(make_target(now, later, question.first, table, rng))
             answer = answer[: encoder.context_tokens - len(question.prompt)]
             targets = [int(Target.NONE)] * len(question.prompt)
             yield Sample(question.prompt + answer, targets + [Target.INTERESTS] * len(answer))

@@ -11,8 +11,8 @@ from typing import Any
 
 from genrec.errors import PromptError
 from genrec.schema import Event, History, Item, Request
+from genrec.stream import time_deltas
 from genrec.stream.templates import Structure, render_blocks
-from genrec.stream.time_deltas import describe_gap
 from genrec.zero_shot.chat import Chat, ChatModel, Message
 from genrec.zero_shot.quoting import quote_text
 
@@ -126,7 +126,7 @@ class PromptWriter:
         last = history[-1] if history else None
         now = request.at if request.at is not None else (last.timestamp if last else 0)
         asked = {
-            "gap": describe_gap(last.timestamp if last else None, now),
+            "gap": time_deltas.bucket(last.timestamp if last else None, now),
             "event_type": self._short(request.event_type or (last.event_type if last else None)),
         }
         rendered_examples = [
@@ -159,7 +159,7 @@ class PromptWriter:
             lines.append(
                 {
                     "number": None if first_number is None else first_number + index,
-                    "gap": describe_gap(previous, event.timestamp),
+                    "gap": time_deltas.bucket(previous, event.timestamp),
                     "event_type": self._short(event.event_type),
                     "title": self._title(event.item_id),
                     "rating": None if event.rating is None else f"{event.rating:g}",

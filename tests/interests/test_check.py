@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genrec.interests.profile.buckets import SUMMARY_LISTS, lists_of
+from genrec.interests.profile.buckets import SUMMARY_LISTS, classify
 from genrec.interests.profile.interests import find_interests
 from genrec.interests.summary.check import check_summary
 from genrec.interests.summary.schema import Claim, SummaryForm, json_schema
@@ -99,7 +99,7 @@ def test_lists_and_sentences_of_ours_follow_the_events(said, events):
     summary = check_summary(said, events, TABLE)
     of = {one.name: one for one in find_interests(events, TABLE, max_interests=9)}
     for name, claim in summary.form.claims():
-        assert name == lists_of(of[claim.interest], events, TABLE)[0]
+        assert name == classify(of[claim.interest], events, TABLE)[0]
     told: list[str] = []
     for sentence in split_sentences(summary.words, NAMES):
         statement = read_statement(sentence, NAMES)
@@ -122,7 +122,7 @@ def test_what_was_checked_passes_again_as_it_is(said, events):
 @given(HISTORIES)
 def test_an_interest_is_true_in_its_own_list_first(events):
     for interest in find_interests(events, TABLE, 1, 9):
-        own, *others = lists_of(interest, events, TABLE)
+        own, *others = classify(interest, events, TABLE)
         assert own not in others and len({own, *others}) == 1 + len(others)
         assert (own == "emerging") == (interest.trend == "emerging")
         assert (own == "fading") == (interest.trend == "fading")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from genrec.interests.explain.shared_prefix import MAX_EVENTS, find_reason
 from genrec.interests.profile.interests import find_interests
-from genrec.interests.timeline.timeline import interest_stream
+from genrec.interests.timeline.timeline import interest_timeline
 from genrec.schema import Event, History
 from genrec.semantic_ids.table import SemanticIdTable
 
@@ -26,7 +26,7 @@ def history(items):
 def test_the_weights_after_each_event_are_those_of_the_profile_then(items):
     prefixes = [(0,), (1,), (2,)]
     whole = history(items)
-    stream = interest_stream(whole, TABLE, prefixes)
+    stream = interest_timeline(whole, TABLE, prefixes)
     known = [event for event in whole.events if event.item_id != "x"]
     assert stream.timestamps == tuple(event.timestamp for event in known)
     assert stream.weights.shape == (3, len(known))
@@ -43,8 +43,8 @@ def test_the_weights_after_each_event_are_those_of_the_profile_then(items):
 
 
 def test_a_stream_of_no_interests_or_no_events_is_empty():
-    assert interest_stream(history("ab"), TABLE, []).weights.shape == (0, 2)
-    assert interest_stream(history(""), TABLE, [(0,)]).weights.shape == (1, 0)
+    assert interest_timeline(history("ab"), TABLE, []).weights.shape == (0, 2)
+    assert interest_timeline(history(""), TABLE, [(0,)]).weights.shape == (1, 0)
 
 
 def test_the_longest_named_prefix_that_is_shared_is_the_reason():

@@ -173,10 +173,10 @@ def test_emerging_interests_are_foreseen_to_go_on(chain, run, histories, engine)
         chances, recommender.interests_many(asked), by_events_alone, strict=True
     ):
         emerging = other.names("emerging")
-        foreseen = [name for name in emerging if row[code_of[name]] >= GOES_ON]
-        assert one.names("emerging") == foreseen
-        assert set(emerging) - set(foreseen) <= {*one.names("recent"), *one.names("long_term")}
-        kept, denied = kept + len(foreseen), denied + len(emerging) - len(foreseen)
+        predicted = [name for name in emerging if row[code_of[name]] >= GOES_ON]
+        assert one.names("emerging") == predicted
+        assert set(emerging) - set(predicted) <= {*one.names("recent"), *one.names("long_term")}
+        kept, denied = kept + len(predicted), denied + len(emerging) - len(predicted)
     assert kept > 3 and denied > 3
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from genrec.errors import DataError, DecodeError
-from genrec.interests.counterfactual import find_places, find_prefix, read_interest_bias
+from genrec.interests.counterfactual import find_prefix, read_interest_bias, resolve_event_indices
 from genrec.recommender import Recommender
 from genrec.schema import Event, History
 from genrec.semantic_ids.table import SemanticIdTable
@@ -70,13 +70,13 @@ def test_nats_that_make_no_sense_are_refused(nats):
 
 def test_events_are_found_by_number_or_item():
     history = History("u", tuple(Event("u", item, n) for n, item in enumerate("abca")))
-    assert find_places(history, [1, -1, "b"]) == {0, 3, 1}
-    assert find_places(history, ["a"]) == {0, 3}
+    assert resolve_event_indices(history, [1, -1, "b"]) == {0, 3, 1}
+    assert resolve_event_indices(history, ["a"]) == {0, 3}
     for one in (0, 5, -5):
         with pytest.raises(DataError, match=f"no event {one}: it has 4"):
-            find_places(history, [one])
+            resolve_event_indices(history, [one])
     with pytest.raises(DataError, match="no event of item 'z'"):
-        find_places(history, ["z"])
+        resolve_event_indices(history, ["z"])
 
 
 def test_a_past_moment_is_the_history_until_then(recommender, past):

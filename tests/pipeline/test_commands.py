@@ -87,8 +87,8 @@ def test_what_if_questions_change_the_answer_and_keep_k(chain, user):
     name = next(name for prefix, name in names.items() if "." not in prefix)
     plain = items()
     supposed = {
-        "up": items("--turn-up", f"{name}=20"),
-        "down": items("--turn-up", f"{name}=20", "--turn-down", f"{name}=20"),
+        "up": items("--boost", f"{name}=20"),
+        "down": items("--boost", f"{name}=20", "--dampen", f"{name}=20"),
         "earlier": items("--as-of", history.events[1].timestamp),
         "without": items("--without", -1),
     }
@@ -96,9 +96,9 @@ def test_what_if_questions_change_the_answer_and_keep_k(chain, user):
     assert supposed["down"] == plain
     assert supposed["up"] != plain or supposed["earlier"] != plain
     assert "no time" in refused(*ask, "--as-of", "tomorrow")
-    assert "no interest is called 'qqqq'" in refused(*ask, "--turn-up", "qqqq")
+    assert "no interest is called 'qqqq'" in refused(*ask, "--boost", "qqqq")
     assert "no event 999" in refused(*ask, "--without", 999)
-    assert "--turn-down" in refused(*ask, "--turn-up", f"{name}=-1")
+    assert "--dampen" in refused(*ask, "--boost", f"{name}=-1")
 
 
 def test_interests_rest_on_events(chain, user):

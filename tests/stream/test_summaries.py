@@ -15,7 +15,7 @@ from genrec.interests.profile.interests import MIN_EVIDENCE
 from genrec.interests.summary.check import check_summary
 from genrec.interests.summary.codec import MAX_CITED, MAX_NAMED, SummaryCodec, fixed_pieces
 from genrec.interests.summary.grammar import SummaryGrammar, read_summary
-from genrec.interests.summary.targets import write_lesson
+from genrec.interests.summary.targets import make_target
 from genrec.interests.summary.templates import (
     find_names,
     read_statement,
@@ -82,7 +82,7 @@ def lessons(encoder, histories):
         now = History(history.user_id, history.events[:cut])
         later = history.events[cut:]
         first = SummaryCodec(encoder).questions([now])[0].first
-        yield now, later, first, write_lesson(now, later, first, table, rng)
+        yield now, later, first, make_target(now, later, first, table, rng)
 
 
 def test_what_is_taught_passes_every_check(encoder, histories):
@@ -91,9 +91,9 @@ def test_what_is_taught_passes_every_check(encoder, histories):
     for now, later, first, lesson in lessons(encoder, histories):
         text = decode(encoder, SummaryCodec(encoder).encode(lesson))
         said = read_summary(text, now.events, first, table)
-        foreseen = np.zeros(table.codebook_size)
-        foreseen[table.first_codes(event.item_id for event in later[:NEXT_EVENTS])] = 1
-        summary = check_summary(said, now, table, chances=foreseen)
+        predicted = np.zeros(table.codebook_size)
+        predicted[table.first_codes(event.item_id for event in later[:NEXT_EVENTS])] = 1
+        summary = check_summary(said, now, table, chances=predicted)
         assert not summary.unsupported and not summary.moved and not summary.removed
         assert summary.miscited == 0
         assert summary.cited == sum(
@@ -193,7 +193,7 @@ def test_a_history_of_lone_events_teaches_not_enough(encoder):
     table = encoder.renderer.table
     by_code = {table.codes_of(item_id)[0]: item_id for item_id in table.item_ids}
     events = tuple(Event("u", item_id, 5) for item_id in by_code.values())[:6]
-    lesson = write_lesson(History("u", events), (), 0, table, random.Random(0))
+    lesson = make_target(History("u", events), (), 0, table, random.Random(0))
     assert len(events) > MIN_EVIDENCE and not any(lesson.lists.values()) and not lesson.statements
 
 

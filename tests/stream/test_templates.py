@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from genrec.errors import PromptError
 from genrec.stream.templates import MARKERS, Structure, quote, render
-from genrec.stream.time_deltas import PHRASES, describe_gap
+from genrec.stream.time_deltas import PHRASES, bucket
 
 
 @given(st.text())
@@ -49,9 +49,9 @@ def test_markers_are_distinct():
 @given(st.integers(0, 10**9), st.integers(0, 10**9))
 def test_longer_gaps_never_read_shorter(first, second):
     shorter, longer = sorted((first, second))
-    assert PHRASES.index(describe_gap(0, shorter)) <= PHRASES.index(describe_gap(0, longer))
+    assert PHRASES.index(bucket(0, shorter)) <= PHRASES.index(bucket(0, longer))
 
 
 def test_the_first_event_has_no_gap_and_clocks_may_run_back():
-    assert describe_gap(None, 5) == "start"
-    assert describe_gap(100, 5) == describe_gap(100, 100)
+    assert bucket(None, 5) == "start"
+    assert bucket(100, 5) == bucket(100, 100)

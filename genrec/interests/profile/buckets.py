@@ -20,7 +20,7 @@ NEXT_EVENTS = 5
 """Among these, right after a history, an emerging interest goes on."""
 
 
-def lists_of(
+def classify(
     interest: Interest, history: History, table: SemanticIdTable, goes_on: bool = True
 ) -> tuple[SummaryList, ...]:
     """Return the lists in which naming an interest is true, its own first; never empty.
@@ -34,7 +34,7 @@ def lists_of(
         interest: Of ``find_interests`` on this very history.
         history: Events, oldest first; events of items the table does not know are passed over.
         table: Semantic IDs.
-        goes_on: Whether one of the next ``NEXT_EVENTS`` events is of the interest, or is foreseen.
+        goes_on: Whether one of the next ``NEXT_EVENTS`` events is of the interest, or is predicted.
     """
     length = len(interest.prefix)
     known = [event for event in history.events if table.knows(event.item_id)]

@@ -48,14 +48,14 @@ def find_interests(
     for prefix, places in places_of.items():
         if len(places) < min_evidence:
             continue
-        trend, chance = timeline.trend(places)
+        trend, p_value = timeline.trend(places)
         interests.append(
             Interest(
                 name=table.name_of(prefix),
                 prefix=prefix,
                 weight=sum(weights[place] for place in places) / sum(weights),
                 trend=trend,
-                chance=chance,
+                p_value=p_value,
                 first_seen=events[places[0]].timestamp,
                 last_seen=events[places[-1]].timestamp,
                 peak=events[_peak(places)].timestamp,

@@ -1,11 +1,11 @@
-"""How an interest moves: what its presence and its silences say, against chance.
+"""The trend of an interest: its absences tested against a random order of the same events.
 
 Chance is the events in random order: of N events, k of an interest, all k miss a given stretch of w
 with probability C(N - w, k) / C(N, k). Events of one sitting repeat one another, so those that
 follow closely count for less; N, k and w are weights.
 
-    emerging   first met late in the history, after an absence that chance hardly explains
-    fading     not met lately; nor does chance explain the silence at the end
+    emerging   first event late in the history, after an absence that is unlikely by chance
+    fading     no recent event, and an absence at the end that is unlikely by chance
     returned   met lately, after such a silence between two meetings
     steady     nothing of this
 
@@ -22,22 +22,22 @@ import numpy as np
 
 from genrec.schema import Trend
 
-SITTING_S = 6 * 3600
-SITTING_WEIGHT = 0.35
-"""Of an event that follows another within a sitting."""
-STRAY = 0.05
-"""Share of an interest's events that may be strays, at either end: of fewer than 20 none."""
+SESSION_GAP_S = 6 * 3600
+SAME_SESSION_WEIGHT = 0.35
+"""Weight of an event that follows another within one session."""
+OUTLIER_SHARE = 0.05
+"""Share of an interest's events ignored as outliers at either end; none of fewer than 20."""
 LATE = 0.55
-"""Share of the history's time after which a first meeting is late."""
+"""Share of the history's time after which a first event is late."""
 LATELY = 0.8
-"""Share of the history's time after which a last meeting is no silence yet."""
+"""Share of the history's time after which a last event is still recent."""
 # Chosen for F1 on toy worlds (seeds 3 and 7), where ends are harder to see than beginnings.
-BEGINS = 0.2
-"""Most chance of an absence that is taken for a beginning."""
-ENDS = 0.4
-"""Of one that is taken for an end."""
-BREAKS = 0.01
-"""Of one between two meetings."""
+P_MAX_EMERGING = 0.2
+"""Largest p-value at which an initial absence counts as a new interest."""
+P_MAX_FADING = 0.4
+"""Largest p-value at which a final absence counts as a lost interest."""
+P_MAX_RETURNED = 0.01
+"""Largest p-value at which an absence between two events counts as a return."""
 
 
 class Timeline:
@@ -48,10 +48,10 @@ class Timeline:
         times = np.asarray(timestamps, dtype=float)
         if not len(times) or times[-1] <= times[0]:
             # No time passes, as in logs without real dates: count events instead.
-            times = np.arange(len(times), dtype=float) * (SITTING_S + 1)
+            times = np.arange(len(times), dtype=float) * (SESSION_GAP_S + 1)
         self.elapsed = (times - times[:1]) / max(times[-1] - times[0], 1) if len(times) else times
-        close = np.diff(times, prepend=-np.inf) <= SITTING_S
-        self.weights = np.where(close, SITTING_WEIGHT, 1.0)
+        close = np.diff(times, prepend=-np.inf) <= SESSION_GAP_S
+        self.weights = np.where(close, SAME_SESSION_WEIGHT, 1.0)
         self._before = np.concatenate([[0.0], self.weights.cumsum()])
 
     def between(self, start: int, end: int) -> float:
@@ -65,17 +65,17 @@ class Timeline:
             places: Its events, ascending; at least one.
 
         Returns:
-            The trend, and how probable such an absence is by chance; 1 where it is steady.
+            The trend and its p-value, which is 1 for a steady interest.
         """
-        strays = int(STRAY * len(places))
+        strays = int(OUTLIER_SHARE * len(places))
         places = places[strays : len(places) - strays]
         first, last = places[0], places[-1]
         met = float(self.weights[list(places)].sum())
         before = self._chance(met, self.between(0, first))
-        if self.elapsed[first] > LATE and before <= BEGINS:
+        if self.elapsed[first] > LATE and before <= P_MAX_EMERGING:
             return "emerging", before
         after = self._chance(met, self.between(last + 1, len(self.weights)))
-        if self.elapsed[last] < LATELY and after <= ENDS:
+        if self.elapsed[last] < LATELY and after <= P_MAX_FADING:
             return "fading", after
         breaks = [
             (self.between(one + 1, other), other)
@@ -84,7 +84,7 @@ class Timeline:
         longest, resumed = max(breaks, default=(0.0, 0))
         # At most: any one of the breaks might have been the longest.
         between = len(breaks) * self._chance(met, longest)
-        if between <= BREAKS and self.elapsed[resumed] > LATE:
+        if between <= P_MAX_RETURNED and self.elapsed[resumed] > LATE:
             return "returned", between
         return "steady", 1.0
 

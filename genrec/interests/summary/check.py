@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from genrec.interests.profile.buckets import SUMMARY_LISTS, SummaryList, lists_of
+from genrec.interests.profile.buckets import SUMMARY_LISTS, SummaryList, classify
 from genrec.interests.profile.interests import MAX_INTERESTS, MIN_EVIDENCE, find_interests
 from genrec.interests.summary.codec import MAX_STATEMENTS
 from genrec.interests.summary.schema import Claim, SummaryForm
@@ -86,9 +86,9 @@ def check_summary(
     - An interest needs ``min_evidence`` events of the history; else it is removed, and counted as
       unsupported. What is no interest of the catalogue is removed likewise.
     - An event cited must be one of the interest's; else it is dropped and counted.
-    - An interest stands in its own list, the most telling one that it is true in (``lists_of``);
+    - An interest stands in its own list, the most telling one that it is true in (``classify``);
       one that was named where it is not true is counted. What began late is emerging where it is
-      foreseen to go on.
+      predicted to go on.
     - A sentence that names an interest which does not hold goes; where the wording is ours, only
       the name goes, also for being said of another list than its own, or for having been said
       before. What no sentence says is said in our wordings, as far as there is room.
@@ -119,7 +119,7 @@ class _Check:
         found = find_interests(history, table, max(1, min_evidence), count)
         self._supported = {interest.name: interest for interest in found}
         self._lists = {
-            one.name: lists_of(
+            one.name: classify(
                 one, history, table, chances is None or bool(chances[one.prefix[0]] >= GOES_ON)
             )
             for one in found

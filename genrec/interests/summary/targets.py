@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from genrec.interests.profile.buckets import NEXT_EVENTS, SummaryList, lists_of
+from genrec.interests.profile.buckets import NEXT_EVENTS, SummaryList, classify
 from genrec.interests.profile.interests import MIN_EVIDENCE, find_interests
 from genrec.interests.summary.codec import (
     MAX_CITED,
@@ -33,7 +33,7 @@ _MOST_TELLING: tuple[StatementKind, ...] = (
 )
 
 
-def write_lesson(
+def make_target(
     now: History,
     later: Sequence[Event],
     first: int,
@@ -59,7 +59,7 @@ def write_lesson(
         code = interest.prefix[0]
         if len(visible.get(code, ())) < MIN_EVIDENCE:
             continue
-        own = lists_of(interest, now, table, code in going_on)[0]
+        own = classify(interest, now, table, code in going_on)[0]
         if len(lists[own]) < MAX_NAMED[own]:
             lists[own].append(interest)
     claims = {

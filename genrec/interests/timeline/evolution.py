@@ -90,7 +90,7 @@ class Evolution(ShortRepr):
         return self._largest(self.expected[-1], top)
 
     def next_window(self, top: int) -> list[tuple[str, float]]:
-        """Return the interests foreseen in the next window with their shares, largest first."""
+        """Return the interests predicted in the next window with their shares, largest first."""
         return self._largest(self.expected[-1] if self.forecast is None else self.forecast, top)
 
     def _largest(self, shares: np.ndarray, top: int) -> list[tuple[str, float]]:
@@ -162,7 +162,7 @@ def evolve(
     """Follow the interests of histories.
 
     Args:
-        requests: Histories with the moment up to which each is told, and the act to foresee.
+        requests: Histories with the moment up to which each is told, and the act to predict.
         engine: Runs the model.
         encoder: Histories to prompts.
         forecaster: Foresees the next window; None: what the model expects of the next event.

@@ -19,7 +19,7 @@ LABEL_ROOM = 0.055
 
 
 def plot_stream(evolution: Evolution, path: Path) -> None:
-    """Draw the interests of a history, and what is foreseen beside them.
+    """Draw the interests of a history, and what is predicted beside them.
 
     Args:
         evolution: Of at least two events.
@@ -103,7 +103,7 @@ def _mark_births(axes: Any, evolution: Evolution, columns: list[int]) -> None:
 
 
 def _forecast(axes: Any, evolution: Evolution, columns: list[int], names: list[str]) -> None:
-    """Draw what the next window is foreseen to hold beside what is now."""
+    """Draw what the next window is predicted to hold beside what is now."""
     shares = evolution.expected[-1] if evolution.forecast is None else evolution.forecast
     order = sorted(range(len(columns)), key=lambda number: shares[columns[number]])
     heights = np.arange(len(order))
@@ -115,7 +115,7 @@ def _forecast(axes: Any, evolution: Evolution, columns: list[int], names: list[s
     )
     axes.set_yticks(heights, [_short(names[number]) for number in order])
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    axes.set_title("foreseen", loc="left", color=INK)
+    axes.set_title("predicted", loc="left", color=INK)
 
 
 def _short(name: str, most: int = 24) -> str:

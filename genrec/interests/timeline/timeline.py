@@ -17,7 +17,7 @@ from genrec.semantic_ids.table import NamedCodes
 
 
 @dataclass(frozen=True, repr=False)
-class InterestStream(ShortRepr):
+class InterestTimeline(ShortRepr):
     """Weights over time.
 
     Attributes:
@@ -32,9 +32,9 @@ class InterestStream(ShortRepr):
     weights: np.ndarray
 
 
-def interest_stream(
+def interest_timeline(
     history: History, table: NamedCodes, prefixes: Sequence[SemanticId]
-) -> InterestStream:
+) -> InterestTimeline:
     """Return the weights of some interests right after each event.
 
     Takes time in proportion to events × prefixes: a weight is carried from event to event.
@@ -57,6 +57,6 @@ def interest_stream(
         total = total * kept + 1
         sums = sums * kept + supports[:, place]
         weights[:, place] = sums / total
-    return InterestStream(
+    return InterestTimeline(
         tuple(event.timestamp for event in events), tuple(map(tuple, prefixes)), weights
     )

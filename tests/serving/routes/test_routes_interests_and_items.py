@@ -27,13 +27,13 @@ def test_interests_are_the_librarys_and_their_stream_ends_in_them(client, librar
         (one["name"], pytest.approx(one["probability"], abs=1e-4)) for one in answer["expected"]
     ] == expected
     events = library.data.history(users[3]).events
-    stream = answer["stream"]
+    stream = answer["timeline"]
     assert stream["timestamps"] == [event.timestamp for event in events]
     weights = {series["name"]: series["weights"] for series in stream["series"]}
     for interest in answer["interests"]:
         assert len(weights[interest["name"]]) == len(events)
         assert weights[interest["name"]][-1] == pytest.approx(interest["weight"], abs=1e-5)
-        assert (interest["chance"] == 1) == (interest["trend"] == "steady")
+        assert (interest["p_value"] == 1) == (interest["trend"] == "steady")
     ends = [series["weights"][-1] for series in stream["series"]]
     assert ends == sorted(ends, reverse=True) and len(ends) >= len(answer["interests"])
     for weights in zip(*(series["weights"] for series in stream["series"]), strict=True):

@@ -26,7 +26,7 @@ def test_a_new_user_needs_no_events(client, library):
     words = post(client, "/v1/interests", events=[])
     assert words["interests"] == [] and words["words"] == "Not enough history to say."
     assert words["summary"]["summary"] == words["words"] and not words["summary"]["emerging"]
-    assert words["stream"] == {"timestamps": [], "series": []}
+    assert words["timeline"] == {"timestamps": [], "series": []}
 
 
 def test_filters_hold(client, library, users):

@@ -33,7 +33,9 @@ class NamedInterest(BaseModel):
     prefix: list[int]
     weight: float
     trend: Trend
-    chance: float = Field(description="How probable it is that the trend only looks so by chance.")
+    p_value: float = Field(
+        description="Probability of such a trend in a random order of the same events."
+    )
     first_seen: int
     peak: int
     last_seen: int
@@ -113,7 +115,7 @@ class InterestsResponse(BaseModel):
     )
     interests: list[NamedInterest]
     expected: list[ExpectedInterest]
-    stream: Timeline
+    timeline: Timeline
     evolution: Evolution | None = Field(description="null where a chat model is asked by prompt.")
     took_ms: float
 
@@ -142,7 +144,7 @@ async def interests(
                 prefix=list(interest.prefix),
                 weight=interest.weight,
                 trend=interest.trend,
-                chance=interest.chance,
+                p_value=interest.p_value,
                 first_seen=interest.first_seen,
                 peak=interest.peak,
                 last_seen=interest.last_seen,
@@ -153,7 +155,7 @@ async def interests(
         expected=[
             ExpectedInterest(name=name, probability=probability) for name, probability in expected
         ],
-        stream=Timeline(
+        timeline=Timeline(
             timestamps=list(timeline.timestamps),
             series=[
                 Series(name=interest.name, weights=[round(float(weight), 6) for weight in weights])

@@ -8,7 +8,7 @@
 export function interestOfItems(history, interests) {
   const found = new Map();
   if (!interests) return found;
-  const { timestamps, series } = interests.stream;
+  const { timestamps, series } = interests.timeline;
   if (timestamps.length === history.length) {
     for (const [at, event] of history.entries()) {
       const rises = series.map(({ weights }) => weights[at] - (weights[at - 1] ?? 0));

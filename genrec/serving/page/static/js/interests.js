@@ -43,7 +43,7 @@ function show({ interests }) {
   assignColours(byStrength.map(({ name }) => name));
   byId("words").replaceChildren(...underlined(words, interests.interests.map(({ name }) => name)));
   showLists(interests.summary);
-  shown = { timestamps: interests.stream.timestamps, series: gather(interests.stream.series, byStrength) };
+  shown = { timestamps: interests.timeline.timestamps, series: gather(interests.timeline.series, byStrength) };
   showBands(interests.interests);
   chart.show(shown);
   showExpected(interests.expected);
@@ -66,11 +66,11 @@ function showLists(summary) {
 }
 
 /** Series by what they weigh now and weighed in all; those the words name come before all others. */
-function strongestFirst({ interests, stream }) {
+function strongestFirst({ interests, timeline }) {
   const named = new Set(interests.map(({ name }) => name));
   const strength = ({ name, weights }) =>
     (named.has(name) ? 2 * weights.length : 0) + weights.at(-1) * weights.length + weights.reduce((sum, weight) => sum + weight, 0);
-  return stream.series.toSorted((one, other) => strength(other) - strength(one));
+  return timeline.series.toSorted((one, other) => strength(other) - strength(one));
 }
 
 /** The words, each interest's name in them in its colour. */
@@ -119,9 +119,9 @@ function showBands(interests) {
   }));
 }
 
-function evidence({ trend, chance, events, first_seen: first, last_seen: last }) {
+function evidence({ trend, p_value: pValue, events, first_seen: first, last_seen: last }) {
   const [arrow, word] = TRENDS[trend];
-  const doubt = chance < 1 ? ` (by chance: ${percent(chance)})` : "";
+  const doubt = pValue < 1 ? ` (${pValue < 0.01 ? "p < 0.01" : `p = ${pValue.toFixed(2)}`})` : "";
   return make("div", { class: "evidence" },
     make("p", {}, make("span", { "aria-hidden": "true" }, `${arrow} `), `${word}${doubt} · ${plural(events.length, "event")}, ${day(first)} – ${day(last)}`),
     make("ul", {}, ...events.toReversed().map((event) => make("li", {}, event.title ?? event.item_id))));

@@ -47,7 +47,7 @@ function showMoment({ history, whatIf }) {
 }
 
 function showLevers({ interests }) {
-  const names = interests ? [...interests.stream.series, ...interests.expected].map(({ name }) => name) : [];
+  const names = interests ? [...interests.timeline.series, ...interests.expected].map(({ name }) => name) : [];
   byId("levers").replaceChildren(...[...new Set(names)].slice(0, LEVERS).map(lever));
 }
 

@@ -15,6 +15,14 @@ def test_covers_the_mean_as_the_normal_interval_does():
     assert found.high == pytest.approx(values.mean() + error, abs=0.02)
 
 
+def test_the_interval_is_a_95_percent_one():
+    """Its width is that of the normal interval; a 90% interval would be 16% narrower."""
+    values = np.random.default_rng(11).normal(size=5000)
+    found = intervals({"x": values})["x"]
+    width = 2 * 1.959964 * values.std() / np.sqrt(len(values))
+    assert found.high - found.low == pytest.approx(width, rel=0.08)
+
+
 def test_equal_seeds_give_equal_intervals_and_others_do_not():
     values = {"x": RNG.random(50)}
     assert intervals(values, seed=1) == intervals(values, seed=1)

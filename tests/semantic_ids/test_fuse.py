@@ -37,6 +37,17 @@ def test_a_missing_part_is_foretold_from_the_other(missing):
     assert np.allclose(filled[20:], complete[20:], atol=1e-6)
 
 
+def test_a_filled_part_weighs_as_much_as_a_known_one():
+    """Where one part predicts the other poorly, a regression shrinks; the filled part does not."""
+    both = parts()
+    noise = np.random.default_rng(5).standard_normal(both["behaviour"].shape)
+    both["behaviour"] = normalize_rows(both["behaviour"] + 0.7 * noise)
+    both["behaviour"][:20] = 0
+    joined = Fusion.fit(both, WEIGHTS).join(both, 200)
+    text, behaviour = (np.linalg.norm(part, axis=1) for part in (joined[:, :6], joined[:, 6:]))
+    assert np.allclose(text, behaviour, atol=1e-5)
+
+
 def test_a_new_item_comes_with_text_alone():
     both = parts()
     fusion = Fusion.fit(both, WEIGHTS)

@@ -92,3 +92,9 @@ def test_a_sample_is_enough_to_fit():
 )
 def test_small_catalogues_get_fewer_codes(items, size):
     assert fit_codebook_size(256, items) == size
+
+
+def test_of_equally_near_rows_the_first_takes_the_nearer_code():
+    centroids = np.array([[[0.0], [1.0], [5.0]]], dtype=np.float32)
+    same = np.zeros((3, 1), dtype=np.float32)
+    assert assign_codes(same, centroids)[:, 0].tolist() == [0, 1, 2]

@@ -32,6 +32,16 @@ def test_planted_trends(places, trend):
     assert TIMELINE.trend(places)[0] == trend
 
 
+def test_the_longest_of_several_absences_is_judged_as_the_longest_of_several():
+    """An absence of p = 0.003 is one of eight here; the longest of eight is that long with 0.02."""
+    timeline = Timeline([DAY * day for day in range(60)])
+    absence = hypergeom(60, 8, 29).pmf(0)
+    assert absence < 0.01 < 7 * absence < 0.05
+    assert timeline.trend([0, 1, 2, 3, 33, 35, 57, 58]) == ("steady", 1.0)
+    trend, p_value = timeline.trend([0, 1, 2, 3, 36, 38, 57, 58])
+    assert trend == "returned" and p_value == pytest.approx(7 * hypergeom(60, 8, 32).pmf(0))
+
+
 LONG = Timeline([DAY * day for day in range(100)])
 
 

@@ -83,7 +83,8 @@ def test_an_order_in_a_review_does_no_more_than_a_mention(recommender, requests)
     moved = measure_injection(recommender, requests[:60], seed=0)["moved"]
     # Ranks of 20; below 0 the thing named rises. `make bench-zero-shot` asks more users.
     gain = moved["order against mention"]
-    assert gain["high"] >= 0 or gain["mean"] > -0.25, moved
+    # An order that were obeyed would lift it by many ranks; chance moves the mean of 60 by a half.
+    assert gain["low"] > -1.0 and gain["mean"] > -0.5, moved
 
 
 def test_a_new_item_is_found_by_its_text(chat_model, chain):

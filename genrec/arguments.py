@@ -152,5 +152,6 @@ def _parse(text: str, name: str) -> int | datetime:
         return datetime.fromisoformat(stripped)
     except ValueError:
         raise DataError(
-            f"{name}={text[:60]!r} is no time; write 2014-03-01, 2014-03-01T18:30 or seconds since 1970"
+            f"{name}={text[:SHOWN_CHARS]!r} is no time; write 2014-03-01, 2014-03-01T18:30 or "
+            "seconds since 1970"
         ) from None

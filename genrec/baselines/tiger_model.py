@@ -134,6 +134,8 @@ class _TigerScorer:
         if step.paths.shape[-1] == 0:
             return self._first.gather(1, tokens[:, 0]).unsqueeze(1)
         logits = torch.zeros(tokens.shape, device=tokens.device)
+        if not step.children.has_choice.any():
+            return logits
         start = torch.full_like(step.paths[..., :1], PAD)
         written = torch.cat([start, step.paths], dim=-1)
         for chosen in step.children.has_choice.nonzero().split(_BEAMS_AT_ONCE):

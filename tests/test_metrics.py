@@ -10,9 +10,11 @@ from genrec.metrics import (
     NO_ITEM,
     accuracy,
     coverage,
+    cutoffs_within,
     find_ranks,
     mark_duplicates,
     mark_hits,
+    rate,
 )
 
 
@@ -109,3 +111,12 @@ def test_with_one_target_ndcg_lies_between_mrr_and_recall(question, target):
     for k in range(1, 25):
         assert found[f"mrr@{k}"] <= found[f"ndcg@{k}"] + 1e-12
         assert found[f"ndcg@{k}"] <= found[f"recall@{k}"] + 1e-12
+
+
+def test_lists_are_judged_at_the_cutoffs_that_they_reach():
+    assert cutoffs_within(20) == [1, 5, 10, 20] and cutoffs_within(10) == [1, 5, 10]
+    assert cutoffs_within(7) == [1, 5]
+
+
+def test_a_rate_of_nothing_is_zero():
+    assert rate(0, 0) == 0 and rate(1, 4) == 0.25

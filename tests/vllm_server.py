@@ -23,7 +23,7 @@ ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",
     "VLLM_NO_USAGE_STATS": "1",
 }
-START_LIMIT_S = 400
+START_LIMIT_S = 900
 
 
 def need_vllm() -> None:

@@ -44,6 +44,7 @@ SaveTo = Annotated[
 ]
 
 
+@zero_shot.with_options
 def recommend(
     user: User,
     run: RunIfAny = None,
@@ -63,18 +64,11 @@ def recommend(
     device: Device = None,
     as_json: AsJson = False,
     catalogue: Catalogue = None,
-    ask_zero_shot: zero_shot.ZeroShot = False,
-    model: zero_shot.Model = None,
-    served_model: zero_shot.ServedModel = None,
-    data: zero_shot.Data = None,
-    index: zero_shot.Index = None,
-    cache: zero_shot.Cache = None,
-    overrides: zero_shot.Overrides = None,
+    options: zero_shot.ZeroShotOptions = zero_shot.NOT_ASKED,
 ) -> None:
     """Recommend items to a user, as things are or as they might be."""
     supposed = what_if.read(as_of, without, boost, dampen)
-    asked = zero_shot.Asked(model, served_model, data, index, cache, overrides, device)
-    recommender = _choose(run, ask_zero_shot, asked, num_beams, catalogue)
+    recommender = _load_recommender(run, options, device, num_beams, catalogue)
     found = recommender.recommend(
         user,
         k=k,
@@ -92,6 +86,7 @@ def recommend(
     zero_shot.finish(recommender)
 
 
+@zero_shot.with_options
 def interests(
     user: User,
     run: RunIfAny = None,
@@ -105,18 +100,11 @@ def interests(
     device: Device = None,
     as_json: AsJson = False,
     catalogue: Catalogue = None,
-    ask_zero_shot: zero_shot.ZeroShot = False,
-    model: zero_shot.Model = None,
-    served_model: zero_shot.ServedModel = None,
-    data: zero_shot.Data = None,
-    index: zero_shot.Index = None,
-    cache: zero_shot.Cache = None,
-    overrides: zero_shot.Overrides = None,
+    options: zero_shot.ZeroShotOptions = zero_shot.NOT_ASKED,
 ) -> None:
     """Say what a user cares about, in words that their events support, and how it moves."""
-    asked = zero_shot.Asked(model, served_model, data, index, cache, overrides, device)
-    recommender = _choose(run, ask_zero_shot, asked, catalogue=catalogue)
-    history = recommender.history(user, None)
+    recommender = _load_recommender(run, options, device, catalogue=catalogue)
+    history = recommender.history(user)
     if at is not None:
         history = history.before(to_seconds(at, "--at"))
     summary = recommender.interests(events=history.events, min_evidence=min_evidence)
@@ -149,11 +137,12 @@ def prompt(
     event_type: Annotated[str | None, typer.Option(help="Kind of act to predict.")] = None,
 ) -> None:
     """Print exactly what the model reads, and how many tokens that is."""
-    text, tokens = _load(run, "cpu").prompt(user, at=at, event_type=event_type)
+    text, tokens = _load_run(run, "cpu").prompt(user, at=at, event_type=event_type)
     typer.echo(text)
     console.print(f"{tokens} tokens")
 
 
+@zero_shot.with_options
 def evaluate(
     run: RunIfAny = None,
     split: EvaluatedSplit = "test",
@@ -169,13 +158,7 @@ def evaluate(
     device: Device = None,
     as_json: AsJson = False,
     catalogue: Catalogue = None,
-    ask_zero_shot: zero_shot.ZeroShot = False,
-    model: zero_shot.Model = None,
-    served_model: zero_shot.ServedModel = None,
-    data: zero_shot.Data = None,
-    index: zero_shot.Index = None,
-    cache: zero_shot.Cache = None,
-    overrides: zero_shot.Overrides = None,
+    options: zero_shot.ZeroShotOptions = zero_shot.NOT_ASKED,
 ) -> None:
     """Rank the whole catalogue for held-out events, beside the cheap baselines.
 
@@ -184,11 +167,10 @@ def evaluate(
     from genrec.baselines import fit_baselines
     from genrec.evaluate import compare, save_evaluation
 
-    asked = zero_shot.Asked(model, served_model, data, index, cache, overrides, device)
-    recommender = _choose(run, ask_zero_shot, asked, num_beams, catalogue, sasrec_weight)
+    recommender = _load_recommender(run, options, device, num_beams, catalogue, sasrec_weight)
     rankers: list[Ranker] = [recommender]
-    if ask_zero_shot and run is not None:
-        rankers.append(zero_shot.on_same_data(_load(run, device, num_beams), recommender))
+    if options.zero_shot and run is not None:
+        rankers.append(zero_shot.on_same_data(_load_run(run, device, num_beams), recommender))
     rankers += fit_baselines(recommender.data) if baselines else []
     report = compare(
         rankers,
@@ -196,7 +178,7 @@ def evaluate(
         split,
         ask_at=ask_at,
         max_users=max_users,
-        num_beams=None if ask_zero_shot else num_beams,
+        num_beams=None if options.zero_shot else num_beams,
     )
     report = zero_shot.with_report(report, recommender)
     if out is not None:
@@ -245,7 +227,7 @@ def demo(run: Run, user: Annotated[str | None, typer.Option(help="Whom to show."
     from genrec.baselines import fit_baselines
     from genrec.evaluate import compare
 
-    recommender = _load(run, None)
+    recommender = _load_run(run, None)
     user = user or show.pick_user(recommender.data)
     show.output.print(show.timeline(recommender.data, user))
     show.output.print(show.recommendations(recommender.recommend(user, k=10), user))
@@ -275,25 +257,25 @@ def _evolve(
     return evolution
 
 
-def _choose(
+def _load_recommender(
     run: Path | None,
-    ask_zero_shot: bool,
-    asked: zero_shot.Asked,
+    options: zero_shot.ZeroShotOptions,
+    device: str | None,
     num_beams: int = 50,
     catalogue: Path | None = None,
     sasrec_weight: float | None = None,
 ) -> Recommender | ZeroShotRecommender:
-    if ask_zero_shot:
-        return zero_shot.load(asked)
+    if options.zero_shot:
+        return zero_shot.load(options, device)
     if run is None:
         raise ConfigError("give a run (--run DIR), or ask a stock model with --zero-shot")
-    recommender = _load(run, asked.device, num_beams, sasrec_weight)
+    recommender = _load_run(run, device, num_beams, sasrec_weight)
     if catalogue is not None:
         recommender = recommender.with_catalogue(catalogue)
     return recommender
 
 
-def _load(
+def _load_run(
     run: Path, device: str | None, num_beams: int = 50, sasrec_weight: float | None = None
 ) -> Recommender:
     from genrec.recommender import Recommender

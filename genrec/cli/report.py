@@ -15,7 +15,7 @@ from rich.text import Text
 
 from genrec.cli import show
 from genrec.evaluate import compare_saved
-from genrec.evaluate.checks import Finding, Sheet, Unit, check, read_sheets
+from genrec.evaluate.checks import Finding, ReportTable, Unit, check, read_report_tables
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON to standard output.")]
 
@@ -54,27 +54,29 @@ def lint_report(
     as_json: AsJson = False,
 ) -> None:
     """Refuse reports with impossible or untrustworthy numbers; exits with 1 if any is refused."""
-    sheets = [sheet for path in paths for sheet in read_sheets(path, unit)]
-    findings = {str(sheet.path): check(sheet) for sheet in sheets}
+    report_tables = [
+        report_table for path in paths for report_table in read_report_tables(path, unit)
+    ]
+    findings = {str(report_table.path): check(report_table) for report_table in report_tables}
     if as_json:
         content = {path: [asdict(each) for each in found] for path, found in findings.items()}
         typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
     else:
-        for sheet in sheets:
-            show.output.print(_lay_out(sheet, findings[str(sheet.path)]))
+        for report_table in report_tables:
+            show.output.print(_lay_out(report_table, findings[str(report_table.path)]))
     refusing = ("fail", "warn") if strict else ("fail",)
     if any(each.severity in refusing for found in findings.values() for each in found):
         raise typer.Exit(1)
 
 
-def _lay_out(sheet: Sheet, findings: Sequence[Finding]) -> RenderableType:
+def _lay_out(report_table: ReportTable, findings: Sequence[Finding]) -> RenderableType:
     """Lay out the findings on one report, refusals first."""
-    num_cells = sum(len(row.cells) for row in sheet.rows)
+    num_cells = sum(len(row.cells) for row in report_table.rows)
     num_refusals = sum(finding.severity == "fail" for finding in findings)
     verdict = Text(f"{num_refusals} refused", "red") if num_refusals else Text("sound", "green")
-    read = f"{len(sheet.rows)} rows, {num_cells} numbers"
-    read += f", ignored columns: {', '.join(sheet.ignored)}" if sheet.ignored else ""
-    title = Text.assemble((str(sheet.path), "bold"), f" · {read} · ", verdict)
+    read = f"{len(report_table.rows)} rows, {num_cells} numbers"
+    read += f", ignored columns: {', '.join(report_table.ignored)}" if report_table.ignored else ""
+    title = Text.assemble((str(report_table.path), "bold"), f" · {read} · ", verdict)
     if not findings:
         return title
     table = Table(show_lines=True)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 from rich.table import Table
@@ -20,45 +23,69 @@ if TYPE_CHECKING:
     from genrec.recommender import Recommender
     from genrec.zero_shot.recommender import ZeroShotRecommender
 
-ZeroShot = Annotated[
-    bool, typer.Option("--zero-shot", help="Ask a stock chat model by prompt; needs no run.")
-]
-Model = Annotated[
-    str | None,
-    typer.Option(help="Of --zero-shot: URL (OpenAI-compatible), folder or Hugging Face name."),
-]
-ServedModel = Annotated[
-    str | None, typer.Option(help="What the server at the URL calls the model; default: its first.")
-]
-Data = Annotated[Path | None, typer.Option(help="Of --zero-shot: prepared data.")]
-Index = Annotated[
-    Path | None,
-    typer.Option(help="Of --zero-shot: ID table, for the names of interests; default: made anew."),
-]
-Cache = Annotated[
-    Path | None,
-    typer.Option(help="Of --zero-shot: file of answers; a rerun asks nothing that is in it."),
-]
-Overrides = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="Of --zero-shot: a setting as name=value; repeatable."),
-]
-
 
 @dataclass(frozen=True)
-class Asked:
-    """The options, as given."""
+class ZeroShotOptions:
+    """The options of zero-shot, as given."""
 
-    model: str | None = None
-    served_model: str | None = None
-    data: Path | None = None
-    index: Path | None = None
-    cache: Path | None = None
-    overrides: list[str] | None = None
-    device: str | None = None
+    zero_shot: Annotated[
+        bool, typer.Option("--zero-shot", help="Ask a stock chat model by prompt; needs no run.")
+    ] = False
+    model: Annotated[
+        str | None,
+        typer.Option(help="Of --zero-shot: URL (OpenAI-compatible), folder or Hugging Face name."),
+    ] = None
+    served_model: Annotated[
+        str | None,
+        typer.Option(help="What the server at the URL calls the model; default: its first."),
+    ] = None
+    data: Annotated[Path | None, typer.Option(help="Of --zero-shot: prepared data.")] = None
+    index: Annotated[
+        Path | None,
+        typer.Option(
+            help="Of --zero-shot: ID table, for the names of interests; default: made anew."
+        ),
+    ] = None
+    cache: Annotated[
+        Path | None,
+        typer.Option(help="Of --zero-shot: file of answers; a rerun asks nothing that is in it."),
+    ] = None
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Of --zero-shot: a setting as name=value; repeatable."),
+    ] = None
 
 
-def load(asked: Asked) -> ZeroShotRecommender:
+NOT_ASKED = ZeroShotOptions()
+
+
+def with_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of zero-shot; it receives them as one argument, ``options``."""
+    hints = get_type_hints(ZeroShotOptions, include_extras=True)
+    added = [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=field.default,
+            annotation=hints[field.name],
+        )
+        for field in fields(ZeroShotOptions)
+    ]
+    signature = inspect.signature(command, eval_str=True)
+    own = [each for name, each in signature.parameters.items() if name != "options"]
+
+    @wraps(command)
+    def run(**values: Any) -> None:
+        options = ZeroShotOptions(**{each.name: values.pop(each.name) for each in added})
+        command(**values, options=options)
+
+    parameters = [*own, *added]
+    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {each.name: each.annotation for each in parameters}
+    return run
+
+
+def load(options: ZeroShotOptions, device: str | None) -> ZeroShotRecommender:
     """Load what the options name.
 
     Raises:
@@ -67,20 +94,20 @@ def load(asked: Asked) -> ZeroShotRecommender:
     from genrec.recommender import Recommender
     from genrec.zero_shot.config import ZeroShotConfig
 
-    if asked.model is None or asked.data is None:
-        missing = "--model" if asked.model is None else "--data"
+    if options.model is None or options.data is None:
+        missing = "--model" if options.model is None else "--data"
         raise ConfigError(
             f"--zero-shot needs {missing}: genrec … --zero-shot --model URL|NAME --data DIR"
         )
-    settings = [] if asked.cache is None else [f"cache={asked.cache}"]
-    config = load_config(ZeroShotConfig, None, [*settings, *(asked.overrides or ())])
+    settings = [] if options.cache is None else [f"cache={options.cache}"]
+    config = load_config(ZeroShotConfig, None, [*settings, *(options.overrides or ())])
     return Recommender.zero_shot(
-        asked.model,
-        asked.data,
+        options.model,
+        options.data,
         config=config,
-        index=asked.index,
-        model_name=asked.served_model,
-        device=asked.device,
+        index=options.index,
+        model_name=options.served_model,
+        device=device,
     )
 
 

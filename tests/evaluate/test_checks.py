@@ -12,7 +12,7 @@ from genrec.baselines import ItemKNN, fit_baselines
 from genrec.data import Dataset
 from genrec.data.prepare import PrepareConfig, prepare
 from genrec.evaluate import compare, save_evaluation
-from genrec.evaluate.checks import CHECKS, check, read_sheets
+from genrec.evaluate.checks import CHECKS, check, read_report_tables
 from genrec.evaluate.provenance import hash_counts, tied_share
 from genrec.evaluate.saved import REPORT_FILE
 from genrec.semantic_ids.build import IndexConfig, build_index
@@ -27,8 +27,8 @@ def table(tmp_path):
 
     def write_and_check(text: str) -> list[tuple[str, str]]:
         (tmp_path / "table.csv").write_text(text, encoding="utf-8")
-        (sheet,) = read_sheets(tmp_path / "table.csv")
-        return [(found.rule, found.where) for found in check(sheet)]
+        (table,) = read_report_tables(tmp_path / "table.csv")
+        return [(found.rule, found.where) for found in check(table)]
 
     return write_and_check
 
@@ -81,8 +81,8 @@ def evaluate_again(sound: Path, into: Path) -> Path:
 
 def refused(path: Path, severity: str = "fail") -> set[str]:
     """Return the rules that a saved evaluation breaks."""
-    (sheet,) = read_sheets(path)
-    return {found.rule for found in check(sheet) if found.severity == severity}
+    (table,) = read_report_tables(path)
+    return {found.rule for found in check(table) if found.severity == severity}
 
 
 def rewrite(path: Path, change) -> Path:
@@ -95,18 +95,18 @@ def rewrite(path: Path, change) -> Path:
 
 
 def test_a_sound_evaluation_is_not_refused(sound):
-    (sheet,) = read_sheets(sound)
-    assert check(sheet) == []
-    assert set(sheet.lineage.paths) == {"base", "index", "data"}
+    (table,) = read_report_tables(sound)
+    assert check(table) == []
+    assert set(table.lineage.paths) == {"base", "index", "data"}
 
 
 def test_a_sound_evaluation_by_time_is_not_refused(later_data, tmp_path):
     """Several targets a user: the bounds of one target do not hold, and are not asked for."""
     build_index(later_data, tmp_path / "index", CONFIG)
     out = evaluate_toy(later_data, tmp_path / "evaluation", tmp_path / "index")
-    (sheet,) = read_sheets(out)
-    assert not any(row.has_one_target for row in sheet.rows)
-    assert check(sheet) == []
+    (table,) = read_report_tables(out)
+    assert not any(row.has_one_target for row in table.rows)
+    assert check(table) == []
 
 
 def test_the_report_alone_can_be_checked(sound):
@@ -118,15 +118,15 @@ def test_the_report_alone_can_be_checked(sound):
 
 def test_the_published_impossible_cells_are_refused_and_no_others():
     """MiniOneRec, arXiv 2510.24431: four cells of its table cannot stand beside the others."""
-    (sheet,) = read_sheets(PUBLISHED / "minionerec.csv")
-    found = [(each.rule, each.where) for each in check(sheet) if each.severity == "fail"]
+    (table,) = read_report_tables(PUBLISHED / "minionerec.csv")
+    found = [(each.rule, each.where) for each in check(table) if each.severity == "fail"]
     assert found == [
         ("bounds", "Industrial · HSTU · NDCG@3"),
         ("bounds", "Industrial · D3 · NDCG@3"),
         ("bounds", "Office · TIGER · NDCG@5"),
         ("bounds", "Office · S-DPO · NDCG@10"),
     ]
-    assert sum(len(row.cells) for row in sheet.rows) == 132
+    assert sum(len(row.cells) for row in table.rows) == 132
 
 
 @pytest.mark.parametrize(
@@ -147,6 +147,20 @@ def test_impossible_numbers(table, row, rule):
     assert found and {each for each, _ in found} == {rule}
     assert all(where.startswith("x · ") for _, where in found)
     assert table(f"{header}x,0.0500,0.0300,0.0700,0.0365\n") == []
+
+
+@pytest.mark.parametrize(
+    "row", [".0500,.0700,.0600,.0600", ".0500,.0700,.0400,.0300"], ids=["over recall", "falls"]
+)
+def test_with_one_target_bounds_alone_tell_an_impossible_mrr(table, row):
+    header = "model,R@5,R@10,MRR@5,MRR@10\nrepeat-last,.01,.01,.01,.01\n"
+    assert {rule for rule, _ in table(f"{header}x,{row}\n")} == {"bounds"}
+
+
+def test_rounding_is_no_fall(table):
+    header = "model,R@5,R@10\nrepeat-last,.01,.01\n"
+    assert table(f"{header}x,.05,.0499\n") == []
+    assert table(f"{header}x,.0500,.0498\n") == [("monotone", "x · Recall@10")]
 
 
 def test_mrr_falls_with_several_targets(table):
@@ -199,12 +213,17 @@ def test_each_data_set_needs_its_floor(table):
         ),
         (lambda report: report.update(num_ranked=101), "whole-catalogue"),
         (lambda report: report.update(tied_share=0.29, tie_order=None), "ties"),
+        (lambda report: report.update(tied_share=0.02, tie_order=None), "ties"),
         (
             lambda report: report["provenance"]["item-knn"].update(negatives={"upto": "test"}),
             "negatives-leak",
         ),
         (
             lambda report: report["provenance"]["popularity"]["item_counts"].update(upto="test"),
+            "counts-leak",
+        ),
+        (
+            lambda report: report["provenance"]["popularity"]["item_counts"].update(upto="some"),
             "counts-leak",
         ),
     ],
@@ -224,15 +243,27 @@ def test_ties_in_the_order_of_the_file_are_told_but_not_refused(copy):
     assert refused(claimed, "warn") == {"ties"}
 
 
+def test_few_ties_are_no_fault(copy):
+    claimed = rewrite(copy, lambda report: report.update(tied_share=0.01, tie_order=None))
+    assert refused(claimed) == refused(claimed, "warn") == set()
+
+
+def test_beams_are_those_of_the_ranker_under_test(copy):
+    """The baselines beside it score every item."""
+    (claimed,) = read_report_tables(rewrite(copy, lambda report: report.update(num_beams=5)))
+    found = {each.where for each in check(claimed) if each.rule == "beams"}
+    assert found == {row.where for row in claimed.rows if row.model == claimed.rows[0].model}
+
+
 # --- what the artifacts say, whatever the report does
 
 
 def test_a_changed_report_is_refused(copy):
     content = json.loads((copy / REPORT_FILE).read_text())
-    content["rankers"]["item-knn"]["filtered"]["mrr@10"]["mean"] += 0.001
+    content["rankers"]["item-knn"]["filtered"]["mrr@10"]["mean"] += 1e-6
     (copy / REPORT_FILE).write_text(json.dumps(content))
-    (sheet,) = read_sheets(copy)
-    found = {each.where for each in check(sheet) if each.rule == "record"}
+    (table,) = read_report_tables(copy)
+    found = {each.where for each in check(table) if each.rule == "record"}
     assert found == {str(copy), "item-knn · seen filtered · mrr@10"}
 
 
@@ -249,6 +280,18 @@ def test_counts_with_held_out_events_are_refused(toy_data, index, tmp_path):
     save_evaluation(report, tmp_path / "evaluation", {"run": run, "data": toy_data.path})
     assert report.to_json()["provenance"]["popularity"]["item_counts"]["upto"] == "train"
     assert refused(tmp_path / "evaluation") == {"counts-leak"}
+
+
+def test_counts_of_no_split_are_refused(toy_data, index, tmp_path):
+    rankers = fit_baselines(toy_data)
+    rankers[0].provenance["item_counts"]["hash"] = "0"
+    run = make_run(tmp_path / "run", index)
+    report = compare(rankers, toy_data, "test", k=10)
+    save_evaluation(report, tmp_path / "evaluation", {"run": run, "data": toy_data.path})
+    (table,) = read_report_tables(tmp_path / "evaluation")
+    assert [(each.rule, each.where) for each in check(table)] == [
+        ("counts-leak", "popularity · item_counts")
+    ]
 
 
 def test_counts_may_know_validation_when_the_question_is_test(toy_data):

@@ -1,13 +1,16 @@
+import itertools
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 
 from genrec.baselines import Popularity, fit_baselines
 from genrec.errors import ConfigError
-from genrec.evaluate import compare, evaluate
-from genrec.schema import Recommendation, Request
+from genrec.evaluate import compare, evaluate, harness
+from genrec.schema import Event, Example, History, Recommendation, Request
 from tests.toy_oracle import Oracle
 
 
@@ -163,3 +166,40 @@ def test_the_table_says_what_was_measured(toy_data):
         assert words in printed
     assert "item-" in printed and "markov" in printed and "ndcg@20" in printed
     assert "…" not in printed
+
+
+def small_data(num_users: int, targets: str = "B") -> SimpleNamespace:
+    """Return a stand-in for a data set: users who saw A, and whose targets are these letters."""
+    examples = [
+        Example(
+            History(f"u{user}", (Event(f"u{user}", "A", 1, "view"),)),
+            tuple(Event(f"u{user}", item, 2 + row, "view") for row, item in enumerate(targets)),
+        )
+        for user in range(num_users)
+    ]
+    return SimpleNamespace(
+        item_index={item: row for row, item in enumerate("ABCD")},
+        examples=lambda split: iter(examples),
+    )
+
+
+def test_a_target_that_happens_twice_counts_once():
+    result, _ = evaluate(Scripted(lambda request, k: "BCD"[:k]), small_data(1, "BBC"), "test", k=5)
+    assert result.num_targets.tolist() == [2] and result.ranks.tolist() == [1, 2]
+    assert result.per_user["recall@1"][0] == 0.5 and result.per_user["ndcg@5"][0] == 1
+
+
+def test_every_user_is_as_likely_to_be_in_a_sample():
+    data, drawn, num_seeds = small_data(10), Counter(), 200
+    ranker = Scripted(lambda request, k: "B")
+    for seed in range(num_seeds):
+        drawn.update(evaluate(ranker, data, "test", k=1, max_users=5, seed=seed)[0].user_ids)
+    # The standard deviation of a count is 7.
+    assert drawn == {f"u{user}": pytest.approx(num_seeds / 2, abs=25) for user in range(10)}
+
+
+def test_speed_is_over_all_batches(monkeypatch):
+    monkeypatch.setattr(harness, "time", SimpleNamespace(perf_counter=itertools.count().__next__))
+    ranker = Scripted(lambda request, k: "B")
+    result, _ = evaluate(ranker, small_data(4), "test", k=1, batch_size=1)
+    assert result.users_per_s == 1

@@ -130,9 +130,9 @@ def test_one_letter_and_a_number_is_no_metric(read):
 
 
 def test_facts_stand_in_columns_of_their_own(read):
-    sheet = read("model,Beam size,level,candidates,notes,R@10\nx,20,SID,101,hello,0.1\n")
-    assert sheet.rows[0].facts == {"num_beams": 20, "level": "sid", "num_ranked": 101}
-    assert sheet.ignored == ("notes",)
+    table = read("model,Beam size,level,candidates,notes,R@10\nx,20,SID,101,hello,0.1\n")
+    assert table.rows[0].facts == {"num_beams": 20, "level": "sid", "num_ranked": 101}
+    assert table.ignored == ("notes",)
 
 
 def test_nothing_to_check_is_told(read, tmp_path):

@@ -37,14 +37,14 @@ from genrec.evaluate.checks.records import (
     check_ties,
     check_unchanged,
 )
-from genrec.evaluate.checks.report_table import Finding, Sheet
+from genrec.evaluate.checks.report_table import Finding, ReportTable
 from genrec.evaluate.checks.reports import read_report, read_saved
 from genrec.evaluate.checks.tables import Unit, read_table
 from genrec.evaluate.saved import find_evaluations
 
-__all__ = ["CHECKS", "Finding", "Sheet", "Unit", "check", "read_sheets"]
+__all__ = ["CHECKS", "Finding", "ReportTable", "Unit", "check", "read_report_tables"]
 
-CHECKS: tuple[Callable[[Sheet], Iterator[Finding]], ...] = (
+CHECKS: tuple[Callable[[ReportTable], Iterator[Finding]], ...] = (
     *(check_readable, check_range, check_monotone, check_bounds),
     *(check_beams, check_level, check_valid, check_catalogue, check_floor),
     *(check_unchanged, check_means, check_ties, check_items_ranked, check_lineage),
@@ -53,12 +53,12 @@ CHECKS: tuple[Callable[[Sheet], Iterator[Finding]], ...] = (
 )
 
 
-def check(sheet: Sheet) -> list[Finding]:
+def check(table: ReportTable) -> list[Finding]:
     """Put a report or table to every check."""
-    return [finding for rule in CHECKS for finding in rule(sheet)]
+    return [finding for rule in CHECKS for finding in rule(table)]
 
 
-def read_sheets(path: Path, unit: Unit = "auto") -> list[Sheet]:
+def read_report_tables(path: Path, unit: Unit = "auto") -> list[ReportTable]:
     """Read a file or a folder.
 
     Args:

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from genrec.evaluate.checks.bounds import SOLVER_SLACK, allowed_range, find_culprits, is_possible
-from genrec.evaluate.checks.report_table import Cell, Finding, Row, Sheet
+from genrec.evaluate.checks.report_table import Cell, Finding, ReportTable, Row
 
 
-def check_readable(sheet: Sheet) -> Iterator[Finding]:
+def check_readable(table: ReportTable) -> Iterator[Finding]:
     """Every cell under a metric's name is a number."""
-    for row in sheet.rows:
+    for row in table.rows:
         for text in row.unreadable:
             yield Finding(
                 "readable", row.where, f"'{text}' is no number",
@@ -19,9 +19,9 @@ def check_readable(sheet: Sheet) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def check_range(sheet: Sheet) -> Iterator[Finding]:
+def check_range(table: ReportTable) -> Iterator[Finding]:
     """Recall, NDCG and MRR are shares: 0 to 1."""
-    for row in sheet.rows:
+    for row in table.rows:
         for cell in row.cells:
             if not -cell.slack <= cell.value <= 1 + cell.slack + SOLVER_SLACK:
                 yield Finding(
@@ -30,13 +30,13 @@ def check_range(sheet: Sheet) -> Iterator[Finding]:
                 )  # fmt: skip
 
 
-def check_monotone(sheet: Sheet) -> Iterator[Finding]:
+def check_monotone(table: ReportTable) -> Iterator[Finding]:
     """A longer list loses no hit: Recall and MRR never fall as k grows.
 
     With several targets NDCG may fall, its ideal grows too; with one it may not, and ``bounds``
     tells, as it does for MRR.
     """
-    for row in sheet.rows:
+    for row in table.rows:
         for metric in ("recall",) if row.has_one_target else ("recall", "mrr"):
             cells = sorted(_of(row.cells, metric), key=lambda cell: cell.k)
             for short, long in pairwise(cells):
@@ -49,9 +49,9 @@ def check_monotone(sheet: Sheet) -> Iterator[Finding]:
                     )
 
 
-def check_bounds(sheet: Sheet) -> Iterator[Finding]:
+def check_bounds(table: ReportTable) -> Iterator[Finding]:
     """With one target, NDCG and MRR lie within what Recall and the other cutoffs allow."""
-    for row in sheet.rows:
+    for row in table.rows:
         cells = [cell for cell in row.cells if -cell.slack <= cell.value <= 1 + cell.slack]
         if not row.has_one_target or not is_possible(_of(cells, "recall")):
             continue

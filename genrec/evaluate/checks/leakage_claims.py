@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from genrec.evaluate.checks.report_table import Finding, Row, Sheet
+from genrec.evaluate.checks.report_table import Finding, ReportTable, Row
 
 _FLOORS = ("repeatlast", "lastitem", "repeat", "lastclick")
 
 
-def check_beams(sheet: Sheet) -> Iterator[Finding]:
+def check_beams(table: ReportTable) -> Iterator[Finding]:
     """A search of B beams finds B items: metrics at k > B count places that nobody filled."""
-    for row in _tested(sheet):
+    for row in _tested(table):
         widest = max((cell.k for cell in row.cells), default=0)
         beams = row.facts.get("num_beams")
         if isinstance(beams, int | float) and beams < widest:
@@ -22,14 +22,14 @@ def check_beams(sheet: Sheet) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def check_level(sheet: Sheet) -> Iterator[Finding]:
+def check_level(table: ReportTable) -> Iterator[Finding]:
     """A hit is an item: with hits counted on IDs, every item that shares one scores for all."""
-    if sheet.report is not None and "level" not in sheet.report:
+    if table.report is not None and "level" not in table.report:
         yield Finding(
-            "item-level", str(sheet.path), "the report does not say at which level it counts hits",
+            "item-level", str(table.path), "the report does not say at which level it counts hits",
             "evaluate again with this version; it counts items",
         )  # fmt: skip
-    levels = {row.where: str(row.facts["level"]) for row in sheet.rows if "level" in row.facts}
+    levels = {row.where: str(row.facts["level"]) for row in table.rows if "level" in row.facts}
     for where, level in levels.items():
         if not level.startswith("item"):
             yield Finding(
@@ -38,9 +38,9 @@ def check_level(sheet: Sheet) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def check_valid(sheet: Sheet) -> Iterator[Finding]:
+def check_valid(table: ReportTable) -> Iterator[Finding]:
     """No place of a list is empty, holds a forbidden item or one given before."""
-    for row in sheet.rows:
+    for row in table.rows:
         for name in ("invalid_rate", "duplicate_rate"):
             rate = row.facts.get(name)
             if isinstance(rate, int | float) and rate > 0:
@@ -51,9 +51,9 @@ def check_valid(sheet: Sheet) -> Iterator[Finding]:
                 )  # fmt: skip
 
 
-def check_catalogue(sheet: Sheet) -> Iterator[Finding]:
+def check_catalogue(table: ReportTable) -> Iterator[Finding]:
     """Everything is ranked: among fewer candidates any model looks better."""
-    for row in sheet.rows:
+    for row in table.rows:
         ranked, items = row.facts.get("num_ranked"), row.facts.get("num_items")
         if isinstance(ranked, int | float) and isinstance(items, int | float) and ranked < items:
             yield Finding(
@@ -62,28 +62,28 @@ def check_catalogue(sheet: Sheet) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def check_floor(sheet: Sheet) -> Iterator[Finding]:
+def check_floor(table: ReportTable) -> Iterator[Finding]:
     """Repeating the last item stands beside every model: data with repeats reward it."""
     datasets: dict[str, bool] = {}
-    for row in sheet.rows:
+    for row in table.rows:
         plain = re.sub(r"[^a-z]", "", row.model.lower())
         datasets[row.dataset] = datasets.get(row.dataset, False) or plain.startswith(_FLOORS)
     for dataset, has_floor in datasets.items():
         if not has_floor:
             yield Finding(
                 "floor",
-                dataset or str(sheet.path),
+                dataset or str(table.path),
                 "no row says what repeating the last item scores",
-                "evaluate without --no-baselines" if sheet.report else "add a row 'repeat-last'",
-                "fail" if sheet.report else "warn",
+                "evaluate without --no-baselines" if table.report else "add a row 'repeat-last'",
+                "fail" if table.report else "warn",
             )
 
 
-def _tested(sheet: Sheet) -> Iterator[Row]:
+def _tested(table: ReportTable) -> Iterator[Row]:
     """Yield the rows that a number of beams speaks of: in our reports, those of the first ranker.
 
     The baselines beside it score every item.
     """
-    for row in sheet.rows:
-        if sheet.report is None or row.model == sheet.rows[0].model:
+    for row in table.rows:
+        if table.report is None or row.model == table.rows[0].model:
             yield row

@@ -14,7 +14,7 @@ import numpy as np
 from genrec.artifacts import read_manifest
 from genrec.data import Dataset
 from genrec.errors import ArtifactError, GenrecError
-from genrec.evaluate.checks.report_table import Finding, Sheet
+from genrec.evaluate.checks.report_table import Finding, ReportTable
 from genrec.evaluate.provenance import counts_upto
 from genrec.schema import SPLITS, Split
 from genrec.semantic_ids.behaviour import behaviour_vectors
@@ -28,21 +28,21 @@ _SAME = 1e-3
 """Largest mean difference of cosines between vectors that are the same but for rounding."""
 
 
-def check_lineage(sheet: Sheet) -> Iterator[Finding]:
+def check_lineage(table: ReportTable) -> Iterator[Finding]:
     """Everything the evaluation rests on is still there, so that it can be checked."""
-    for gone in sheet.lineage.missing:
+    for gone in table.lineage.missing:
         yield Finding(
-            "lineage", str(sheet.path), gone,
+            "lineage", str(table.path), gone,
             "keep runs beside their evaluation, or evaluate again", "warn",
         )  # fmt: skip
 
 
-def check_index_data(sheet: Sheet) -> Iterator[Finding]:
+def check_index_data(table: ReportTable) -> Iterator[Finding]:
     """The IDs were made from the very data that is asked about."""
-    if sheet.report is None:
+    if table.report is None:
         return
-    expected = sheet.report.get("data_hash")
-    for path, found in sheet.lineage.data_hashes.items():
+    expected = table.report.get("data_hash")
+    for path, found in table.lineage.data_hashes.items():
         if found != expected:
             yield Finding(
                 "index-leak", path,
@@ -52,13 +52,13 @@ def check_index_data(sheet: Sheet) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def check_index_behaviour(sheet: Sheet) -> Iterator[Finding]:
+def check_index_behaviour(table: ReportTable) -> Iterator[Finding]:
     """No held-out event is in the behaviour vectors that the IDs were made from."""
-    index, data = sheet.lineage.paths.get("index"), sheet.lineage.paths.get("data")
-    if index is None or data is None or sheet.report is None:
+    index, data = table.lineage.paths.get("index"), table.lineage.paths.get("data")
+    if index is None or data is None or table.report is None:
         return
-    where, split = str(index), sheet.report["split"]
-    recorded = sheet.lineage.manifests["index"].config.get("learned_from")
+    where, split = str(index), table.report["split"]
+    recorded = table.lineage.manifests["index"].config.get("learned_from")
     try:
         found = behaviour_upto(index, Dataset.load(data))
     except GenrecError as error:
@@ -81,10 +81,10 @@ def check_index_behaviour(sheet: Sheet) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def check_shared_ids(sheet: Sheet) -> Iterator[Finding]:
+def check_shared_ids(table: ReportTable) -> Iterator[Finding]:
     """No two items share a semantic ID, and every item of the catalogue has one."""
-    index = sheet.lineage.paths.get("index")
-    if index is None or sheet.report is None:
+    index = table.lineage.paths.get("index")
+    if index is None or table.report is None:
         return
     try:
         codes = SemanticIdTable.load(index).codes
@@ -97,23 +97,23 @@ def check_shared_ids(sheet: Sheet) -> Iterator[Finding]:
             "shared-ids", str(index), f"{shared:,} of {len(codes):,} items share an ID",
             "give every item an ID of its own: a hit on a shared one is no hit on an item",
         )  # fmt: skip
-    if len(codes) < sheet.report["num_items"]:
+    if len(codes) < table.report["num_items"]:
         yield Finding(
             "whole-catalogue", str(index),
-            f"{len(codes):,} of {sheet.report['num_items']:,} items have an ID and can be ranked",
+            f"{len(codes):,} of {table.report['num_items']:,} items have an ID and can be ranked",
             "build the index from the whole catalogue",
         )  # fmt: skip
 
 
-def check_learned_from(sheet: Sheet) -> Iterator[Finding]:
+def check_learned_from(table: ReportTable) -> Iterator[Finding]:
     """No ranker counted, sampled or factorized held-out events, as far as each says.
 
     The ranker under test may say nothing: its run is traced to its index and data.
     """
-    if sheet.report is None:
+    if table.report is None:
         return
-    split, provenance = sheet.report["split"], sheet.report.get("provenance", {})
-    for ranker in list(sheet.report["rankers"])[1:]:
+    split, provenance = table.report["split"], table.report.get("provenance", {})
+    for ranker in list(table.report["rankers"])[1:]:
         if not provenance.get(ranker):
             yield Finding(
                 "learned-from", ranker, "it does not say which events it learned from",
@@ -131,13 +131,13 @@ def check_learned_from(sheet: Sheet) -> Iterator[Finding]:
                 )
 
 
-def check_counts(sheet: Sheet) -> Iterator[Finding]:
+def check_counts(table: ReportTable) -> Iterator[Finding]:
     """The counts that baselines rank by are those of the split they name, made again from data."""
-    data = sheet.lineage.paths.get("data")
-    if data is None or sheet.report is None:
+    data = table.lineage.paths.get("data")
+    if data is None or table.report is None:
         return
-    split, known = sheet.report["split"], counts_upto(Dataset.load(data))
-    for ranker, made in sheet.report.get("provenance", {}).items():
+    split, known = table.report["split"], counts_upto(Dataset.load(data))
+    for ranker, made in table.report.get("provenance", {}).items():
         if "item_counts" not in made:
             continue
         found = known.get(made["item_counts"].get("hash"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from genrec.data import Dataset
-from genrec.evaluate.checks.report_table import Finding, Sheet
+from genrec.evaluate.checks.report_table import Finding, ReportTable
 from genrec.evaluate.provenance import tied_share
 from genrec.evaluate.report import MODES, mode_name, ranks_name
 
@@ -14,29 +14,29 @@ TIED_SHARE = 0.01
 _SAME = 1e-9
 
 
-def check_unchanged(sheet: Sheet) -> Iterator[Finding]:
+def check_unchanged(table: ReportTable) -> Iterator[Finding]:
     """The files are those that the manifest was written for."""
-    if sheet.saved is not None and not sheet.saved.is_intact():
+    if table.saved is not None and not table.saved.is_intact():
         yield Finding(
-            "record", str(sheet.path), "its files were changed after it was written",
+            "record", str(table.path), "its files were changed after it was written",
             "run `genrec evaluate` again",
         )  # fmt: skip
 
 
-def check_means(sheet: Sheet) -> Iterator[Finding]:
+def check_means(table: ReportTable) -> Iterator[Finding]:
     """Every mean of the report is that of its users' ranks."""
-    if sheet.saved is None:
+    if table.saved is None:
         return
-    for ranker in sheet.saved.rankers:
+    for ranker in table.saved.rankers:
         for filter_seen, title in MODES.items():
-            if ranks_name(ranker, filter_seen) not in sheet.saved.arrays:
+            if ranks_name(ranker, filter_seen) not in table.saved.arrays:
                 yield Finding(
                     "record", f"{ranker} · {title}", "the ranks behind its numbers are missing",
                     "run `genrec evaluate` again",
                 )  # fmt: skip
                 continue
-            told = sheet.saved.report["rankers"][ranker].get(mode_name(filter_seen), {})
-            for name, array in sheet.saved.per_user(ranker, filter_seen).items():
+            told = table.saved.report["rankers"][ranker].get(mode_name(filter_seen), {})
+            for name, array in table.saved.per_user(ranker, filter_seen).items():
                 if name not in told or abs(told[name]["mean"] - array.mean()) > _SAME:
                     yield Finding(
                         "record",
@@ -47,24 +47,24 @@ def check_means(sheet: Sheet) -> Iterator[Finding]:
                     )
 
 
-def check_ties(sheet: Sheet) -> Iterator[Finding]:
+def check_ties(table: ReportTable) -> Iterator[Finding]:
     """What is held out does not depend on the order of lines with equal timestamps.
 
     Where it does for many users, the report has to say that the order of the file decides: then
     the data's hash fixes the targets, and anybody with the same file asks the same.
     """
-    if sheet.report is None:
+    if table.report is None:
         return
-    share, source = sheet.report.get("tied_share"), "as the report says"
-    if "data" in sheet.lineage.paths:
-        data = Dataset.load(sheet.lineage.paths["data"])
-        share, source = tied_share(data, sheet.report["split"]), "counted from the data"
+    share, source = table.report.get("tied_share"), "as the report says"
+    if "data" in table.lineage.paths:
+        data = Dataset.load(table.lineage.paths["data"])
+        share, source = tied_share(data, table.report["split"]), "counted from the data"
     if share is None or share <= TIED_SHARE:
         return
-    is_told = sheet.report.get("tie_order") == "file"
+    is_told = table.report.get("tie_order") == "file"
     yield Finding(
         "ties",
-        str(sheet.path),
+        str(table.path),
         f"{share:.1%} of users have a target that shares its timestamp with a neighbour ({source})"
         + (", in the order of the events' file" if is_told else "; which is held out is chance"),
         "compare only with numbers on the very same file (equal data hash)"
@@ -74,14 +74,14 @@ def check_ties(sheet: Sheet) -> Iterator[Finding]:
     )
 
 
-def check_items_ranked(sheet: Sheet) -> Iterator[Finding]:
+def check_items_ranked(table: ReportTable) -> Iterator[Finding]:
     """The report ranks every item of its data."""
-    if sheet.report is None or "data" not in sheet.lineage.paths:
+    if table.report is None or "data" not in table.lineage.paths:
         return
-    items = len(Dataset.load(sheet.lineage.paths["data"]).item_index)
-    if sheet.report["num_items"] < items:
+    items = len(Dataset.load(table.lineage.paths["data"]).item_index)
+    if table.report["num_items"] < items:
         yield Finding(
-            "whole-catalogue", str(sheet.path),
-            f"{sheet.report['num_items']:,} of the data's {items:,} items were ranked",
+            "whole-catalogue", str(table.path),
+            f"{table.report['num_items']:,} of the data's {items:,} items were ranked",
             "rank the whole catalogue; sampled metrics do not even keep the models' order",
         )  # fmt: skip

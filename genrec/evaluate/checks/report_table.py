@@ -1,4 +1,4 @@
-"""What every check reads, wherever it came from: cells, rows, a sheet of them, and findings."""
+"""What every check reads, wherever it came from: cells, rows, tables and findings."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Row:
         dataset: Empty where the table does not say.
         model: Name of the ranker.
         cells: Its numbers, at most one for each metric and cutoff.
-        facts: What is said about how they came about; see ``FACTS`` of ``words``.
+        facts: What is said about how they came about; see ``FACTS`` of ``text_claims``.
         unreadable: Texts that should have been numbers.
     """
 
@@ -67,7 +67,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Sheet:
+class ReportTable:
     """A report or a table.
 
     Attributes:

@@ -9,12 +9,12 @@ from typing import Any
 
 from genrec.errors import ArtifactError, DataError
 from genrec.evaluate.checks.lineage import trace
-from genrec.evaluate.checks.report_table import TITLES, Cell, Row, Sheet
+from genrec.evaluate.checks.report_table import TITLES, Cell, ReportTable, Row
 from genrec.evaluate.report import MODES, mode_name
 from genrec.evaluate.saved import read_evaluation
 
 
-def read_saved(path: Path) -> Sheet:
+def read_saved(path: Path) -> ReportTable:
     """Read a saved evaluation with everything it rests on.
 
     Raises:
@@ -22,10 +22,10 @@ def read_saved(path: Path) -> Sheet:
     """
     saved = read_evaluation(path)
     rows = _read_rows(Path(path), saved.report)
-    return Sheet(Path(path), rows, saved.report, saved, trace(path))
+    return ReportTable(Path(path), rows, saved.report, saved, trace(path))
 
 
-def read_report(path: Path) -> Sheet:
+def read_report(path: Path) -> ReportTable:
     """Read a report without its arrays.
 
     Raises:
@@ -37,7 +37,7 @@ def read_report(path: Path) -> Sheet:
         raise DataError(f"{path} cannot be read ({error}); give a report or a CSV table") from None
     if not isinstance(report, dict) or "rankers" not in report:
         raise DataError(f"{path} is no report of `genrec evaluate`: it names no rankers")
-    return Sheet(Path(path), _read_rows(Path(path), report), report)
+    return ReportTable(Path(path), _read_rows(Path(path), report), report)
 
 
 def _read_rows(path: Path, report: Mapping[str, Any]) -> tuple[Row, ...]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from genrec.errors import ConfigError, DataError
-from genrec.evaluate.checks.report_table import Cell, Row, Sheet
+from genrec.evaluate.checks.report_table import Cell, ReportTable, Row
 from genrec.evaluate.checks.text_claims import (
     FACTS,
     MetricName,
@@ -59,7 +59,7 @@ class _Draft:
     unreadable: list[str] = field(default_factory=list)
 
 
-def read_table(path: Path, unit: Unit = "auto") -> Sheet:
+def read_table(path: Path, unit: Unit = "auto") -> ReportTable:
     """Read a table; see the module for what it may look like.
 
     Args:
@@ -84,7 +84,9 @@ def read_table(path: Path, unit: Unit = "auto") -> Sheet:
     is_percent = unit == "percent" or (
         unit == "auto" and sum(value > 1 for value in values) * 2 > len(values)
     )
-    return Sheet(Path(path), tuple(_finish(draft, is_percent) for draft in drafts), ignored=ignored)
+    return ReportTable(
+        Path(path), tuple(_finish(draft, is_percent) for draft in drafts), ignored=ignored
+    )
 
 
 def _read_lines(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:

@@ -1,4 +1,6 @@
 import json
+from dataclasses import astuple
+from statistics import stdev
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from genrec.data.toy import ToyConfig, write_toy
 from genrec.errors import ArtifactError, ConfigError
 from genrec.evaluate import compare, compare_saved, save_evaluation
 from genrec.evaluate.bootstrap import paired_difference
+from genrec.evaluate.saved import load_evaluation
 
 
 class Shuffled:
@@ -29,7 +32,7 @@ class Shuffled:
 
 @pytest.fixture(scope="module")
 def evaluations(toy_data, tmp_path_factory):
-    """Folders "whole", "sample", "valid", and "seeds" with three evaluations in it."""
+    """Folders "whole", "sample", "valid", "last", and "seeds" with three evaluations in it."""
     root = tmp_path_factory.mktemp("evaluations")
     parents = {"data": toy_data.path}
     baselines = fit_baselines(toy_data)
@@ -37,6 +40,8 @@ def evaluations(toy_data, tmp_path_factory):
     sample = compare(baselines, toy_data, "test", max_users=60)
     save_evaluation(sample, root / "sample", parents)
     save_evaluation(compare(baselines[:1], toy_data, "valid"), root / "valid", parents)
+    last = compare(baselines[:1], toy_data, "test", ask_at="last")
+    save_evaluation(last, root / "last", parents)
     for seed in range(3):
         report = compare([Shuffled(baselines[2], seed)], toy_data, "test", k=10)
         save_evaluation(report, root / "seeds" / f"seed-{seed}", parents)
@@ -70,8 +75,16 @@ def test_seeds_are_averaged_and_their_spread_is_shown(evaluations):
     found = compare_saved(evaluations / "seeds", evaluations / "whole", other="item-knn")
     assert "3 seeds" in found.first
     line = next(each for each in found.lines if each.metric == "recall@10" and each.filter_seen)
-    assert line.first_spread > 0
+    seeds = [
+        load_evaluation(evaluations / "seeds" / f"seed-{seed}").per_user("shuffled", True)
+        for seed in range(3)
+    ]
+    ours = [metrics["recall@10"] for metrics in seeds]
+    whole = load_evaluation(evaluations / "whole").per_user("item-knn", True)["recall@10"]
+    assert line.first_spread == pytest.approx(stdev(float(each.mean()) for each in ours))
     assert line.second_spread is None
+    expected = paired_difference(sum(ours) / 3, whole)
+    assert astuple(line.difference) == pytest.approx(astuple(expected))
     assert line.difference.high < 0
     assert {each.metric.partition("@")[2] for each in found.lines} == {"1", "5", "10"}
 
@@ -84,6 +97,8 @@ def test_the_first_ranker_and_the_same_name_are_the_default(evaluations):
 def test_other_questions_are_refused(evaluations, tmp_path):
     with pytest.raises(ArtifactError, match="split"):
         compare_saved(evaluations / "whole", evaluations / "valid")
+    with pytest.raises(ArtifactError, match="moment of asking"):
+        compare_saved(evaluations / "whole", evaluations / "last")
     write_toy(tmp_path / "raw", ToyConfig(num_users=40, seed=9))
     raw = tmp_path / "raw"
     prepare(raw / "events.csv.gz", raw / "items.jsonl.gz", tmp_path / "data")
@@ -121,3 +136,14 @@ def test_table_and_json_say_the_same(evaluations):
     assert f"{line['difference']['mean']:+.4f}" in capture.get()
     assert f"± {line['first_spread']:.4f}" in capture.get()
     assert content["split"] == "test"
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("item-knn", "popularity"), ("popularity", "item-knn")]
+)
+def test_a_lead_and_a_lag_beyond_chance_are_bold(evaluations, first, second):
+    found = compare_saved(evaluations / "whole", evaluations / "whole", first, second)
+    line = next(each for each in found.lines if each.metric == "ndcg@10" and each.filter_seen)
+    assert line.difference.low > 0 or line.difference.high < 0
+    cells = [str(cell) for cell in found.table().columns[3].cells]
+    assert f"[bold]{line.difference.mean:+.4f}[/bold]" in cells

@@ -76,9 +76,7 @@ class ScoringRanker(ABC):
             is_outside = np.ones(len(scores), dtype=bool)
             is_outside[self._known(request.candidates)] = False
             scores[is_outside] = -np.inf
-        scores[self._known(request.exclude)] = -np.inf
-        if request.filter_seen:
-            scores[self._known(event.item_id for event in request.history.events)] = -np.inf
+        scores[self._known(request.forbidden)] = -np.inf
 
     def _take_top(self, scores: np.ndarray, k: int) -> list[Recommendation]:
         # Most scores are 0, and a partition of many equal numbers is slower than this sort.

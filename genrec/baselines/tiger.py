@@ -172,8 +172,7 @@ class Tiger:
         excluded, within = [], []
         shared: dict[frozenset[str], np.ndarray] = {}
         for request in requests:
-            seen = (e.item_id for e in request.history.events) if request.filter_seen else ()
-            excluded.append(np.array(self._rows([*request.exclude, *seen]), dtype=np.int64))
+            excluded.append(np.array(self._rows([*request.forbidden]), dtype=np.int64))
             if request.candidates is not None and request.candidates not in shared:
                 shared[request.candidates] = np.array(
                     self._rows([*request.candidates]), dtype=np.int64

@@ -26,6 +26,7 @@ from genrec.interests.explain.deletion import Explanation, Question, explain_ite
 from genrec.interests.profile.buckets import NEXT_EVENTS
 from genrec.interests.profile.interests import MIN_EVIDENCE
 from genrec.interests.summary.check import Summary
+from genrec.interests.summary.codec import SummaryCodec
 from genrec.interests.summary.generate import summarize
 from genrec.interests.timeline.evolution import Evolution, evolve
 from genrec.interests.timeline.forecast import Forecaster, calibrated
@@ -47,6 +48,7 @@ class Recommender(BaseRecommender):
     def __init__(self, run: LoadedRun, engine: Engine, data: Dataset) -> None:
         super().__init__(data)
         self._run = run
+        self._codec = SummaryCodec(run.encoder)
         self._engine = engine
         self._forecaster = Forecaster.of_run(run.path)
 
@@ -218,7 +220,7 @@ class Recommender(BaseRecommender):
         if self._forecaster is not None:
             shares = self.forecasts([Request(history) for history in histories])
             chances = self._forecaster.chances(shares, NEXT_EVENTS)
-        return summarize(histories, self._engine, self._run.encoder, min_evidence, chances)
+        return summarize(histories, self._engine, self._codec, min_evidence, chances)
 
     def evolution(
         self,
@@ -316,6 +318,7 @@ class Recommender(BaseRecommender):
         encoder = replace(self._run.encoder, renderer=renderer)
         self._engine.replace_table(table)
         self._run = replace(self._run, encoder=encoder)
+        self._codec = SummaryCodec(encoder)
 
     def _expected(self, requests: Sequence[Request]) -> np.ndarray:
         """Return what the next event is of, by first code. Shape: (B, codes of a level)."""

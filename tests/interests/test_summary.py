@@ -89,7 +89,7 @@ def test_what_has_no_evidence_is_dropped_and_counted(run, histories):
         },
         (Statement("emerging", 1, (absent,)), Statement("long_term", 0, (absent, real.prefix[0]))),
     )
-    summary = summarize([history], Claims(run.encoder, written), run.encoder)[0]
+    summary = summarize([history], Claims(run.encoder, written), SummaryCodec(run.encoder))[0]
     assert [interest.name for interest in summary.interests] == [real.name]
     assert summary.unsupported == (table.name_of((absent,)),)
     assert summary.by_model and real.name in summary.words
@@ -101,9 +101,9 @@ def test_deleting_the_evidence_deletes_the_claim(run, histories, engine):
     """Of a real model: for each interest it names, the events under it are taken away."""
     gone = 0
     for history in histories[:6]:
-        for interest in summarize([history], engine, run.encoder)[0].interests:
+        for interest in summarize([history], engine, SummaryCodec(run.encoder))[0].interests:
             rest = tuple(event for event in history.events if event not in interest.evidence)
-            without = summarize([History("u", rest)], engine, run.encoder)[0]
+            without = summarize([History("u", rest)], engine, SummaryCodec(run.encoder))[0]
             assert interest.name not in [claim.interest for _, claim in without.form.claims()]
             assert interest.name not in find_names(without.words, coarse_names(run.table))
             assert interest not in without.interests
@@ -113,10 +113,10 @@ def test_deleting_the_evidence_deletes_the_claim(run, histories, engine):
 
 def test_one_event_too_few_deletes_the_claim_too(run, histories, engine):
     history = histories[0]
-    interest = summarize([history], engine, run.encoder)[0].interests[0]
+    interest = summarize([history], engine, SummaryCodec(run.encoder))[0].interests[0]
     short = interest.evidence[MIN_EVIDENCE - 1 :]
     rest = tuple(event for event in history.events if event not in short)
-    without = summarize([History("u", rest)], engine, run.encoder)[0]
+    without = summarize([History("u", rest)], engine, SummaryCodec(run.encoder))[0]
     assert interest.name not in {one.name for one in without.interests}
 
 
@@ -129,7 +129,7 @@ def test_too_little_history_says_so(run, histories, engine):
         History("one event", histories[0].events[:1]),
         History("codes nobody shares", tuple(lonely.values())),
     ]
-    for summary in summarize(short, engine, run.encoder):
+    for summary in summarize(short, engine, SummaryCodec(run.encoder)):
         assert summary.words == summary.form.summary == NOT_ENOUGH
         assert summary.interests == () and not list(summary.form.claims())
 
@@ -140,14 +140,14 @@ def test_events_at_one_instant_and_reviews_in_any_script(run, histories, engine)
     bare = [replace(e, timestamp=9, rating=None, review=None) for e in histories[0].events]
     loud = [replace(e, review=words[n % 6], title=words[-n % 6]) for n, e in enumerate(bare)]
     one, other = summarize(
-        [History("u", tuple(bare)), History("u", tuple(loud))], engine, run.encoder
+        [History("u", tuple(bare)), History("u", tuple(loud))], engine, SummaryCodec(run.encoder)
     )
     assert one.interests and one.form == other.form
     assert all(interest.first_seen == 9 for interest in one.interests)
 
 
 def test_what_the_tuned_model_says_holds(run, histories, engine):
-    summaries = summarize(histories[:30], engine, run.encoder)
+    summaries = summarize(histories[:30], engine, SummaryCodec(run.encoder))
     for history, summary in zip(histories, summaries, strict=False):
         supported = {interest.name for interest in find_interests(history, run.table, 2, 99)}
         assert summary.interests
@@ -168,7 +168,7 @@ def test_emerging_interests_are_foreseen_to_go_on(chain, run, histories, engine)
     chances = forecaster.chances(shares, NEXT_EVENTS)
     code_of = {name: prefix[0] for prefix, name in run.table.names.items() if len(prefix) == 1}
     kept = denied = 0
-    by_events_alone = summarize(asked, engine, run.encoder)
+    by_events_alone = summarize(asked, engine, SummaryCodec(run.encoder))
     for row, one, other in zip(
         chances, recommender.interests_many(asked), by_events_alone, strict=True
     ):
@@ -181,5 +181,5 @@ def test_emerging_interests_are_foreseen_to_go_on(chain, run, histories, engine)
 
 
 def test_more_evidence_can_be_asked_for(run, histories, engine):
-    for summary in summarize(histories[:5], engine, run.encoder, min_evidence=4):
+    for summary in summarize(histories[:5], engine, SummaryCodec(run.encoder), min_evidence=4):
         assert all(len(interest.evidence) >= 4 for interest in summary.interests)

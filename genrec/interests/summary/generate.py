@@ -17,13 +17,12 @@ from genrec.interests.summary.check import Summary, check_summary
 from genrec.interests.summary.codec import SummaryCodec
 from genrec.interests.summary.grammar import SummaryGrammar, read_summary
 from genrec.schema import History
-from genrec.stream.encode import Encoder
 
 
 def summarize(
     histories: Sequence[History],
     engine: Engine,
-    encoder: Encoder,
+    codec: SummaryCodec,
     min_evidence: int = MIN_EVIDENCE,
     chances: np.ndarray | None = None,
 ) -> list[Summary]:
@@ -32,7 +31,7 @@ def summarize(
     Args:
         histories: Oldest event first.
         engine: Runs the model.
-        encoder: Of the run.
+        codec: Of the run; it remembers how long an answer can be.
         min_evidence: Fewest events that an interest rests on.
         chances: Of each first code among the next events, see ``check_summary``. Shape: (B, codes
             of a level).
@@ -40,7 +39,8 @@ def summarize(
     Raises:
         DataError: An event's item is not in the table.
     """
-    table, codec = encoder.renderer.table, SummaryCodec(encoder)
+    encoder = codec.encoder
+    table = encoder.renderer.table
     grammar = SummaryGrammar(codec)
     questions = codec.questions(histories)
     grammars = [

@@ -170,8 +170,10 @@ class TorchEngine:
             with self._arithmetic():
                 logits = next_logits(self._adapters.model, batch, forced, self._pad_id)
             indices = np.array([index for stream in batch for index in stream.indices])
-            input_ids, _ = self._pad([prompts[index] for index in indices])
-            policy = self._policy([ItemQuery(prompts[index]) for index in indices], input_ids)
+            fusion = None
+            if self._fusion is not None:
+                fusion = self._fusion.read(self._pad([prompts[index] for index in indices])[0])
+            policy = Policy(self._trie, fusion=fusion)
             children = policy.expand(node.expand(len(logits)))
             log_probs[np.ix_(indices, codes)] = (
                 policy.apply(logits[:, tokens], children).cpu().numpy()

@@ -18,7 +18,6 @@ from genrec.model.load import LoadedRun, base_settings, load_run
 from genrec.model.sasrec_head import SasRecHead
 from genrec.training.config import TrainConfig
 from genrec.training.forecast import train_forecaster
-from genrec.training.loop import write_curve
 from genrec.training.sasrec import train_sasrec_head
 from genrec.training.session import Session, run_command, run_session
 
@@ -66,10 +65,7 @@ def _write(session: Session, sasrec_head: SasRecHead | None, forecaster: Forecas
             parents,
             sasrec_head,
         )
-        if forecaster is not None:
-            forecaster.save(directory)
-        write_curve(directory, session.progress)
-        session.workspace.keep_logs(directory)
+        session.write_beside(directory, forecaster)
     session.workspace.close()
 
 

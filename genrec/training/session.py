@@ -14,6 +14,7 @@ from accelerate import Accelerator
 from genrec.config import dump_yaml, load_config
 from genrec.data import Dataset
 from genrec.errors import ConfigError, GenrecError
+from genrec.interests.timeline.forecast import Forecaster
 from genrec.model.item_loss import ItemLoss
 from genrec.model.load import LoadedRun
 from genrec.model.loss import StreamLoss
@@ -21,7 +22,14 @@ from genrec.model.precision import multiplies_bfloat16
 from genrec.progress import console, error_line
 from genrec.training.config import TrainConfig
 from genrec.training.corpus import Corpus, write_corpus
-from genrec.training.loop import Progress, Workspace, loss_weights, make_accelerator, train
+from genrec.training.loop import (
+    Progress,
+    Workspace,
+    loss_weights,
+    make_accelerator,
+    train,
+    write_curve,
+)
 from genrec.training.validation import make_validation
 
 
@@ -36,6 +44,13 @@ class Session:
     data: Dataset
     module: StreamLoss
     progress: Progress
+
+    def write_beside(self, directory: Path, forecaster: Forecaster | None) -> None:
+        """Write what every run has beside its weights: forecaster, validation curve, logs."""
+        if forecaster is not None:
+            forecaster.save(directory)
+        write_curve(directory, self.progress)
+        self.workspace.keep_logs(directory)
 
 
 def run_command(train_run: Callable[[TrainConfig], None], description: str) -> None:

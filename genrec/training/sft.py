@@ -12,7 +12,6 @@ from genrec.model.load import load_run
 from genrec.model.lora import add_adapter, load_quantized, save_adapter
 from genrec.training.config import TrainConfig
 from genrec.training.forecast import train_forecaster
-from genrec.training.loop import write_curve
 from genrec.training.session import Session, run_command, run_session
 
 
@@ -36,10 +35,7 @@ def _write(session: Session, forecaster: Forecaster | None) -> None:
     with write_aside(out) as directory:
         settings = config.model_dump(mode="json")
         save_adapter(directory, out, session.module.model, settings, config.base)
-        if forecaster is not None:
-            forecaster.save(directory)
-        write_curve(directory, session.progress)
-        session.workspace.keep_logs(directory)
+        session.write_beside(directory, forecaster)
     session.workspace.close()
 
 

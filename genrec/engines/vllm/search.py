@@ -105,7 +105,10 @@ class Search:
         Raises:
             DecodeError: No item begins with the forced tokens.
         """
-        return await _all(self._log_probs_of(prompt, forced, catalogue, lora) for prompt in prompts)
+        node = find_inner(catalogue.trie, forced)
+        return await _all(
+            self._log_probs_of(prompt, forced, node, catalogue, lora) for prompt in prompts
+        )
 
     async def texts(
         self,
@@ -152,13 +155,13 @@ class Search:
             return scores[0].tolist()
 
     async def _log_probs_of(
-        self, prompt: list[int], forced: list[int], catalogue: Catalogue, lora: Any
+        self, prompt: list[int], forced: list[int], node: int, catalogue: Catalogue, lora: Any
     ) -> dict[int, float]:
         async with self._turns:
             policy = _policy(Writer(catalogue), prompt)
-            node = torch.tensor([[find_inner(catalogue.trie, forced)]])
-            children = policy.expand(node)
-            step = Step(torch.tensor([[forced]], dtype=torch.int64), node, children)
+            children = policy.expand(torch.tensor([[node]]))
+            paths = torch.tensor([[forced]], dtype=torch.int64)
+            step = Step(paths, torch.zeros(1, 1, dtype=torch.int64), children)
             log_probs = policy.apply(await self._logits(step, prompt, None, lora), children)
             return dict(zip(children.tokens[0, 0].tolist(), log_probs[0, 0].tolist(), strict=True))
 

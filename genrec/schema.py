@@ -33,6 +33,8 @@ SemanticId = tuple[int, ...]
 """Codes of one item, coarse to fine. A shorter tuple is a prefix: an interest."""
 
 
+PUNCTUATION = ".!?…:;,。！？।؟"
+
 MAX_REPR_CHARS = 200
 MAX_VALUE_CHARS = 60
 MAX_REPR_ELEMENTS = 4
@@ -90,6 +92,15 @@ class Event(ShortRepr):
     rating: float | None = None
     title: str | None = None
     review: str | None = None
+
+    @property
+    def opinion(self) -> str | None:
+        """Headline and review as one text; None where the user wrote neither."""
+        title, review = (self.title or "").strip(), (self.review or "").strip()
+        if not title or not review:
+            return title or review or None
+        # Needs no full stop after it, in any script.
+        return title + (" " if title[-1] in PUNCTUATION else ". ") + review
 
 
 @dataclass(frozen=True, slots=True, repr=False)

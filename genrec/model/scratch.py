@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AddedToken, PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
-from genrec.stream.templates import END_MARKER
+from genrec.stream.templates import END_MARKER, EVENT_BREAK
 from genrec.stream.time_deltas import PHRASES
 
 PAD_TOKEN = "<|pad|>"
@@ -44,7 +44,7 @@ def train_tokenizer(
 ) -> PreTrainedTokenizerFast:
     """Train a byte-level BPE on the catalogue and reviews.
 
-    The phrases for gaps in time become one token each, since every event has one.
+    What every event opens with, a line break and a phrase for a gap in time, becomes one token.
 
     Args:
         texts: To learn from.
@@ -62,7 +62,7 @@ def train_tokenizer(
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
-    whole = [*PHRASES, *single_tokens]
+    whole = [*(EVENT_BREAK + phrase for phrase in PHRASES), *single_tokens]
     tokenizer.add_tokens([AddedToken(phrase, normalized=False) for phrase in whole])
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, pad_token=PAD_TOKEN, eos_token=END_MARKER

@@ -84,7 +84,6 @@ class Renderer:
         return render("tasks/title_to_item", item=item, title=quote(title, self.title_chars))
 
     def _segment(self, event: Event, previous_timestamp: int | None, item: Structure) -> str:
-        review = ". ".join(part for part in (event.title, event.review) if part)
         event_type = event.event_type
         return render(
             "stream/event",
@@ -92,5 +91,5 @@ class Renderer:
             event_type=quote(event_type, self.title_chars) if event_type else None,
             item=item,
             rating=None if event.rating is None else f"{event.rating:g}",
-            review=quote(review, self.review_chars) if review else None,
+            review=quote(event.opinion, self.review_chars) if event.opinion else None,
         )

@@ -18,11 +18,14 @@ ITEM_MARKER = "<|item|>"
 TITLE_MARKER = "<|title|>"
 INTERESTS_MARKER = "<|interests|>"
 END_MARKER = "<|end|>"
+EVENT_BREAK = "\n"
+"""Opens every event's segment (``stream/event.jinja``); quoted text cannot hold it."""
 MARKERS = (USER_MARKER, ITEM_MARKER, TITLE_MARKER, INTERESTS_MARKER, END_MARKER)
 
 # Every character that some Unicode normalization of a tokenizer could turn into "<".
-_QUOTED = str.maketrans({**dict.fromkeys("<＜﹤≮", "‹"), '"': "”", "\n": " ", "\r": " ", "\t": " "})
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_QUOTED = str.maketrans({**dict.fromkeys("<＜﹤≮", "‹"), '"': "”"})
+# But for white space, such as a vertical tab, which must go on separating words.
+_UNPRINTABLE = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff]")
 
 
 class Structure(str):

@@ -155,7 +155,6 @@ class PromptWriter:
         lines = []
         previous: int | None = None
         for index, event in enumerate(events):
-            review = ". ".join(part for part in (event.title, event.review) if part)
             lines.append(
                 {
                     "number": None if first_number is None else first_number + index,
@@ -163,8 +162,8 @@ class PromptWriter:
                     "event_type": self._short(event.event_type),
                     "title": self._title(event.item_id),
                     "rating": None if event.rating is None else f"{event.rating:g}",
-                    "review": quote_text(review, self.review_chars)
-                    if review and self.review_chars
+                    "review": quote_text(event.opinion, self.review_chars)
+                    if event.opinion and self.review_chars
                     else None,
                 }
             )

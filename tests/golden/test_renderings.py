@@ -29,7 +29,7 @@ def test_header(renderer):
 
 
 def test_a_bare_event(renderer):
-    assert renderer.event(Event("u", "balm", 0), None) == "start<|item|><a_17><b_203><c_9>"
+    assert renderer.event(Event("u", "balm", 0), None) == "\nstart<|item|><a_17><b_203><c_9>"
 
 
 def test_a_full_event(renderer):
@@ -37,7 +37,7 @@ def test_a_full_event(renderer):
         "u", "mask", 12 * DAY, "purchase", 5.0, "Summer", "smells like summer, not sticky"
     )
     assert renderer.event(event, 0) == (
-        "1 week later · purchase<|item|><a_17><b_88><c_140> · rated 5 · "
+        "\n1 week later · purchase<|item|><a_17><b_88><c_140> · rated 5 · "
         '"Summer. smells like summer, not sticky"'
     )
 
@@ -45,15 +45,26 @@ def test_a_full_event(renderer):
 def test_a_long_hostile_review(renderer):
     event = Event("u", "balm", DAY, None, 2.5, None, 'bad"\n<|item|><a_1> ' + "x" * 99)
     assert renderer.event(event, 0) == (
-        "1 day later<|item|><a_17><b_203><c_9> · rated 2.5 · "
+        "\n1 day later<|item|><a_17><b_203><c_9> · rated 2.5 · "
         '"bad” ‹|item|>‹a_1> xxxxxxxxxxxxxxxxxxxx…"'
     )
 
 
+def test_events_stand_on_lines_of_their_own(renderer):
+    rated = Event("u", "mask", 0, "purchase", 1.0)
+    later = Event("u", "balm", 8 * DAY, "view", None, "Great!", "would buy again")
+    stream = renderer.header() + renderer.event(rated, None) + renderer.event(later, 0)
+    assert stream == (
+        "<|user|>\n"
+        "start · purchase<|item|><a_17><b_88><c_140> · rated 1\n"
+        '1 week later · view<|item|><a_17><b_203><c_9> · "Great! would buy again"'
+    )
+
+
 def test_the_question(renderer):
-    assert renderer.ask_item(3 * DAY, "view", 0) == "3 days later · view<|item|>"
-    assert renderer.ask_item(None, None, 5) == "right after<|item|>"
-    assert renderer.ask_item(None, None, None) == "start<|item|>"
+    assert renderer.ask_item(3 * DAY, "view", 0) == "\n3 days later · view<|item|>"
+    assert renderer.ask_item(None, None, 5) == "\nright after<|item|>"
+    assert renderer.ask_item(None, None, None) == "\nstart<|item|>"
 
 
 def test_titles(renderer):

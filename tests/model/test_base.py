@@ -9,7 +9,7 @@ from genrec.errors import ArtifactError, ConfigError
 from genrec.model.base import BaseConfig, make_base
 from genrec.model.load import load_run
 from genrec.model.scratch import train_tokenizer
-from genrec.stream.templates import MARKERS
+from genrec.stream.templates import EVENT_BREAK, MARKERS
 from genrec.stream.time_deltas import PHRASES
 
 
@@ -45,7 +45,7 @@ def test_a_scratch_base_holds_the_vocabulary(chain):
     for marker in MARKERS:
         assert len(run.encoder.tokenize([marker])[0]) == 1
     for phrase in PHRASES:
-        assert len(run.encoder.tokenize([phrase])[0]) == 1
+        assert len(run.encoder.tokenize([EVENT_BREAK + phrase])[0]) == 1
     assert tokenizer.decode([int(ids[1, 2])]) == "<b_2>"
     assert run.model.config.tie_word_embeddings
 

@@ -107,7 +107,7 @@ def test_an_event_type_is_text_too(encoder, histories, event_type):
 
 def test_an_empty_history_is_a_prompt(encoder):
     assert encoder.tokenizer.decode(encoder.prompts([Request(History("u", ()))])[0]) == (
-        "<|user|>start<|item|>"
+        "<|user|>\nstart<|item|>"
     )
 
 

@@ -8,6 +8,8 @@ from genrec.errors import PromptError
 from genrec.stream.templates import MARKERS, Structure, quote, render
 from genrec.stream.time_deltas import PHRASES, bucket
 
+SPACES = [chr(code) for code in range(0x3001) if chr(code).isspace()]
+
 
 @given(st.text())
 def test_quoted_text_holds_no_marker_under_any_normalization(text):
@@ -25,6 +27,13 @@ def test_quote_keeps_to_its_cap(text, cap):
 @given(st.text(alphabet=st.characters(whitelist_categories=["L", "N"]), min_size=1, max_size=20))
 def test_plain_words_of_any_script_pass_unchanged(text):
     assert quote(text) == text
+
+
+@given(st.lists(st.text(alphabet='ab<"', min_size=1), min_size=1), st.sampled_from(SPACES))
+def test_words_stay_apart_and_on_one_line(words, space):
+    quoted = quote(space.join(words))
+    assert len(quoted.split()) == len(words)
+    assert len(quoted.splitlines()) == 1
 
 
 def test_values_are_quoted_and_structure_is_not():

@@ -75,8 +75,7 @@ async def get_user(user_id: UserId, service: Service) -> UserResponse:
             timestamp=stored.event.timestamp,
             event_type=stored.event.event_type,
             rating=stored.event.rating,
-            review=". ".join(part for part in (stored.event.title, stored.event.review) if part)
-            or None,
+            review=stored.event.opinion,
         )
         for stored in live.stored
     ]

@@ -15,10 +15,9 @@ from torch import Tensor
 from transformers import DynamicCache, EncoderDecoderCache, T5Config, T5ForConditionalGeneration
 
 from genrec.baselines.tiger_config import TigerConfig
-from genrec.decode.constraint import Constraint
 from genrec.decode.device_trie import DeviceTrie
-from genrec.decode.policy import Policy
-from genrec.decode.search import Beams, Step, beam_search, run
+from genrec.decode.policy import Constraint, Policy
+from genrec.decode.search import Beams, Step, beam_search, run_search
 
 PAD, END, FIRST_CODE = 0, 1, 2
 """Token IDs. As in T5, writing starts after padding and what is read ends with an end."""
@@ -110,7 +109,7 @@ def search(
         Fewer leaves only where the filters leave fewer: then -1 with -inf. Shape: (B, num_beams).
     """
     scorer = _TigerScorer(model, input_ids, attention_mask)
-    return run(beam_search(Policy(trie, constraint), len(input_ids), num_beams), scorer)
+    return run_search(beam_search(Policy(trie, constraint), len(input_ids), num_beams), scorer)
 
 
 class _TigerScorer:

@@ -9,9 +9,9 @@ A *state* is the node a row stands at; -1 stands nowhere, and leaves its row alo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,14 +19,6 @@ from torch import Tensor
 
 from genrec.decode.trie import NO_NODE, ROOT, Trie
 from genrec.errors import DecodeError
-
-
-class LeafCounts(Protocol):
-    """Filters of a batch, as ``expand`` needs them (``constraint.Constraint``)."""
-
-    def leaves_before(self, places: Tensor) -> Tensor:
-        """Count each row's allowed leaves before some places. Shapes: (B, ...)."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +34,8 @@ class DeviceTrie:
         seen_in_training: Whether training has seen a leaf below each node.
             Shape: (num_nodes,), bool.
         level_start: As in ``Trie``.
+        num_levels: Tokens of a path.
+        num_leaves: Paths.
         most_children: Children of the widest node.
         largest_token: So that a table made for another vocabulary is noticed.
     """
@@ -52,6 +46,8 @@ class DeviceTrie:
     place_of: Tensor
     seen_in_training: Tensor
     level_start: tuple[int, ...]
+    num_levels: int
+    num_leaves: int
     most_children: int
     largest_token: int
 
@@ -81,6 +77,8 @@ class DeviceTrie:
             place_of=torch.tensor(place_of, device=device),
             seen_in_training=torch.tensor(_seen_nodes(trie, seen_in_training), device=device),
             level_start=trie.level_start,
+            num_levels=trie.num_levels,
+            num_leaves=trie.num_leaves,
             most_children=int(np.diff(trie.first_child).max()),
             largest_token=int(trie.tokens.max()),
         )
@@ -90,16 +88,6 @@ class DeviceTrie:
         names = ("tokens", "first_child", "leaf_at", "place_of", "seen_in_training")
         moved: dict[str, Any] = {name: getattr(self, name).to(device) for name in names}
         return replace(self, **moved)
-
-    @property
-    def num_levels(self) -> int:
-        """Tokens of a path."""
-        return len(self.level_start) - 2
-
-    @property
-    def num_leaves(self) -> int:
-        """Paths."""
-        return len(self.leaf_at)
 
     def slices(self, states: Tensor) -> tuple[Tensor, Tensor]:
         """Return where the children of each state begin and end; empty for leaves and -1.
@@ -114,63 +102,39 @@ class DeviceTrie:
         inner = torch.where(states < 0, childless, states).clamp(max=childless)
         return self.first_child[inner], self.first_child[inner + 1]
 
-    def edges(self, states: Tensor) -> Tensor:
-        """Return the children of each state, then one past the last, repeated as padding.
-
-        Child c of a state is ``edges[..., c]``, and is there where ``edges.diff() > 0``.
-
-        Args:
-            states: Nodes. Shape: (...).
-
-        Returns:
-            Node numbers; C is the number of children of the widest state. Shape: (..., C + 1).
-        """
-        begin, end = self.slices(states)
-        widest = int((end - begin).max()) if states.numel() else 0
-        steps = torch.arange(widest + 1, dtype=begin.dtype, device=begin.device)
-        return torch.minimum(begin.unsqueeze(-1) + steps, end.unsqueeze(-1))
-
     def expand(
-        self, states: Tensor, constraint: LeafCounts | None = None
+        self, states: Tensor, leaves_before: Callable[[Tensor], Tensor] | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """List the children of each state, by token, and say which may be taken.
 
         Args:
-            states: Nodes; the first axis is the constraint's rows. Shape: (B, ...).
-            constraint: A child without an allowed leaf below it may not be taken.
+            states: Nodes. Shape: (B, ...).
+            leaves_before: Counts the allowed leaves before places in the order of paths; a child
+                without an allowed leaf below it may not be taken. None: all are allowed.
 
         Returns:
             Nodes, their tokens and whether each may be taken; where there is no such child the
-            first two mean nothing and the third is False. Shapes: (B, ..., C).
+            first two mean nothing and the third is False. C is the number of children of the
+            widest state. Shapes: (B, ..., C).
         """
-        edges = self.edges(states)
-        if constraint is None:
-            allowed = edges.diff() > 0
-        else:
-            allowed = constraint.leaves_before(self.first_leaf(edges, states)).diff() > 0
+        begin, end = self.slices(states)
+        widest = int((end - begin).max()) if states.numel() else 0
+        steps = torch.arange(widest + 1, dtype=begin.dtype, device=begin.device)
+        # The children, then one past the last, repeated as padding.
+        edges = torch.minimum(begin.unsqueeze(-1) + steps, end.unsqueeze(-1))
         nodes = edges[..., :-1].long()
-        return nodes, self.tokens[nodes.clamp(max=len(self.tokens) - 1)].long(), allowed
-
-    def first_leaf(self, edges: Tensor, states: Tensor) -> Tensor:
-        """Return the place of the first leaf at or after each edge of ``edges(states)``.
-
-        Args:
-            edges: Shape: (..., C + 1).
-            states: The parents. Shape: (...).
-        """
-        starts = torch.tensor(self.level_start, device=edges.device)
-        # Of the edges: one below that of their state.
-        levels = torch.bucketize(states.contiguous(), starts, right=True).unsqueeze(-1)
-        for level in range(1, self.num_levels):
-            # The edge after a level's last node is the next level's first node. It comes out right
-            # only because edges of one level all step down equally often.
-            inside = edges.clamp(max=len(self.first_child) - 1)
-            edges = torch.where(levels <= level, self.first_child[inside], edges)
-        return edges - self.level_start[-2]
-
-    def seen_at(self, nodes: Tensor) -> Tensor:
-        """Return whether training has seen a leaf below each node. Shape: as ``nodes``."""
-        return self.seen_in_training[nodes.clamp(max=len(self.tokens) - 1)]
+        tokens = self.tokens[nodes.clamp(max=len(self.tokens) - 1)].long()
+        if leaves_before is not None:
+            # Walk from each edge down to the first leaf at or after it.
+            starts = torch.tensor(self.level_start, device=edges.device)
+            levels = torch.bucketize(states.contiguous(), starts, right=True).unsqueeze(-1)
+            for level in range(1, self.num_levels):
+                # The edge after a level's last node is the next level's first node. It comes out
+                # right only because edges of one level all step down equally often.
+                inside = edges.clamp(max=len(self.first_child) - 1)
+                edges = torch.where(levels <= level, self.first_child[inside], edges)
+            edges = leaves_before(edges - self.level_start[-2])
+        return nodes, tokens, edges.diff() > 0
 
     def parents(self, states: Tensor) -> Tensor:
         """Return the parent of each node; -1 of the root. Shape: that of ``states``."""
@@ -284,16 +248,3 @@ def written_leaves(input_ids: Tensor, trie: DeviceTrie, opening_token_id: int) -
     laid = torch.full((len(input_ids), widest), NO_NODE, device=rows.device)
     laid[rows, places] = leaves
     return laid
-
-
-def check_vocabulary(trie: DeviceTrie, vocabulary_size: int) -> None:
-    """Check that a model's scores cover every token of a trie.
-
-    Raises:
-        ValueError: They do not.
-    """
-    if trie.largest_token >= vocabulary_size:
-        raise ValueError(
-            f"the trie holds token {trie.largest_token}, the model knows {vocabulary_size}; "
-            "it was built for another vocabulary"
-        )

@@ -7,13 +7,28 @@ The rule on which all engines agree: at every level, the probabilities of a node
 over those that lead to an item the row's filters allow. So a node with one allowed child adds
 log 1 = 0.
 
-A child not seen in training (every leaf below it is new) has no meaningful logit: the model would
-all but rule it out, and a new item could not be recommended until the next training. It gets an
-equal share instead: among n allowed children each such child has 1 / n, and the others divide the
-rest as the model says. A new item thus starts with the average score of its siblings.
+**Filters** (``Constraint``). A set of leaves is the sorted list of their places in the order of
+paths. The leaves below a node are consecutive, so how many of a set lie below it is the difference
+of two binary searches. That one count serves both kinds of filter at every level; no sub-trie is
+ever built.
 
-Where a row's odds are biased, each child's probability is multiplied by the exponential of the
-strength, and the children are normalised again. A lone child still adds 0.
+**Fusion** (``LogitFusion``). A second model that reads the same prompt scores every leaf. The odds
+of a node's children under it are the sums of its odds over the leaves below them. Causal LM and
+second model are fused as a geometric mean, child by child, and normalised among siblings like the
+LM's own, so beams, filters, forced steps and the share of new items keep their meaning, and beams
+are led to leaves that either model likes.
+
+**New items.** A child not seen in training (every leaf below it is new) has no meaningful logit:
+the model would all but rule it out, and a new item could not be recommended until the next
+training. It gets an equal share instead: among n allowed children each such child has 1 / n, and
+the others divide the rest as the model says. A new item thus starts with the average score of its
+siblings.
+
+**Bias** (``PrefixBias``). Where a row's odds are biased, each child's probability is multiplied by
+the exponential of the strength, and the children are normalised again. A lone child still adds 0.
+
+Source: product of experts (Hinton 1999); pooling a generative and a dense model follows LIGER,
+arXiv 2411.18814. Differs: LIGER ranks the union of two candidate lists; here both steer the search.
 """
 
 from __future__ import annotations
@@ -22,47 +37,165 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from genrec.decode.constraint import Constraint
 from genrec.decode.device_trie import DeviceTrie
-from genrec.decode.fusion import LogitFusion
 from genrec.decode.trie import NO_NODE
 
 
-def child_logprobs(
-    logits: Tensor, allowed: Tensor, seen_in_training: Tensor, strength: Tensor | None = None
-) -> Tensor:
-    """Return the log-probability of each child of each node.
+@dataclass(frozen=True, eq=False)
+class Constraint:
+    """The allowed leaves of each row.
 
-    Args:
-        logits: The model's scores of the children; read only where a node has several allowed
-            children that training has seen. Shape: (..., C).
-        allowed: Whether each may be taken. Shape: (..., C), bool.
-        seen_in_training: Whether training has seen each. Shape: (..., C), bool.
-        strength: What a bias adds to each child's log-odds, in nats. Shape: (..., C).
+    Memory is 8 bytes for each listed leaf. A node costs two binary searches in each list.
 
-    Returns:
-        -inf for children that may not be taken; the others sum to 1. Shape: (..., C), float32.
-
-    Examples:
-        >>> allowed = torch.tensor([True, True, False, True])
-        >>> seen = torch.tensor([True, True, True, False])
-        >>> child_logprobs(torch.zeros(4), allowed, seen).exp()
-        tensor([0.3333, 0.3333, 0.0000, 0.3333])
+    Attributes:
+        excluded: Sorted ``row * num_leaves + place`` of leaves left out, within what ``candidates``
+            allows. Shape: (E,), int64.
+        candidates: Sorted ``set * num_leaves + place`` of every set of leaves to stay within.
+            Shape: (O,), int64.
+        set_of: The set each row stays within, -1 for none; None where no row has one.
+            Shape: (B,), int64.
+        num_leaves: Of the trie.
     """
-    scored = allowed & seen_in_training
-    # A row of -inf has a NaN softmax; nothing of it is kept.
-    among = logits.float().masked_fill(~scored, -torch.inf).log_softmax(dim=-1)
-    count = allowed.sum(dim=-1, keepdim=True)
-    share = (scored.sum(dim=-1, keepdim=True) / count).log()
-    equal = -count.float().log()
-    logprobs = torch.where(scored, among + share, torch.where(allowed, equal, -torch.inf))
-    if strength is None:
-        return logprobs
-    # Nodes without an allowed child have a NaN softmax here too.
-    return torch.where(allowed, (logprobs + strength).log_softmax(dim=-1), -torch.inf)
+
+    excluded: Tensor
+    candidates: Tensor
+    set_of: Tensor | None
+    num_leaves: int
+
+    @classmethod
+    def build(
+        cls,
+        trie: DeviceTrie,
+        exclude: Sequence[Sequence[int] | np.ndarray] | None = None,
+        candidates: Sequence[Sequence[int] | np.ndarray | None] | None = None,
+    ) -> Constraint | None:
+        """Sort the filters of each row; None where no row has any.
+
+        Args:
+            trie: Its device is where the constraint will lie.
+            exclude: For each row leaves never to produce; may be empty.
+            candidates: For each row the leaves to stay within, None for all of them. The same
+                object given for several rows is stored and sorted once.
+
+        Raises:
+            ValueError: A leaf the trie does not have, or the two differ in their number of rows.
+        """
+        exclude = [()] * len(candidates or ()) if exclude is None else exclude
+        candidates = [None] * len(exclude) if candidates is None else candidates
+        if len(exclude) != len(candidates):
+            raise ValueError(f"exclude has {len(exclude)} rows, candidates has {len(candidates)}")
+        distinct = {id(leaves): leaves for leaves in candidates if leaves is not None}
+        if not distinct and not any(map(len, exclude)):
+            return None
+        candidate_keys = _keys(trie, list(distinct.values()))
+        excluded = _keys(trie, exclude)
+        if not distinct:
+            return cls(excluded, candidate_keys, None, trie.num_leaves)
+        numbers = {identity: number for number, identity in enumerate(distinct)}
+        set_of = torch.tensor([numbers.get(id(leaves), -1) for leaves in candidates])
+        set_of = set_of.to(trie.leaf_at.device)
+        # What ``candidates`` forbids already must not be counted as left out a second time.
+        sets = set_of[excluded // trie.num_leaves]
+        wanted = sets * trie.num_leaves + excluded % trie.num_leaves
+        return cls(
+            excluded[(sets < 0) | torch.isin(wanted, candidate_keys)],
+            candidate_keys,
+            set_of,
+            trie.num_leaves,
+        )
+
+    def leaves_before(self, places: Tensor) -> Tensor:
+        """Count each row's allowed leaves before some places, up to a constant of the row.
+
+        The difference of two counts is therefore how many leaves between them are allowed.
+
+        Args:
+            places: Places in the order of paths, 0 to ``num_leaves``. Shape: (B, ...).
+
+        Returns:
+            Counts. Shape: (B, ...), int64.
+        """
+        by_row = (-1,) + (1,) * (places.ndim - 1)
+        counts = places = places.long()
+        if self.set_of is not None:
+            sets = self.set_of.view(by_row)
+            within = torch.searchsorted(self.candidates, sets * self.num_leaves + places)
+            counts = torch.where(sets < 0, places, within)
+        if len(self.excluded):
+            rows = torch.arange(len(places), device=places.device).view(by_row)
+            counts = counts - torch.searchsorted(self.excluded, rows * self.num_leaves + places)
+        return counts
+
+
+@dataclass(frozen=True, eq=False)
+class LogitFusion:
+    """The second model's scores of each row.
+
+    Memory and time grow with rows times nodes.
+
+    Attributes:
+        subtree_logsumexp: Log of the summed odds of the allowed leaves below each node, up to a
+            constant of the row; -inf where there is none. Shape: (B, num_nodes), float32.
+        weight: Of the second model, above 0 and at most 1; the LM has the rest.
+    """
+
+    subtree_logsumexp: Tensor
+    weight: float
+
+    @classmethod
+    def build(
+        cls,
+        trie: DeviceTrie,
+        leaf_logits: Tensor,
+        weight: float,
+        constraint: Constraint | None = None,
+    ) -> LogitFusion:
+        """Sum the odds of the leaves up the trie.
+
+        Args:
+            trie: The prefix index.
+            leaf_logits: Finite scores of the leaves. Shape: (B, num_leaves).
+            weight: See the class.
+            constraint: What it forbids counts for nothing.
+
+        Raises:
+            ValueError: A weight outside (0, 1], or scores of another number of leaves.
+        """
+        if not 0 < weight <= 1:
+            raise ValueError(f"the weight is {weight}; it lies above 0 and is at most 1")
+        if leaf_logits.shape[1] != trie.num_leaves:
+            raise ValueError(f"{leaf_logits.shape[1]} scores, {trie.num_leaves} leaves")
+        level = leaf_logits.float()[:, trie.leaf_at.long()]
+        if constraint is not None:
+            places = torch.arange(trie.num_leaves + 1, device=level.device)
+            counts = constraint.leaves_before(places.expand(len(level), -1))
+            level = level.masked_fill(counts.diff() == 0, -torch.inf)
+        levels = [level]
+        for depth in range(trie.num_levels - 1, -1, -1):
+            first, last = trie.level_start[depth], trie.level_start[depth + 1]
+            begins = trie.first_child[first : last + 1].long()
+            levels.append(_sum_siblings(levels[-1], begins.diff()))
+        return cls(torch.cat(levels[::-1], dim=1), weight)
+
+    def fuse(self, logits: Tensor, nodes: Tensor) -> Tensor:
+        """Add the LM's and the second model's scores of children.
+
+        Args:
+            logits: Shape: (B, ...).
+            nodes: The children. Shape: (B, ...).
+
+        Returns:
+            Scores that mean something among siblings only. Shape: (B, ...), float32.
+        """
+        last = self.subtree_logsumexp.shape[1] - 1
+        below = self.subtree_logsumexp.gather(1, nodes.clamp(max=last).flatten(1)).view(nodes.shape)
+        if self.weight == 1:
+            return below
+        return (1 - self.weight) * logits.float() + self.weight * below
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,17 +266,14 @@ class Children(NamedTuple):
             Shape: (B, ..., C), bool.
         scored: Allowed, and seen in training: those among which the model chooses.
             Shape: (B, ..., C), bool.
+        has_choice: Nodes at which the model has to be asked. Shape: (B, ...), bool.
     """
 
     nodes: Tensor
     tokens: Tensor
     allowed: Tensor
     scored: Tensor
-
-    @property
-    def has_choice(self) -> Tensor:
-        """Nodes at which the model has to be asked. Shape: (B, ...), bool."""
-        return self.scored.sum(dim=-1) > 1
+    has_choice: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,8 +294,11 @@ class Policy:
 
     def expand(self, nodes: Tensor) -> Children:
         """List the children of each node. Shape of nodes: (B, ...)."""
-        children, tokens, allowed = self.trie.expand(nodes, self.constraint)
-        return Children(children, tokens, allowed, allowed & self.trie.seen_at(children))
+        leaves_before = None if self.constraint is None else self.constraint.leaves_before
+        children, tokens, allowed = self.trie.expand(nodes, leaves_before)
+        seen = self.trie.seen_in_training
+        scored = allowed & seen[children.clamp(max=len(seen) - 1)]
+        return Children(children, tokens, allowed, scored, scored.sum(dim=-1) > 1)
 
     def apply(self, logits: Tensor, children: Children) -> Tensor:
         """Return the log-probability of each child.
@@ -181,3 +314,68 @@ class Policy:
             logits = self.fusion.fuse(logits, children.nodes)
         strength = None if self.bias is None else self.bias.strength_at(children.nodes)
         return child_logprobs(logits, children.allowed, children.scored, strength)
+
+
+def child_logprobs(
+    logits: Tensor, allowed: Tensor, seen_in_training: Tensor, strength: Tensor | None = None
+) -> Tensor:
+    """Return the log-probability of each child of each node.
+
+    Args:
+        logits: The model's scores of the children; read only where a node has several allowed
+            children that training has seen. Shape: (..., C).
+        allowed: Whether each may be taken. Shape: (..., C), bool.
+        seen_in_training: Whether training has seen each. Shape: (..., C), bool.
+        strength: What a bias adds to each child's log-odds, in nats. Shape: (..., C).
+
+    Returns:
+        -inf for children that may not be taken; the others sum to 1. Shape: (..., C), float32.
+
+    Examples:
+        >>> allowed = torch.tensor([True, True, False, True])
+        >>> seen = torch.tensor([True, True, True, False])
+        >>> child_logprobs(torch.zeros(4), allowed, seen).exp()
+        tensor([0.3333, 0.3333, 0.0000, 0.3333])
+    """
+    scored = allowed & seen_in_training
+    # A row of -inf has a NaN softmax; nothing of it is kept.
+    among = logits.float().masked_fill(~scored, -torch.inf).log_softmax(dim=-1)
+    count = allowed.sum(dim=-1, keepdim=True)
+    share = (scored.sum(dim=-1, keepdim=True) / count).log()
+    equal = -count.float().log()
+    logprobs = torch.where(scored, among + share, torch.where(allowed, equal, -torch.inf))
+    if strength is None:
+        return logprobs
+    # Nodes without an allowed child have a NaN softmax here too.
+    return torch.where(allowed, (logprobs + strength).log_softmax(dim=-1), -torch.inf)
+
+
+def _keys(trie: DeviceTrie, sets: Sequence[Sequence[int] | np.ndarray]) -> Tensor:
+    """Sort the members of each set into one list of ``set * num_leaves + place``."""
+    device = trie.leaf_at.device
+    members = [torch.as_tensor(leaves, dtype=torch.int64, device=device) for leaves in sets]
+    sizes = torch.tensor([len(leaves) for leaves in members], dtype=torch.int64, device=device)
+    leaves = torch.cat([*members, torch.empty(0, dtype=torch.int64, device=device)])
+    if len(leaves) and not (0 <= int(leaves.min()) and int(leaves.max()) < trie.num_leaves):
+        raise ValueError(f"leaves must lie in 0..{trie.num_leaves - 1}")
+    owners = torch.repeat_interleave(sizes)
+    result: Tensor = torch.unique(owners * trie.num_leaves + trie.place_of[leaves])
+    return result
+
+
+def _sum_siblings(logs: Tensor, sizes: Tensor) -> Tensor:
+    """Return the log of the sum of each run of columns.
+
+    Args:
+        logs: May hold -inf. Shape: (B, C).
+        sizes: Columns of each run, at least 1. Shape: (P,).
+
+    Returns:
+        Shape: (B, P).
+    """
+    owners = torch.repeat_interleave(sizes).expand(len(logs), -1)
+    shape = (len(logs), len(sizes))
+    peaks = logs.new_full(shape, -torch.inf).scatter_reduce(1, owners, logs, "amax")
+    safe = peaks.masked_fill(peaks.isneginf(), 0)
+    sums = logs.new_zeros(shape).scatter_add(1, owners, (logs - safe.gather(1, owners)).exp())
+    return sums.log() + safe

@@ -4,7 +4,7 @@ Enters: a policy, and a scorer that returns a model's logits of children. Leaves
 each row, or the scores of given ones. Must not know the model, nor what a leaf stands for.
 
 Both are written once as generators: they yield the ``Step`` at which logits are needed and are sent
-these. A scorer in this process answers at once (``run``); vLLM answers asynchronously
+these. A scorer in this process answers at once (``run_search``); vLLM answers asynchronously
 (``engines.vllm.search``).
 """
 
@@ -64,7 +64,7 @@ class StepScorer(Protocol):
 Search = Generator[Step, Tensor, R]
 
 
-def run(search: Search[R], scorer: StepScorer) -> R:
+def run_search(search: Search[R], scorer: StepScorer) -> R:
     """Carry a search out with a scorer that answers at once."""
     try:
         step = next(search)

@@ -1,12 +1,13 @@
-"""The torch side of the search: a causal LM that scores all beams as siblings in one row.
+"""The torch side of the search: prompts that a causal LM has read, and scores of what may follow.
 
 Enters: prompts, a policy, a Hugging Face causal LM. Leaves: the best leaves of each row. Must not
 know what a leaf stands for, nor how a prompt came about.
 
-Each prompt is read once. From then on all beams of a row are *sibling tokens in that same row*:
-their keys and values are appended to the row's cache, siblings share a position, and a mask lets
-each see the prompt and its own ancestors only. Nothing is copied or reordered for a beam, and any
-decoder with rotary positions does it through its plain ``forward``.
+Each prompt is read once, and prompts that begin alike may share the beginning. From then on all
+beams of a row are *sibling tokens in that same row*: their keys and values are appended to the
+row's cache, siblings share a position, and a mask lets each see the prompt and its own ancestors
+only. Nothing is copied or reordered for a beam, and any decoder with rotary positions does it
+through its plain ``forward``.
 
 Where a node has only one child that the model scores, the model is not run; the token waits until a
 descendant has a choice.
@@ -14,49 +15,119 @@ descendant has a choice.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from transformers import DynamicCache
 
-from genrec.decode.device_trie import check_vocabulary
+from genrec.decode.device_trie import DeviceTrie
 from genrec.decode.policy import Policy
-from genrec.decode.prefill import NOT_CACHED, PrefillCache
-from genrec.decode.search import Beams, Step, beam_search, run, score_leaves
+from genrec.decode.search import Step, run_search, score_leaves
+from genrec.errors import DecodeError
 
 LEAVES_AT_ONCE = 64
+NOT_CACHED = -1
 
 
-class TreeScorer:
-    """A ``StepScorer`` over prompts that a causal LM has read."""
+class PrefillCache:
+    """A batch of prompts, read once: a ``StepScorer`` of any number of searches, one by one.
 
-    def __init__(self, prompts: PrefillCache) -> None:
-        """Start behind the prompts; whatever was appended to them is dropped."""
-        prompts.truncate()
-        self._prompts = prompts
+    Attributes:
+        logits: Scores of the token after each prompt. Shape: (B, 1, V).
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        trie: DeviceTrie,
+        cache: DynamicCache | None = None,
+    ) -> None:
+        """Run prompts through the model.
+
+        Args:
+            model: Causal LM in evaluation mode, PEFT-wrapped or not.
+            input_ids: What of each prompt the cache does not hold, padded on either side.
+                Shape: (B, T).
+            attention_mask: 1 at tokens, 0 at padding; each row holds a token. With a cache, of its
+                columns too, and padded on the left. Shape: (B, T), or (B, columns + T).
+            trie: What may follow.
+            cache: Beginnings of the prompts, already run; taken over.
+
+        Raises:
+            DecodeError: The model cannot decode a tree of siblings.
+            ValueError: The trie is of a larger vocabulary, or a row without a token.
+        """
+        mask = attention_mask.bool()
+        if cache is None:
+            if not mask.any(dim=1).all():
+                raise ValueError("every row needs at least one token")
+            # Padding moves to the front of its row; columns that hold nothing else are dropped.
+            order = mask.int().sort(dim=1, stable=True).indices[:, -int(mask.sum(dim=1).max()) :]
+            input_ids, mask = input_ids.gather(1, order), mask.gather(1, order)
+        check_model(model, mask.shape[1] + trie.num_levels)
+        self._model, self._mask, self._trie = model, mask, trie
+        self._cache = DynamicCache() if cache is None else cache
+        self._lengths = mask.sum(dim=1)
+        # Columns of the cache that siblings take, the same for all rows.
+        self._num_siblings = 0
         # Cache column of each token of each beam. Shape: (B, M, level).
-        self._columns: Tensor | None = None
+        self._columns = mask.new_zeros((len(mask), 1, 0), dtype=torch.int64)
+        self.logits: Tensor = model(
+            input_ids=input_ids,
+            attention_mask=mask.long(),
+            position_ids=(mask.cumsum(dim=1) - 1).clamp(min=0)[:, -input_ids.shape[1] :],
+            past_key_values=self._cache,
+            use_cache=True,
+            logits_to_keep=1,
+        ).logits
+        if trie.largest_token >= self.logits.shape[-1]:
+            raise ValueError(
+                f"the trie holds token {trie.largest_token}, the model knows "
+                f"{self.logits.shape[-1]}; it was built for another vocabulary"
+            )
+
+    def fork(self, shared: Tensor, input_ids: Tensor, attention_mask: Tensor) -> PrefillCache:
+        """Read prompts that begin as this one, a single row, does; the beginning is not run again.
+
+        Args:
+            shared: First tokens that each takes from here, at least one. Shape: (B,).
+            input_ids: The rest of each, at least one token, padded on the left. Shape: (B, S).
+            attention_mask: Of the rest. Shape: (B, S).
+        """
+        width = int(shared.max())
+        cache = DynamicCache()
+        for layer, (keys, values, *_) in enumerate(self._cache):
+            begun = (part[:, :, :width].expand(len(shared), -1, -1, -1) for part in (keys, values))
+            cache.update(*begun, layer)
+        taken = torch.arange(width, device=shared.device) < shared.unsqueeze(1)
+        mask = torch.cat([taken, attention_mask.bool()], dim=1)
+        return PrefillCache(self._model, input_ids, mask, self._trie, cache)
 
     def child_logits(self, step: Step) -> Tensor:
         """See ``StepScorer``."""
         children, depth = step.children, step.paths.shape[-1]
-        if depth:
-            self._advance(step)
+        if depth == 0:
+            # A search begins: the siblings of the one before are dropped.
+            if self._num_siblings:
+                self._cache.crop(-self._num_siblings)
+            self._num_siblings = 0
+            self._columns = self._columns[:, :1, :0]
+        else:
+            # Every beam has the columns of its parent, and one for its newest token.
+            parents = step.parents.unsqueeze(-1).expand(-1, -1, depth - 1)
+            new = torch.full_like(step.parents, NOT_CACHED).unsqueeze(-1)
+            self._columns = torch.cat([self._columns.gather(1, parents), new], dim=-1)
         if not children.has_choice.any():
             return torch.zeros(children.tokens.shape, device=children.tokens.device)
         if depth == 0:
-            logits, index = self._prompts.logits, torch.zeros_like(step.parents)
+            logits, index = self.logits, torch.zeros_like(step.parents)
         else:
             logits, index = self._run(step)
         rows = torch.arange(len(index), device=index.device).view(-1, 1, 1)
         return logits[rows, index.unsqueeze(-1), children.tokens]
-
-    def _advance(self, step: Step) -> None:
-        """Give every beam the columns of its parent, and one for its newest token."""
-        new = torch.full_like(step.parents, NOT_CACHED).unsqueeze(-1)
-        if self._columns is None:
-            self._columns = new
-            return
-        parents = step.parents.unsqueeze(-1).expand(-1, -1, self._columns.shape[-1])
-        self._columns = torch.cat([self._columns.gather(1, parents), new], dim=-1)
 
     def _run(self, step: Step) -> tuple[Tensor, Tensor]:
         """Run the waiting tokens of the beams that have a choice.
@@ -67,8 +138,8 @@ class TreeScorer:
             Logits of all tokens run, and which of them is each beam's last.
             Shapes: (B, Q, V), (B, M).
         """
-        assert self._columns is not None
-        depth, before = step.paths.shape[-1], self._prompts.num_cached
+        depth, prompt = step.paths.shape[-1], self._mask.shape[1]
+        before = prompt + self._num_siblings
         beams = step.children.has_choice
         waiting = (beams.unsqueeze(-1) & (self._columns == NOT_CACHED)).flatten(1)
         turn = waiting.cumsum(dim=1) - 1
@@ -82,31 +153,20 @@ class TreeScorer:
         owners = (order // depth).unsqueeze(-1).expand(-1, -1, depth)
         later = torch.arange(depth, device=order.device) > depths.unsqueeze(-1)
         ancestors = self._columns.gather(1, owners).masked_fill(later, NOT_CACHED)
-        tokens = step.paths.flatten(1).gather(1, order)
-        logits = self._prompts.append(tokens, depths, ancestors)
+        # The last column takes what stands for no ancestor and is cut off.
+        total = before + num_new
+        visible = ancestors.new_zeros((*order.shape, total + 1), dtype=torch.bool)
+        visible[..., :prompt] = self._mask.unsqueeze(1)
+        visible.scatter_(2, torch.where(ancestors < 0, total, ancestors), True)
+        self._num_siblings += num_new
+        logits: Tensor = self._model(
+            input_ids=step.paths.flatten(1).gather(1, order),
+            attention_mask=visible[..., :total].unsqueeze(1),
+            position_ids=self._lengths.unsqueeze(1) + depths,
+            past_key_values=self._cache,
+            use_cache=True,
+        ).logits
         return logits, (self._columns[..., -1] - before).clamp(min=0)
-
-
-@torch.inference_mode()
-def tree_beam_search(
-    model: nn.Module, input_ids: Tensor, attention_mask: Tensor, policy: Policy, num_beams: int
-) -> Beams:
-    """Find the best leaves of each row; see ``beam_search``.
-
-    Args:
-        model: Causal LM in evaluation mode, PEFT-wrapped or not.
-        input_ids: Prompts, padded on either side. Shape: (B, T).
-        attention_mask: 1 at tokens, 0 at padding; each row holds a token. Shape: (B, T).
-        policy: Of B rows, on the model's device.
-        num_beams: Beams kept at each level and leaves returned.
-
-    Raises:
-        DecodeError: The model cannot decode a tree of siblings.
-        ValueError: The trie is of a larger vocabulary.
-    """
-    prompts = PrefillCache.read(model, input_ids, attention_mask, policy.trie.num_levels)
-    check_vocabulary(policy.trie, prompts.logits.shape[-1])
-    return run(beam_search(policy, len(input_ids), num_beams), TreeScorer(prompts))
 
 
 @torch.inference_mode()
@@ -122,14 +182,32 @@ def score_after(prompts: PrefillCache, policy: Policy, leaves: Tensor) -> Tensor
 
     Returns:
         Shape: (B, R), float32.
+    """
+    parts = leaves.split(LEAVES_AT_ONCE, dim=1)
+    return torch.cat([run_search(score_leaves(policy, part), prompts) for part in parts], dim=1)
+
+
+def check_model(model: nn.Module, num_tokens: int) -> None:
+    """Refuse models in which siblings would not see what their own sequence would.
 
     Raises:
-        ValueError: The trie is of a larger vocabulary.
+        DecodeError: Naming what stands in the way.
     """
-    check_vocabulary(policy.trie, prompts.logits.shape[-1])
-    parts = [
-        run(score_leaves(policy, part), TreeScorer(prompts))
-        for part in leaves.split(LEAVES_AT_ONCE, dim=1)
-        if part.shape[1]
-    ]
-    return torch.cat(parts, dim=1) if parts else torch.zeros(leaves.shape, device=leaves.device)
+    config: Any = model.config
+    config = config.get_text_config()
+    if model.training:
+        raise DecodeError("the model is in training mode and would drop units; call model.eval()")
+    if config._attn_implementation != "sdpa":
+        raise DecodeError(
+            f"attention '{config._attn_implementation}' takes no tree mask; load the model with "
+            "attn_implementation='sdpa'"
+        )
+    kinds = set(getattr(config, "layer_types", None) or ())
+    if strange := kinds - {"full_attention", "sliding_attention"}:
+        raise DecodeError(f"layers of kind {sorted(strange)} cannot hold sibling tokens")
+    window = getattr(config, "sliding_window", None)
+    if window is not None and kinds != {"full_attention"} and num_tokens > window:
+        raise DecodeError(
+            f"prompt and path take {num_tokens} tokens, the model's window is {window}; "
+            "shorten the prompt"
+        )

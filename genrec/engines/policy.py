@@ -13,10 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genrec.decode.constraint import Constraint
 from genrec.decode.device_trie import DeviceTrie, written_leaves
-from genrec.decode.fusion import LogitFusion
-from genrec.decode.policy import Policy, PrefixBias
+from genrec.decode.policy import Constraint, LogitFusion, Policy, PrefixBias
 from genrec.model.sasrec_head import NO_ROW, SasRecHead
 from genrec.model.vocabulary import SidVocabulary
 from genrec.schema import SemanticId
@@ -108,13 +106,12 @@ def make_policy(
         queries: B of them.
         input_ids: Their prompts, padded. Shape: (B, T).
     """
-    constraint = bias = None
-    if any(len(query.exclude) or query.candidates is not None for query in queries):
-        constraint = Constraint.build(
-            trie,
-            exclude=[query.exclude for query in queries],
-            candidates=[query.candidates for query in queries],
-        )
+    constraint = Constraint.build(
+        trie,
+        exclude=[query.exclude for query in queries],
+        candidates=[query.candidates for query in queries],
+    )
+    bias = None
     if any(query.prefix_bias for query in queries):
         bias = PrefixBias.build(
             trie,

@@ -13,9 +13,9 @@ from transformers import DynamicCache
 from genrec.batching import batch_by_length
 from genrec.decode.device_trie import DeviceTrie, find_inner
 from genrec.decode.policy import Policy
-from genrec.decode.prefill import PrefillCache
 from genrec.decode.prefix_logits import batches, merge_prefixes, next_logits
-from genrec.decode.tree import score_after, tree_beam_search
+from genrec.decode.search import beam_search, run_search
+from genrec.decode.tree import PrefillCache, score_after
 from genrec.decode.trie import Trie
 from genrec.engines.adapters import AdapterSet
 from genrec.engines.base import FoundItems, ItemQuery
@@ -98,18 +98,15 @@ class TorchEngine:
     def items(self, queries: Sequence[ItemQuery], k: int) -> list[FoundItems]:
         """See ``Engine.items``."""
         found: list[FoundItems | None] = [None] * len(queries)
-        for numbers in _batches([query.prompt for query in queries]):
+        lengths = [len(query.prompt) for query in queries]
+        for numbers in batch_by_length(lengths, max_tokens=BATCH_TOKENS):
             batch = [queries[number] for number in numbers]
             input_ids, attention_mask = self._pad([query.prompt for query in batch])
-            policy = self._policy(batch, input_ids)
+            policy = make_policy(self._trie, self._vocabulary, self._fusion, batch, input_ids)
             with self._arithmetic():
-                leaves, scores = tree_beam_search(
-                    self._adapters.model,
-                    input_ids,
-                    attention_mask,
-                    policy,
-                    num_beams=max(k, self._num_beams),
-                )
+                read = PrefillCache(self._adapters.model, input_ids, attention_mask, self._trie)
+                search = beam_search(policy, len(batch), max(k, self._num_beams))
+                leaves, scores = run_search(search, read)
             for number, rows, row_scores in zip(
                 numbers, leaves[:, :k].cpu().numpy(), scores[:, :k].cpu().numpy(), strict=True
             ):
@@ -126,7 +123,7 @@ class TorchEngine:
         for numbers, prompts in self._read([query.prompt for query in queries]):
             batch = [queries[number] for number in numbers]
             input_ids, _ = self._pad([query.prompt for query in batch])
-            policy = self._policy(batch, input_ids)
+            policy = make_policy(self._trie, self._vocabulary, self._fusion, batch, input_ids)
             asked = [list(rows[number]) for number in numbers]
             # Shorter lists are filled up with a leaf that nobody looks at.
             width = max(map(len, asked))
@@ -206,27 +203,23 @@ class TorchEngine:
 
     def _read(self, prompts: Sequence[Sequence[int]]) -> Iterator[tuple[list[int], PrefillCache]]:
         """Read prompts in batches; a beginning that several share is read once."""
-        model, num_levels = self._adapters.model, self._trie.num_levels
+        model, trie = self._adapters.model, self._trie
         families, alone = find_families(prompts)
-        for places in _batches([prompts[number] for number in alone]):
-            numbers = [alone[place] for place in places]
+        lengths = [len(prompts[index]) for index in alone]
+        for batch in batch_by_length(lengths, max_tokens=BATCH_TOKENS):
+            indices = [alone[index] for index in batch]
             with self._arithmetic():
-                read = PrefillCache.read(
-                    model, *self._pad([prompts[number] for number in numbers]), num_levels
-                )
-            yield numbers, read
+                read = PrefillCache(model, *self._pad([prompts[index] for index in indices]), trie)
+            yield indices, read
         for family in families:
             with self._arithmetic():
-                trunk = PrefillCache.read(model, *self._pad([prompts[family.trunk]]), num_levels)
+                trunk = PrefillCache(model, *self._pad([prompts[family.trunk]]), trie)
             for branches in batch_branches(family, prompts, BATCH_TOKENS):
                 shared = torch.tensor([branch.shared for branch in branches], device=self._device)
                 rest = [prompts[branch.number][branch.shared :] for branch in branches]
                 with self._arithmetic():
-                    read = trunk.fork(shared, *self._pad(rest), num_levels)
+                    read = trunk.fork(shared, *self._pad(rest))
                 yield [branch.number for branch in branches], read
-
-    def _policy(self, batch: Sequence[ItemQuery], input_ids: Tensor) -> Policy:
-        return make_policy(self._trie, self._vocabulary, self._fusion, batch, input_ids)
 
     def _pad(self, prompts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
         """Lay prompts out, padded on the left. Shape of each: (B, T)."""
@@ -237,7 +230,3 @@ class TorchEngine:
             input_ids[row, width - len(prompt) :] = torch.as_tensor(prompt)
             attention_mask[row, width - len(prompt) :] = 1
         return input_ids.to(self._device), attention_mask.to(self._device)
-
-
-def _batches(prompts: Sequence[Sequence[int]]) -> Iterator[list[int]]:
-    return batch_by_length([len(prompt) for prompt in prompts], max_tokens=BATCH_TOKENS)

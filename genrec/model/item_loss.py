@@ -1,6 +1,6 @@
 """The loss of items: each code told from its siblings, as the decoder will choose.
 
-The decoder normalises a code's odds over the children its node has (``genrec.decode.scores``), so
+The decoder normalises a code's odds over the children its node has (``genrec.decode.policy``), so
 that is what is trained: no effort goes into ruling out tokens that the trie rules out anyway, and a
 code without siblings costs nothing.
 """

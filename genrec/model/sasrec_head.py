@@ -2,7 +2,7 @@
 
 A small causal transformer over items instead of tokens. It sees every item as a whole, where the
 causal LM spells it code by code; the two find different items, and are pooled while decoding
-(``genrec.decode.fusion``).
+(``genrec.decode.policy``).
 
 An item's vector is one of its own, which is learned, plus those of its codes, which are a
 projection of what the codes stand for. So a new item, which has codes but was never learned, stands

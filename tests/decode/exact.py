@@ -5,7 +5,7 @@ leaf's path is a sequence of its own behind its prompt, with the model's ordinar
 tree, no pruning, no skipped step. The rule of scores is in ``policy``.
 
 It costs a forward pass for each leaf. Where an exact ranking is wanted for its own sake, ask
-``tree_beam_search`` for as many beams as there are leaves: it shares prefixes, and gives the same.
+``beam_search`` for as many beams as there are leaves: it shares prefixes, and gives the same.
 """
 
 from __future__ import annotations
@@ -14,10 +14,8 @@ import torch
 from torch import Tensor, nn
 from transformers import DynamicCache
 
-from genrec.decode.constraint import Constraint
 from genrec.decode.device_trie import DeviceTrie
-from genrec.decode.fusion import LogitFusion
-from genrec.decode.policy import PrefixBias, child_logprobs
+from genrec.decode.policy import Constraint, LogitFusion, Policy, PrefixBias, child_logprobs
 
 
 @torch.inference_mode()
@@ -104,12 +102,12 @@ def _score_paths(
     total = torch.zeros(logits.shape[:2], device=logits.device)
     for level in range(trie.num_levels):
         states = lineage[:, level].expand(len(logits), -1)
-        nodes, tokens, allowed = trie.expand(states, constraint)
+        nodes, tokens, allowed, scored, _ = Policy(trie, constraint).expand(states)
         among = logits[:, :, level].gather(-1, tokens)
         if fusion is not None:
             among = fusion.fuse(among, nodes)
         strength = None if bias is None else bias.strength_at(nodes)
-        logprobs = child_logprobs(among, allowed, trie.seen_at(nodes), strength)
+        logprobs = child_logprobs(among, allowed, scored, strength)
         taken = allowed & (tokens == paths[:, level, None])
         total += logprobs.masked_fill(~taken, 0).sum(dim=-1)
         total.masked_fill_(~taken.any(dim=-1), -torch.inf)

@@ -8,10 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genrec.decode.constraint import Constraint
 from genrec.decode.device_trie import DeviceTrie
-from genrec.decode.fusion import LogitFusion
-from genrec.decode.policy import PrefixBias
+from genrec.decode.policy import Constraint, LogitFusion, PrefixBias
 from genrec.decode.trie import Trie
 from tests.decode.exact import exact_scores
 from tests.decode.tries import CLOSE, FEW, paths_of, search

@@ -7,12 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genrec.decode import tree
-from genrec.decode.constraint import Constraint
 from genrec.decode.device_trie import DeviceTrie
-from genrec.decode.fusion import LogitFusion
-from genrec.decode.policy import Policy, PrefixBias
-from genrec.decode.prefill import PrefillCache
-from genrec.decode.tree import score_after
+from genrec.decode.policy import Constraint, LogitFusion, Policy, PrefixBias
+from genrec.decode.tree import PrefillCache, score_after
 from genrec.decode.trie import Trie
 from tests.decode.exact import exact_scores
 
@@ -49,7 +46,7 @@ def test_leaves_are_scored_as_the_oracle_does(
         bias = PrefixBias.build(trie, [{(int(trie.tokens[1]),): 1.5}, {}])
     leaves = torch.tensor([data.draw(st.lists(leaf, min_size=3, max_size=3)) for _ in range(2)])
     exact = exact_scores(model, input_ids, mask, trie, constraint, fusion=fusion, bias=bias)
-    read = PrefillCache.read(model, input_ids, mask, trie.num_levels)
+    read = PrefillCache(model, input_ids, mask, trie)
     found = score_after(read, Policy(trie, constraint, fusion, bias), leaves)
     torch.testing.assert_close(found, exact.gather(1, leaves), **CLOSE)
     again = score_after(read, Policy(trie, constraint, fusion, bias), leaves)
@@ -61,7 +58,7 @@ def test_many_leaves_are_scored_in_parts(qwen3, prompts, monkeypatch):
     trie = trie_of(4, 40)
     input_ids, mask = prompts(4, 3)
     everything = torch.arange(trie.num_leaves).expand(3, -1)
-    read = PrefillCache.read(qwen3, input_ids, mask, trie.num_levels)
+    read = PrefillCache(qwen3, input_ids, mask, trie)
     exact = exact_scores(qwen3, input_ids, mask, trie)
     torch.testing.assert_close(score_after(read, Policy(trie), everything), exact, **CLOSE)
     assert score_after(read, Policy(trie), everything[:, :0]).shape == (3, 0)
@@ -81,10 +78,10 @@ def test_branches_of_a_prompt_are_read_as_whole_prompts_are(model, seed, data):
     rest_ids = torch.tensor([[7] * (width - len(rest)) + rest for rest in rests])
     rest_mask = torch.tensor([[0] * (width - len(rest)) + [1] * len(rest) for rest in rests])
     ids = torch.tensor([trunk])
-    read = PrefillCache.read(model, ids, torch.ones_like(ids), trie.num_levels)
+    read = PrefillCache(model, ids, torch.ones_like(ids), trie)
     # The trunk may have been decoded from before: what was appended must not be seen.
     score_after(read, Policy(trie), leaves[:1])
-    branches = read.fork(torch.tensor(shared), rest_ids, rest_mask, trie.num_levels)
+    branches = read.fork(torch.tensor(shared), rest_ids, rest_mask)
     found = score_after(branches, Policy(trie), leaves)
     for number, (count, rest) in enumerate(zip(shared, rests, strict=True)):
         whole = torch.tensor([[*trunk[:count], *rest]])
@@ -94,6 +91,5 @@ def test_branches_of_a_prompt_are_read_as_whole_prompts_are(model, seed, data):
 
 def test_a_trie_of_another_vocabulary_is_refused(qwen3, prompts):
     trie = DeviceTrie.from_trie(Trie.build([[0, 100], [1, 101]]))
-    read = PrefillCache.read(qwen3, *prompts(0, 1), 2)
-    with pytest.raises(ValueError, match="another vocabulary"):
-        score_after(read, Policy(trie), torch.tensor([[0]]))
+    with pytest.raises(ValueError, match="token 101, the model knows 48"):
+        PrefillCache(qwen3, *prompts(0, 1), trie)

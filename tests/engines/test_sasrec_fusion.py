@@ -8,7 +8,7 @@ import torch
 
 from genrec.data import Dataset
 from genrec.decode.device_trie import DeviceTrie
-from genrec.decode.fusion import LogitFusion
+from genrec.decode.policy import LogitFusion
 from genrec.decode.trie import Trie
 from genrec.engines.base import ItemQuery
 from genrec.engines.torch import TorchEngine

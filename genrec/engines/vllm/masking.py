@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from genrec.decode.constraint import Constraint
 from genrec.decode.device_trie import trailing_states
+from genrec.decode.policy import Constraint, Policy
 from genrec.engines.vllm.served import Catalogue
 from genrec.schema import SemanticId
 
@@ -110,14 +110,12 @@ def _mask_group(logits: Tensor, rows: Tensor, tails: Tensor, writers: Sequence[W
     if not len(writing):
         return
     chosen = [writers[number] for number in writing.tolist()]
-    constraint = None
-    if any(len(writer.exclude) or writer.candidates is not None for writer in chosen):
-        constraint = Constraint.build(
-            trie,
-            exclude=[writer.exclude for writer in chosen],
-            candidates=[writer.candidates for writer in chosen],
-        )
-    _, tokens, allowed = trie.expand(states[writing], constraint)
+    constraint = Constraint.build(
+        trie,
+        exclude=[writer.exclude for writer in chosen],
+        candidates=[writer.candidates for writer in chosen],
+    )
+    _, tokens, allowed, *_ = Policy(trie, constraint).expand(states[writing])
     kept = torch.zeros(len(writing), logits.shape[1], dtype=torch.bool, device=logits.device)
     row, child = allowed.nonzero(as_tuple=True)
     kept[row, tokens[row, child]] = True

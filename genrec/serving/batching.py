@@ -100,11 +100,12 @@ class Batcher:
         await asyncio.gather(*self._running, return_exceptions=True)
         self._executor.shutdown()
 
-    async def ask(self, kind: Kind, question: Any, answer: Answer) -> Any:
+    async def ask(self, kind: Kind | None, question: Any, answer: Answer) -> Any:
         """Return the answer to one question.
 
         Args:
-            kind: Only questions of equal kinds share a batch.
+            kind: Only questions of equal kinds share a batch; None: exclusive work, which
+                takes as long as it takes.
             question: Passed on.
             answer: Called in a thread with the batch's questions; that of its first one is used.
 
@@ -112,8 +113,18 @@ class Batcher:
             Overloaded: The queue is full, or the wait was too long.
             GenrecError: What ``answer`` raised for this question.
         """
+        if len(self._waiting) >= self._limits.queue_size:
+            self._metrics.refused.labels("queue").inc()
+            raise Overloaded(
+                f"{len(self._waiting)} requests wait for the engine already; ask again later"
+            )
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Job(kind, question, answer, future))
+        self._arrived.set()
+        if kind is None:
+            return await future
         try:
-            return await asyncio.wait_for(self._put(kind, question, answer), self._limits.timeout_s)
+            return await asyncio.wait_for(future, self._limits.timeout_s)
         except TimeoutError:
             self._metrics.refused.labels("timeout").inc()
             raise Overloaded(
@@ -126,19 +137,8 @@ class Batcher:
         Raises:
             Overloaded: The queue is full.
         """
-        done: T = await self._put(None, None, lambda _: [work()])
+        done: T = await self.ask(None, None, lambda _: [work()])
         return done
-
-    def _put(self, kind: Kind | None, question: Any, answer: Answer) -> asyncio.Future[Any]:
-        if len(self._waiting) >= self._limits.queue_size:
-            self._metrics.refused.labels("queue").inc()
-            raise Overloaded(
-                f"{len(self._waiting)} requests wait for the engine already; ask again later"
-            )
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Job(kind, question, answer, future))
-        self._arrived.set()
-        return future
 
     async def _run(self) -> None:
         while True:

@@ -91,7 +91,19 @@ class Guard:
                 response = error_response(500, "internal", "a fault of the server; it was logged")
                 await response(scope, receive, watched_send)
         finally:
-            self._record(scope, status or 499, time.perf_counter() - start)
+            seconds = time.perf_counter() - start
+            route = getattr(scope.get("route"), "path", "none")
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            self._metrics.requests.labels(method, route, str(status or 499)).inc()
+            self._metrics.request_seconds.labels(route).observe(seconds)
+            log(
+                "request",
+                method=method,
+                route=route,
+                status=status or 499,
+                took_ms=round(seconds * 1000, 1),
+                key=scope.get("state", {}).get("key"),
+            )
 
     def _refuse(self, scope: Scope) -> ASGIApp | None:
         headers = dict(scope["headers"])
@@ -126,20 +138,6 @@ class Guard:
             "rate_limited",
             f"too many requests; try again in {wait_s:.2f} s",
             {"Retry-After": str(math.ceil(wait_s))},
-        )
-
-    def _record(self, scope: Scope, status: int, seconds: float) -> None:
-        route = getattr(scope.get("route"), "path", "none")
-        method = scope["method"] if scope["method"] in _METHODS else "other"
-        self._metrics.requests.labels(method, route, str(status)).inc()
-        self._metrics.request_seconds.labels(route).observe(seconds)
-        log(
-            "request",
-            method=method,
-            route=route,
-            status=status,
-            took_ms=round(seconds * 1000, 1),
-            key=scope.get("state", {}).get("key"),
         )
 
 

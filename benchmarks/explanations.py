@@ -31,7 +31,12 @@ from unittest.mock import patch
 import numpy as np
 
 from genrec.engines import torch as torch_engine
-from genrec.interests.explain.deletion import MAX_EVIDENCE, Explanation, Question, score_deletions
+from genrec.interests.explain.deletion import (
+    MAX_EVIDENCE,
+    Attribution,
+    Explanation,
+    score_deletions,
+)
 from genrec.recommender import Recommender
 from genrec.schema import Request
 
@@ -99,9 +104,9 @@ def compare(
         lone = frozenset(effect.place for effect in ranked[:MAX_EVIDENCE])
         places = [effect.place for effect in why.effects]
         deleted = [named, lone, *draw(places, {named, lone}, rng)]
-        question = Question(request, item_id, why.num_unread)
-        score_deletions([question], recommender.score_many, [deleted])
-        left = np.array([question.scores[one] for one in deleted])
+        attribution = Attribution(request, item_id, why.num_unread)
+        score_deletions([attribution], recommender.score_many, [deleted])
+        left = np.array([attribution.scores[events] for events in deleted])
         by_named, by_lone, *by_chance = (why.score - left).tolist()
         wins.append(np.mean([by_named > one for one in by_chance]))
         lone_wins.append(np.mean([by_lone > one for one in by_chance]))

@@ -177,7 +177,7 @@ def check_evidence(answer: Answer) -> tuple[int, int]:
     Counted anew from the events, by other means than the check.
     """
     table = answer.table
-    named = {claim.interest: claim.events for _, claim in answer.summary.form.claims()}
+    named = {claim.interest: claim.events for _, claim in answer.summary.content.claims()}
     told = [name for name in table.names.values() if name in named]
     held = 0
     for name in told:

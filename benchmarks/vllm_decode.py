@@ -178,7 +178,7 @@ async def in_process(
     from vllm.sampling_params import BeamSearchParams
     from vllm.v1.engine.async_llm import AsyncLLM
 
-    from genrec.engines.vllm.masking import Writer
+    from genrec.engines.vllm.masking import RowFilters
     from genrec.engines.vllm.search import Search
     from genrec.engines.vllm.served import served_here
 
@@ -191,8 +191,8 @@ async def in_process(
     search = Search(engine, os.environ["GENREC_SEARCH_KEY"], ENGINE["max_model_len"])
 
     async def ours(prompts: list[list[int]]) -> Answers:
-        writers = [Writer(catalogue)] * len(prompts)
-        found = await search.items(prompts, writers, NUM_BEAMS, None)
+        row_filters = [RowFilters(catalogue)] * len(prompts)
+        found = await search.items(prompts, row_filters, NUM_BEAMS, None)
         return [world.by_codes(one.rows, one.scores) for one in found]
 
     class Theirs(BeamSearchOnlineMixin):

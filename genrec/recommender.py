@@ -22,7 +22,7 @@ from genrec.engines.base import Engine, ItemQuery
 from genrec.engines.torch import TorchEngine
 from genrec.errors import ConfigError
 from genrec.graph.user_item_path import user_item_path
-from genrec.interests.explain.deletion import Explanation, Question, explain_items
+from genrec.interests.explain.deletion import Attribution, Explanation, explain_items
 from genrec.interests.profile.buckets import NEXT_EVENTS
 from genrec.interests.profile.interests import MIN_EVIDENCE
 from genrec.interests.summary.check import Summary
@@ -198,7 +198,7 @@ class Recommender(BaseRecommender):
         """
         starts = self._run.encoder.starts([request.history for request, _ in questions])
         asked = [
-            Question(request, item_id, start)
+            Attribution(request, item_id, start)
             for (request, item_id), start in zip(questions, starts, strict=True)
         ]
 

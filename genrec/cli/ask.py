@@ -115,9 +115,10 @@ def interests(
         expected = evolution.next_event(TOP)
     if as_json:
         content = asdict(summary) | {
-            "form": summary.form.model_dump(),
+            "summary": summary.content.model_dump(),
             "next": [{"name": name, "probability": share} for name, share in expected],
         }
+        del content["content"]
         if evolution is not None:
             content["evolution"] = evolution.to_json()
         typer.echo(json.dumps(content, ensure_ascii=False, indent=2))

@@ -162,10 +162,12 @@ def report_table(report: dict[str, Any]) -> Table:
     table.add_row("asked by", f"{asked} · examples {report['examples']}")
     usage = report["usage"]
     table.add_row("requests", " · ".join(_facts(usage)))
-    asked_for = usage["lists"]
-    share = usage["failed_lists"] / asked_for if asked_for else 0.0
+    asked_for = usage["tasks"]
+    share = usage["failed_tasks"] / asked_for if asked_for else 0.0
     kinds = ", ".join(f"{kind} {number}" for kind, number in usage["failures"].items()) or "none"
-    table.add_row("failed", f"{usage['failed_lists']} of {asked_for} lists ({share:.2%}) · {kinds}")
+    table.add_row(
+        "failed", f"{usage['failed_tasks']} of {asked_for} answers ({share:.2%}) · {kinds}"
+    )
     dropped = ", ".join(f"{kind} {number}" for kind, number in usage["dropped"].items()) or "none"
     table.add_row("left out of answers", dropped)
     bias = report["position_bias"]

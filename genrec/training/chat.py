@@ -29,7 +29,7 @@ from genrec.data import Dataset
 from genrec.errors import GenrecError
 from genrec.interests.profile.buckets import SUMMARY_LISTS, SummaryList
 from genrec.interests.summary.codec import fixed_pieces
-from genrec.interests.summary.schema import Claim, SummaryForm
+from genrec.interests.summary.schema import Claim, SummaryContent
 from genrec.interests.summary.templates import NOT_ENOUGH, write_statement
 from genrec.model.scratch import PAD_TOKEN, ScratchConfig, make_model, train_tokenizer
 from genrec.progress import console, error_line
@@ -141,14 +141,14 @@ class ExampleSampler:
             own: SummaryList = "emerging" if found[0] > half else "long_term"
             lists["fading" if found[-1] <= half else own][name] = found[::-1]
         said = [write_statement(kind, list(named)) for kind, named in lists.items() if named]
-        form = SummaryForm(
+        content = SummaryContent(
             **{
                 kind: [Claim(interest=name, events=found[:3]) for name, found in named.items()]
                 for kind, named in lists.items()
             },
             summary=" ".join(said) or NOT_ENOUGH,
         )
-        answer = json.dumps(form.model_dump(), ensure_ascii=False)
+        answer = json.dumps(content.model_dump(), ensure_ascii=False)
         build = self._writer.interests(request, sorted({*held, *others}))
         return ChatExample(build(events), answer)
 

@@ -370,11 +370,11 @@ class ZeroShotRecommender(BaseRecommender):
     @contextmanager
     def _counted(self) -> Iterator[None]:
         """Count one requested answer, and whether it failed."""
-        self.usage.lists += 1
+        self.usage.tasks += 1
         try:
             yield
         except ChatError:
-            self.usage.failed_lists += 1
+            self.usage.failed_tasks += 1
             raise
 
     def _note(self) -> str:

@@ -12,7 +12,7 @@ from genrec.interests.profile.buckets import SUMMARY_LISTS
 from genrec.interests.profile.interests import MIN_EVIDENCE
 from genrec.interests.summary.check import Summary, check_summary, coarse_names
 from genrec.interests.summary.codec import MAX_NAMED
-from genrec.interests.summary.schema import MAX_SUMMARY_CHARS, SummaryForm, json_schema
+from genrec.interests.summary.schema import MAX_SUMMARY_CHARS, SummaryContent, json_schema
 from genrec.schema import History, Request
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.zero_shot.chat import ChatModel, ResponseFormat
@@ -85,7 +85,7 @@ class Summarizer:
         return sorted(list(listed)[:MAX_NAMES])
 
 
-def _rename(said: SummaryForm, raw: Mapping[str, str]) -> SummaryForm:
+def _rename(said: SummaryContent, raw: Mapping[str, str]) -> SummaryContent:
     """Replace quoted names by the original ones."""
     changed = {quoted: name for quoted, name in raw.items() if quoted != name}
     if not changed:
@@ -96,7 +96,7 @@ def _rename(said: SummaryForm, raw: Mapping[str, str]) -> SummaryForm:
     for name in SUMMARY_LISTS:
         for claim in content[name]:
             claim["interest"] = changed.get(claim["interest"], claim["interest"])
-    return SummaryForm.model_validate({**content, "summary": text})
+    return SummaryContent.model_validate({**content, "summary": text})
 
 
 def _response_format(names: Sequence[str], numbers: Sequence[int]) -> ResponseFormat:
@@ -120,14 +120,14 @@ def _response_format(names: Sequence[str], numbers: Sequence[int]) -> ResponseFo
     return ResponseFormat("summary", json_schema(names, numbers), "\n".join([*rules, ""]))
 
 
-def _parse(content: Any) -> SummaryForm:
+def _parse(content: Any) -> SummaryContent:
     """Return the summary.
 
     Raises:
         ValueError: It does not match the format.
     """
     try:
-        return SummaryForm.model_validate(content)
+        return SummaryContent.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the answer"

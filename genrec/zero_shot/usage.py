@@ -21,8 +21,8 @@ class Usage:
         answer_tokens: Likewise.
         failures: Requests without a usable answer, by kind.
         repaired: Answers that were usable only after one repair.
-        lists: Rankings, summaries and ratings requested.
-        failed_lists: How many of these failed.
+        tasks: Rankings, summaries and ratings asked for.
+        failed_tasks: How many of these failed.
         dropped: Parts of answers that were discarded, by kind, such as titles of no item.
     """
 
@@ -36,8 +36,8 @@ class Usage:
     failures: Counter[str] = field(default_factory=Counter)
     repaired: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
-    lists: int = 0
-    failed_lists: int = 0
+    tasks: int = 0
+    failed_tasks: int = 0
 
     @property
     def cost(self) -> float:
@@ -60,8 +60,8 @@ class Usage:
             "prompt_tokens": self.prompt_tokens,
             "answer_tokens": self.answer_tokens,
             "cost": self.cost,
-            "lists": self.lists,
-            "failed_lists": self.failed_lists,
+            "tasks": self.tasks,
+            "failed_tasks": self.failed_tasks,
             "failed": self.failed,
             "failures": dict(sorted(self.failures.items())),
             "repaired": self.repaired,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from genrec.interests.profile.buckets import SUMMARY_LISTS, classify
 from genrec.interests.profile.interests import find_interests
 from genrec.interests.summary.check import check_summary
-from genrec.interests.summary.schema import Claim, SummaryForm, json_schema
+from genrec.interests.summary.schema import Claim, SummaryContent, json_schema
 from genrec.interests.summary.templates import (
     NOT_ENOUGH,
     find_names,
@@ -39,12 +39,12 @@ def history(letters: str) -> History:
     return History("u", tuple(Event("u", f"{one}{day % 4}", day * 86_400) for day, one in days))
 
 
-def form(summary: str = "", **lists: dict[str, list[int]]) -> SummaryForm:
+def form(summary: str = "", **lists: dict[str, list[int]]) -> SummaryContent:
     claims = {
         name: [Claim(interest=one, events=cited) for one, cited in lists.get(name, {}).items()]
         for name in SUMMARY_LISTS
     }
-    return SummaryForm(**claims, summary=summary)
+    return SummaryContent(**claims, summary=summary)
 
 
 ANY_NAME = st.sampled_from([*NAMES, "no such thing"])
@@ -65,7 +65,9 @@ SENTENCES = st.lists(
     max_size=4,
 ).map(" ".join)
 FORMS = st.builds(
-    SummaryForm, **dict.fromkeys(SUMMARY_LISTS, ANY_LIST), summary=SENTENCES | st.text(max_size=50)
+    SummaryContent,
+    **dict.fromkeys(SUMMARY_LISTS, ANY_LIST),
+    summary=SENTENCES | st.text(max_size=50),
 )
 CALM = settings(deadline=None)
 HISTORIES = st.text("abcdx", max_size=24).map(history)
@@ -76,10 +78,10 @@ HISTORIES = st.text("abcdx", max_size=24).map(history)
 def test_everything_named_has_its_evidence(said, events, least):
     summary = check_summary(said, events, TABLE, least)
     counted = Counter(event.item_id[0] for event in events.events)
-    named = [claim.interest for _, claim in summary.form.claims()]
+    named = [claim.interest for _, claim in summary.content.claims()]
     assert sorted(named) == sorted(interest.name for interest in summary.interests)
     assert len(named) == len(set(named))
-    for _, claim in summary.form.claims():
+    for _, claim in summary.content.claims():
         letter = "abcd"[NAMES.index(claim.interest)]
         assert counted[letter] >= least
         cited = [events.events[number - 1].item_id[0] for number in claim.events]
@@ -87,7 +89,7 @@ def test_everything_named_has_its_evidence(said, events, least):
         assert len(set(claim.events)) == len(claim.events)
     assert set(find_names(summary.words, NAMES)) <= set(named)
     assert not set(summary.unsupported) & set(named)
-    assert summary.words == summary.form.summary
+    assert summary.words == summary.content.summary
     assert 0 <= summary.miscited <= summary.cited
     if not any(counted[letter] >= least for letter in "abcd"):
         assert summary.words == NOT_ENOUGH and summary.interests == ()
@@ -98,7 +100,7 @@ def test_everything_named_has_its_evidence(said, events, least):
 def test_lists_and_sentences_of_ours_follow_the_events(said, events):
     summary = check_summary(said, events, TABLE)
     of = {one.name: one for one in find_interests(events, TABLE, max_interests=9)}
-    for name, claim in summary.form.claims():
+    for name, claim in summary.content.claims():
         assert name == classify(of[claim.interest], events, TABLE)[0]
     told: list[str] = []
     for sentence in split_sentences(summary.words, NAMES):
@@ -113,8 +115,8 @@ def test_lists_and_sentences_of_ours_follow_the_events(said, events):
 @given(FORMS, HISTORIES)
 def test_what_was_checked_passes_again_as_it_is(said, events):
     once = check_summary(said, events, TABLE)
-    again = check_summary(once.form, events, TABLE)
-    assert again.form == once.form and again.by_model
+    again = check_summary(once.content, events, TABLE)
+    assert again.content == once.content and again.by_model
     assert not again.unsupported and not again.moved and not again.removed and not again.miscited
 
 
@@ -134,7 +136,7 @@ GROWING = history("aaaaaabbb")
 
 def test_evidence_is_all_events_those_cited_first():
     summary = check_summary(form(emerging={"garden · roses": [9]}), GROWING, TABLE)
-    assert summary.form.emerging == [Claim(interest="garden · roses", events=[9, 8, 7])]
+    assert summary.content.emerging == [Claim(interest="garden · roses", events=[9, 8, 7])]
     assert (summary.cited, summary.miscited) == (1, 0)
     roses = summary.interests[0]
     assert roses.evidence == GROWING.events[6:]
@@ -143,7 +145,7 @@ def test_evidence_is_all_events_those_cited_first():
 def test_citations_of_other_events_are_dropped_and_counted():
     said = form(emerging={"garden · roses": [1, 8, 8, 0, 99]}, fading={"cakes": [3]})
     summary = check_summary(said, GROWING, TABLE)
-    assert summary.form.emerging[0].events == [8, 9, 7]
+    assert summary.content.emerging[0].events == [8, 9, 7]
     assert (summary.cited, summary.miscited) == (6, 5)
     assert summary.unsupported == ("cakes",)
 
@@ -161,7 +163,7 @@ def test_a_list_that_is_true_gives_way_to_a_more_telling_one():
     ):
         summary = check_summary(said, GROWING, TABLE)
         assert summary.names("fading") == ["tea"] and not summary.names("long_term")
-        assert summary.form.fading[0].events[:3] == [1, 2, 3] and not summary.moved
+        assert summary.content.fading[0].events[:3] == [1, 2, 3] and not summary.moved
 
 
 def test_what_no_sentence_says_is_said_in_our_wordings():
@@ -204,7 +206,7 @@ def test_nothing_true_is_counted_from_the_events_instead():
     summary = check_summary(form("Turning to cakes.", emerging={"cakes": [1, 2]}), GROWING, TABLE)
     assert not summary.by_model and summary.unsupported == ("cakes",)
     assert summary.words == "Turning to garden · roses. Moving away from tea."
-    assert summary.form.emerging[0].events == [9, 8, 7]
+    assert summary.content.emerging[0].events == [9, 8, 7]
 
 
 def test_more_evidence_can_be_asked_for():
@@ -219,7 +221,7 @@ def test_too_little_history_says_so(letters):
     said = form("Turning to tea.", emerging={"tea": [1, 2]})
     summary = check_summary(said, history(letters), TABLE)
     assert summary.words == NOT_ENOUGH and summary.interests == ()
-    assert summary.form == form(NOT_ENOUGH) and summary.unsupported == ("tea",)
+    assert summary.content == form(NOT_ENOUGH) and summary.unsupported == ("tea",)
 
 
 def test_what_began_late_is_emerging_where_it_is_foreseen_to_go_on():
@@ -239,7 +241,7 @@ def test_events_at_one_instant_count_in_their_order():
         Event("u", event.item_id, 7, review="") for event in history("aaaaaabbb").events
     )
     summary = check_summary(form(emerging={"garden · roses": []}), History("u", at_once), TABLE)
-    assert summary.by_model and len(summary.form.emerging[0].events) == 3
+    assert summary.by_model and len(summary.content.emerging[0].events) == 3
     assert summary.interests[0].first_seen == summary.interests[0].last_seen == 7
 
 
@@ -247,7 +249,7 @@ def test_a_table_without_names_names_groups():
     nameless = SemanticIdTable(ITEMS, TABLE.codes, 4, TABLE.centroids, {})
     summary = check_summary(form(emerging={"group 1": [9]}), GROWING, nameless)
     assert summary.names("emerging") == ["group 1"] and summary.by_model
-    assert check_summary(summary.form, GROWING, nameless).words == summary.words
+    assert check_summary(summary.content, GROWING, nameless).words == summary.words
 
 
 def test_the_schema_is_what_the_form_reads():

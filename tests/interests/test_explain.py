@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from genrec.engines.base import ItemQuery
 from genrec.errors import DataError
 from genrec.graph.user_item_path import user_item_path
-from genrec.interests.explain.deletion import MAX_EVIDENCE, MIN_EFFECT, Question, explain_items
+from genrec.interests.explain.deletion import MAX_EVIDENCE, MIN_EFFECT, Attribution, explain_items
 from genrec.interests.explain.explanation_text import MAX_TITLE_CHARS, Named, write_sentence
 from genrec.recommender import Recommender
 from genrec.schema import Event, History, Item, Request
@@ -32,8 +32,8 @@ def history(items, event_type="purchase"):
 
 def ask(items, score, item_id="c", start=0, **fields):
     """Explain an item to a history, with a scorer of our own."""
-    question = Question(Request(history(items), **fields), item_id, start)
-    return explain_items([question], score, TABLE, str.upper)[0]
+    attribution = Attribution(Request(history(items), **fields), item_id, start)
+    return explain_items([attribution], score, TABLE, str.upper)[0]
 
 
 def additive(effects):

@@ -104,7 +104,7 @@ def test_deleting_the_evidence_deletes_the_claim(run, histories, engine):
         for interest in summarize([history], engine, SummaryCodec(run.encoder))[0].interests:
             rest = tuple(event for event in history.events if event not in interest.evidence)
             without = summarize([History("u", rest)], engine, SummaryCodec(run.encoder))[0]
-            assert interest.name not in [claim.interest for _, claim in without.form.claims()]
+            assert interest.name not in [claim.interest for _, claim in without.content.claims()]
             assert interest.name not in find_names(without.words, coarse_names(run.table))
             assert interest not in without.interests
             gone += 1
@@ -130,8 +130,8 @@ def test_too_little_history_says_so(run, histories, engine):
         History("codes nobody shares", tuple(lonely.values())),
     ]
     for summary in summarize(short, engine, SummaryCodec(run.encoder)):
-        assert summary.words == summary.form.summary == NOT_ENOUGH
-        assert summary.interests == () and not list(summary.form.claims())
+        assert summary.words == summary.content.summary == NOT_ENOUGH
+        assert summary.interests == () and not list(summary.content.claims())
 
 
 def test_events_at_one_instant_and_reviews_in_any_script(run, histories, engine):
@@ -142,7 +142,7 @@ def test_events_at_one_instant_and_reviews_in_any_script(run, histories, engine)
     one, other = summarize(
         [History("u", tuple(bare)), History("u", tuple(loud))], engine, SummaryCodec(run.encoder)
     )
-    assert one.interests and one.form == other.form
+    assert one.interests and one.content == other.content
     assert all(interest.first_seen == 9 for interest in one.interests)
 
 

@@ -33,10 +33,10 @@ def test_every_request_ends_and_a_rerun_asks_nothing_again(faulty, data, chain, 
     took = time.monotonic() - begin
     usage = recommender.usage
     failed = [not answer for answer in answers]
-    assert len(answers) == len(requests) == usage.lists
+    assert len(answers) == len(requests) == usage.tasks
     assert all(len(answer) == 6 for answer in answers if answer)
     # Nothing that failed was replaced, and nothing was left uncounted.
-    assert 0 < sum(failed) == usage.failed_lists == usage.failed < len(requests) / 2
+    assert 0 < sum(failed) == usage.failed_tasks == usage.failed < len(requests) / 2
     assert usage.retries > 0 and usage.repaired > 0
     assert len(faulty.faults) > 10, faulty.faults
     # Every request may take attempts x timeout and the waits; 16 are under way at a time.

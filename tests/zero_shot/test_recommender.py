@@ -49,7 +49,7 @@ def test_only_real_items_in_the_models_order(chat_model, chain, requests, method
         assert len(set(ids)) == 15 and set(ids) <= set(data.item_index)
         assert set(ids[:8]) == {item.item_id for item in recommender._candidates([request])[0]}
     report = recommender.report()
-    assert report["usage"]["lists"] == 10 and report["usage"]["failed_lists"] == 0
+    assert report["usage"]["tasks"] == 10 and report["usage"]["failed_tasks"] == 0
     assert report["position_bias"]["lists"] == 20
     assert report["position_bias"]["agreement"] is not None
 
@@ -150,7 +150,7 @@ def test_the_commands(chat_model, chain, tmp_path):
         list(report["rankers"])[:2] == ["zero-shot", "genrec"] and "item-knn" in report["rankers"]
     )
     assert report["rankers"]["zero-shot"]["filtered"]["invalid_rate"] == 0
-    assert report["zero_shot"]["usage"]["lists"] == 24
+    assert report["zero_shot"]["usage"]["tasks"] == 24
     assert report["zero_shot"]["position_bias"]["lists"] == 48
     succeed(genrec("lint-report", out))
     shown = succeed(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from genrec.interests.summary.check import check_summary
-from genrec.interests.summary.schema import SummaryForm
+from genrec.interests.summary.schema import SummaryContent
 from genrec.schema import Event, History, Item
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.zero_shot.chat import ChatError
@@ -60,8 +60,8 @@ def test_a_true_answer_passes_and_names_come_back_unquoted():
     summary = summarize(model)
     assert summary.by_model and not summary.unsupported and summary.miscited == 0
     assert summary.words == f"Loves {NAMES[1]}. Has left tea behind."
-    assert summary.form.emerging[0].interest == NAMES[1]
-    assert summary.form.emerging[0].events == [7, 6]
+    assert summary.content.emerging[0].interest == NAMES[1]
+    assert summary.content.emerging[0].events == [7, 6]
     prompt = model.asked[0][-1]["content"]
     assert "- [1] start" in prompt and "- [7] " in prompt and f'- "{quoted}"' in prompt
     assert "[9]" not in prompt
@@ -77,7 +77,7 @@ def test_what_is_not_true_is_dropped_and_counted():
     model = Watched(json.dumps(said))
     summary = summarize(model)
     assert summary.unsupported == ("cakes",) and summary.moved == ("tea",)
-    assert summary.form.fading[0].events[0] == 1 and "cakes" not in summary.words
+    assert summary.content.fading[0].events[0] == 1 and "cakes" not in summary.words
     assert model.usage.dropped == {
         "interest without evidence": 1,
         "event that shows another interest": 4,
@@ -87,7 +87,7 @@ def test_what_is_not_true_is_dropped_and_counted():
 
 def test_the_same_checks_as_for_a_tuned_model():
     said = answer("Turning to cakes.", recent={"tea": [3], "cakes": [1]}, long_term={"tea": [2]})
-    form = SummaryForm.model_validate(said)
+    form = SummaryContent.model_validate(said)
     assert summarize(Watched(json.dumps(said))) == check_summary(form, GROWING, TABLE)
 
 

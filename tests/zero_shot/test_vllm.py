@@ -68,13 +68,13 @@ def test_a_thousand_requests_name_only_real_items_and_candidates(connect, reques
                 assert set(ids) == {item.item_id for item in items}
         asked += len(answers)
         usage = recommender.usage
-        assert usage.lists == count
+        assert usage.tasks == count
         if method == "open":
             # So small a model may name nothing that exists; then that is what is counted.
             named = sum(map(len, answers)) + sum(usage.dropped.values())
-            assert named >= count - usage.failed_lists
+            assert named >= count - usage.failed_tasks
         else:
-            assert usage.failed_lists == 0 and all(answers)
+            assert usage.failed_tasks == 0 and all(answers)
     assert asked == 1000
 
 
@@ -92,7 +92,7 @@ def test_interests_and_ratings(connect, requests, data):
     names = set(recommender.table.names.values())
     for request in requests[:8]:
         summary = recommender.interests_many([request.history])[0]
-        assert summary.words and summary.words == summary.form.summary
+        assert summary.words and summary.words == summary.content.summary
         for interest in summary.interests:
             assert interest.name in names and len(interest.evidence) >= 2
             assert set(interest.evidence) <= set(request.history.events)

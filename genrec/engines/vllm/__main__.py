@@ -132,15 +132,15 @@ def model_of(arguments: list[str]) -> str:
 
 def value_of(name: str, arguments: list[str]) -> str | None:
     """Return what was typed for an argument; None where it was left out."""
-    found = None
-    for place, argument in enumerate(arguments):
+    newest = None
+    for index, argument in enumerate(arguments):
         typed, equals, value = argument.partition("=")
         if typed.replace("_", "-") == name:
             if equals:
-                found = value
-            elif place + 1 < len(arguments):
-                found = arguments[place + 1]
-    return found
+                newest = value
+            elif index + 1 < len(arguments):
+                newest = arguments[index + 1]
+    return newest
 
 
 def _saved_dtype(base: Path) -> str:

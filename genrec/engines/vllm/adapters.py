@@ -49,10 +49,10 @@ class ServerAdapters:
         """
         if name is None:
             return None
-        if (found := self._models.lora_requests.get(name)) is None:
+        if (adapter := self._models.lora_requests.get(name)) is None:
             loaded = ", ".join(self.names) or "none"
             raise UnknownAdapter(f"no adapter '{name}' is loaded (loaded: {loaded}); load it first")
-        return found
+        return adapter
 
     async def load(self, name: str, path: Path) -> None:
         """Load an adapter; the same one again under its name is no error.

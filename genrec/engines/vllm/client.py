@@ -116,7 +116,7 @@ class VllmEngine:
 
     def items(self, queries: Sequence[ItemQuery], k: int) -> list[FoundItems]:
         """See ``Engine.items``."""
-        found = []
+        found: list[FoundItems] = []
         for start in range(0, len(queries), PROMPTS_AT_ONCE):
             batch = queries[start : start + PROMPTS_AT_ONCE]
             answer = self._ask(
@@ -142,12 +142,12 @@ class VllmEngine:
             answer = self._ask(
                 "/genrec/scores",
                 [query.prompt for query in batch],
-                rows=[list(map(int, one)) for one in rows[start : start + len(batch)]],
+                rows=[list(map(int, wanted)) for wanted in rows[start : start + len(batch)]],
                 **_steering(batch),
             )
             scores += [
-                np.array([-np.inf if one is None else one for one in found], dtype=np.float32)
-                for found in answer["scores"]
+                np.array([-np.inf if score is None else score for score in row], dtype=np.float32)
+                for row in answer["scores"]
             ]
         return scores
 

@@ -23,7 +23,7 @@ EXCLUDE, CANDIDATES = "genrec_exclude", "genrec_candidates"
 
 
 @dataclass(frozen=True, eq=False)
-class Writer:
+class RowFilters:
     """What one request may name: a table as it was when the request came, and its filters.
 
     Attributes:
@@ -65,23 +65,25 @@ def read_filters(extra_args: Mapping[str, Any] | None) -> dict[str, list[str | i
     return filters
 
 
-def make_writer(
-    catalogue: Catalogue, filters: Mapping[str, list[str | int]], strict: bool = False
-) -> Writer:
+def resolve_filters(
+    catalogue: Catalogue, named: Mapping[str, list[str | int]], strict: bool = False
+) -> RowFilters:
     """Turn filters into rows of a table.
 
     Raises:
         DataError: ``strict``, and a filter names an item that is not there.
     """
-    candidates = filters.get(CANDIDATES)
-    return Writer(
+    candidates = named.get(CANDIDATES)
+    return RowFilters(
         catalogue,
-        catalogue.rows(filters.get(EXCLUDE, ()), strict),
+        catalogue.rows(named.get(EXCLUDE, ()), strict),
         None if candidates is None else catalogue.rows(candidates, strict),
     )
 
 
-def mask_items(logits: Tensor, rows: Tensor, tails: Tensor, writers: Sequence[Writer]) -> None:
+def mask_items(
+    logits: Tensor, rows: Tensor, tails: Tensor, row_filters: Sequence[RowFilters]
+) -> None:
     """Forbid, in place, every token that leads to no item.
 
     Args:
@@ -89,31 +91,33 @@ def mask_items(logits: Tensor, rows: Tensor, tails: Tensor, writers: Sequence[Wr
         rows: Rows of ``logits`` that are looked at. Shape: (R,).
         tails: Last tokens of these rows' sequences, L + 1 of them, -1 before a sequence's start.
             Shape: (R, L + 1).
-        writers: Of each of these rows. R of them.
+        row_filters: Of each of these rows. R of them.
     """
     by_table: dict[int, list[int]] = {}
-    for number, writer in enumerate(writers):
-        by_table.setdefault(id(writer.catalogue), []).append(number)
-    for numbers in by_table.values():
-        group = [writers[number] for number in numbers]
-        places = torch.tensor(numbers, device=rows.device)
-        _mask_group(logits, rows[places], tails[places], group)
+    for index, filters in enumerate(row_filters):
+        by_table.setdefault(id(filters.catalogue), []).append(index)
+    for indices in by_table.values():
+        group = [row_filters[index] for index in indices]
+        chosen = torch.tensor(indices, device=rows.device)
+        _mask_group(logits, rows[chosen], tails[chosen], group)
 
 
-def _mask_group(logits: Tensor, rows: Tensor, tails: Tensor, writers: Sequence[Writer]) -> None:
+def _mask_group(
+    logits: Tensor, rows: Tensor, tails: Tensor, row_filters: Sequence[RowFilters]
+) -> None:
     """Mask rows of one table."""
-    catalogue = writers[0].catalogue
+    catalogue = row_filters[0].catalogue
     trie, opening = catalogue.trie, catalogue.base.opening
     states = trailing_states(tails, trie, opening)
     inside = (states >= 0) & (states < trie.level_start[-2])
     writing = (inside | ((states < 0) & _ends_in_item(tails, catalogue))).nonzero()[:, 0]
     if not len(writing):
         return
-    chosen = [writers[number] for number in writing.tolist()]
+    chosen = [row_filters[index] for index in writing.tolist()]
     constraint = Constraint.build(
         trie,
-        exclude=[writer.exclude for writer in chosen],
-        candidates=[writer.candidates for writer in chosen],
+        exclude=[filters.exclude for filters in chosen],
+        candidates=[filters.candidates for filters in chosen],
     )
     _, tokens, allowed, *_ = Policy(trie, constraint).expand(states[writing])
     kept = torch.zeros(len(writing), logits.shape[1], dtype=torch.bool, device=logits.device)

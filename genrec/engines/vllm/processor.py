@@ -25,7 +25,7 @@ from vllm.v1.sample.logits_processor.interface import BatchUpdate
 from vllm.v1.worker.gpu.sample.logits_processor import LogitsContext, LogitsProcRequestState
 from vllm.v1.worker.gpu.sample.logits_processor import LogitsProcessor as LogitsProcessorV2
 
-from genrec.engines.vllm.masking import Writer, make_writer, mask_items, read_filters
+from genrec.engines.vllm.masking import RowFilters, mask_items, read_filters, resolve_filters
 from genrec.engines.vllm.served import Served, served_here
 from genrec.errors import ConfigError, DataError
 
@@ -41,25 +41,28 @@ class ItemProcessor(LogitsProcessorV1, LogitsProcessorV2):  # type: ignore[misc]
     def __init__(
         self,
         vllm_config: Any,
-        place: torch.device | LogitsProcRequestState,
+        device_or_state: torch.device | LogitsProcRequestState,
         is_pin_memory: bool = False,
     ) -> None:
         """Read the served base.
 
         Args:
             vllm_config: vLLM's own.
-            place: V1 gives the device of the logits; V2 its buffers of every request's tokens.
+            device_or_state: V1 gives the device of the logits; V2 its buffers of every
+                request's tokens.
             is_pin_memory: Of V1; not needed.
 
         Raises:
             ConfigError: A setting under which items that do not exist could be named.
         """
-        self._buffers = place if isinstance(place, LogitsProcRequestState) else None
-        device = place.device if isinstance(place, LogitsProcRequestState) else place
+        self._buffers: LogitsProcRequestState | None = None
+        device = device_or_state
+        if isinstance(device_or_state, LogitsProcRequestState):
+            self._buffers, device = device_or_state, device_or_state.device
         self._served = Served.find(vllm_config.model_config.model, device)
         self._key = os.environ.get(SEARCH_VARIABLE)
         self._rows: dict[int, _Row] = {}
-        self._slots: dict[int, Writer | None] = {}
+        self._slots: dict[int, RowFilters | None] = {}
         self._device = device
         self._width = 0
         if self._served is not None:
@@ -81,18 +84,18 @@ class ItemProcessor(LogitsProcessorV1, LogitsProcessorV2):  # type: ignore[misc]
             ValueError: A filter of the wrong type, or, where ``GENREC_BASE`` tells which table is
                 served, of an item that is not in it, or filters that leave nothing.
         """
-        if not (filters := read_filters(sampling_params.extra_args)):
+        if not (named := read_filters(sampling_params.extra_args)):
             return
         if (served := served_here()) is None:
             return
         try:
-            writer = make_writer(served.current(), filters, strict=True)
+            filters = resolve_filters(served.current(), named, strict=True)
         except DataError as error:
             raise ValueError(str(error)) from None
-        everything = range(len(writer.catalogue.item_ids))
-        if not set(everything if writer.candidates is None else writer.candidates) - set(
-            writer.exclude
-        ):
+        candidates = filters.candidates
+        if candidates is None:
+            candidates = range(len(filters.catalogue.item_ids))
+        if not set(candidates) - set(filters.exclude):
             raise ValueError("the filters leave no item; exclude less")
 
     def is_argmax_invariant(self) -> bool:
@@ -109,16 +112,16 @@ class ItemProcessor(LogitsProcessorV1, LogitsProcessorV2):  # type: ignore[misc]
     def _new_row(
         self, params: SamplingParams, prompt: list[int] | None, output: list[int]
     ) -> _Row | None:
-        writer = self._new_writer(params)
-        return None if writer is None else _Row(writer, (prompt or [])[-self._width :], output)
+        filters = self._new_filters(params)
+        return None if filters is None else _Row(filters, (prompt or [])[-self._width :], output)
 
     # Model runner V2
 
     def add_request(self, req_idx: int, sampling_params: SamplingParams) -> bool:
         """Take a slot over from whoever had it."""
-        writer = None if self._served is None else self._new_writer(sampling_params)
-        self._slots[req_idx] = writer
-        return writer is not None
+        filters = None if self._served is None else self._new_filters(sampling_params)
+        self._slots[req_idx] = filters
+        return filters is not None
 
     # Both
 
@@ -126,27 +129,27 @@ class ItemProcessor(LogitsProcessorV1, LogitsProcessorV2):  # type: ignore[misc]
         """Mask in place the rows that are writing an item."""
         if self._served is None:
             return logits
-        rows, tails, writers = self._look_v1() if ctx is None else self._look_v2(ctx)
-        if writers:
-            mask_items(logits, rows, tails, writers)
+        rows, tails, row_filters = self._look_v1() if ctx is None else self._look_v2(ctx)
+        if row_filters:
+            mask_items(logits, rows, tails, row_filters)
         return logits
 
-    def _look_v1(self) -> tuple[Tensor, Tensor, list[Writer]]:
-        """Return rows near an item's opening, the ends of their sequences, and their writers."""
-        rows, tails, writers = [], [], []
-        for number, row in self._rows.items():
+    def _look_v1(self) -> tuple[Tensor, Tensor, list[RowFilters]]:
+        """Return rows near an item's opening, the ends of their sequences, and their filters."""
+        rows, tails, row_filters = [], [], []
+        for index, row in self._rows.items():
             tail = row.tail(self._width)
-            if row.writer.catalogue.base.opening in tail:
-                rows.append(number)
+            if row.filters.catalogue.base.opening in tail:
+                rows.append(index)
                 tails.append([-1] * (self._width - len(tail)) + tail)
-                writers.append(row.writer)
+                row_filters.append(row.filters)
         return (
             torch.tensor(rows, dtype=torch.int64, device=self._device),
             torch.tensor(tails, dtype=torch.int64, device=self._device),
-            writers,
+            row_filters,
         )
 
-    def _look_v2(self, ctx: LogitsContext) -> tuple[Tensor, Tensor, list[Writer]]:
+    def _look_v2(self, ctx: LogitsContext) -> tuple[Tensor, Tensor, list[RowFilters]]:
         """Do the same where rows point to slots, and drafts of a speculator may be rows too."""
         assert self._buffers is not None and self._served is not None
         slots = ctx.expanded_idx_mapping.long()
@@ -154,40 +157,40 @@ class ItemProcessor(LogitsProcessorV1, LogitsProcessorV2):  # type: ignore[misc]
         columns = ctx.pos.long().unsqueeze(1) - back
         committed = self._buffers.all_token_ids.gpu[slots.unsqueeze(1), columns.clamp(min=0)]
         # The newest tokens are what this step feeds the model; drafts are nowhere else.
-        numbers = torch.arange(len(slots), device=slots.device)
-        fed = ctx.input_ids[(numbers.unsqueeze(1) - back).clamp(min=0)]
+        ends = torch.arange(len(slots), device=slots.device)
+        fed = ctx.input_ids[(ends.unsqueeze(1) - back).clamp(min=0)]
         tails = torch.where(back <= ctx.expanded_local_pos.long().unsqueeze(1), fed, committed)
         tails = tails.long().masked_fill(columns < 0, -1)
         opening = self._served.current().base.opening
         near = (tails == opening).any(dim=1).nonzero()[:, 0].tolist()
         slot_of = slots.tolist() if near else []
         known = [(row, self._slots.get(slot_of[row])) for row in near]
-        chosen = [(row, writer) for row, writer in known if writer is not None]
+        chosen = [(row, filters) for row, filters in known if filters is not None]
         rows = torch.tensor([row for row, _ in chosen], dtype=torch.int64, device=slots.device)
-        return rows, tails[rows], [writer for _, writer in chosen]
+        return rows, tails[rows], [filters for _, filters in chosen]
 
-    def _new_writer(self, params: SamplingParams) -> Writer | None:
+    def _new_filters(self, params: SamplingParams) -> RowFilters | None:
         """Return what a new request may name; None for one that is not ours to mask."""
         assert self._served is not None
         extra = params.extra_args
         if not extra:
-            return Writer(self._served.current())
+            return RowFilters(self._served.current())
         if self._key and extra.get(SEARCH) == self._key:
             return None
         # Names were checked at the door; an item that has left since is passed over.
-        return make_writer(self._served.current(), read_filters(extra))
+        return resolve_filters(self._served.current(), read_filters(extra))
 
 
 class _Row:
     """A request in V1's batch.
 
     Attributes:
-        writer: What it may name.
+        filters: What it may name.
     """
 
-    def __init__(self, writer: Writer, prompt_end: list[int], output: list[int]) -> None:
+    def __init__(self, filters: RowFilters, prompt_end: list[int], output: list[int]) -> None:
         """Keep the end of the prompt and the very list that vLLM appends output to."""
-        self.writer, self._prompt_end, self._output = writer, prompt_end, output
+        self.filters, self._prompt_end, self._output = filters, prompt_end, output
 
     def tail(self, width: int) -> list[int]:
         """Return the last tokens of prompt and output, at most ``width``."""

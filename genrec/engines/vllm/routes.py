@@ -31,7 +31,7 @@ from vllm.v1.engine.exceptions import EngineDeadError
 
 from genrec.engines.grammar import from_json
 from genrec.engines.vllm.adapters import ServerAdapters, UnknownAdapter
-from genrec.engines.vllm.masking import CANDIDATES, EXCLUDE, Writer
+from genrec.engines.vllm.masking import CANDIDATES, EXCLUDE, RowFilters
 from genrec.engines.vllm.processor import SEARCH_VARIABLE
 from genrec.engines.vllm.schemas import (
     Adapter,
@@ -70,7 +70,7 @@ class ItemServing:
     async def warm_up(self) -> None:
         """Answer a first question; vLLM compiles its sampler with it, which takes a while."""
         catalogue = self.catalogue()
-        await self.search.items([[catalogue.base.opening]], [Writer(catalogue)], 20, None)
+        await self.search.items([[catalogue.base.opening]], [RowFilters(catalogue)], 20, None)
 
     def catalogue(self) -> Catalogue:
         """Return the newest table."""
@@ -184,11 +184,11 @@ async def show(serving: Serving) -> dict[str, Any]:
 async def find_items(ask: ItemsAsk, raw_request: Request, serving: Serving) -> dict[str, Any]:
     """Return rows and scores of each prompt's best items."""
     catalogue, lora = serving.check(ask)
-    writers = _writers(ask, catalogue)
-    found = await serving.search.items(ask.prompts, writers, max(ask.k, ask.num_beams), lora)
+    row_filters = _filters(ask, catalogue)
+    answers = await serving.search.items(ask.prompts, row_filters, max(ask.k, ask.num_beams), lora)
     return {
-        "rows": [answer.rows[: ask.k] for answer in found],
-        "scores": [answer.scores[: ask.k] for answer in found],
+        "rows": [answer.rows[: ask.k] for answer in answers],
+        "scores": [answer.scores[: ask.k] for answer in answers],
     }
 
 
@@ -197,15 +197,15 @@ async def find_items(ask: ItemsAsk, raw_request: Request, serving: Serving) -> d
 async def score_items(ask: ScoresAsk, raw_request: Request, serving: Serving) -> dict[str, Any]:
     """Return the scores of each prompt's rows; null stands for -inf, which JSON does not have."""
     catalogue, lora = serving.check(ask)
-    writers = _writers(ask, catalogue)
+    row_filters = _filters(ask, catalogue)
     if len(ask.rows) != len(ask.prompts):
         raise DataError(f"{len(ask.prompts)} prompts and {len(ask.rows)} rows; give rows for each")
     for rows in ask.rows:
         catalogue.rows(rows, strict=True)
-    found = await serving.search.scores(ask.prompts, writers, ask.rows, lora)
+    answers = await serving.search.scores(ask.prompts, row_filters, ask.rows, lora)
     return {
         "scores": [
-            [score if math.isfinite(score) else None for score in scores] for scores in found
+            [score if math.isfinite(score) else None for score in scores] for scores in answers
         ]
     }
 
@@ -260,7 +260,7 @@ async def drop_adapter(name: str, serving: Serving) -> dict[str, Any]:
     return {"adapters": serving.adapters.names}
 
 
-def _writers(ask: SteeredAsk, catalogue: Catalogue) -> Sequence[Writer]:
+def _filters(ask: SteeredAsk, catalogue: Catalogue) -> Sequence[RowFilters]:
     """Return each prompt's filters.
 
     Raises:
@@ -279,13 +279,13 @@ def _writers(ask: SteeredAsk, catalogue: Catalogue) -> Sequence[Writer]:
     if len(biases) != len(ask.prompts):
         raise DataError(f"{len(ask.prompts)} prompts, {len(biases)} prefix_bias; give one for each")
     return [
-        Writer(
+        RowFilters(
             catalogue,
             exclude,
             None if index is None else ask.sets[index],
-            {tuple(one.prefix): one.strength for one in bias},
+            {tuple(bias.prefix): bias.strength for bias in prefix_bias},
         )
-        for exclude, index, bias in zip(ask.exclude, ask.candidates, biases, strict=True)
+        for exclude, index, prefix_bias in zip(ask.exclude, ask.candidates, biases, strict=True)
     ]
 
 

@@ -27,7 +27,7 @@ from genrec.decode.search import Search as SearchSteps
 from genrec.decode.search import Step, beam_search, score_leaves
 from genrec.engines.grammar import Grammar, GrammarState
 from genrec.engines.policy import make_policy
-from genrec.engines.vllm.masking import Writer
+from genrec.engines.vllm.masking import RowFilters
 from genrec.engines.vllm.processor import SEARCH
 from genrec.engines.vllm.served import Catalogue
 from genrec.errors import DecodeError
@@ -66,23 +66,27 @@ class Search:
         self._numbers = itertools.count()
 
     async def items(
-        self, prompts: Sequence[list[int]], writers: Sequence[Writer], num_beams: int, lora: Any
+        self,
+        prompts: Sequence[list[int]],
+        row_filters: Sequence[RowFilters],
+        num_beams: int,
+        lora: Any,
     ) -> list[Found]:
         """Return the best items of each prompt, ``num_beams`` or what its filters leave.
 
         Raises:
             DecodeError: A prompt does not end where an item is written, or is too long.
         """
-        self._check(prompts, writers)
+        self._check(prompts, row_filters)
         return await _all(
-            self._items_of(prompt, writer, num_beams, lora)
-            for prompt, writer in zip(prompts, writers, strict=True)
+            self._items_of(prompt, filters, num_beams, lora)
+            for prompt, filters in zip(prompts, row_filters, strict=True)
         )
 
     async def scores(
         self,
         prompts: Sequence[list[int]],
-        writers: Sequence[Writer],
+        row_filters: Sequence[RowFilters],
         rows: Sequence[list[int]],
         lora: Any,
     ) -> list[list[float]]:
@@ -91,10 +95,10 @@ class Search:
         Raises:
             DecodeError: A prompt does not end where an item is written, or is too long.
         """
-        self._check(prompts, writers)
+        self._check(prompts, row_filters)
         return await _all(
-            self._scores_of(prompt, writer, wanted, lora)
-            for prompt, writer, wanted in zip(prompts, writers, rows, strict=True)
+            self._scores_of(prompt, filters, wanted, lora)
+            for prompt, filters, wanted in zip(prompts, row_filters, rows, strict=True)
         )
 
     async def log_probs(
@@ -123,21 +127,21 @@ class Search:
             for prompt, grammar in zip(prompts, grammars, strict=True)
         )
 
-    def _check(self, prompts: Sequence[list[int]], writers: Sequence[Writer]) -> None:
-        for prompt, writer in zip(prompts, writers, strict=True):
-            if not prompt or prompt[-1] != writer.catalogue.base.opening:
+    def _check(self, prompts: Sequence[list[int]], row_filters: Sequence[RowFilters]) -> None:
+        for prompt, filters in zip(prompts, row_filters, strict=True):
+            if not prompt or prompt[-1] != filters.catalogue.base.opening:
                 raise DecodeError("a prompt must end with the token that opens an item")
-            if len(prompt) + writer.catalogue.trie.num_levels > self._max_tokens:
+            if len(prompt) + filters.catalogue.trie.num_levels > self._max_tokens:
                 raise DecodeError(
                     f"a prompt of {len(prompt)} tokens leaves no room for an item in the model's "
                     f"{self._max_tokens}; shorten the history"
                 )
 
     async def _items_of(
-        self, prompt: list[int], writer: Writer, num_beams: int, lora: Any
+        self, prompt: list[int], filters: RowFilters, num_beams: int, lora: Any
     ) -> Found:
         async with self._turns:
-            policy = _policy(writer, prompt)
+            policy = _policy(filters, prompt)
             # Fusion or a bias may raise any child, so all are asked for.
             is_plain = policy.fusion is None and policy.bias is None
             search = beam_search(policy, 1, num_beams)
@@ -146,10 +150,10 @@ class Search:
             return Found(leaves[0, kept].tolist(), scores[0, kept].tolist())
 
     async def _scores_of(
-        self, prompt: list[int], writer: Writer, rows: list[int], lora: Any
+        self, prompt: list[int], filters: RowFilters, rows: list[int], lora: Any
     ) -> list[float]:
         async with self._turns:
-            policy = _policy(writer, prompt)
+            policy = _policy(filters, prompt)
             leaves = torch.tensor([rows], dtype=torch.int64)
             scores = await self._run(score_leaves(policy, leaves), prompt, None, lora)
             return scores[0].tolist()
@@ -158,7 +162,7 @@ class Search:
         self, prompt: list[int], forced: list[int], node: int, catalogue: Catalogue, lora: Any
     ) -> dict[int, float]:
         async with self._turns:
-            policy = _policy(Writer(catalogue), prompt)
+            policy = _policy(RowFilters(catalogue), prompt)
             children = policy.expand(torch.tensor([[node]]))
             paths = torch.tensor([[forced]], dtype=torch.int64)
             step = Step(paths, torch.zeros(1, 1, dtype=torch.int64), children)
@@ -259,13 +263,13 @@ class Search:
         return best
 
 
-def _policy(writer: Writer, prompt: list[int]) -> Policy:
-    catalogue = writer.catalogue
+def _policy(filters: RowFilters, prompt: list[int]) -> Policy:
+    catalogue = filters.catalogue
     return make_policy(
         catalogue.trie,
         catalogue.base.vocabulary,
         catalogue.fusion,
-        [writer],
+        [filters],
         torch.tensor([prompt]),
     )
 

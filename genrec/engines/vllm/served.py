@@ -163,17 +163,17 @@ class Catalogue:
         Raises:
             DataError: No such item.
         """
-        found = []
+        rows = []
         for item in items:
             row = self.row_of.get(item) if isinstance(item, str) else item
             if row is not None and 0 <= row < len(self.item_ids):
-                found.append(row)
+                rows.append(row)
             elif strict:
                 raise DataError(
                     f"item {item!r} is not in the served table of {len(self.item_ids)} items; "
                     "name items by ID (text) or by row (number from 0)"
                 )
-        return found
+        return rows
 
 
 def check_codes(

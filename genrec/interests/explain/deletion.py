@@ -127,7 +127,7 @@ class Explanation(ShortRepr):
         }
 
 
-class Question:
+class Attribution:
     """One item of one request, and its scores under every deletion asked about so far.
 
     Attributes:
@@ -240,7 +240,7 @@ class Question:
 
 
 def explain_items(
-    questions: Sequence[Question],
+    attributions: Sequence[Attribution],
     score: Score,
     table: NamedCodes,
     label: Callable[[str], str],
@@ -252,28 +252,28 @@ def explain_items(
     neither costs anything alone.
 
     Args:
-        questions: New ones.
-        score: Asked ``MAX_EVIDENCE`` times, for all questions at once.
+        attributions: New ones.
+        score: Asked ``MAX_EVIDENCE`` times, for all of them at once.
         table: Semantic IDs and the names of prefixes.
         label: An item's title.
 
     Raises:
         DataError: A request's filters forbid its item.
     """
-    ends = [[NOTHING, question.everything] for question in questions]
-    for number in range(MAX_EVIDENCE):
-        deletions = [question.next() for question in questions]
-        if number == 0:
-            deletions = [[*both, *one] for both, one in zip(ends, deletions, strict=True)]
-        score_deletions(questions, score, deletions)
-        for question in questions:
-            if question.scores[NOTHING] == -math.inf:
+    ends = [[NOTHING, attribution.everything] for attribution in attributions]
+    for size in range(MAX_EVIDENCE):
+        deletions = [attribution.next() for attribution in attributions]
+        if size == 0:
+            deletions = [[*both, *single] for both, single in zip(ends, deletions, strict=True)]
+        score_deletions(attributions, score, deletions)
+        for attribution in attributions:
+            if attribution.scores[NOTHING] == -math.inf:
                 raise DataError(
-                    f"the filters forbid item '{question.item_id}', so nothing speaks for it; "
+                    f"the filters forbid item '{attribution.item_id}', so nothing speaks for it; "
                     "explain an item that can be recommended"
                 )
-            question.choose()
-    return [question.conclude(table, label) for question in questions]
+            attribution.choose()
+    return [attribution.conclude(table, label) for attribution in attributions]
 
 
 def _shares(effect: Effect, reason: Reason | None, table: NamedCodes) -> bool:
@@ -283,23 +283,23 @@ def _shares(effect: Effect, reason: Reason | None, table: NamedCodes) -> bool:
 
 
 def score_deletions(
-    questions: Sequence[Question], score: Score, deletions: Sequence[Sequence[frozenset[int]]]
+    attributions: Sequence[Attribution], score: Score, deletions: Sequence[Sequence[frozenset[int]]]
 ) -> None:
-    """Score each question's item under some deletions, in one call."""
+    """Score each item under some deletions, in one call."""
     wanted = [
-        (question, deleted)
-        for question, of_question in zip(questions, deletions, strict=True)
-        for deleted in dict.fromkeys(of_question)
-        if deleted not in question.scores
+        (attribution, deleted)
+        for attribution, own in zip(attributions, deletions, strict=True)
+        for deleted in dict.fromkeys(own)
+        if deleted not in attribution.scores
     ]
-    asked = [question.without(deleted) for question, deleted in wanted]
-    found = score(
+    asked = [attribution.without(deleted) for attribution, deleted in wanted]
+    scores = score(
         [request for request, _ in asked],
-        [question.item_id for question, _ in wanted],
+        [attribution.item_id for attribution, _ in wanted],
         [start for _, start in asked],
     )
-    for (question, deleted), one in zip(wanted, found, strict=True):
-        question.scores[deleted] = one
+    for (attribution, deleted), log_prob in zip(wanted, scores, strict=True):
+        attribution.scores[deleted] = log_prob
 
 
 def _to_json(effect: Effect) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import numpy as np
 from genrec.interests.profile.buckets import SUMMARY_LISTS, SummaryList, classify
 from genrec.interests.profile.interests import MAX_INTERESTS, MIN_EVIDENCE, find_interests
 from genrec.interests.summary.codec import MAX_STATEMENTS
-from genrec.interests.summary.schema import Claim, SummaryForm
+from genrec.interests.summary.schema import Claim, SummaryContent
 from genrec.interests.summary.templates import (
     NOT_ENOUGH,
     StatementKind,
@@ -41,7 +41,7 @@ class Summary(ShortRepr):
         unsupported: Names the model wrote that no evidence was found for; they are in neither.
         by_model: Whether the model chose the interests; False where none of its names held, and
             the strongest interests were counted from the events instead.
-        form: The lists and sentences that hold, as JSON; an interest's events are all its
+        content: The lists and sentences that hold, as JSON; an interest's events are all its
             evidence, those the model cited first.
         moved: Interests the model named in a list, or in a sentence about one, that the events do
             not show them in; they stand where the events show them.
@@ -54,8 +54,8 @@ class Summary(ShortRepr):
     interests: tuple[Interest, ...]
     unsupported: tuple[str, ...] = ()
     by_model: bool = True
-    form: SummaryForm = field(
-        default_factory=lambda: SummaryForm(
+    content: SummaryContent = field(
+        default_factory=lambda: SummaryContent(
             long_term=[], recent=[], emerging=[], fading=[], summary=NOT_ENOUGH
         )
     )
@@ -66,7 +66,7 @@ class Summary(ShortRepr):
 
     def names(self, name: SummaryList) -> list[str]:
         """Return the interests of a list, strongest first."""
-        return [claim.interest for claim in getattr(self.form, name)]
+        return [claim.interest for claim in getattr(self.content, name)]
 
 
 def coarse_names(table: SemanticIdTable) -> list[str]:
@@ -75,7 +75,7 @@ def coarse_names(table: SemanticIdTable) -> list[str]:
 
 
 def check_summary(
-    said: SummaryForm,
+    said: SummaryContent,
     history: History,
     table: SemanticIdTable,
     min_evidence: int = MIN_EVIDENCE,
@@ -132,7 +132,7 @@ class _Check:
         self._said: set[str] = set()
         self._removed: list[str] = []
 
-    def check(self, said: SummaryForm) -> Summary:
+    def check(self, said: SummaryContent) -> Summary:
         cited = miscited = 0
         wanted: dict[str, list[SummaryList]] = {}
         for name, claim in said.claims():
@@ -159,13 +159,13 @@ class _Check:
         untold = [one for one in named if one.name not in told]
         words += self._write(untold)[: max(MAX_STATEMENTS - len(words), 0)]
         words = words or [NOT_ENOUGH]
-        form = self._form(named, " ".join(words))
+        content = self._content(named, " ".join(words))
         return Summary(
-            words=form.summary,
+            words=content.summary,
             interests=tuple(named),
             unsupported=tuple(self._unsupported),
             by_model=by_model or not named,
-            form=form,
+            content=content,
             moved=tuple(self._moved),
             cited=cited,
             miscited=miscited,
@@ -248,14 +248,14 @@ class _Check:
             groups["returned" if back else place].append(interest.name)
         return [write_statement(kind, names) for kind, names in groups.items() if names]
 
-    def _form(self, named: Sequence[Interest], words: str) -> SummaryForm:
+    def _content(self, named: Sequence[Interest], words: str) -> SummaryContent:
         lists: Mapping[str, list[Claim]] = {name: [] for name in SUMMARY_LISTS}
         for interest in named:
             cited = self._cited.get(interest.name, [])
             others = [number for number in self._numbers(interest) if number not in cited]
             claim = Claim(interest=interest.name, events=[*cited, *reversed(others)])
             lists[self._place[interest.name]].append(claim)
-        return SummaryForm(**lists, summary=words)
+        return SummaryContent(**lists, summary=words)
 
     def _numbers(self, interest: Interest) -> list[int]:
         """Return the numbers of the events under an interest, oldest first."""

@@ -30,7 +30,7 @@ from genrec.interests.summary.codec import (
     SUMMARY_END,
     SummaryCodec,
 )
-from genrec.interests.summary.schema import SummaryForm
+from genrec.interests.summary.schema import SummaryContent
 from genrec.interests.summary.templates import AND, NOT_ENOUGH, wordings
 from genrec.schema import Event
 from genrec.semantic_ids.table import SemanticIdTable
@@ -38,7 +38,7 @@ from genrec.stream.render import sid_text, sid_token
 from genrec.stream.templates import END_MARKER
 
 _FIRST_CODE = re.compile(r"<a_(\d+)>")
-NOTHING = SummaryForm(long_term=[], recent=[], emerging=[], fading=[], summary="")
+NOTHING = SummaryContent(long_term=[], recent=[], emerging=[], fading=[], summary="")
 MAX_DISTINCT = 64
 """Of more items than these an event may be cited twice: a grammar without would grow too large."""
 NO_EVENT = 0
@@ -122,7 +122,7 @@ class SummaryGrammar:
 
 def read_summary(
     text: str, events: Sequence[Event], first: int, table: SemanticIdTable
-) -> SummaryForm:
+) -> SummaryContent:
     """Return what a model's text says, with names for codes and numbers for events.
 
     Args:
@@ -143,7 +143,7 @@ def read_summary(
     content["summary"] = _FIRST_CODE.sub(
         lambda found: table.name_of((int(found[1]),)), content["summary"]
     )
-    return SummaryForm.model_validate(content)
+    return SummaryContent.model_validate(content)
 
 
 def _find_events(

@@ -30,7 +30,7 @@ class Claim(BaseModel):
     events: list[int]
 
 
-class SummaryForm(BaseModel):
+class SummaryContent(BaseModel):
     """What a user cares about.
 
     Attributes:
@@ -63,7 +63,7 @@ def json_schema(names: Sequence[str], numbers: Sequence[int]) -> dict[str, Any]:
         names: Interests that may be named.
         numbers: Events that may be cited.
     """
-    schema = SummaryForm.model_json_schema()
+    schema = SummaryContent.model_json_schema()
     claim = schema["$defs"]["Claim"]["properties"]
     claim["interest"]["enum"] = list(names)
     if numbers:

@@ -13,7 +13,7 @@ def test_interests_are_the_librarys_and_their_stream_ends_in_them(client, librar
     assert [interest["name"] for interest in answer["interests"]] == [
         interest.name for interest in summary.interests
     ]
-    assert answer["summary"] == summary.form.model_dump()
+    assert answer["summary"] == summary.content.model_dump()
     assert answer["summary"]["summary"] == answer["words"]
     assert answer["moved"] == list(summary.moved)
     numbered = library.data.history(users[3]).events

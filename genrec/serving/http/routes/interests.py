@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from genrec.interests.summary.schema import SummaryForm
+from genrec.interests.summary.schema import SummaryContent
 from genrec.schema import Trend
 from genrec.serving.http.errors import describe_errors
 from genrec.serving.http.schemas import EXAMPLE_USER, Evidence, Service, UserRequest, to_evidence
@@ -110,7 +110,7 @@ class InterestsResponse(BaseModel):
     moved: list[str] = Field(
         description="What it named in another list than events and forecast show."
     )
-    summary: SummaryForm = Field(
+    summary: SummaryContent = Field(
         description="The lists, each interest with the numbers of its events (the oldest is 1)."
     )
     interests: list[NamedInterest]
@@ -137,7 +137,7 @@ async def interests(
         by_model=summary.by_model,
         unsupported=list(summary.unsupported),
         moved=list(summary.moved),
-        summary=summary.form,
+        summary=summary.content,
         interests=[
             NamedInterest(
                 name=interest.name,

@@ -21,6 +21,7 @@ from sklearn.metrics import f1_score
 
 from genrec.evaluate.bootstrap import intervals, paired_difference
 from genrec.interests.timeline.forecast import decayed, succession
+from genrec.metrics import dcg
 from genrec.recommender import Recommender
 from genrec.schema import Event, Request
 
@@ -160,12 +161,11 @@ def log_loss(shares: np.ndarray, windows: list[np.ndarray]) -> np.ndarray:
 
 def ndcg(shares: np.ndarray, windows: list[np.ndarray], k: int = 3) -> np.ndarray:
     """Return NDCG@k, where an interest is worth its share of the window. Shape: (B,)."""
-    discounts = 1 / np.log2(np.arange(k) + 2)
     gains = []
     for row, window in zip(shares, windows, strict=True):
         worth = np.bincount(window, minlength=len(row))
-        best = np.sort(worth)[::-1][:k] @ discounts
-        gains.append(worth[np.argsort(-row, kind="stable")[:k]] @ discounts / best)
+        ranked = worth[np.argsort(-row, kind="stable")]
+        gains.append(dcg(ranked, k) / dcg(np.sort(worth)[::-1], k))
     return np.array(gains)
 
 

@@ -44,6 +44,11 @@ BY_HAND = (
     ("semantic_ids/quantize.py", r"lexsort\(\((\w+), distance,", r"lexsort((-\1, distance,"),
     ("semantic_ids/fuse.py", r"normalize_rows\((others\[missing\] @ .*)\)$", r"(\1)"),
     ("interests/summary/check.py", r"own = own or set\(.*\)", "own = own"),
+    (
+        "decode/device_trie.py",
+        r"widest = max\(int\(counts\.max\(\)\)",
+        "widest = max(1 + int(counts.max())",
+    ),
     ("zero_shot/option_tree.py", r"^MIN_LOG_PROB = -1e4$", "MIN_LOG_PROB = -float('inf')"),
 )
 

@@ -103,17 +103,38 @@ def accuracy(
         >>> {name: round(float(array[0]), 4) for name, array in values.items()}
         {'recall@2': 1.0, 'ndcg@2': 0.6309, 'mrr@2': 0.5}
     """
-    discounts = 1 / np.log2(np.arange(max(*cutoffs, hits.shape[1], 1)) + 2)
-    ideal = np.cumsum(discounts)
+    ideal = np.cumsum(_discounts(max(*cutoffs, 1)))
     found: dict[str, np.ndarray] = {}
     for k in cutoffs:
         top = hits[:, :k]
-        gain = top @ discounts[: top.shape[1]]
         found[f"recall@{k}"] = top.sum(axis=1) / num_targets
-        found[f"ndcg@{k}"] = gain / ideal[np.minimum(num_targets, k) - 1]
+        found[f"ndcg@{k}"] = dcg(hits, k) / ideal[np.minimum(num_targets, k) - 1]
         reciprocal = top / np.arange(1, top.shape[1] + 1)
         found[f"mrr@{k}"] = reciprocal.max(axis=1, initial=0.0)
     return found
+
+
+def dcg(gains: np.ndarray, k: int) -> np.ndarray:
+    """Return the discounted cumulative gain of lists at a cutoff.
+
+    Args:
+        gains: What the item at each rank is worth, best rank first. Shape: (..., K).
+        k: Cutoff.
+
+    Returns:
+        Sum of worth / log2(rank + 1). Shape: (...).
+
+    Examples:
+        >>> float(dcg(np.array([2, 0, 1, 5]), 3))
+        2.5
+    """
+    first = gains[..., :k]
+    total: np.ndarray = first @ _discounts(first.shape[-1])
+    return total
+
+
+def _discounts(k: int) -> np.ndarray:
+    return np.asarray(1 / np.log2(np.arange(k) + 2))
 
 
 def coverage(ranked: np.ndarray, num_items: int, k: int) -> float:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 import torch
@@ -36,7 +36,7 @@ from genrec.semantic_ids.extend import place_catalogue
 from genrec.semantic_ids.table import SemanticIdTable
 
 if TYPE_CHECKING:
-    from genrec.zero_shot.config import ZeroShotConfig
+    from genrec.zero_shot.config import ChatOptions, ZeroShotConfig
     from genrec.zero_shot.recommender import ZeroShotRecommender
 
 
@@ -104,28 +104,12 @@ class Recommender(BaseRecommender):
         data: Path | str,
         config: ZeroShotConfig | None = None,
         index: Path | str | None = None,
-        model_name: str | None = None,
-        api_key: str | None = None,
-        device: str | None = None,
-        raises: bool = False,
+        **options: Unpack[ChatOptions],
     ) -> ZeroShotRecommender:
-        """Recommend by prompt with a stock chat model; see ``ZeroShotRecommender.load``.
-
-        Args:
-            model: URL of an OpenAI-compatible server, or a folder or Hugging Face name.
-            data: Prepared data.
-            config: How the model is asked.
-            index: Semantic-ID table of the data; None makes one in memory.
-            model_name: What the server calls the model; None: the first it serves.
-            api_key: Of the server; None: the variable OPENAI_API_KEY.
-            device: Of a local model.
-            raises: Whether a request without an answer is an error in ``rank_many`` too.
-        """
+        """Recommend by prompt with a stock chat model; see ``ZeroShotRecommender.load``."""
         from genrec.zero_shot.recommender import ZeroShotRecommender
 
-        return ZeroShotRecommender.load(
-            model, data, config, index, model_name, api_key, device, raises
-        )
+        return ZeroShotRecommender.load(model, data, config, index, **options)
 
     def with_catalogue(self, data: Dataset | Path | str) -> Recommender:
         """Return a recommender for another catalogue and its users, by text alone.

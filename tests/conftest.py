@@ -14,6 +14,7 @@ from filelock import FileLock
 
 from genrec.cli import main
 from tests.chat_model import chat_model  # noqa: F401  (a fixture)
+from tests.toy_data import later_data, toy, toy_data, toy_index  # noqa: F401  (fixtures)
 from tests.vllm_server import vllm_server  # noqa: F401  (a fixture)
 
 ROOT = Path(__file__).parents[1]
@@ -26,7 +27,7 @@ SERVICES = {
 }
 # Files whose tests take longer than the fast tier can afford.
 SLOW_FILES = {
-    *("decode/test_search.py", "evaluate/test_tiger.py", "evaluate/test_trained_baselines.py"),
+    *("decode/test_search.py", "baselines/test_tiger.py", "baselines/test_trained_baselines.py"),
 }
 # What only one worker may use: tests that ask for it form one unit of work.
 EXCLUSIVE = ("vllm_server", "chat_server")

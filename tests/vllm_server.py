@@ -11,6 +11,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import httpx
 import pytest
@@ -34,7 +35,14 @@ def need_vllm() -> None:
 
 @dataclass
 class Server:
-    """A running ``python -m genrec.engines.vllm``."""
+    """A running ``python -m genrec.engines.vllm``.
+
+    A subclass names another module, the arguments it needs, and the path that answers first.
+    """
+
+    module: ClassVar = "genrec.engines.vllm"
+    fixed: ClassVar[tuple[str, ...]] = ()
+    ready_path: ClassVar = "/genrec"
 
     url: str
     process: subprocess.Popen
@@ -46,7 +54,7 @@ class Server:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         command = [
-            *(str(VLLM_PYTHON), "-m", "genrec.engines.vllm", "--model", str(base)),
+            *(str(VLLM_PYTHON), "-m", cls.module, "--model", str(base), *cls.fixed),
             *("--host", "127.0.0.1", "--port", str(port), *arguments),
         ]
         with log.open("wb") as file:
@@ -62,7 +70,7 @@ class Server:
         limit = time.monotonic() + START_LIMIT_S
         while time.monotonic() < limit and self.process.poll() is None:
             try:
-                if httpx.get(f"{self.url}/genrec", timeout=5).is_success:
+                if httpx.get(f"{self.url}{self.ready_path}", timeout=5).is_success:
                     return
             except httpx.TransportError:
                 time.sleep(0.5)

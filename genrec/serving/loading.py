@@ -76,7 +76,7 @@ def load_recommender(settings: Settings) -> AnyRecommender:
         settings.zero_shot_data,
         config,
         settings.zero_shot_index,
-        settings.zero_shot_model,
+        model_name=settings.zero_shot_model,
         device=settings.device,
         raises=True,
     )

@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from genrec.zero_shot.candidates import SOURCES
+
+
+class ChatOptions(TypedDict, total=False):
+    """How a chat model is reached, and what a request without an answer is.
+
+    Attributes:
+        model_name: Name of the model on the server; None: the first one served.
+        api_key: For the server; None: the variable OPENAI_API_KEY.
+        device: Of a local model.
+        raises: Whether a request without an answer is an error in ``rank_many`` too.
+    """
+
+    model_name: str | None
+    api_key: str | None
+    device: str | None
+    raises: bool
 
 
 class RetryPolicy(BaseModel):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 from genrec.arguments import Moment
 from genrec.artifacts import check_parent
@@ -22,7 +22,7 @@ from genrec.semantic_ids.build import IndexConfig, build_table
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.zero_shot.candidates import Retriever
 from genrec.zero_shot.chat import ChatError, ChatModel
-from genrec.zero_shot.config import ZeroShotConfig
+from genrec.zero_shot.config import ChatOptions, ZeroShotConfig
 from genrec.zero_shot.event_loop import EventLoop, gather_answers
 from genrec.zero_shot.few_shot import ExamplePool
 from genrec.zero_shot.open_ended import OpenRecommender, TitleIndex
@@ -92,10 +92,7 @@ class ZeroShotRecommender(BaseRecommender):
         data: Path | str,
         config: ZeroShotConfig | None = None,
         index: Path | str | None = None,
-        model_name: str | None = None,
-        api_key: str | None = None,
-        device: str | None = None,
-        raises: bool = False,
+        **options: Unpack[ChatOptions],
     ) -> Self:
         """Connect to a URL, or load a model by name or folder.
 
@@ -105,10 +102,7 @@ class ZeroShotRecommender(BaseRecommender):
             config: See ``ZeroShotConfig``.
             index: Semantic-ID table built on ``data``, for the names of interests; None makes
                 one in memory.
-            model_name: Name of the model on the server; None: the first one served.
-            api_key: For the server; None: the variable OPENAI_API_KEY.
-            device: Of a local model.
-            raises: See the class.
+            **options: See ``ChatOptions``.
 
         Raises:
             ConfigError: The model cannot be loaded, or the server refuses.
@@ -122,11 +116,12 @@ class ZeroShotRecommender(BaseRecommender):
         if model.startswith(("http://", "https://")):
             from genrec.zero_shot.endpoint import EndpointChat
 
-            chat = loop.run(EndpointChat(model, config, model_name, api_key).connect())
+            name, api_key = options.get("model_name"), options.get("api_key")
+            chat = loop.run(EndpointChat(model, config, name, api_key).connect())
         else:
             from genrec.zero_shot.local import LocalChat
 
-            chat = LocalChat(model, device, config.dtype)
+            chat = LocalChat(model, options.get("device"), config.dtype)
             chat.usage.prompt_price = config.prompt_price
             chat.usage.answer_price = config.answer_price
         if index is None:
@@ -134,7 +129,7 @@ class ZeroShotRecommender(BaseRecommender):
         else:
             check_parent(Path(index), "data", prepared.path)
             table = SemanticIdTable.load(Path(index))
-        return cls(chat, prepared, table, config, loop, raises)
+        return cls(chat, prepared, table, config, loop, options.get("raises", False))
 
     @property
     def usage(self) -> Usage:

@@ -18,6 +18,7 @@ def test_the_same_leaves_as_a_walk(rows):
     width = max(map(len, rows))
     input_ids = torch.tensor([[5] * (width - len(row)) + row for row in rows])
     found = written_leaves(input_ids, DeviceTrie.from_trie(trie), OPENING)
+    longest = 1
     for row, leaves in zip(input_ids.tolist(), found.tolist(), strict=True):
         expected = [
             trie.leaf(trie.walk(row[place + 1 : place + 3]))
@@ -28,3 +29,5 @@ def test_the_same_leaves_as_a_walk(rows):
         ]
         assert leaves[: len(expected)] == expected
         assert all(leaf == -1 for leaf in leaves[len(expected) :])
+        longest = max(longest, len(expected))
+    assert found.shape == (len(rows), longest)

@@ -6,34 +6,22 @@ import networkx as nx
 import pytest
 
 from genrec.data import Dataset
-from genrec.data.prepare import PrepareConfig, prepare
-from genrec.data.toy import ToyConfig, write_toy
 from genrec.graph import build_graph, find_communities, find_path
-from genrec.semantic_ids.build import IndexConfig, build_index
 from genrec.semantic_ids.table import SemanticIdTable
 from tests.conftest import genrec, succeed
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    root = tmp_path_factory.mktemp("world")
-    write_toy(root / "raw", ToyConfig(num_users=120))
-    prepare(
-        root / "raw" / "events.csv.gz",
-        root / "raw" / "items.jsonl.gz",
-        root / "data",
-        PrepareConfig(),
-    )
-    build_index(Dataset.load(root / "data"), root / "index", IndexConfig())
-    return root
+@pytest.fixture
+def world(toy_data, toy_index):
+    return {"data": toy_data.path, "index": toy_index}
 
 
 def ask(world, *arguments):
-    return genrec("graph", "--data", world / "data", "--index", world / "index", *arguments)
+    return genrec("graph", "--data", world["data"], "--index", world["index"], *arguments)
 
 
 def test_a_user_with_the_path_to_an_item_as_json_and_a_file(world, tmp_path):
-    data = Dataset.load(world / "data")
+    data = Dataset.load(world["data"])
     history = next(data.histories("test"))
     unseen = next(
         item.item_id
@@ -45,7 +33,7 @@ def test_a_user_with_the_path_to_an_item_as_json_and_a_file(world, tmp_path):
     content = json.loads(done.stdout)
     assert content["node"]["key"] == history.user_id
     assert content["path"]["nodes"][-1]["key"] == unseen
-    graph = build_graph(data, SemanticIdTable.load(world / "index"), "test")
+    graph = build_graph(data, SemanticIdTable.load(world["index"]), "test")
     assert content["path"]["strength"] == pytest.approx(
         find_path(graph, history.user_id, unseen).strength
     )
@@ -53,7 +41,7 @@ def test_a_user_with_the_path_to_an_item_as_json_and_a_file(world, tmp_path):
 
 
 def test_communities_and_an_interest_are_told_by_name(world, tmp_path):
-    graph = build_graph(Dataset.load(world / "data"), SemanticIdTable.load(world / "index"), "test")
+    graph = build_graph(Dataset.load(world["data"]), SemanticIdTable.load(world["index"]), "test")
     first = find_communities(graph)[0].interests[0].name
     done = succeed(ask(world, "--communities", "--interest", first, "--out", tmp_path / "a.svg"))
     assert "Interests that go together" in done.stdout

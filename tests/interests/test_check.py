@@ -142,6 +142,13 @@ def test_evidence_is_all_events_those_cited_first():
     assert roses.evidence == GROWING.events[6:]
 
 
+def test_an_event_may_be_cited_rightly_for_an_interest_with_too_few():
+    events = history("aaaaaabbbd")
+    summary = check_summary(form(recent={"cakes": [10, 9]}), events, TABLE)
+    assert summary.unsupported == ("cakes",)
+    assert (summary.cited, summary.miscited) == (2, 1)
+
+
 def test_citations_of_other_events_are_dropped_and_counted():
     said = form(emerging={"garden · roses": [1, 8, 8, 0, 99]}, fading={"cakes": [3]})
     summary = check_summary(said, GROWING, TABLE)

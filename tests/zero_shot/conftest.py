@@ -1,16 +1,12 @@
 """A stock vLLM server of the scratch chat model, and users to ask about."""
 
-import socket
-import subprocess
-import time
 from dataclasses import replace
 
-import httpx
 import pytest
 
 from genrec.data import Dataset
 from genrec.schema import Request
-from tests.vllm_server import ENVIRONMENT, START_LIMIT_S, VLLM_PYTHON, Server, need_vllm
+from tests.vllm_server import Server, need_vllm
 from tests.zero_shot.faulty_server import FaultyServer
 
 SERVED = "toy-chat"
@@ -19,35 +15,9 @@ SERVED = "toy-chat"
 class StockServer(Server):
     """A running ``python -m vllm.entrypoints.openai.api_server``, as anybody starts it."""
 
-    @classmethod
-    def start(cls, base, log, *arguments):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        command = [
-            *(str(VLLM_PYTHON), "-m", "vllm.entrypoints.openai.api_server"),
-            *("--model", str(base), "--served-model-name", SERVED, "--dtype", "float32"),
-            *("--host", "127.0.0.1", "--port", str(port), "--block-size", "32", *arguments),
-        ]
-        with log.open("wb") as file:
-            process = subprocess.Popen(
-                command, stdout=file, stderr=subprocess.STDOUT, env=ENVIRONMENT, cwd=log.parent
-            )
-        server = cls(f"http://127.0.0.1:{port}", process, log)
-        server.wait_until_ready()
-        return server
-
-    def wait_until_ready(self):
-        limit = time.monotonic() + START_LIMIT_S
-        while time.monotonic() < limit and self.process.poll() is None:
-            try:
-                if httpx.get(f"{self.url}/v1/models", timeout=5).is_success:
-                    return
-            except httpx.TransportError:
-                time.sleep(0.5)
-        words = self.log.read_text(errors="replace")[-4000:]
-        self.stop()
-        pytest.fail(f"the vLLM server did not start:\n{words}")
+    module = "vllm.entrypoints.openai.api_server"
+    fixed = ("--served-model-name", SERVED, "--dtype", "float32", "--block-size", "32")
+    ready_path = "/v1/models"
 
 
 @pytest.fixture(scope="session")

@@ -1,3 +1,5 @@
+"""A toy world, prepared and indexed once for all tests that need no trained model."""
+
 from pathlib import Path
 
 import pytest
@@ -16,24 +18,24 @@ def toy(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def toy_data(toy, tmp_path_factory) -> Dataset:
-    out = tmp_path_factory.mktemp("toy") / "data"
+def toy_data(toy) -> Dataset:
+    out = toy.parent / "data"
     prepare(toy / "events.csv.gz", toy / "items.jsonl.gz", out)
     return Dataset.load(out)
 
 
 @pytest.fixture(scope="session")
-def later_data(toy, tmp_path_factory) -> Dataset:
+def later_data(toy) -> Dataset:
     """The same world split by time, so that users have several targets."""
-    out = tmp_path_factory.mktemp("toy") / "later"
+    out = toy.parent / "later"
     config = PrepareConfig(split="global-time")
     prepare(toy / "events.csv.gz", toy / "items.jsonl.gz", out, config)
     return Dataset.load(out)
 
 
 @pytest.fixture(scope="session")
-def toy_index(toy_data, tmp_path_factory) -> Path:
+def toy_index(toy_data) -> Path:
     """An ID table of the toy data."""
-    out = tmp_path_factory.mktemp("toy") / "index"
-    build_index(toy_data, out, IndexConfig.model_validate({"behaviour": {"dims": 16}}))
+    out = toy_data.path.parent / "index"
+    build_index(toy_data, out, IndexConfig())
     return out

@@ -2,9 +2,10 @@
 
     python benchmarks/prepare_memory.py                     # 50 million events: 11 GB of disk
     python benchmarks/prepare_memory.py --events 1000000
+    python benchmarks/prepare_memory.py --events 10000000 --format parquet
 
 Writes synthetic events (users and items of uneven popularity, ratings, short reviews, 1% exact
-duplicates) as CSV to a temporary directory, prepares them in a process of their own, removes all,
+duplicates) as CSV or Parquet to a temporary directory, prepares them in a process of their own, removes all,
 and prints one JSON object.
 """
 
@@ -34,7 +35,7 @@ COPY (
         CASE number % 3 WHEN 0
             THEN 'bought it again, number ' || number || ', because it "just works"' END AS review
     FROM draws, range(CASE WHEN again < 0.01 THEN 2 ELSE 1 END)
-) TO '{path}' (HEADER)
+) TO '{path}' ({options})
 """
 _ITEMS = """
 COPY (
@@ -45,18 +46,21 @@ COPY (
 """
 
 
-def write_input(directory: Path, events: int, items: int) -> int:
+_OPTIONS = {"csv": "HEADER", "parquet": "FORMAT parquet"}
+
+
+def write_input(directory: Path, events: int, items: int, kind: str) -> int:
     with duckdb.connect(config={"memory_limit": "4GB"}) as connection:
         connection.execute("SELECT setseed(0)")
         values = {"events": events, "items": items}
         (rows,) = connection.execute(
-            _EVENTS.format(path=directory / "events.csv"), values
+            _EVENTS.format(path=directory / f"events.{kind}", options=_OPTIONS[kind]), values
         ).fetchone()
         connection.execute(_ITEMS.format(path=directory / "items.jsonl"), {"items": items})
     return rows
 
 
-def run(directory: Path, config: dict) -> dict:
+def run(directory: Path, kind: str, config: dict) -> dict:
     program = (
         "import sys, json, dataclasses; from pathlib import Path;"
         "from genrec.data.prepare import PrepareConfig, prepare;"
@@ -65,7 +69,7 @@ def run(directory: Path, config: dict) -> dict:
         "report = prepare(Path(events), Path(items), Path(out), config);"
         "print(json.dumps(dataclasses.asdict(report)))"
     )
-    files = [str(directory / name) for name in ("events.csv", "items.jsonl", "out")]
+    files = [str(directory / name) for name in (f"events.{kind}", "items.jsonl", "out")]
     done = subprocess.run(
         [sys.executable, "-c", program, *files, json.dumps(config)],
         check=True,
@@ -78,20 +82,22 @@ def run(directory: Path, config: dict) -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--events", type=int, default=50_000_000)
+    parser.add_argument("--format", choices=_OPTIONS, default="csv", help="of the events")
     parser.add_argument("--items", type=int, default=500_000)
     parser.add_argument("--config", type=json.loads, default={}, help="JSON of PrepareConfig")
     parser.add_argument("--directory", type=Path, help="where to put the files while it runs")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.directory) as name:
         directory = Path(name)
-        rows = write_input(directory, options.events, options.items)
-        input_bytes = (directory / "events.csv").stat().st_size
+        rows = write_input(directory, options.events, options.items, options.format)
+        input_bytes = (directory / f"events.{options.format}").stat().st_size
         started = time.perf_counter()
-        report = run(directory, options.config)
+        report = run(directory, options.format, options.config)
         seconds = time.perf_counter() - started
     # Of the largest process among the children and theirs.
     peak_kilobytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     result = {
+        "format": options.format,
         "rows": rows,
         "input_gb": round(input_bytes / 1e9, 2),
         "seconds": round(seconds, 1),

@@ -1,21 +1,27 @@
 """Batches under the file's names to tables under ours, with clean text.
 
-Enters: batches of ``rows`` and a corpus' ``Source``. Leaves: Arrow tables of text, still to be
-judged row by row (``staging``). Text is user text: entities are unescaped, control characters go,
-nothing is executed or trusted.
+Enters: batches of ``rows`` and how their file maps to our columns. Leaves: Arrow tables of text,
+still to be judged row by row (``staging``). Text is user text: entities are unescaped, control
+characters go, nothing is executed or trusted.
 """
 
 from __future__ import annotations
 
+import ast
 import html
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from genrec.data.formats import Column, Constant, Derived, Source
+from genrec.data.formats import Constant, Derived
+from genrec.data.markup import MARKUP, strip_markup
+from genrec.data.reading import Reading
+from genrec.data.repairs import Repairs, rewrite
 from genrec.data.rows import Batch
 from genrec.errors import DataError
 from genrec.schema import (
@@ -36,6 +42,10 @@ LINE = "line"
 
 _SPACES = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+# For Arrow, whose regular expressions are RE2's.
+_HAS_CONTROLS = r"[\x00-\x1f\x7f-\x{9f}]"
+_IS_UNTIDY = r"[&\x00-\x1f\x7f-\x{9f}\x{2028}\x{2029}]"
+_MAY_BE_MARKED = rf"{MARKUP}|getTime|^\s*\."
 
 
 def tidy(text: str) -> str:
@@ -53,117 +63,206 @@ def tidy(text: str) -> str:
 
 
 def check_columns(
-    found: Sequence[str],
-    source: Source,
-    required: Sequence[str],
-    path: Path,
-    ignored: Sequence[str],
+    found: Sequence[str], reading: Reading, required: Sequence[str], path: Path
 ) -> None:
     """Check that a file has the columns it must have, and none we would lose in silence.
 
     Raises:
         DataError: It names the column at fault and the columns found.
     """
+    source = reading.source
     for name in required:
-        column = source.columns[name]
+        column = source.columns.get(name, name)
         if isinstance(column, str) and column not in found:
             raise DataError(
                 f"{path} has no column '{column}' (found: {', '.join(found)}); rename the column "
-                "that holds it, or name the corpus with --format"
+                f"that holds it, or name the corpus with --format{reading.advice}"
             )
     if source.others == "refuse":
-        unknown = [name for name in found if name not in source.columns and name not in ignored]
+        known = {*source.columns.values(), *reading.ignored}
+        unknown = [name for name in found if name not in known]
         if unknown:
             raise DataError(
                 f"{path} has an unknown column '{unknown[0]}' (found: {', '.join(found)}; known: "
                 f"{', '.join(source.columns)}); rename it or list it in ignore_columns"
+                f"{reading.advice}"
             )
 
 
-def event_table(batch: Batch, source: Source) -> pa.Table:
+def event_table(batch: Batch, reading: Reading, repairs: Repairs) -> pa.Table:
     """Return a batch of events: line, and our event columns as text."""
-    columns = {name: _values(batch, column) for name, column in source.columns.items()}
-    return _table(
-        batch,
+    maker = _Maker(batch, reading, repairs)
+    return maker.table(
         {
-            USER_ID: _identifiers(columns[USER_ID]),
-            ITEM_ID: _identifiers(columns[ITEM_ID]),
-            TIMESTAMP: _plain(columns[TIMESTAMP]),
-            EVENT_TYPE: _texts(columns.get(EVENT_TYPE)),
-            RATING: _plain(columns.get(RATING)),
-            TITLE: _texts(columns.get(TITLE)),
-            REVIEW: _texts(columns.get(REVIEW)),
-        },
+            USER_ID: maker.identifiers(USER_ID),
+            ITEM_ID: maker.identifiers(ITEM_ID),
+            TIMESTAMP: maker.plain(TIMESTAMP),
+            EVENT_TYPE: maker.texts(EVENT_TYPE),
+            RATING: maker.ratings(),
+            TITLE: maker.texts(TITLE),
+            REVIEW: maker.texts(REVIEW),
+        }
     )
 
 
-def item_table(batch: Batch, source: Source) -> pa.Table:
+def item_table(batch: Batch, reading: Reading, repairs: Repairs) -> pa.Table:
     """Return a batch of items: line, and our item columns as text."""
-    columns = {name: _values(batch, column) for name, column in source.columns.items()}
-    listed = columns.get(CATEGORIES) or [None] * len(batch.lines)
-    categories = [_categories(value) for value in listed]
-    table = _table(
-        batch,
+    maker = _Maker(batch, reading, repairs)
+    return maker.table(
         {
-            ITEM_ID: _identifiers(columns[ITEM_ID]),
-            TITLE: _texts(columns.get(TITLE)),
-            BRAND: _texts(columns.get(BRAND)),
-            DESCRIPTION: _texts(columns.get(DESCRIPTION)),
-            TEXT: _other_text(batch, source),
-        },
+            ITEM_ID: maker.identifiers(ITEM_ID),
+            TITLE: maker.texts(TITLE),
+            BRAND: maker.texts(BRAND),
+            DESCRIPTION: maker.texts(DESCRIPTION),
+            TEXT: maker.other_text(),
+            CATEGORIES: maker.categories(),
+        }
     )
-    return table.append_column(CATEGORIES, pa.array(categories, pa.list_(pa.string())))
 
 
-def _table(batch: Batch, columns: dict[str, list[str | None] | None]) -> pa.Table:
-    arrays = {LINE: pa.array(batch.lines, pa.int64())}
-    for name, values in columns.items():
-        arrays[name] = (
-            pa.nulls(len(batch.lines), pa.string())
-            if values is None
-            else pa.array(values, pa.string())
-        )
-    return pa.table(arrays)
+class _Maker:
+    """Makes our columns of one batch."""
+
+    def __init__(self, batch: Batch, reading: Reading, repairs: Repairs) -> None:
+        self.batch, self.reading, self.repairs = batch, reading, repairs
+
+    def table(self, columns: dict[str, pa.Array]) -> pa.Table:
+        return pa.table({LINE: pa.array(self.batch.lines, pa.int64())} | columns)
+
+    def identifiers(self, name: str) -> pa.Array:
+        """Return IDs: names, not text, so they are trimmed and otherwise left as they are."""
+        values = self._values(name)
+        if isinstance(values, list):
+            values = pa.array(map(_identifier, values), pa.string())
+        values, *_ = rewrite(values, _HAS_CONTROLS, lambda text: _CONTROLS.sub("", text))
+        return self._known(pc.utf8_trim_whitespace(values))
+
+    def plain(self, name: str) -> pa.Array:
+        """Return values as they are written."""
+        values = self._values(name)
+        if isinstance(values, list):
+            values = pa.array(map(_plain, values), pa.string())
+        return self._known(pc.utf8_trim_whitespace(values))
+
+    def ratings(self) -> pa.Array:
+        values = self.plain(RATING)
+        if self.reading.decimal == ",":
+            change = _with_point
+            values = self.repairs.rewrite(values, r"^-?[0-9.]*,[0-9]+$", change, "decimal")
+        return values
+
+    def texts(self, name: str) -> pa.Array:
+        return self._tidy(self._values(name), " ", is_brand=name == BRAND)
+
+    def categories(self) -> pa.Array:
+        values = self._values(CATEGORIES)
+        read = values if isinstance(values, list) else values.to_pylist()
+        lists = [self._category_list(value) for value in read]
+        return pa.array(lists, pa.list_(pa.string()))
+
+    def other_text(self) -> pa.Array:
+        """Return what no other column holds, as lines "name: value"."""
+        source, reading = self.reading.source, self.reading
+        names = dict(source.text)
+        if source.others == "text":
+            taken = {*source.columns.values(), *reading.ignored}
+            names |= {name: name for name in self.batch.columns if name not in taken}
+        lines: list[list[str]] = [[] for _ in self.batch.lines]
+        for name, shown in names.items():
+            if name in self.batch.columns:
+                column = self._tidy(self.batch.columns[name], ", ").to_pylist()
+                for row, value in zip(lines, column, strict=True):
+                    if value:
+                        row.append(f"{tidy(shown)}: {value}")
+        return pa.array(["\n".join(row) or None for row in lines], pa.string())
+
+    def _values(self, name: str) -> pa.Array | list[Any]:
+        column = self.reading.source.columns.get(name)
+        num_rows = len(self.batch.lines)
+        if isinstance(column, Constant):
+            return pa.array([column.value] * num_rows, pa.string())
+        if isinstance(column, Derived):
+            absent = pa.nulls(num_rows, pa.string())
+            parts = (self.batch.columns.get(each, absent) for each in column.columns)
+            lists = (part if isinstance(part, list) else part.to_pylist() for part in parts)
+            return list(map(column.make, *lists))
+        return self.batch.columns.get(column or "", pa.nulls(num_rows, pa.string()))
+
+    def _known(self, values: pa.Array) -> pa.Array:
+        return self.repairs.drop_words(values, self.reading.null_words)
+
+    def _tidy(
+        self, values: pa.Array | list[Any], separator: str, is_brand: bool = False
+    ) -> pa.Array:
+        if isinstance(values, list):
+            values = pa.array((_words(value, separator) for value in values), pa.string())
+        if self.reading.html:
+            values = self.repairs.rewrite(values, _MAY_BE_MARKED, strip_markup, "html")
+            values, *_ = rewrite(values, r"\s\s", lambda text: re.sub(r"\s+", " ", text))
+            if is_brand:
+                values = self.repairs.rewrite(values, r"^\s*by\s", _without_by, "html")
+        values, *_ = rewrite(values, _IS_UNTIDY, tidy)
+        return self._known(pc.utf8_trim_whitespace(values))
+
+    def _category_list(self, value: Any) -> list[str]:
+        """Read a list, or a text: a list in it, or parts with "|" or " > " between them."""
+        if isinstance(value, str):
+            parts = _listed(value) if self.repairs.wants("lists") else None
+            if parts is not None:
+                self.repairs.note("lists", 1, value, " | ".join(map(str, parts)))
+                value = parts
+            else:
+                value = value.split("|")
+        if not isinstance(value, list | tuple):
+            return []
+        texts = [_words(part) for part in value]
+        if self.reading.html and self.repairs.wants("html"):
+            bare = [strip_markup(text) for text in texts]
+            changed = sum(map(str.__ne__, texts, bare))
+            self.repairs.note("html", changed, " | ".join(texts), " | ".join(filter(None, bare)))
+            texts = bare
+        missing = set(self.reading.null_words) if self.repairs.wants("null-words") else set()
+        return [part for part in map(tidy, texts) if part and part not in missing]
 
 
-def _values(batch: Batch, column: Column) -> list[Any] | None:
-    if isinstance(column, Constant):
-        return [column.value] * len(batch.lines)
-    if isinstance(column, Derived):
-        absent = [None] * len(batch.lines)
-        return list(map(column.make, *(batch.columns.get(name, absent) for name in column.columns)))
-    return batch.columns.get(column)
+def _listed(text: str) -> list[Any] | None:
+    """Return the list that a text is, in JSON, Python or as "A > B > C"; None: it is none."""
+    text = text.strip()
+    if text.startswith("[") and text.endswith("]"):
+        if re.match(r"\['[^']*'(\s+'[^']*')+\]$", text):  # as NumPy prints an array
+            return re.findall(r"'([^']*)'", text)
+        for read in (json.loads, ast.literal_eval):
+            try:
+                value = read(text)
+            except (ValueError, SyntaxError, RecursionError, MemoryError):
+                continue
+            if isinstance(value, list):
+                return value
+    for separator in (" > ", " >> ", " › "):
+        if separator in text:
+            return text.split(separator)
+    return None
 
 
-def _identifiers(values: list[Any] | None) -> list[str | None] | None:
-    return values and [
-        value.strip() if type(value) is str and value.isprintable() else _identifier(value)
-        for value in values
-    ]
+def _with_point(number: str) -> str:
+    return number.replace(".", "").replace(",", ".")
+
+
+def _without_by(brand: str) -> str:
+    return re.sub(r"^\s*by\s+", "", brand)
 
 
 def _identifier(value: Any) -> str | None:
     if isinstance(value, str):
-        return _CONTROLS.sub("", value).strip()
-    # Parquet keeps integers with gaps as floating point.
+        return value
+    # What holds gaps keeps integers as floating point.
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value) if isinstance(value, int | float) and value == value else None
 
 
-def _plain(values: list[Any] | None) -> list[str | None] | None:
-    return values and [
-        value if value is None or type(value) is str else str(value) for value in values
-    ]
-
-
-def _texts(values: list[Any] | None) -> list[str | None] | None:
-    return values and [
-        value.strip()
-        if type(value) is str and value.isprintable() and "&" not in value
-        else tidy(_words(value))
-        for value in values
-    ]
+def _plain(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else str(value)
 
 
 def _words(value: Any, separator: str = " ") -> str:
@@ -178,24 +277,3 @@ def _words(value: Any, separator: str = " ") -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value)
-
-
-def _categories(value: Any) -> list[str]:
-    """Read a list, or in files that have none a text with "|" between the parts."""
-    if isinstance(value, str):
-        value = value.split("|")
-    if not isinstance(value, list | tuple):
-        return []
-    return [part for part in (tidy(_words(part)) for part in value) if part]
-
-
-def _other_text(batch: Batch, source: Source) -> list[str | None]:
-    names = dict(source.text)
-    if source.others == "text":
-        names |= {name: name for name in batch.columns if name not in source.columns}
-    lines: list[list[str]] = [[] for _ in batch.lines]
-    for name, shown in names.items():
-        for row, value in zip(lines, batch.columns.get(name, ()), strict=False):
-            if words := tidy(_words(value, ", ")):
-                row.append(f"{tidy(shown)}: {words}")
-    return ["\n".join(row) or None for row in lines]

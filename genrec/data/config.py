@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import codecs
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 FormatName = Literal[
     "plain",
@@ -19,13 +21,123 @@ FormatName = Literal[
 ]
 
 
-class PrepareConfig(BaseModel):
+TimeUnit = Literal["s", "ms", "us", "ns", "days"]
+RepairName = Literal["html", "lists", "null-words", "float-ids", "decimal"]
+NULL_WORDS = ("\\N", "NULL", "null", "None", "NaN", "nan", "NaT", "N/A", "n/a", "#N/A", "<NA>")
+
+_CHARACTERS = {"tab": "\t", "\\t": "\t", "space": " ", "comma": ",", "semicolon": ";", "pipe": "|"}
+_CHARACTERS |= {"\\x01": "\x01", "^A": "\x01", "backslash": "\\"}
+
+
+class ReadingConfig(BaseModel):
+    """How files are written, where their look does not say it or says it wrong.
+
+    What is None is what the file looks like (``genrec.data.look``). An item file that certainly
+    is written in another way than an option says (other encoding, other delimiter) keeps its own.
+
+    Attributes:
+        columns: Pairs "ours=theirs": which column of the file is our user_id, item_id, timestamp
+            and so on; their names without regard to case, or numbers from 1 in a file without a
+            header. A pair counts for every file that has the column.
+        ignore_columns: Event columns of a plain file to leave out (any other unknown one is an
+            error, since it may be a misspelt one of ours).
+        header: Whether the first line names the columns.
+        encoding: Such as "utf-8", "latin-1", "cp1252", "utf-16", "shift_jis".
+        delimiter: Between fields: one character, "tab", or more characters.
+        quote: Around fields; "none": nothing is quoted.
+        escape: Before a character that means itself, such as a backslash; "none": there is none.
+        decimal: Of ratings.
+        time_unit: Of times that are numbers.
+        time_format: Of times that are text, as strptime has it.
+        time_zone: Of times that name none, such as "Europe/Berlin".
+        day_first: Whether 1/2/2020 is in February.
+        order: "time", or "file": events follow each other as in the files, and times are counted
+            from 0.
+        null_words: Texts that mean "missing".
+        no_repair: Repairs that are left undone: "html" (tags and scripts in texts), "lists"
+            (written as text), "null-words", "float-ids" (3.0 where another file has 3), "decimal".
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    columns: tuple[str, ...] = ()
+    ignore_columns: tuple[str, ...] = ()
+    header: bool | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+    quote: str | None = None
+    escape: str | None = None
+    decimal: Literal[".", ","] | None = None
+    time_unit: TimeUnit | None = None
+    time_format: str | None = None
+    time_zone: str = "UTC"
+    day_first: bool | None = None
+    order: Literal["time", "file"] = "time"
+    null_words: tuple[str, ...] = NULL_WORDS
+    no_repair: tuple[RepairName, ...] = ()
+
+    @field_validator("columns", "ignore_columns", "null_words", "no_repair", mode="before")
+    @classmethod
+    def _split_at_commas(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("columns")
+    @classmethod
+    def _pairs(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        known = {"user_id", "item_id", "timestamp", "event_type", "rating", "title", "review"}
+        known |= {"brand", "categories", "description"}
+        for pair in value:
+            ours, equals, theirs = pair.partition("=")
+            if not equals or not theirs or ours not in known:
+                raise ValueError(
+                    f"write {pair!r} as ours=theirs, such as user_id=visitorid; ours are "
+                    + ", ".join(sorted(known))
+                )
+        return value
+
+    @field_validator("delimiter", "quote", "escape", mode="before")
+    @classmethod
+    def _character(cls, value: Any, info: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        value = _CHARACTERS.get(value, value)
+        if info.field_name != "delimiter" and value != "none" and len(value) != 1:
+            raise ValueError("give one character, or none")
+        if not value or value in ("\n", "\r", "\0"):
+            raise ValueError("give a character that is no line end")
+        return value
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, value: str | None) -> str | None:
+        try:
+            return value and codecs.lookup(value).name
+        except LookupError:
+            raise ValueError("not an encoding; such as utf-8, latin-1, cp1252, utf-16") from None
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            return ZoneInfo(value).key
+        except (OSError, ValueError, LookupError):
+            raise ValueError("not a time zone; such as UTC, Europe/Berlin") from None
+
+    @field_validator("time_format")
+    @classmethod
+    def _is_a_format(cls, value: str | None) -> str | None:
+        if value is not None and "%" not in value:
+            raise ValueError("give a format of strptime, such as %d.%m.%Y %H:%M")
+        return value
+
+
+class PrepareConfig(ReadingConfig):
     """Settings of ``genrec.data.prepare.prepare``.
 
     Attributes:
         format: How the files name and write things; "plain" is our own columns.
-        ignore_columns: Event columns of a plain file to leave out (any other unknown one is an
-            error, since it may be a misspelt one of ours).
         split: "leave-one-out": each user's last event is test, the one before it valid.
             "global-time": everybody's events after a moment.
         held_out: Events of a user in test, and again in valid: a window instead of one event;
@@ -45,12 +157,11 @@ class PrepareConfig(BaseModel):
         max_line_bytes: Longer lines (of CSV: longer fields too) are rejected unread.
         memory_limit: What DuckDB may hold before it spills to disk beside the output; the whole
             process needs about 1 GB more.
+
+    How the files are written is set by ``ReadingConfig``.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     format: FormatName = "plain"
-    ignore_columns: tuple[str, ...] = ()
     split: Literal["leave-one-out", "global-time"] = "leave-one-out"
     held_out: int = Field(default=1, ge=1)
     valid_users: int | None = Field(default=None, ge=0)

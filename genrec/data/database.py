@@ -1,4 +1,4 @@
-"""DuckDB as every module here wants it: silent, and with times in UTC."""
+"""DuckDB as every module here wants it: silent, and with times in a zone that is named."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ import duckdb
 
 
 def connect(
-    path: Path | None = None, config: dict[str, str | bool | int | float | list[str]] | None = None
+    path: Path | None = None,
+    config: dict[str, str | bool | int | float | list[str]] | None = None,
+    time_zone: str = "UTC",
 ) -> duckdb.DuckDBPyConnection:
-    """Open a database file, or one in memory."""
+    """Open a database file, or one in memory, for which times that name no zone are in one."""
     connection = duckdb.connect(path or ":memory:", config=config or {})
     # The bar would go to standard output.
     connection.execute("SET enable_progress_bar = false")
-    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute(f"SET TimeZone = '{time_zone}'")
     return connection
 
 

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from genrec.data.rows import Layout
+from genrec.data.rows import Dialect
+from genrec.data.times import TimeForm
 from genrec.schema import (
     BRAND,
     CATEGORIES,
@@ -44,6 +45,8 @@ class Constant:
 
 Column = str | Derived | Constant
 
+SECONDS = TimeForm()
+
 
 @dataclass(frozen=True)
 class Source:
@@ -52,16 +55,20 @@ class Source:
     Attributes:
         columns: For each of our columns where it comes from.
         layout: For files without a header.
-        time: "seconds" (numbers, or dates in ISO form), "milliseconds", or a strptime pattern.
+        time: How times are written; None: as the file looks.
         text: Columns kept as lines "name: value" of an item's text, under these names.
         others: What becomes of all other columns: "ignore", "text", or "refuse".
+        html: Whether texts are known to hold markup.
+        by_name: Whether columns are found by our names.
     """
 
     columns: Mapping[str, Column]
-    layout: Layout | None = None
-    time: str = "seconds"
+    layout: Dialect | None = None
+    time: TimeForm | None = SECONDS
     text: Mapping[str, str] = field(default_factory=dict)
     others: str = "ignore"
+    html: bool = False
+    by_name: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,10 @@ class Format:
 
     events: Source
     items: Source
+
+
+def _layout(header: tuple[str, ...], delimiter: str) -> Dialect:
+    return Dialect(delimiter, quote=None, encoding="latin-1", header=header)
 
 
 def _first_path(categories: Any) -> Any:
@@ -139,7 +150,7 @@ _AMAZON_REVIEW: dict[str, Column] = {
 }
 
 AMAZON_2014 = Format(
-    events=Source(_AMAZON_REVIEW),
+    events=Source(_AMAZON_REVIEW, html=True),
     items=Source(
         {
             ITEM_ID: "asin",
@@ -148,11 +159,12 @@ AMAZON_2014 = Format(
             CATEGORIES: Derived(_first_path, ("categories",)),
             DESCRIPTION: "description",
         },
+        html=True,
     ),
 )
 
 AMAZON_2018 = Format(
-    events=Source(_AMAZON_REVIEW),
+    events=Source(_AMAZON_REVIEW, html=True),
     items=Source(
         {
             ITEM_ID: "asin",
@@ -161,6 +173,7 @@ AMAZON_2018 = Format(
             CATEGORIES: "category",
             DESCRIPTION: "description",
         },
+        html=True,
         text={"feature": "features"},
     ),
 )
@@ -176,7 +189,8 @@ AMAZON_2023 = Format(
             TITLE: "title",
             REVIEW: "text",
         },
-        time="milliseconds",
+        time=TimeForm("ms"),
+        html=True,
     ),
     items=Source(
         {
@@ -189,6 +203,7 @@ AMAZON_2023 = Format(
             ),
             DESCRIPTION: "description",
         },
+        html=True,
         text={"features": "features"},
     ),
 )
@@ -208,20 +223,20 @@ _MOVIELENS_ITEM: dict[str, Column] = {
 
 MOVIELENS_100K = Format(
     events=Source(
-        _MOVIELENS_EVENT, layout=Layout(("userId", "movieId", "rating", "timestamp"), "\t")
+        _MOVIELENS_EVENT, layout=_layout(("userId", "movieId", "rating", "timestamp"), "\t")
     ),
     items=Source(
         {**_MOVIELENS_ITEM, CATEGORIES: Derived(_flagged_genres, tuple(_ML_GENRES))},
-        layout=Layout(("movieId", "title", "date", "video_date", "url", *_ML_GENRES), "|"),
+        layout=_layout(("movieId", "title", "date", "video_date", "url", *_ML_GENRES), "|"),
         text={"date": "release date"},
     ),
 )
 
 MOVIELENS_1M = Format(
     events=Source(
-        _MOVIELENS_EVENT, layout=Layout(("userId", "movieId", "rating", "timestamp"), "::")
+        _MOVIELENS_EVENT, layout=_layout(("userId", "movieId", "rating", "timestamp"), "::")
     ),
-    items=Source(_MOVIELENS_ITEM, layout=Layout(("movieId", "title", "genres"), "::")),
+    items=Source(_MOVIELENS_ITEM, layout=_layout(("movieId", "title", "genres"), "::")),
 )
 
 MOVIELENS_32M = Format(events=Source(_MOVIELENS_EVENT), items=Source(_MOVIELENS_ITEM))
@@ -259,7 +274,7 @@ GOODREADS = Format(
                 lambda full, cut: full or cut, ("review_text", "review_text_incomplete")
             ),
         },
-        time="%a %b %d %H:%M:%S %z %Y",
+        time=TimeForm(format="%a %b %d %H:%M:%S %z %Y"),
     ),
     items=Source(
         {
@@ -274,8 +289,8 @@ GOODREADS = Format(
 )
 
 PLAIN = Format(
-    events=Source({name: name for name in EVENT_COLUMNS}, others="refuse"),
-    items=Source({name: name for name in ITEM_COLUMNS}, others="text"),
+    events=Source({name: name for name in EVENT_COLUMNS}, time=None, others="refuse", by_name=True),
+    items=Source({name: name for name in ITEM_COLUMNS}, others="text", by_name=True),
 )
 
 FORMATS: Mapping[str, Format] = {

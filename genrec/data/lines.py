@@ -1,40 +1,29 @@
 """Bytes of a file to numbered lines of text, whatever the bytes are.
 
-Enters: a path. Leaves: chunks of decoded lines, and a reject for every line that is too long or
-not of the encoding. Memory is bounded by the chunk and the longest line allowed, never by the
-file. Knows nothing of what the lines mean.
+Enters: a path. Leaves: blocks of whole lines, and chunks of decoded ones with a reject for every
+line that is too long or not of the encoding. Memory is bounded by the block and the longest line
+allowed, never by the file. Knows nothing of what the lines mean.
 """
 
 from __future__ import annotations
 
-import gzip
 import itertools
 import os
-import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO
 
-from genrec.errors import DataError
+from genrec.data.streams import as_utf8, open_bytes
 from genrec.progress import progress
 
-CHUNK_BYTES = 4 << 20
+CHUNK_BYTES = 8 << 20
 EXCERPT_CHARS = 160
 
 OVERLONG = "line too long"
 WRONG_ENCODING = "wrong encoding"
 
-_GZIP = b"\x1f\x8b"
-_UNREADABLE = {
-    b"\x28\xb5\x2f\xfd": "zstd-compressed; decompress it or use gzip",
-    b"BZh": "bzip2-compressed; decompress it or use gzip",
-    b"\xfd7zXZ": "xz-compressed; decompress it or use gzip",
-    b"PK\x03\x04": "a zip archive; unpack it first",
-    b"\xff\xfe": "UTF-16 text; convert it with `iconv -f UTF-16 -t UTF-8`",
-    b"\xfe\xff": "UTF-16 text; convert it with `iconv -f UTF-16 -t UTF-8`",
-}
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,97 +63,85 @@ class Chunk:
     rejects: list[Reject] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Whole lines of a file as they are; an overlong one is cut, but stays longer than allowed."""
+
+    first_line: int
+    data: bytes
+    encoding: str
+    max_line_bytes: int
+
+    def decode(self) -> Chunk:
+        """Return the lines as text."""
+        lines = self.data.removesuffix(b"\n").split(b"\n")
+        if max(map(len, lines)) <= self.max_line_bytes:
+            try:
+                return Chunk([Run(self.first_line, [line.decode(self.encoding) for line in lines])])
+            except UnicodeDecodeError:
+                pass
+        runs, rejects = [Run(self.first_line, [])], []
+        for number, line in zip(itertools.count(self.first_line), lines, strict=False):
+            text, reason = self._decode_line(line)
+            if reason is None:
+                runs[-1].lines.append(text)
+            else:
+                shown = line[: 2 * EXCERPT_CHARS].decode(self.encoding, "replace")
+                rejects.append(Reject(number, reason, excerpt(shown)))
+                runs.append(Run(number + 1, []))
+        return Chunk(runs, rejects)
+
+    def _decode_line(self, line: bytes) -> tuple[str, str | None]:
+        if len(line) > self.max_line_bytes:
+            return "", OVERLONG
+        try:
+            return line.decode(self.encoding), None
+        except UnicodeDecodeError:
+            return "", WRONG_ENCODING
+
+
 def excerpt(text: str) -> str:
     """Return how a text begins, on one line."""
     return " ".join(text[: 2 * EXCERPT_CHARS].split())[:EXCERPT_CHARS]
 
 
-@contextmanager
-def open_bytes(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file for reading, through gzip where its first bytes say so.
+def read_blocks(
+    path: Path, encoding: str, max_line_bytes: int, carriage_returns: bool = False
+) -> Iterator[Block]:
+    """Yield the lines of a file behind a progress bar.
 
-    Raises:
-        DataError: Missing, empty, a directory, or of a compression we do not read.
+    Args:
+        path: The file.
+        encoding: Of its text. UTF-16 and UTF-32 are turned to UTF-8 on the way.
+        max_line_bytes: Longer lines are cut.
+        carriage_returns: Whether lines end in a carriage return alone.
     """
-    try:
-        raw = path.open("rb")
-    except FileNotFoundError:
-        raise DataError(f"{path} does not exist; check the path") from None
-    except IsADirectoryError:
-        raise DataError(f"{path} is a directory; name the files in it") from None
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from None
-    with raw:
-        start = raw.peek(8)[:8]
-        if not start:
-            raise DataError(f"{path} is empty")
-        for magic, what in _UNREADABLE.items():
-            if start.startswith(magic):
-                raise DataError(f"{path} is {what}")
-        if not start.startswith(_GZIP):
-            yield raw
-            return
-        with gzip.GzipFile(fileobj=raw) as unpacked:
-            try:
-                yield cast(IO[bytes], unpacked)
-            except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-                raise DataError(
-                    f"{path} is a truncated or damaged gzip file ({error}); fetch it again"
-                ) from None
-
-
-def read_chunks(path: Path, encoding: str, max_line_bytes: int) -> Iterator[Chunk]:
-    """Yield the lines of a file behind a progress bar."""
     megabytes = max(1, os.path.getsize(path) >> 20)
-    with open_bytes(path) as stream, progress() as bar:
+    with open_bytes(path) as (stream, raw), progress() as bar:
+        if encoding.lower().replace("_", "-").startswith(("utf-16", "utf-32")):
+            stream, encoding = as_utf8(stream, encoding), "utf-8"
         task = bar.add_task(f"Reading {path.name} (MB)", total=megabytes, note="")
-        raw: Any = stream.fileobj if isinstance(stream, gzip.GzipFile) else stream
         first_line = 1
-        for lines in _whole_lines(stream, max_line_bytes):
+        for data in _whole_lines(stream, max_line_bytes, carriage_returns):
             if first_line == 1:
-                lines[0] = lines[0].removeprefix(b"\xef\xbb\xbf")
-            yield _decode(lines, first_line, encoding, max_line_bytes)
-            first_line += len(lines)
+                data = data.removeprefix(_BYTE_ORDER_MARK)
+            yield Block(first_line, data, encoding, max_line_bytes)
+            first_line += data.count(b"\n")
             bar.update(task, completed=raw.tell() >> 20)
 
 
-def _whole_lines(stream: IO[bytes], max_line_bytes: int) -> Iterator[list[bytes]]:
-    """Yield lists of whole lines; an overlong one is cut, but stays longer than allowed."""
+def _whole_lines(stream: IO[bytes], max_line_bytes: int, carriage_returns: bool) -> Iterator[bytes]:
     cap = max_line_bytes + 1
     pending = b""
     while data := stream.read(CHUNK_BYTES):
-        lines = data.split(b"\n")
-        lines[0] = (pending + lines[0])[:cap]
-        pending = lines.pop()[:cap]
-        if lines:
-            yield lines
+        if carriage_returns:
+            data = data.replace(b"\r", b"\n")
+        end = data.rfind(b"\n") + 1
+        if not end:
+            pending = (pending + data)[:cap]
+            continue
+        first = data.index(b"\n")
+        yield (pending + data[:first])[:cap] + data[first:end]
+        pending = data[end:][:cap]
     if pending:
-        yield [pending]
-
-
-def _decode(lines: list[bytes], first_line: int, encoding: str, max_line_bytes: int) -> Chunk:
-    if max(map(len, lines)) <= max_line_bytes:
-        try:
-            return Chunk([Run(first_line, [line.decode(encoding) for line in lines])])
-        except UnicodeDecodeError:
-            pass
-    decoded = [_decode_line(line, encoding, max_line_bytes) for line in lines]
-    runs, rejects = [Run(first_line, [])], []
-    numbered = zip(itertools.count(first_line), lines, decoded, strict=False)
-    for number, line, (text, reason) in numbered:
-        if reason is None:
-            runs[-1].lines.append(text)
-        else:
-            shown = line[: 2 * EXCERPT_CHARS].decode(encoding, "replace")
-            rejects.append(Reject(number, reason, excerpt(shown)))
-            runs.append(Run(number + 1, []))
-    return Chunk(runs, rejects)
-
-
-def _decode_line(line: bytes, encoding: str, max_line_bytes: int) -> tuple[str, str | None]:
-    if len(line) > max_line_bytes:
-        return "", OVERLONG
-    try:
-        return line.decode(encoding), None
-    except UnicodeDecodeError:
-        return "", WRONG_ENCODING
+        yield pending

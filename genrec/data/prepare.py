@@ -7,8 +7,8 @@ order), ``rejects.jsonl.gz``, ``report.json`` and a manifest; ``genrec.data.Data
 Why DuckDB: every step over all events (joining, removing duplicates, sorting, k-core, splits) is
 a query that DuckDB runs within a memory limit, spilling to disk beside the output, so a file may
 be many times larger than memory. Polars streams scans, but sorts and windows in memory, without a
-limit to set; ``datasets`` has neither joins nor grouping. Only reading is done line by line in
-Python: so a bad line is told by number and reason, and the sound ones around it are kept.
+limit to set; ``datasets`` has neither joins nor grouping. Text files are read block by block
+outside of it: so a bad line is told by number and reason, and the sound ones around it are kept.
 """
 
 from __future__ import annotations
@@ -21,15 +21,17 @@ from tempfile import TemporaryDirectory
 import duckdb
 
 from genrec.artifacts import write_aside, write_manifest
-from genrec.data.clean import check_columns, event_table, item_table
+from genrec.data.clean import check_columns
 from genrec.data.config import PrepareConfig
 from genrec.data.dataset import EVENTS_FILE, ITEMS_FILE, KIND
-from genrec.data.files import read_batches
-from genrec.data.formats import FORMATS, Source
+from genrec.data.formats import FORMATS
+from genrec.data.look import Look, look_at
+from genrec.data.reading import FileKind, Reading, settle
 from genrec.data.report import Report, write_files
 from genrec.data.rows import Batch
 from genrec.data.splits import assign_splits, keep_core
 from genrec.data.staging import Staging
+from genrec.data.streams import expand
 from genrec.errors import ConfigError, DataError
 from genrec.progress import working
 from genrec.schema import ITEM_ID, TIMESTAMP, USER_ID
@@ -40,16 +42,18 @@ _REQUIRED = {"event": (USER_ID, ITEM_ID, TIMESTAMP), "item": (ITEM_ID,)}
 
 
 def prepare(
-    events: Path | Sequence[Path],
-    items: Path | None,
+    events: str | Path | Sequence[str | Path],
+    items: str | Path | Sequence[str | Path] | None,
     out: Path,
     config: PrepareConfig | None = None,
 ) -> Report:
     """Read, clean and split events, and write them with their catalogue.
 
     Args:
-        events: One file or several; several count as one, in the order given.
-        items: The catalogue; None: the items that the events name, in order of appearance.
+        events: One file or several; several count as one, in the order given. Directories and
+            globs stand for the files that they hold.
+        items: The catalogue, likewise; None: the items that the events name, in order of
+            appearance.
         out: Directory to write; a data set already there is replaced, on success only.
         config: Settings; None: the defaults.
 
@@ -59,8 +63,7 @@ def prepare(
         ConfigError: ``memory_limit`` is too small.
     """
     config = config or PrepareConfig()
-    event_files = [Path(file) for file in ([events] if isinstance(events, str | Path) else events)]
-    item_files = [Path(items)] if items is not None else []
+    event_files, item_files = _files(events), _files(() if items is None else items)
     if not event_files:
         raise DataError("no event file is given; name at least one")
     with write_aside(Path(out)) as scratch:
@@ -69,13 +72,16 @@ def prepare(
             _naming_the_limit(config),
             closing(Staging(Path(workspace), config)) as staging,
         ):
-            _read_items(item_files, staging)
-            _read_events(event_files, staging)
+            readings = look_at_all(event_files, item_files, config)
+            for reading, kind in readings:
+                reading.check(config)
+                for batch in _read(reading, kind, staging):
+                    staging.add(batch, reading, kind)
             with working("Cleaning, splitting and writing"):
                 staging.resolve(has_items=bool(item_files))
                 keep_core(staging.connection, config)
                 starts = assign_splits(staging.connection, config)
-                report = write_files(staging, scratch, starts)
+                report = write_files(staging, scratch, starts, [each for each, _ in readings])
         files = {
             "events": [file.name for file in event_files],
             "items": [file.name for file in item_files],
@@ -85,30 +91,45 @@ def prepare(
     return report
 
 
-def _read_items(files: Sequence[Path], staging: Staging) -> None:
-    source = FORMATS[staging.config.format].items
-    for file in files:
-        for batch in _read(file, source, "item", staging):
-            staging.add_items(item_table(batch, source), file)
+def look_at_all(
+    events: Sequence[Path], items: Sequence[Path], config: PrepareConfig
+) -> list[tuple[Reading, FileKind]]:
+    """Look at all files, item files first, and settle how to read each.
+
+    Raises:
+        DataError: One cannot be read at all.
+    """
+    corpus = FORMATS[config.format]
+    readings: list[tuple[Reading, FileKind]] = []
+    kinds: tuple[tuple[FileKind, Sequence[Path]], ...] = (("item", items), ("event", events))
+    for kind, files in kinds:
+        source = corpus.items if kind == "item" else corpus.events
+        before: Look | None = None
+        for file in files:
+            before = look_at(file, config, source.layout, kind == "item", before)
+            readings.append((settle(before, source, kind, config), kind))
+    unused = {pair.partition("=")[2].lower() for pair in config.columns}
+    unused -= {name.lower() for reading, _ in readings for name in reading.look.columns}
+    if unused:
+        found = ", ".join(dict.fromkeys(n for reading, _ in readings for n in reading.look.columns))
+        raise DataError(f"columns: no file has a column '{min(unused)}' (found: {found})")
+    return readings
 
 
-def _read_events(files: Sequence[Path], staging: Staging) -> None:
-    source = FORMATS[staging.config.format].events
-    for file in files:
-        for batch in _read(file, source, "event", staging):
-            staging.add_events(event_table(batch, source), file, source.time)
+def _files(paths: str | Path | Sequence[str | Path]) -> list[Path]:
+    return expand([paths] if isinstance(paths, str | Path) else paths)
 
 
-def _read(path: Path, source: Source, kind: str, staging: Staging) -> Iterator[Batch]:
+def _read(reading: Reading, kind: FileKind, staging: Staging) -> Iterator[Batch]:
     """Yield the batches of a file that hold rows; hand what cannot be read to ``staging``."""
-    config = staging.config
-    required = _REQUIRED[kind]
-    for batch in read_batches(path, source.layout, config.max_line_bytes, staging.directory):
+    path = reading.look.path
+    required = [name for name in _REQUIRED[kind] if name in reading.source.columns]
+    for batch in reading.batches(staging.config, staging.directory):
         staging.reject(batch.rejects, path, kind)
         if batch.lines:
-            check_columns(list(batch.columns), source, required, path, config.ignore_columns)
+            check_columns(list(batch.columns), reading, required, path)
             # A JSON file may leave a column out for a while; a CSV file cannot.
-            required = ()
+            required = []
             yield batch
 
 

@@ -8,7 +8,7 @@ bytes, whatever the number of threads.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from genrec.data.database import one_row
 from genrec.data.dataset import EVENTS_FILE, ITEMS_FILE, REJECTS_FILE, REPORT_FILE
+from genrec.data.reading import Reading
 from genrec.data.staging import Staging
 from genrec.schema import (
     BRAND,
@@ -38,6 +39,8 @@ from genrec.schema import (
 
 # Large enough to compress and scan well, small enough to hold with long reviews.
 _ROW_GROUP_ROWS = 1 << 17
+
+_YEAR_1990 = 631_152_000
 
 _EVENT_SCHEMA = pa.schema(
     {
@@ -111,6 +114,9 @@ class Report:
         first_timestamp: Of the oldest event, seconds.
         last_timestamp: Of the newest event, seconds.
         split_starts: When valid and test begin, seconds; None for leave-one-out.
+        repaired: What was mended: count and one example of each kind, most frequent first.
+        taken: For each file, what was taken from its look and not said.
+        warnings: What may be wrong.
     """
 
     event_rows: int
@@ -129,9 +135,17 @@ class Report:
     first_timestamp: int
     last_timestamp: int
     split_starts: dict[Split, int] | None
+    repaired: dict[str, dict[str, int | str]]
+    taken: dict[str, list[str]]
+    warnings: list[str]
 
 
-def write_files(staging: Staging, directory: Path, starts: dict[Split, int] | None) -> Report:
+def write_files(
+    staging: Staging,
+    directory: Path,
+    starts: dict[Split, int] | None,
+    readings: Sequence[Reading],
+) -> Report:
     """Write the events, items, rejects and report; return the report."""
     connection = staging.connection
     _write_parquet(connection.sql(_EVENTS), _EVENT_SCHEMA, directory / EVENTS_FILE)
@@ -139,13 +153,15 @@ def write_files(staging: Staging, directory: Path, starts: dict[Split, int] | No
     catalogue = connection.sql(_ITEMS, params=every_item)
     items = _write_parquet(catalogue, _ITEM_SCHEMA, directory / ITEMS_FILE)
     connection.execute(_REJECTS, {"path": str(directory / REJECTS_FILE)})
-    report = _build_report(staging, items, starts)
+    report = _build_report(staging, items, starts, readings)
     text = json.dumps(asdict(report), indent=2, ensure_ascii=False)
     (directory / REPORT_FILE).write_text(text + "\n", encoding="utf-8")
     return report
 
 
-def _build_report(staging: Staging, items: int, starts: dict[Split, int] | None) -> Report:
+def _build_report(
+    staging: Staging, items: int, starts: dict[Split, int] | None, readings: Sequence[Reading]
+) -> Report:
     connection = staging.connection
     events, users, first, last = one_row(connection, _TOTALS)
     splits = dict(
@@ -172,7 +188,20 @@ def _build_report(staging: Staging, items: int, starts: dict[Split, int] | None)
         first_timestamp=first,
         last_timestamp=last,
         split_starts=starts,
+        repaired=staging.repairs.report(),
+        taken={each.look.path.name: each.taken for each in readings if each.taken},
+        warnings=_warnings(staging, last, readings),
     )
+
+
+def _warnings(staging: Staging, last: int, readings: Sequence[Reading]) -> list[str]:
+    warnings = [f"{each.look.path.name}: {doubt}" for each in readings for doubt in each.doubts]
+    if last < _YEAR_1990 and staging.config.order == "time":
+        warnings.append(
+            "the newest event lies before 1990: its times look like counters or days, not seconds "
+            "since 1970 (see time_unit and time_format)"
+        )
+    return list(dict.fromkeys(warnings))
 
 
 def _write_parquet(rows: duckdb.DuckDBPyRelation, schema: pa.Schema, path: Path) -> int:

@@ -15,9 +15,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from genrec.data.clean import event_table, item_table
 from genrec.data.config import PrepareConfig
 from genrec.data.database import connect, one_row
 from genrec.data.lines import EXCERPT_CHARS, Reject
+from genrec.data.reading import FileKind, Reading
+from genrec.data.repairs import Repairs
+from genrec.data.rows import Batch
 from genrec.errors import DataError
 
 # Every DuckDB thread wants buffers of its own out of the memory limit.
@@ -96,11 +100,6 @@ FROM judged
 
 _ADD_REJECTS = "INSERT INTO rejects SELECT $kind, $file, line, reason, excerpt FROM batch"
 
-_SECONDS = {
-    "seconds": "coalesce(try_cast(timestamp AS DOUBLE), epoch(try_cast(timestamp AS TIMESTAMPTZ)))",
-    "milliseconds": "try_cast(timestamp AS DOUBLE) / 1000",
-}
-
 _RESOLVE_ITEMS = f"""
 CREATE TABLE catalogue AS
     SELECT item_id, min(seq) AS item_key FROM items_read WHERE item_id IS NOT NULL GROUP BY item_id;
@@ -142,6 +141,14 @@ CREATE TABLE kept AS
 """
 
 
+# IDs such as 3.0 where the other file, or the same, has 3: (table, column, where 3 is looked up).
+_FLOAT_IDS = (
+    ("events_read", "item_id", "items_read"),
+    ("items_read", "item_id", "events_read"),
+    ("events_read", "user_id", "events_read"),
+)
+
+
 class Staging:
     """A DuckDB database in a directory of its own, and the rows read so far."""
 
@@ -150,6 +157,7 @@ class Staging:
         self.config = config
         self.usable_events = 0
         self.rows_read: Counter[str] = Counter()
+        self.repairs = Repairs(config.no_repair)
         self.connection = connect(
             directory / "staging.duckdb",
             config={
@@ -159,6 +167,7 @@ class Staging:
                 # All that leaves is sorted by its keys, so no operator has to keep an order.
                 "preserve_insertion_order": False,
             },
+            time_zone=config.time_zone,
         )
         self.connection.execute(_TABLES)
 
@@ -166,19 +175,24 @@ class Staging:
         """Close the database."""
         self.connection.close()
 
-    def add_items(self, batch: pa.Table, file: Path) -> None:
-        """Take in a batch of items."""
-        self._insert(_ADD_ITEMS, self._numbered(batch, "item"), {"file": str(file)})
-
-    def add_events(self, batch: pa.Table, file: Path, time: str) -> None:
-        """Take in a batch of events and judge each row; for ``time`` see ``formats.Source``."""
-        seconds = _SECONDS.get(time, f"epoch(try_strptime(timestamp, '{time}'))")
-        values = {
-            "file": str(file),
-            "min_rating": self.config.min_rating,
-            "max_rating": self.config.max_rating,
-        }
-        self._insert(_ADD_EVENTS.format(seconds=seconds), self._numbered(batch, "event"), values)
+    def add(self, batch: Batch, reading: Reading, kind: FileKind) -> None:
+        """Take in rows of a file, and judge each event."""
+        values: dict[str, object] = {"file": str(reading.look.path)}
+        if kind == "item":
+            table = self._numbered(item_table(batch, reading, self.repairs), kind)
+            self._insert(_ADD_ITEMS, table, values)
+            return
+        table = self._numbered(event_table(batch, reading, self.repairs), kind)
+        seconds = reading.time.seconds("timestamp")
+        if self.config.order == "file":
+            table = table.set_column(
+                table.schema.get_field_index("timestamp"),
+                "timestamp",
+                table["seq"].cast(pa.string()),
+            )
+            seconds = "seq::DOUBLE"
+        values |= {"min_rating": self.config.min_rating, "max_rating": self.config.max_rating}
+        self._insert(_ADD_EVENTS.format(seconds=seconds), table, values)
 
     def _numbered(self, batch: pa.Table, kind: str) -> pa.Table:
         first = self.rows_read[kind]
@@ -205,6 +219,9 @@ class Staging:
         Raises:
             DataError: Too many rows cannot be used, or none can.
         """
+        if self.repairs.wants("float-ids"):
+            for repair in _FLOAT_IDS if has_items else _FLOAT_IDS[-1:]:
+                self._mend_ids(repair)
         self.connection.execute(_RESOLVE_ITEMS if has_items else _CATALOGUE_OF_EVENTS)
         if not has_items:
             self.rows_read["item"] = self.count("catalogue")
@@ -214,7 +231,24 @@ class Staging:
         self.connection.execute(_KEEP_EVENTS)
         self.usable_events = self.count("kept")
         if not self.usable_events:
-            raise DataError("no event is left to use; the files hold no event rows")
+            reasons = self.reject_counts("event")
+            why = (
+                f"most often: {next(iter(reasons))}" if reasons else "the files hold no event rows"
+            )
+            raise DataError(f"no event is left to use; {why}")
+
+    def _mend_ids(self, repair: tuple[str, str, str]) -> None:
+        table, column, other = repair
+        is_float = f"regexp_full_match({column}, '[0-9]+\\.0')"
+        where = f"{is_float} AND left({column}, -2) IN (SELECT {column} FROM {other})"
+        count, example = one_row(
+            self.connection, f"SELECT count(*), any_value({column}) FROM {table} WHERE {where}"
+        )
+        if count:
+            self.connection.execute(
+                f"UPDATE {table} SET {column} = left({column}, -2) WHERE {where}"
+            )
+            self.repairs.note("float-ids", count, example, example[:-2])
 
     def count(self, table: str) -> int:
         """Return the number of rows of a table."""

@@ -96,6 +96,12 @@ def test_report_and_manifest(desk):
         "first_timestamp": 1,
         "last_timestamp": 259200,
         "split_starts": None,
+        "repaired": {},
+        "taken": {},
+        "warnings": [
+            "the newest event lies before 1990: its times look like counters or days, not seconds "
+            "since 1970 (see time_unit and time_format)"
+        ],
     }
     assert stored == {name: getattr(report, name) for name in stored}
     config = read_manifest(desk.out, "data").config

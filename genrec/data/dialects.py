@@ -122,11 +122,11 @@ def _tell_quotes(base: Dialect, lines: list[str], config: ReadingConfig) -> Dial
     """Return the dialect under which fewest records break; the usual one if it does as well."""
     if len(base.delimiter) > 1:
         return dataclasses.replace(base, quote=None)
-    escapes = [_none(config.escape)] if config.escape else [None]
+    escapes: list[str | None] = [_none(config.escape)] if config.escape else [None]
     if not config.escape and any("\\" in line for line in lines):
         escapes.append("\\")
     if config.quote:
-        quotes = [_none(config.quote)]
+        quotes: list[str | None] = [_none(config.quote)]
     else:
         delimiter = re.escape(base.delimiter)
         quotes = ['"']

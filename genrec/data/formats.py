@@ -7,10 +7,19 @@ itself is shared (``files``, ``clean``). A new corpus is a new entry of ``FORMAT
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
-from genrec.data.rows import Dialect
+from genrec.data.corpora import (
+    HM,
+    INSTACART,
+    KUAIREC,
+    LASTFM_1K,
+    MIND,
+    RETAILROCKET,
+    STEAM,
+    YAMBDA,
+)
+from genrec.data.sources import Column, Constant, Derived, Format, Source, layout
 from genrec.data.times import TimeForm
 from genrec.schema import (
     BRAND,
@@ -26,61 +35,6 @@ from genrec.schema import (
     TITLE,
     USER_ID,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Derived:
-    """A column computed from others, row by row; a column the file lacks gives None."""
-
-    make: Callable[..., Any]
-    columns: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Constant:
-    """A column that is the same in every row."""
-
-    value: str
-
-
-Column = str | Derived | Constant
-
-SECONDS = TimeForm()
-
-
-@dataclass(frozen=True)
-class Source:
-    """How one kind of file maps to our columns.
-
-    Attributes:
-        columns: For each of our columns where it comes from.
-        layout: For files without a header.
-        time: How times are written; None: as the file looks.
-        text: Columns kept as lines "name: value" of an item's text, under these names.
-        others: What becomes of all other columns: "ignore", "text", or "refuse".
-        html: Whether texts are known to hold markup.
-        by_name: Whether columns are found by our names.
-    """
-
-    columns: Mapping[str, Column]
-    layout: Dialect | None = None
-    time: TimeForm | None = SECONDS
-    text: Mapping[str, str] = field(default_factory=dict)
-    others: str = "ignore"
-    html: bool = False
-    by_name: bool = False
-
-
-@dataclass(frozen=True)
-class Format:
-    """The two files of a corpus."""
-
-    events: Source
-    items: Source
-
-
-def _layout(header: tuple[str, ...], delimiter: str) -> Dialect:
-    return Dialect(delimiter, quote=None, encoding="latin-1", header=header)
 
 
 def _first_path(categories: Any) -> Any:
@@ -223,20 +177,20 @@ _MOVIELENS_ITEM: dict[str, Column] = {
 
 MOVIELENS_100K = Format(
     events=Source(
-        _MOVIELENS_EVENT, layout=_layout(("userId", "movieId", "rating", "timestamp"), "\t")
+        _MOVIELENS_EVENT, layout=layout(("userId", "movieId", "rating", "timestamp"), "\t")
     ),
     items=Source(
         {**_MOVIELENS_ITEM, CATEGORIES: Derived(_flagged_genres, tuple(_ML_GENRES))},
-        layout=_layout(("movieId", "title", "date", "video_date", "url", *_ML_GENRES), "|"),
+        layout=layout(("movieId", "title", "date", "video_date", "url", *_ML_GENRES), "|"),
         text={"date": "release date"},
     ),
 )
 
 MOVIELENS_1M = Format(
     events=Source(
-        _MOVIELENS_EVENT, layout=_layout(("userId", "movieId", "rating", "timestamp"), "::")
+        _MOVIELENS_EVENT, layout=layout(("userId", "movieId", "rating", "timestamp"), "::")
     ),
-    items=Source(_MOVIELENS_ITEM, layout=_layout(("movieId", "title", "genres"), "::")),
+    items=Source(_MOVIELENS_ITEM, layout=layout(("movieId", "title", "genres"), "::")),
 )
 
 MOVIELENS_32M = Format(events=Source(_MOVIELENS_EVENT), items=Source(_MOVIELENS_ITEM))
@@ -303,4 +257,12 @@ FORMATS: Mapping[str, Format] = {
     "movielens-32m": MOVIELENS_32M,
     "yelp": YELP,
     "goodreads": GOODREADS,
+    "retailrocket": RETAILROCKET,
+    "mind": MIND,
+    "steam": STEAM,
+    "lastfm-1k": LASTFM_1K,
+    "hm": HM,
+    "instacart": INSTACART,
+    "kuairec": KUAIREC,
+    "yambda": YAMBDA,
 }

@@ -137,7 +137,8 @@ def look_at(
         encoding, wrong, guess = config.encoding or layout.encoding, 0.0, None
     if encoding.startswith(("utf-16", "utf-32")):
         sample = sample[: len(sample) // 4 * 4].decode(encoding, "replace").encode()
-    text_encoding = "utf-8" if encoding.startswith(("utf-16", "utf-32")) else encoding
+    # Where some lines are not of the encoding, the look goes on with the one they may be of.
+    text_encoding = guess or ("utf-8" if encoding.startswith(("utf-16", "utf-32")) else encoding)
     sample = sample.removeprefix(b"\xef\xbb\xbf")
     text = sample.decode(text_encoding, "replace").removeprefix("\ufeff")
     look = Look(path, _text_kind(path, text, layout), packed, Dialect(encoding=encoding))

@@ -15,7 +15,8 @@ _TAGS = (
     "q s samp script section select small source span strike strong style sub sup svg table tbody "
     "td textarea tfoot th thead title tr tt u ul var video wbr"
 ).split()
-_ATTRIBUTES = r"(?:\s+[^<>]*|\s*/\s*)?"
+# In "a<b and c>d" there is no tag: attributes have values.
+_ATTRIBUTES = r"(?:\s[^<>]*=[^<>]*|\s*/?\s*)"
 _TAG = re.compile(rf"</?(?:{'|'.join(_TAGS)}){_ATTRIBUTES}>", re.IGNORECASE)
 _WITH_CONTENT = re.compile(
     r"<!--.*?(?:-->|$)|<(script|style)\b[^>]*>.*?(?:</\1\s*>|$)|<!doctype[^>]*>|<!\[[^>]*>"
@@ -24,8 +25,9 @@ _WITH_CONTENT = re.compile(
 )
 _SCRIPT = re.compile(r"\bvar\s+\w+\s*=.*\bgetTime\s*\(|^\s*\.[\w-]+\s*\{.*\}", re.DOTALL)
 _SPACES = re.compile(r"\s+")
+_BEFORE_A_STOP = re.compile(r" (?=[,.;])")
 
-MARKUP = rf"(?i)</?(?:{'|'.join(_TAGS)})(?:[\s/][^<>]*)?>|<!--|\[\[(?:VIDEO|ASIN|IMAGE)"
+MARKUP = rf"(?i)</?(?:{'|'.join(_TAGS)}){_ATTRIBUTES}>|<script|<style|<!--|\[\[(?:VIDEO|ASIN|IMAGE)"
 """What marks a text as one of these, for Arrow and Python alike."""
 
 _IS_MARKED = re.compile(MARKUP)
@@ -48,4 +50,6 @@ def strip_markup(text: str) -> str:
     if _SCRIPT.search(text):
         return ""
     bare = _TAG.sub(" ", _WITH_CONTENT.sub(" ", text))
-    return _SPACES.sub(" ", bare).strip() if bare != text else text
+    if bare == text:
+        return text
+    return _BEFORE_A_STOP.sub("", _SPACES.sub(" ", bare)).strip()

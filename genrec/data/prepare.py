@@ -72,7 +72,11 @@ def prepare(
             _naming_the_limit(config),
             closing(Staging(Path(workspace), config)) as staging,
         ):
-            readings = look_at_all(event_files, item_files, config)
+            joined = FORMATS[config.format].join
+            tables = [event_files, item_files]
+            if joined is not None:
+                tables = [joined(files, staging.directory) if files else [] for files in tables]
+            readings = look_at_all(*tables, config)
             for reading, kind in readings:
                 reading.check(config)
                 for batch in _read(reading, kind, staging):

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Literal
 
 from genrec.data.config import PrepareConfig
-from genrec.data.formats import Source
 from genrec.data.lines import read_blocks
 from genrec.data.look import Look, read, read_binary
 from genrec.data.roles import EVENT_ROLES, ITEM_ROLES, is_index, likely, plain, same_names
 from genrec.data.rows import Batch
+from genrec.data.sources import Source
 from genrec.data.times import TimeForm, tell
 from genrec.errors import DataError
 from genrec.schema import EVENT_COLUMNS, ITEM_COLUMNS, ITEM_ID, RATING, TIMESTAMP, USER_ID
@@ -72,6 +72,10 @@ class Reading:
         Raises:
             DataError: The file as a whole cannot be read.
         """
+        batches = self._batches(config, workspace)
+        return batches if self.source.reshape is None else map(self.source.reshape, batches)
+
+    def _batches(self, config: PrepareConfig, workspace: Path) -> Iterator[Batch]:
         look, limit = self.look, config.max_line_bytes
         if look.kind in ("Parquet", "Arrow", "Excel"):
             return read_binary(look, workspace, config.time_zone)

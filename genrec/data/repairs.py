@@ -80,5 +80,7 @@ def rewrite(
     if not len(places):
         return values, [], []
     before = values.take(pa.array(places)).to_pylist()
-    after = [change(text) for text in before]
+    # Equal texts are changed once.
+    changed = {text: change(text) for text in dict.fromkeys(before)}
+    after = [changed[text] for text in before]
     return pc.replace_with_mask(values, mask, pa.array(after, pa.string())), before, after

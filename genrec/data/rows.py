@@ -6,15 +6,13 @@ Knows nothing of users, items or any corpus.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
-
-import pyarrow as pa
+from typing import Any, TypeAlias
 
 from genrec.data.lines import Reject
 
 MALFORMED = "malformed line"
 
-Column = pa.Array | list[Any]
+Column: TypeAlias = Any
 """Text as an Arrow array, or whatever JSON holds as a list."""
 
 

@@ -119,7 +119,10 @@ class _Table:
         return self._with_rows(batch, rows)
 
     def _named(self, columns: Iterable[pa.Array]) -> dict[str, Any]:
-        return {name: column for name, column in zip(self.header, columns, strict=True) if name}
+        named = dict(zip(self.header, columns, strict=True))
+        if self.dialect.trailing:
+            del named[""]
+        return named
 
     def _with_rows(self, batch: Batch, rows: list[list[str]]) -> Batch:
         if rows:
@@ -226,8 +229,9 @@ class _Table:
     def _swallowed(self, lines: list[str]) -> bool:
         """Whether any further line of a record is a sound row by itself.
 
-        It is one if the first line seems whole, it has as many fields itself, and each that is a number or a date on the first line is
-        one here; texts that list things ("soft, warm, green") have spaces after their commas.
+        It is one if the first line seems whole, it has as many fields itself, and each that is a
+        number or a date on the first line is one here; texts that list things ("soft, warm,
+        green") have spaces after their commas.
         """
         first = lines[0].rstrip("\r\n").split(self.dialect.delimiter)
         if len(first) < len(self.header):

@@ -1,4 +1,4 @@
-"""Rows on their way: judged, numbered and kept in a DuckDB file, so that memory stays flat.
+"""Rows on their way: judged, numbered and kept in DuckDB, within a memory limit.
 
 Enters: Arrow tables of ``clean``. Leaves: the tables ``events_read``, ``items_read``,
 ``catalogue``, ``kept`` and ``rejects`` of one DuckDB database. Splits and output are others' work.
@@ -150,7 +150,10 @@ _FLOAT_IDS = (
 
 
 class Staging:
-    """A DuckDB database in a directory of its own, and the rows read so far."""
+    """A DuckDB database that spills to a directory of its own, and the rows read so far.
+
+    It has no file: what does not fit the memory limit is spilled, and nothing has to outlive it.
+    """
 
     def __init__(self, directory: Path, config: PrepareConfig) -> None:
         self.directory = directory
@@ -159,7 +162,6 @@ class Staging:
         self.rows_read: Counter[str] = Counter()
         self.repairs = Repairs(config.no_repair)
         self.connection = connect(
-            directory / "staging.duckdb",
             config={
                 "memory_limit": config.memory_limit,
                 "temp_directory": str(directory / "spill"),

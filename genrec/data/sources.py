@@ -1,0 +1,76 @@
+"""How a file maps to our columns: the words that ``formats`` and ``corpora`` are written in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from genrec.data.rows import Batch, Dialect
+from genrec.data.times import TimeForm
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """A column computed from others, row by row; a column the file lacks gives None."""
+
+    make: Callable[..., Any]
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A column that is the same in every row."""
+
+    value: str
+
+
+Column = str | Derived | Constant
+
+SECONDS = TimeForm()
+
+
+@dataclass(frozen=True)
+class Source:
+    """How one kind of file maps to our columns.
+
+    Attributes:
+        columns: For each of our columns where it comes from.
+        layout: For files without a header.
+        time: How times are written; None: as the file looks.
+        text: Columns kept as lines "name: value" of an item's text, under these names.
+        others: What becomes of all other columns: "ignore", "text", or "refuse".
+        html: Whether texts are known to hold markup.
+        by_name: Whether columns are found by our names.
+        reshape: Makes rows of events of rows that hold several, or none.
+    """
+
+    columns: Mapping[str, Column]
+    layout: Dialect | None = None
+    time: TimeForm | None = SECONDS
+    text: Mapping[str, str] = field(default_factory=dict)
+    others: str = "ignore"
+    html: bool = False
+    by_name: bool = False
+    reshape: Callable[[Batch], Batch] | None = None
+
+
+@dataclass(frozen=True)
+class Format:
+    """The two files of a corpus.
+
+    Attributes:
+        events: How a file of events maps to our columns.
+        items: The same for items.
+        join: Makes one file of several tables, in a directory; None: each file stands alone.
+    """
+
+    events: Source
+    items: Source
+    join: Callable[[Sequence[Path], Path], list[Path]] | None = None
+
+
+def layout(header: tuple[str, ...], delimiter: str = "\t", encoding: str = "latin-1") -> Dialect:
+    """Return how a file without header and quotes is written."""
+    return Dialect(delimiter, quote=None, encoding=encoding, header=header)

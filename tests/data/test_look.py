@@ -1,0 +1,288 @@
+"""What a look at a file tells, and that the command it gives reads the file."""
+
+import bz2
+import gzip
+import json
+import re
+import shlex
+
+import pyarrow as pa
+import pyarrow.feather
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from genrec.cli import app
+from genrec.data import Dataset
+from genrec.data.inspect import inspect
+from genrec.data.prepare import PrepareConfig, prepare
+from genrec.errors import ConfigError, DataError
+from genrec.schema import Event
+from tests.data.conftest import all_events
+
+HEADER = "user_id,item_id,timestamp\n"
+PLAIN = HEADER + "a,x,1600000000\na,y,1600000100\n"
+OBJECTS = [
+    {"user_id": "a", "item_id": "x", "timestamp": 1600000000},
+    {"user_id": "a", "item_id": "y", "timestamp": 1600000100},
+]
+TWO = [Event("a", "x", 1600000000), Event("a", "y", 1600000100)]
+
+
+def through_command(desk, *files):
+    """Run the very command that ``inspect`` gives."""
+    seen = inspect(files, out=str(desk.out))
+    arguments = shlex.split(seen.command)
+    assert arguments[0] == "genrec"
+    result = CliRunner().invoke(app, arguments[1:])
+    assert result.exception is None, (seen.command, result.exception)
+    return all_events(Dataset.load(desk.out)), seen
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "taken"),
+    [
+        ("blank.csv", "\n\n" + PLAIN, "2 lines before"),
+        ("comment.csv", "# by hand\n" + PLAIN, "1 lines"),
+        ("cr.csv", HEADER.replace("\n", "\r") + "a,x,1600000000\ra,y,1600000100\r", "carriage"),
+        ("sep.csv", "sep=;\nuser_id;item_id;timestamp\na;x;1600000000\na;y;1600000100", "semico"),
+        ("trail.csv", HEADER + "a,x,1600000000,\na,y,1600000100,\n", "end of every row"),
+        ("case.csv", "User ID,itemId,TIMESTAMP\na,x,1600000000\na,y,1600000100\n", "is user_id"),
+        ("ms.csv", HEADER + "a,x,1600000000000\na,y,1600000100999\n", "milliseconds"),
+        ("us.csv", HEADER + "a,x,1600000000000000\na,y,1600000100000000\n", "microseconds"),
+        ("ns.csv", HEADER + "a,x,1600000000000000000\na,y,1600000100000000000\n", "nanoseconds"),
+        ("hive.csv", PLAIN.replace(",", "\x01"), "^A"),
+        ("pipes.csv", PLAIN.replace(",", "|"), "pipes"),
+        ("single.csv", re.sub(r"([^,\n]+)", r"'\1'", PLAIN), "quoted by '"),
+        ("index.csv", ",user_id,item_id,timestamp\n0,a,x,1600000000\n1,a,y,1600000100\n", "pandas"),
+        (
+            "u.csv",
+            "Unnamed: 0,user_id,item_id,timestamp\n0,a,x,1600000000\n1,a,y,1600000100\n",
+            "pandas",
+        ),
+        ("utf16.csv", (PLAIN).encode("utf-16"), "utf-16"),
+        ("utf16le.csv", (PLAIN).encode("utf-16-le"), "utf-16-le"),
+        ("pretty.json", json.dumps(OBJECTS, indent=2), "JSON"),
+        ("one.json", "".join(map(json.dumps, OBJECTS)), "JSON"),
+        (
+            "dates.csv",
+            HEADER + "a,x,13.09.2020 12:26:40\na,y,13.09.2020 12:28:20\n",
+            "%d.%m.%Y %H:%M:%S",
+        ),
+        ("us.csv", HEADER + "a,x,09/13/2020 12:26:40 PM\na,y,09/13/2020 12:28:20 PM\n", "%m/%d/%Y"),
+    ],
+)
+def test_what_is_certain_is_taken_and_named(desk, name, content, taken):
+    path = desk.write(name, content)
+    data, report = desk.prepare(path, max_reject_share=0)
+    assert all_events(data) == TWO
+    assert taken in ", ".join(report.taken[name])
+    events, seen = through_command(desk, path)
+    assert events == TWO and not seen.files[0].doubts
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words", "option"),
+    [
+        (
+            "ml.csv",
+            "userId,movieId,timestamp\na,x,1600000000\na,y,1600000100\n",
+            "no column 'item_id'",
+            "--columns item_id=movieId",
+        ),
+        (
+            "rr.csv",
+            "timestamp,visitorid,itemid,basket\n1600000000000,a,x,\n1600000100000,a,y,7\n",
+            "no column 'user_id'",
+            "--columns user_id=visitorid --ignore-columns basket",
+        ),
+        (
+            "none.csv",
+            "a,x,1600000000\na,y,1600000100\n",
+            "header seems to be missing",
+            "--no-header --columns user_id=1,item_id=2,timestamp=3",
+        ),
+        (
+            "days.csv",
+            HEADER + "a,x,1/2/2020\na,y,3/2/2020\n",
+            "day or month may come first",
+            "--day-first",
+        ),
+        ("latin.csv", HEADER + "é,x,1600000000\né,y,1600000100\n", None, ""),
+        (
+            "latin.csv",
+            (HEADER + "très,x,1600000000\ntrès,y,1600000100\n").encode("latin-1"),
+            "not UTF-8 and may be cp1252",
+            "--encoding cp1252",
+        ),
+        ("nots.csv", "user_id,item_id\na,x\na,y\n", "no column 'timestamp'", "--order file"),
+    ],
+)
+def test_what_is_not_certain_is_refused_with_the_option_that_says_it(
+    desk, name, content, words, option
+):
+    path = desk.write(name, content)
+    if words is not None:
+        with pytest.raises(DataError) as caught:
+            prepare(path, None, desk.out, PrepareConfig())
+        assert words in str(caught.value) and option in str(caught.value)
+    events, seen = through_command(desk, path)
+    assert [event.item_id for event in events] == ["x", "y"]
+    assert option in seen.command
+    assert bool(seen.files[0].doubts) == (words is not None)
+
+
+def test_every_option_is_a_setting(desk):
+    path = desk.write(
+        "e.txt", "wer|was|wann|note\n'a|b'|x|01.02.2020 00:00|4,5\n'-'|y|01.02.2020 00:00|\n"
+    )
+    data, report = desk.prepare(
+        path,
+        columns="user_id=WER,item_id=was,timestamp=wann,rating=note",
+        delimiter="|",
+        quote="'",
+        escape="none",
+        decimal=",",
+        time_format="%d.%m.%Y %H:%M",
+        time_zone="Europe/Berlin",
+        null_words="-",
+        encoding="ascii",
+    )
+    assert all_events(data) == [Event("a|b", "x", 1580511600, rating=4.5)]
+    assert report.event_rejects == {"missing user_id": 1}
+    assert report.repaired["decimal comma"]["count"] == 1
+    assert report.repaired["word for a missing value"]["count"] == 1
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ({"encoding": "klingon"}, "not an encoding"),
+        ({"time_zone": "Mars"}, "not a time zone"),
+        ({"time_format": "dd.mm"}, "strptime"),
+        ({"columns": "user=x"}, "ours=theirs"),
+        ({"quote": "''"}, "one character"),
+        ({"no_repair": "everything"}, "html"),
+        ({"delimiter": ""}, "no line end"),
+    ],
+)
+def test_settings_that_make_no_sense(setting, words):
+    with pytest.raises(ValueError, match=words):
+        PrepareConfig(**setting)
+
+
+def test_a_column_that_is_not_there_is_named(desk):
+    path = desk.write("e.csv", HEADER + "a,x,1\n")
+    with pytest.raises(DataError, match="no file has a column 'visitor'"):
+        desk.prepare(path, columns="user_id=visitor")
+
+
+def test_parts_folders_globs_and_several_gzip_members(desk):
+    folder = desk.root / "log"
+    folder.mkdir()
+    (folder / "_SUCCESS").touch()
+    desk.write("log/part-10.csv.gz", HEADER + "a,y,1600000100\n")
+    (folder / "part-2.csv.gz").write_bytes(
+        gzip.compress(HEADER.encode()) + gzip.compress(b"a,x,1600000000\n")
+    )
+    assert all_events(desk.prepare(folder)[0]) == TWO
+    assert all_events(desk.prepare(str(folder / "part-*.csv.gz"))[0]) == TWO
+    assert through_command(desk, folder)[0] == TWO
+    # As `split` cuts a file: only the first part has a header.
+    first = desk.write("xaa", HEADER + "a,x,1600000000\n")
+    second = desk.write("xab", "a,y,1600000100\n")
+    assert all_events(desk.prepare([first, second])[0]) == TWO
+
+
+@pytest.mark.parametrize("packed", ["gz", "bz2", "xz", "zst"])
+def test_compressions(desk, packed):
+    import lzma
+
+    content = (PLAIN).encode()
+    pack = {
+        "gz": gzip.compress,
+        "bz2": bz2.compress,
+        "xz": lzma.compress,
+        "zst": lambda data: pa.compress(data, "zstd", asbytes=True),
+    }[packed]
+    path = desk.write(f"events.{packed}", b"")
+    path.write_bytes(pack(content))
+    assert all_events(desk.prepare(path)[0]) == TWO
+
+
+def test_types_of_warehouses(desk):
+    from datetime import date, datetime
+    from decimal import Decimal
+
+    table = pa.table(
+        {
+            "user_id": pa.array([Decimal(1), Decimal(2)], pa.decimal128(38, 0)),
+            "item_id": pa.array([b"x", b"y"], pa.binary()),
+            "timestamp": pa.array(
+                [datetime(2020, 9, 13, 12, 26, 40), datetime(2020, 9, 13, 12, 28, 20)],
+                pa.timestamp("ns", tz="America/New_York"),
+            ),
+            "rating": pa.array([4.5, None], pa.float32()),
+            "event_type": pa.array(["view", "buy"]).dictionary_encode(),
+            "__index_level_0__": pa.array([0, 1]),
+        }
+    )
+    expected = [
+        Event("1", "x", 1600000000, "view", rating=4.5),
+        Event("2", "y", 1600000100, "buy"),
+    ]
+    pq.write_table(table, desk.root / "e.parquet")
+    assert all_events(desk.prepare(desk.root / "e.parquet")[0]) == expected
+    pa.feather.write_feather(table, desk.root / "e.feather")
+    assert all_events(desk.prepare(desk.root / "e.feather")[0]) == expected
+    folder = desk.root / "day=2020-09-13"
+    folder.mkdir()
+    pq.write_table(table.drop_columns(["__index_level_0__"]), folder / "part-0.parquet")
+    assert all_events(desk.prepare(desk.root / "day=2020-09-13")[0]) == expected
+    days = table.set_column(2, "timestamp", pa.array([date(2020, 9, 13)] * 2))
+    pq.write_table(days, desk.root / "d.parquet")
+    assert {e.timestamp for e in all_events(desk.prepare(desk.root / "d.parquet")[0])} == {
+        1599955200
+    }
+    items = pa.table({"item_id": ["x", "y"], "categories": [["A", "B"], None]})
+    pq.write_table(items, desk.root / "i.parquet")
+    data, _ = desk.prepare(desk.root / "e.parquet", desk.root / "i.parquet")
+    assert [item.categories for item in data.items] == [("A", "B"), ()]
+
+
+def test_excel(desk, monkeypatch):
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("openpyxl")
+    pytest.importorskip("python_calamine")
+    frame = pandas.DataFrame(
+        {"user_id": ["a", "a"], "item_id": ["x", "y"], "timestamp": [1600000000, 1600000100]}
+    )
+    path = desk.root / "e.xlsx"
+    frame.to_excel(path, index=False)
+    assert all_events(desk.prepare(path)[0]) == TWO
+    monkeypatch.setitem(__import__("sys").modules, "python_calamine", None)
+    with pytest.raises(ConfigError, match=r"genrec\[excel\]"):
+        desk.prepare(path)
+
+
+def test_item_files_keep_what_they_certainly_are(desk):
+    events = desk.write(
+        "e.csv", "wer;was;wann\na;é1;1600000000\na;é2;1600000100\n".encode("latin-1")
+    )
+    items = desk.write("i.csv", "item_id,title\né1,Thé\né2,Café\n")
+    data, _ = desk.prepare(
+        events,
+        items,
+        encoding="latin-1",
+        delimiter=";",
+        columns="user_id=wer,item_id=was,timestamp=wann",
+    )
+    assert [item.title for item in data.items] == ["Thé", "Café"]
+
+
+def test_the_newest_event_before_1990_is_a_warning(desk):
+    path = desk.write("e.csv", HEADER + "a,x,15949\na,y,15950\n")
+    _, report = desk.prepare(path)
+    assert "counters or days" in report.warnings[0]
+    data, report = desk.prepare(path, time_unit="days")
+    assert report.warnings == [] and all_events(data)[0].timestamp == 15949 * 86400

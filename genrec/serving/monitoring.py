@@ -14,6 +14,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from prometheus_client import (
@@ -43,63 +44,37 @@ class Metrics:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
-        self.requests = Counter(
-            "genrec_requests",
-            "Requests answered.",
-            ["method", "route", "status"],
-            registry=self.registry,
+        counter = partial(Counter, namespace="genrec", registry=self.registry)
+        gauge = partial(Gauge, namespace="genrec", registry=self.registry)
+        histogram = partial(Histogram, namespace="genrec", registry=self.registry)
+        self.requests = counter("requests", "Requests answered.", ["method", "route", "status"])
+        self.refused = counter("refused", "Requests refused before they were answered.", ["reason"])
+        self.events = counter("events", "Events posted.", ["outcome"])
+        self.recommended = counter("recommended_items", "Items recommended.")
+        self.invalid = counter(
+            "invalid_items",
+            "Items the engine returned that do not exist, repeat or break a filter.",
         )
-        self.request_seconds = Histogram(
-            "genrec_request_seconds",
+        self.request_seconds = histogram(
+            "request_seconds",
             "Time from a request's arrival to its answer.",
             ["route"],
             buckets=LATENCY_BUCKETS,
-            registry=self.registry,
         )
-        self.engine_seconds = Histogram(
-            "genrec_engine_seconds",
+        self.engine_seconds = histogram(
+            "engine_seconds",
             "Time the engine took for one batch.",
             ["kind"],
             buckets=LATENCY_BUCKETS,
-            registry=self.registry,
         )
-        self.batch_size = Histogram(
-            "genrec_batch_size",
-            "Requests in one batch.",
-            ["kind"],
-            buckets=BATCH_BUCKETS,
-            registry=self.registry,
+        self.batch_size = histogram(
+            "batch_size", "Requests in one batch.", ["kind"], buckets=BATCH_BUCKETS
         )
-        self.queue_depth = Gauge(
-            "genrec_queue_depth", "Requests waiting for the engine.", registry=self.registry
+        self.queue_depth = gauge("queue_depth", "Requests waiting for the engine.")
+        self._invalid_rate = gauge(
+            "invalid_rate", "Share of the engine's items that were invalid since start."
         )
-        self.refused = Counter(
-            "genrec_refused",
-            "Requests refused before they were answered.",
-            ["reason"],
-            registry=self.registry,
-        )
-        self.events = Counter(
-            "genrec_events", "Events posted.", ["outcome"], registry=self.registry
-        )
-        self.recommended = Counter(
-            "genrec_recommended_items", "Items recommended.", registry=self.registry
-        )
-        self.invalid = Counter(
-            "genrec_invalid_items",
-            "Items the engine returned that do not exist, repeat or break a filter.",
-            registry=self.registry,
-        )
-        self._invalid_rate = Gauge(
-            "genrec_invalid_rate",
-            "Share of the engine's items that were invalid since start.",
-            registry=self.registry,
-        )
-        self._coverage = Gauge(
-            "genrec_coverage",
-            "Share of the catalogue recommended since start.",
-            registry=self.registry,
-        )
+        self._coverage = gauge("coverage", "Share of the catalogue recommended since start.")
         self._seen: set[str] = set()
         self._returned = self._wrong = 0
         self._lock = threading.Lock()

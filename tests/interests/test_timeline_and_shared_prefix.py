@@ -42,7 +42,7 @@ def test_the_weights_after_each_event_are_those_of_the_profile_then(items):
         assert weights[highest] == pytest.approx(weights.max())
 
 
-def test_a_stream_of_no_interests_or_no_events_is_empty():
+def test_a_timeline_of_no_interests_or_no_events_is_empty():
     assert interest_timeline(history("ab"), TABLE, []).weights.shape == (0, 2)
     assert interest_timeline(history(""), TABLE, [(0,)]).weights.shape == (1, 0)
 

@@ -125,7 +125,7 @@ def test_turning_an_interest_moves_its_items(recommender, past):
     assert [item.item_id for item in turned if item.semantic_id[:1] == best] == inside
 
 
-def test_filters_hold_under_any_tilt(recommender, past):
+def test_filters_hold_under_any_bias(recommender, past):
     items = [item.item_id for item in recommender.data.items]
     only, exclude = items[:30], items[:10]
     prefix = recommender.codes_of(items[0])[:1]

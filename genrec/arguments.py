@@ -23,6 +23,9 @@ NumPy's and pandas'). What names no zone is in UTC; a date is its first second."
 T = TypeVar("T")
 SHOWN_CHARS = 60
 
+# Of the year 9999.
+_LAST_SECOND = 253_402_300_799
+
 
 def wrong_type(value: Any, name: str, expected: str) -> WrongTypeError:
     """Return the error to raise for an argument of a wrong type."""
@@ -54,6 +57,37 @@ def check_text(value: Any, name: str) -> str:
     return str(value)
 
 
+def check_id(value: Any, name: str) -> str:
+    """Return an ID as text; a whole number, of Python or NumPy, becomes text.
+
+    Raises:
+        DataError: It is neither.
+    """
+    if isinstance(value, str):
+        return check_text(value, name)
+    if isinstance(value, bool | np.bool_) or not hasattr(value, "__index__"):
+        raise wrong_type(value, name, "text (a str) or a whole number")
+    return str(operator.index(value))
+
+
+def check_ids(value: Any, name: str, of: str = "item IDs") -> list[str]:
+    """Return a collection of IDs: a list, set, tuple, array or Series; None is empty.
+
+    Raises:
+        WrongTypeError: It is a bare text, not a collection, or holds something else.
+    """
+    elements = [] if value is None else check_collection(value, name, of)
+    return [check_id(element, f"{name}[{n}]") for n, element in enumerate(elements)]
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a value is what data frames hold for none: None, NaN, NaT or pandas' NA."""
+    if value is None or type(value).__name__ == "NAType":
+        return True
+    # NaN and NaT differ from themselves.
+    return isinstance(value, float | date | np.generic) and value != value
+
+
 def check_collection(value: Any, name: str, of: str) -> list[Any]:
     """Return the elements of a collection; a bare text is not taken for one of its characters.
 
@@ -63,16 +97,6 @@ def check_collection(value: Any, name: str, of: str) -> list[Any]:
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
         raise wrong_type(value, name, f"a list of {of}")
     return list(value)
-
-
-def check_texts(value: Any, name: str, of: str = "item IDs") -> list[str]:
-    """Return a collection of texts.
-
-    Raises:
-        WrongTypeError: It is a bare text, not a collection, or holds something else.
-    """
-    elements = check_collection(value, name, of)
-    return [check_text(element, f"{name}[{n}]") for n, element in enumerate(elements)]
 
 
 def check_integer(value: Any, name: str) -> int:
@@ -138,10 +162,15 @@ def to_seconds(moment: Any, name: str = "moment") -> int:
     if isinstance(moment, float | np.floating):
         if not math.isfinite(moment):
             raise DataError(f"{name}={moment} is not a moment in time")
-        return math.floor(moment)
+        moment = math.floor(moment)
     if isinstance(moment, bool | np.bool_) or not hasattr(moment, "__index__"):
         raise wrong_type(moment, name, "seconds since 1970, ISO text, a date or a datetime")
-    return operator.index(moment)
+    seconds = operator.index(moment)
+    if abs(seconds) > _LAST_SECOND:
+        raise DataError(
+            f"{name}={seconds} lies after the year 9999; give seconds, not milliseconds"
+        )
+    return seconds
 
 
 def _parse(text: str, name: str) -> int | datetime:

@@ -17,15 +17,17 @@ from genrec.arguments import (
     check_collection,
     check_count,
     check_flag,
+    check_id,
+    check_ids,
     check_integer,
     check_text,
-    check_texts,
     check_type,
     to_seconds,
     wrong_type,
 )
 from genrec.data import Dataset
 from genrec.errors import DataError, DecodeError, TooFewItems
+from genrec.events import NEW_USER, read_events
 from genrec.interests.counterfactual import read_interest_bias, resolve_event_indices
 from genrec.interests.explain.deletion import Explanation
 from genrec.interests.profile.interests import MIN_EVIDENCE
@@ -33,8 +35,6 @@ from genrec.interests.summary.check import Summary
 from genrec.schema import Event, History, Item, Recommendation, Request, SemanticId
 from genrec.semantic_ids.extend import add_items, remove_items, restore_items
 from genrec.semantic_ids.table import SemanticIdTable
-
-NEW_USER = "new user"
 
 
 class RequestOptions(TypedDict, total=False):
@@ -119,7 +119,7 @@ class BaseRecommender(ABC):
         Raises:
             DataError: The item is not in the table.
         """
-        self.table.index_of(check_text(item_id, "item_id"))
+        self.table.index_of(check_id(item_id, "item_id"))
         return self._entry(item_id) or Item(item_id)
 
     def codes_of(self, item_id: str) -> SemanticId:
@@ -128,7 +128,7 @@ class BaseRecommender(ABC):
         Raises:
             DataError: The item is not in the table.
         """
-        return self.table.codes_of(check_text(item_id, "item_id"))
+        return self.table.codes_of(check_id(item_id, "item_id"))
 
     def name_of(self, prefix: SemanticId) -> str:
         """Return words for the interest that a semantic-ID prefix is."""
@@ -224,7 +224,7 @@ class BaseRecommender(ABC):
             EngineUnavailable: A remote model gave no answer.
         """
         request = self._request(user_id, events, **options)
-        return self.explain_many([(request, check_text(item_id, "item_id"))])[0]
+        return self.explain_many([(request, check_id(item_id, "item_id"))])[0]
 
     def interests(
         self,
@@ -285,14 +285,14 @@ class BaseRecommender(ABC):
         Raises:
             DataError: An item is not in the table, or none would stay.
         """
-        removed = check_texts(item_ids, "item_ids")
+        removed = check_ids(item_ids, "item_ids")
         self._take(remove_items(self.table, removed))
         self._removed |= set(removed)
         for item_id in removed:
             self._new_items.pop(item_id, None)
 
     def history(self, user_id: str | None = None, events: Iterable[Event] | None = None) -> History:
-        """Return a known user's whole history, or the events given with their times in seconds.
+        """Return a known user's whole history, or the one that is given (``genrec.events``).
 
         Raises:
             DataError: An unknown user, or not exactly one of the two was given.
@@ -302,10 +302,7 @@ class BaseRecommender(ABC):
         if user_id is not None:
             history = self._data.history(user_id)
         else:
-            given = check_collection(events, "events", "events")
-            history = History(
-                NEW_USER, tuple(_read_event(event, n) for n, event in enumerate(given))
-            )
+            history = History(NEW_USER, read_events(events))
         if not self._removed:
             return history
         kept = tuple(event for event in history.events if event.item_id not in self._removed)
@@ -343,15 +340,17 @@ class BaseRecommender(ABC):
     ) -> Request:
         """Check what a user passed in, and make a request of it."""
         history = self.history(user_id, events)
-        wanted = None if candidates is None else frozenset(check_texts(candidates, "candidates"))
-        unwanted = frozenset(check_texts(exclude, "exclude"))
+        wanted = None if candidates is None else frozenset(check_ids(candidates, "candidates"))
+        unwanted = frozenset(check_ids(exclude, "exclude"))
         for item_id in unwanted | (wanted or frozenset()):
             self.table.index_of(item_id)
         if event_type is not None:
             check_text(event_type, "event_type")
         dropped = [
             event if isinstance(event, str) else check_integer(event, "without")
-            for event in check_collection(without, "without", "event numbers or item IDs")
+            for event in check_collection(
+                () if without is None else without, "without", "event numbers or item IDs"
+            )
         ]
         history = history.without(resolve_event_indices(history, dropped))
         moment = None if at is None else to_seconds(at, "at")
@@ -383,15 +382,6 @@ class BaseRecommender(ABC):
         self._take(table)
         self._new_items.update({item.item_id: item for item in items})
         self._removed -= self._new_items.keys()
-
-
-def _read_event(given: Any, index: int) -> Event:
-    """Return an event with its time in seconds."""
-    event: Event = check_type(given, f"events[{index}]", Event, "a genrec.Event")
-    check_text(event.item_id, f"events[{index}].item_id")
-    if type(event.timestamp) is int:
-        return event
-    return replace(event, timestamp=to_seconds(event.timestamp, f"events[{index}].timestamp"))
 
 
 def _check_bias(interest_bias: Any) -> Mapping[str | SemanticId, float]:

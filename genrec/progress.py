@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager
 from typing import TypeVar
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -15,25 +15,51 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.segment import Segment
 from rich.text import Text
 
 from genrec.errors import GenrecError
 
 T = TypeVar("T")
 
-console = Console(stderr=True)
+# Control characters but for the line end, and marks that turn the direction of what follows: on a
+# terminal they would be carried out.
+_ACTIVE = dict.fromkeys(
+    [*range(10), *range(11, 32), *range(127, 160)]
+    + [0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+)
+
+
+class PlainConsole(Console):
+    """A console for which text is text: no markup, no emoji codes, no escapes in it."""
+
+    def __init__(self, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, markup=False, emoji=False, highlight=False)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Render without the characters that a terminal would act on."""
+        for segment in super().render(renderable, options):
+            if segment.control:
+                yield segment
+            else:
+                yield Segment(segment.text.translate(_ACTIVE), segment.style)
+
+
+console = PlainConsole(stderr=True)
 """Where progress and notes go, so that standard output stays machine-readable."""
 
 
 def progress() -> Progress:
     """Return a progress display; it shows nothing when standard error is not a terminal."""
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
         console=console,
         disable=not console.is_terminal,
     )

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 ROOMS = [
     ["schema", "errors"],
     ["arguments", "progress", "artifacts", "config", "metrics", "batching"],
+    ["events"],
     ["data"],
     ["decode"],
     ["semantic_ids"],

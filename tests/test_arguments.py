@@ -8,9 +8,10 @@ import pytest
 from genrec.arguments import (
     check_count,
     check_flag,
+    check_id,
+    check_ids,
     check_integer,
     check_text,
-    check_texts,
     to_seconds,
 )
 from genrec.errors import DataError, WrongTypeError
@@ -72,8 +73,11 @@ def test_a_moment_of_a_wrong_type_is_a_type_error_that_names_it(moment):
 
 def test_numbers_texts_and_flags():
     assert check_integer(np.int32(3), "k") == check_count(3, "k") == 3
-    assert check_texts(("a", np.str_("b")), "exclude") == ["a", "b"]
-    assert check_texts({"a": 1}.keys(), "exclude") == ["a"]
+    assert check_ids(("a", np.str_("b"), 7, np.int64(8)), "exclude") == ["a", "b", "7", "8"]
+    assert check_ids({"a": 1}.keys(), "exclude") == ["a"]
+    assert check_ids(np.array(["a", "b"]), "exclude") == ["a", "b"]
+    assert check_ids(None, "exclude") == []
+    assert check_id(54, "user_id") == "54"
     assert check_flag(np.bool_(True), "filter_seen") is True
     with pytest.raises(DataError, match="top=0: give at least 1"):
         check_count(0, "top")
@@ -87,10 +91,10 @@ def test_what_is_no_whole_number_is_refused(value):
         check_integer(value, "k")
 
 
-@pytest.mark.parametrize("value", ["abc", b"abc", 3, None, {"a": 1}, ["a", 3], [None]])
+@pytest.mark.parametrize("value", ["abc", b"abc", 3, {"a": 1}, ["a", 3.0], [None], [True], [b"a"]])
 def test_what_is_no_collection_of_texts_is_refused(value):
     with pytest.raises(WrongTypeError, match=r"^exclude(\[\d\])?="):
-        check_texts(value, "exclude")
+        check_ids(value, "exclude")
 
 
 @pytest.mark.parametrize("value", ["no", 1, None])

@@ -29,10 +29,10 @@ def ids(found):
 
 EVENT = Event("u", "P001", 0)
 WRONG = {
-    "user_id": [["uma-054"], 123, b"uma-054", ("uma-054",)],
-    "events": ["P001", 3, EVENT, ["P001"], [("u", "P001", 0)], {"P001": 1}],
-    "exclude": ["P001", None, [1], 3],
-    "candidates": ["P001", [1], 3],
+    "user_id": [["uma-054"], 12.5, True, b"uma-054", ("uma-054",)],
+    "events": ["P001", 3, EVENT, ["P001"], [("P001", [0])], {"P001": 1}],
+    "exclude": ["P001", [1.5], 3],
+    "candidates": ["P001", [1.5], 3],
     "at": [[0], True, {}, b"0"],
     "as_of": [[0], True, {}, b"0"],
     "event_type": [3, ["view"]],
@@ -76,8 +76,8 @@ def test_a_number_of_items_is_a_whole_number(recommender, past, k):
 
 
 def test_other_wrong_arguments_are_named(recommender, past):
-    with pytest.raises(WrongTypeError, match="^item_id=3"):
-        recommender.explain(3, past.user_id)
+    with pytest.raises(WrongTypeError, match="^item_id=3.5"):
+        recommender.explain(3.5, past.user_id)
     with pytest.raises(WrongTypeError, match="^item_id="):
         recommender.item(["P001"])
     with pytest.raises(WrongTypeError, match="^prefix="):

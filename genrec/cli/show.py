@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -14,7 +14,7 @@ from rich.text import Text
 from genrec.data import Dataset
 from genrec.data.lines import excerpt
 from genrec.interests.profile.buckets import SUMMARY_LISTS
-from genrec.progress import console
+from genrec.progress import PlainConsole, console
 from genrec.schema import Interest, Recommendation
 from genrec.stream.templates import quote
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from genrec.interests.summary.check import Summary
     from genrec.interests.timeline.evolution import Evolution
 
-output = Console()
+output = PlainConsole()
 BAR_CHARS = 10
 TRENDS = {
     "emerging": Text("↗ emerging", "green"),

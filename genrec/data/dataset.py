@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from genrec.arguments import check_text
+from genrec.arguments import check_id
 from genrec.artifacts import Manifest, read_manifest
 from genrec.data.database import connect
 from genrec.errors import ArtifactError, DataError
@@ -124,7 +124,7 @@ class Dataset(ShortRepr):
             if events:
                 yield History(user_id, events)
 
-    def history(self, user_id: str, upto: Split = "test") -> History:
+    def history(self, user_id: str | int, upto: Split = "test") -> History:
         """Return one user's events up to and including a split, read from disk.
 
         Returns:
@@ -133,7 +133,7 @@ class Dataset(ShortRepr):
         Raises:
             DataError: Nobody has this ID.
         """
-        check_text(user_id, "user_id")
+        user = check_id(user_id, "user_id")
         columns = ", ".join([*EVENT_COLUMNS, SPLIT])
         query = (
             f"SELECT {columns} FROM read_parquet(?) WHERE {USER_ID} = ? ORDER BY file_row_number"
@@ -141,15 +141,15 @@ class Dataset(ShortRepr):
         known = _splits_upto(upto)
         with connect() as connection:
             try:
-                rows = connection.execute(query, [str(self.path / EVENTS_FILE), user_id]).fetchall()
+                rows = connection.execute(query, [str(self.path / EVENTS_FILE), user]).fetchall()
             except DAMAGED as error:
                 raise self._damaged(EVENTS_FILE, error) from None
         if not rows:
             raise DataError(
-                f"no user '{user_id}' in {self.path}; check the ID (IDs are text and "
+                f"no user '{user}' in {self.path}; check the ID (IDs are text and "
                 "case-sensitive), or give the events of a new user yourself"
             )
-        return History(user_id, tuple(Event(*row[:-1]) for row in rows if row[-1] in known))
+        return History(user, tuple(Event(*row[:-1]) for row in rows if row[-1] in known))
 
     def examples(self, split: Split) -> Iterator[Example]:
         """Yield, for every user with events in a split, these and what came before the split.

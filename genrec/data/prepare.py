@@ -73,9 +73,10 @@ def prepare(
             closing(Staging(Path(workspace), config)) as staging,
         ):
             joined = FORMATS[config.format].join
-            tables = [event_files, item_files]
+            tables = event_files, item_files
             if joined is not None:
-                tables = [joined(files, staging.directory) if files else [] for files in tables]
+                event_tables = joined(event_files, staging.directory)
+                tables = event_tables, item_files and joined(item_files, staging.directory)
             readings = look_at_all(*tables, config)
             for reading, kind in readings:
                 reading.check(config)

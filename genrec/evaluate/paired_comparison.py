@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from rich.table import Table
+from rich.text import Text
 
 from genrec.errors import ArtifactError, ConfigError
 from genrec.evaluate.bootstrap import Interval, paired_difference
@@ -112,7 +113,7 @@ class Comparison:
             table.add_column(column, justify="left" if column == "metric" else "right")
         for filter_seen, title in MODES.items():
             table.add_section()
-            table.add_row(f"[bold]{title}[/bold]")
+            table.add_row(Text(title, "bold"))
             for line in self.lines:
                 if line.filter_seen == filter_seen:
                     table.add_row(*_show(line))
@@ -228,13 +229,12 @@ def _spread(table: np.ndarray) -> float | None:
     return float(table.mean(axis=1).std(ddof=1)) if len(table) > 1 else None
 
 
-def _show(line: Line) -> list[str]:
+def _show(line: Line) -> list[str | Text]:
     means = [
         f"{mean:.4f}" + (f" ± {spread:.4f}" if spread is not None else "")
         for mean, spread in ((line.first, line.first_spread), (line.second, line.second_spread))
     ]
     low, high = line.difference.low, line.difference.high
-    difference = f"{line.difference.mean:+.4f}"
-    if low > 0 or high < 0:
-        difference = f"[bold]{difference}[/bold]"
+    style = "bold" if low > 0 or high < 0 else ""
+    difference = Text(f"{line.difference.mean:+.4f}", style)
     return [line.metric, *means, difference, f"{low:+.4f} to {high:+.4f}"]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
 from genrec.data import Dataset
 from genrec.evaluate.bootstrap import Interval, paired_difference
@@ -98,7 +99,7 @@ class Report:
         tables = []
         for filter_seen, mode in MODES.items():
             results = [each for each in self.evaluations if each.filter_seen == filter_seen]
-            table = Table(title=f"[bold]{mode}[/bold]", title_justify="left")
+            table = Table(title=Text(mode, "bold"), title_justify="left")
             table.add_column("metric")
             for each in results:
                 # Six rankers fit 80 columns where names are broken.
@@ -183,6 +184,6 @@ def ranks_name(ranker: str, filter_seen: bool) -> str:
     return f"{ranker}/{mode_name(filter_seen)}/ranks"
 
 
-def _show(interval: Interval) -> str:
+def _show(interval: Interval) -> Text:
     low, high = (f"{end:.3f}".removeprefix("0") for end in (interval.low, interval.high))
-    return f"{interval.mean:.4f} [dim]{low}–{high}[/dim]"
+    return Text.assemble(f"{interval.mean:.4f} ", (f"{low}–{high}", "dim"))

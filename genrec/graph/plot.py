@@ -51,7 +51,9 @@ def plot_network(network: DiGraph, path: Path | str) -> None:
     except ImportError as error:
         raise ConfigError(f"pictures need {error.name}: pip install 'genrec[interests]'") from None
 
-    with matplotlib.rc_context({"font.family": _installed_fonts()}), warnings.catch_warnings():
+    # Names are text: "$" begins no formula.
+    settings = {"font.family": _installed_fonts(), "text.parse_math": False}
+    with matplotlib.rc_context(settings), warnings.catch_warnings():
         # A character that no installed font has is drawn as a box, and told of once a label.
         warnings.filterwarnings("ignore", "Glyph .* missing")
         # Not through pyplot, which needs a display and keeps figures alive.

@@ -34,6 +34,12 @@ def plot_stream(evolution: Evolution, path: Path) -> None:
         import matplotlib.pyplot as plt
     except ImportError:
         raise ConfigError("drawing needs matplotlib: pip install 'genrec[interests]'") from None
+    # Names are text: "$" begins no formula.
+    with plt.rc_context({"text.parse_math": False}):
+        _draw(evolution, path, plt)
+
+
+def _draw(evolution: Evolution, path: Path, plt: Any) -> None:
     figure, (stream, bars) = plt.subplots(
         1, 2, figsize=(12, 5), width_ratios=(4, 1), layout="constrained"
     )

@@ -169,23 +169,24 @@ def test_no_row_is_lost_that_another_reader_reads(new_desk, rows, seed):
         lines.append(line.getvalue())
         sound += 1
     path = desk.write("e.csv", "\n".join(lines) + "\n")
+    columns = dict.fromkeys(lines[0].split(","), "VARCHAR")
+    alone = 0
     with duckdb.connect() as connection:
-        alone = 0
-        for number, line in enumerate(lines[1:]):
-            one = desk.write(f"one{number}.csv", lines[0] + "\n" + line + "\n")
-            read = connection.sql(
-                f"SELECT count(*) FROM read_csv('{one}', header=true, delim=',', quote='\"', "
-                "escape='\"', all_varchar=true, ignore_errors=true, strict_mode=true)"
-            ).fetchall()[0][0]
+        for line in filter(None, lines[1:]):
+            one = desk.write("one.csv", line + "\n")
+            ((read,),) = connection.sql(
+                f"SELECT count(*) FROM read_csv('{one}', header=false, delim=',', quote='\"', "
+                f"escape='\"', columns={columns}, auto_detect=false, ignore_errors=true)"
+            ).fetchall()
             alone += read
     data, report = desk.prepare(path)
-    assert len(all_events(data)) == sound <= max(alone, sound)
+    assert len(all_events(data)) == alone == sound
     assert report.event_rows == len(lines) - 1
 
 
 SEEDS = {
-    "e.csv": b'user_id,item_id,timestamp,review\na,x,1600000000,"say ""hi"", ok"\nb,y,1600000001,z\n'
-    * 3,
+    "e.csv": b"user_id,item_id,timestamp,review\n"
+    + b'a,x,1600000000,"say ""hi"", ok"\nb,y,1600000001,z\n' * 3,
     "e.tsv": b"userId\tmovieId\ttime\na\tx\t2020-01-01\nb\ty\t2020-01-02\n" * 3,
     "e.jsonl": b'{"user_id": "a", "item_id": "x", "timestamp": 1600000000}\n' * 5,
     "e.json": json.dumps(

@@ -6,6 +6,7 @@ recommender.recommend(user_id="u17", k=10)
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from copy import copy
 from dataclasses import replace
@@ -60,6 +61,7 @@ class Recommender(BaseRecommender):
         num_beams: int = 50,
         vllm: str | None = None,
         sasrec_weight: float | None = None,
+        new_item_boost: float | None = None,
     ) -> Recommender:
         """Load a base, pretrained, fine-tuned or merged run with everything it was built on.
 
@@ -72,14 +74,21 @@ class Recommender(BaseRecommender):
             sasrec_weight: Weight of the SASRec head, 0 to 1: 0 uses the causal LM alone, 1 the head
                 alone; None: as chosen in training. In this process only.
 
+            new_item_boost: Nats that the head adds for items which training never met; higher shows
+                more of them, at the cost of the others; None: as learned in training. In this
+                process only.
+
         Raises:
             ArtifactError: The run or one of its parents is missing, damaged or another one.
-            ConfigError: A weight for a run without a SASRec head, or for a model elsewhere.
+            ConfigError: A setting of the head for a run without one, or for a model elsewhere.
             EngineUnavailable: Nothing answers at the URL.
         """
         if vllm is not None:
-            if sasrec_weight is not None:
-                raise ConfigError("a vLLM server weighs the SASRec head as its base says; leave it")
+            if sasrec_weight is not None or new_item_boost is not None:
+                raise ConfigError(
+                    "a vLLM server runs the SASRec head as its base says: leave sasrec_weight and "
+                    "new_item_boost"
+                )
             from genrec.engines.vllm.client import VllmEngine
 
             run = describe_run(Path(path))
@@ -96,6 +105,12 @@ class Recommender(BaseRecommender):
                     f"sasrec_weight={sasrec_weight}: give 0 to 1, for a run with a SASRec head"
                 )
             run.sasrec_head.weight = sasrec_weight
+        if new_item_boost is not None:
+            if run.sasrec_head is None or not math.isfinite(new_item_boost):
+                raise ConfigError(
+                    f"new_item_boost={new_item_boost}: give a number, for a run with a SASRec head"
+                )
+            run.sasrec_head.terms = replace(run.sasrec_head.terms, new_item_boost=new_item_boost)
         return cls(run, TorchEngine(run, device, num_beams), Dataset.load(run.data))
 
     @staticmethod

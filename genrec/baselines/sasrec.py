@@ -13,8 +13,10 @@ from genrec.baselines.scoring import ScoringRanker, count_events
 from genrec.baselines.validation import sample_questions
 from genrec.data import Dataset
 from genrec.errors import DataError
-from genrec.model.sasrec_head import SasRecHead, SasRecHeadConfig, pad_histories
-from genrec.model.sasrec_training import fit_sasrec_head
+from genrec.model.histories import pad_histories
+from genrec.model.item_features import ItemFeatures
+from genrec.model.sasrec_head import SasRecHead, SasRecHeadConfig
+from genrec.model.sasrec_training import Recipe, fit_sasrec_head
 from genrec.schema import Item, Request
 
 
@@ -53,9 +55,10 @@ class SasRec(ScoringRanker):
         selected = {"selection": {"upto": "valid"}} if config.validation_users else {}
         self.provenance = {**self.provenance, "behaviour": {"upto": "train"}, **selected}
         order = torch.as_tensor(np.argsort(-counts, kind="stable"))
-        self._order = order.to(head.item_embedding.weight.device)
+        self._device = head.item_embedding.weight.device
+        self._features = ItemFeatures.plain(len(items))[order].to(self._device)
         with torch.inference_mode():
-            self._vectors = head.vectors(self._order, order.new_zeros(len(order), 0))
+            self._vectors = head.vectors(self._features)
 
     @classmethod
     def fit(
@@ -89,9 +92,9 @@ class SasRec(ScoringRanker):
             ([row[event.item_id] for event in each.history.events], row[each.targets[0].item_id])
             for each in sample_questions(data, config.validation_users, seed)
         ]
-        no_codes = np.zeros((len(row), 0), dtype=np.int64)
+        features = ItemFeatures.plain(len(row))
         head, curve = fit_sasrec_head(
-            histories, questions, no_codes, np.zeros((0, 1, 1)), config, seed, device
+            histories, questions, features, Recipe(np.zeros((0, 1, 1)), config, seed, device)
         )
         return cls(data.items, count_events(data), head, config, curve)
 
@@ -105,6 +108,6 @@ class SasRec(ScoringRanker):
             [self._known(event.item_id for event in each.history.events) for each in requests]
         )
         with torch.inference_mode():
-            logits = self._head(histories.to(self._order.device), self._vectors, self._order)
+            logits = self._head(histories.to(self._device), self._features, self._vectors)
             scores: np.ndarray = logits.double().softmax(dim=1).cpu().numpy()
         return scores

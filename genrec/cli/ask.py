@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -39,9 +39,26 @@ Moment = Annotated[
     AskAt, typer.Option(help="Ask at the time of the 'target' event or of the 'last' one.")
 ]
 MaxUsers = Annotated[int | None, typer.Option(help="A sample of users; default: all.")]
+NewItemBoost = Annotated[
+    float | None,
+    typer.Option(
+        help="Nats added for items that training never met: more of them are shown, at the cost of "
+        "the others; default: as learned in training."
+    ),
+]
 SaveTo = Annotated[
     Path | None, typer.Option(help="Also save it here, for `compare` and `lint-report`.")
 ]
+
+
+class HeadSettings(NamedTuple):
+    """Settings of the SASRec head, None: as in training; see ``Recommender.load``."""
+
+    sasrec_weight: float | None = None
+    new_item_boost: float | None = None
+
+
+AS_TRAINED = HeadSettings()
 
 
 @zero_shot.with_options
@@ -60,6 +77,7 @@ def recommend(
     without: what_if.Without = None,
     boost: what_if.Boost = None,
     dampen: what_if.Dampen = None,
+    new_item_boost: NewItemBoost = None,
     num_beams: Annotated[int, typer.Option(help="Width of the search.")] = 50,
     device: Device = None,
     as_json: AsJson = False,
@@ -68,7 +86,8 @@ def recommend(
 ) -> None:
     """Recommend items to a user, as things are or as they might be."""
     supposed = what_if.read(as_of, without, boost, dampen)
-    recommender = _load_recommender(run, options, device, num_beams, catalogue)
+    head = HeadSettings(new_item_boost=new_item_boost)
+    recommender = _load_recommender(run, options, device, num_beams, catalogue, head)
     found = recommender.recommend(
         user,
         k=k,
@@ -154,6 +173,7 @@ def evaluate(
         float | None,
         typer.Option(help="Part of the SASRec head, 0 to 1; default: as chosen in training."),
     ] = None,
+    new_item_boost: NewItemBoost = None,
     baselines: Annotated[bool, typer.Option(help="Run the cheap baselines too.")] = True,
     out: SaveTo = None,
     device: Device = None,
@@ -168,7 +188,8 @@ def evaluate(
     from genrec.baselines import fit_baselines
     from genrec.evaluate import compare, save_evaluation
 
-    recommender = _load_recommender(run, options, device, num_beams, catalogue, sasrec_weight)
+    head = HeadSettings(sasrec_weight, new_item_boost)
+    recommender = _load_recommender(run, options, device, num_beams, catalogue, head)
     rankers: list[Ranker] = [recommender]
     if options.zero_shot and run is not None:
         rankers.append(zero_shot.on_same_data(_load_run(run, device, num_beams), recommender))
@@ -184,8 +205,8 @@ def evaluate(
     report = zero_shot.with_report(report, recommender)
     if out is not None:
         parents = {"data": recommender.data.path} | ({"run": run} if run is not None else {})
-        recipe = None if sasrec_weight is None else {"sasrec_weight": sasrec_weight}
-        save_evaluation(report, out, parents, recipe)
+        recipe = {name: value for name, value in head._asdict().items() if value is not None}
+        save_evaluation(report, out, parents, recipe or None)
     if as_json:
         typer.echo(json.dumps(report.to_json(), indent=2))
     else:
@@ -264,21 +285,24 @@ def _load_recommender(
     device: str | None,
     num_beams: int = 50,
     catalogue: Path | None = None,
-    sasrec_weight: float | None = None,
+    head: HeadSettings = AS_TRAINED,
 ) -> Recommender | ZeroShotRecommender:
     if options.zero_shot:
         return zero_shot.load(options, device)
     if run is None:
         raise ConfigError("give a run (--run DIR), or ask a stock model with --zero-shot")
-    recommender = _load_run(run, device, num_beams, sasrec_weight)
+    recommender = _load_run(run, device, num_beams, head)
     if catalogue is not None:
         recommender = recommender.with_catalogue(catalogue)
     return recommender
 
 
 def _load_run(
-    run: Path, device: str | None, num_beams: int = 50, sasrec_weight: float | None = None
+    run: Path,
+    device: str | None,
+    num_beams: int = 50,
+    head: HeadSettings = AS_TRAINED,
 ) -> Recommender:
     from genrec.recommender import Recommender
 
-    return Recommender.load(run, device, num_beams, sasrec_weight=sasrec_weight)
+    return Recommender.load(run, device, num_beams, **head._asdict())

@@ -15,14 +15,14 @@ ever built.
 **Fusion** (``LogitFusion``). A second model that reads the same prompt scores every leaf. The odds
 of a node's children under it are the sums of its odds over the leaves below them. Causal LM and
 second model are fused as a geometric mean, child by child, and normalised among siblings like the
-LM's own, so beams, filters, forced steps and the share of new items keep their meaning, and beams
-are led to leaves that either model likes.
+LM's own, so beams, filters and forced steps keep their meaning, and beams are led to leaves that
+either model likes.
 
 **New items.** A child not seen in training (every leaf below it is new) has no meaningful logit:
 the model would all but rule it out, and a new item could not be recommended until the next
 training. It gets an equal share instead: among n allowed children each such child has 1 / n, and
 the others divide the rest as the model says. A new item thus starts with the average score of its
-siblings.
+siblings; a second model, which may know more of it, is fused with what comes of this.
 
 **Bias** (``PrefixBias``). Where a row's odds are biased, each child's probability is multiplied by
 the exponential of the strength, and the children are normalised again. A lone child still adds 0.
@@ -181,11 +181,11 @@ class LogitFusion:
             levels.append(_sum_siblings(levels[-1], begins.diff()))
         return cls(torch.cat(levels[::-1], dim=1), weight)
 
-    def fuse(self, logits: Tensor, nodes: Tensor) -> Tensor:
+    def fuse(self, logprobs: Tensor, nodes: Tensor) -> Tensor:
         """Add the LM's and the second model's scores of children.
 
         Args:
-            logits: Shape: (B, ...).
+            logprobs: The LM's. Shape: (B, ...), float32.
             nodes: The children. Shape: (B, ...).
 
         Returns:
@@ -195,7 +195,7 @@ class LogitFusion:
         below = self.subtree_logsumexp.gather(1, nodes.clamp(max=last).flatten(1)).view(nodes.shape)
         if self.weight == 1:
             return below
-        return (1 - self.weight) * logits.float() + self.weight * below
+        return (1 - self.weight) * logprobs + self.weight * below
 
 
 @dataclass(frozen=True, eq=False)
@@ -310,23 +310,29 @@ class Policy:
         Returns:
             -inf where a child may not be taken. Shape: (B, ..., C), float32.
         """
+        logprobs = child_logprobs(logits, children.allowed, children.scored)
+        if self.fusion is None and self.bias is None:
+            return logprobs
         if self.fusion is not None:
-            logits = self.fusion.fuse(logits, children.nodes)
-        strength = None if self.bias is None else self.bias.strength_at(children.nodes)
-        return child_logprobs(logits, children.allowed, children.scored, strength)
+            logprobs = self.fusion.fuse(logprobs, children.nodes)
+        if self.bias is not None:
+            logprobs = logprobs + self.bias.strength_at(children.nodes)
+        # Nodes without an allowed child have a NaN softmax here too.
+        return (
+            logprobs.masked_fill(~children.allowed, -torch.inf)
+            .log_softmax(dim=-1)
+            .masked_fill(~children.allowed, -torch.inf)
+        )
 
 
-def child_logprobs(
-    logits: Tensor, allowed: Tensor, seen_in_training: Tensor, strength: Tensor | None = None
-) -> Tensor:
-    """Return the log-probability of each child of each node.
+def child_logprobs(logits: Tensor, allowed: Tensor, seen_in_training: Tensor) -> Tensor:
+    """Return the log-probability of each child of each node under one model.
 
     Args:
         logits: The model's scores of the children; read only where a node has several allowed
             children that training has seen. Shape: (..., C).
         allowed: Whether each may be taken. Shape: (..., C), bool.
         seen_in_training: Whether training has seen each. Shape: (..., C), bool.
-        strength: What a bias adds to each child's log-odds, in nats. Shape: (..., C).
 
     Returns:
         -inf for children that may not be taken; the others sum to 1. Shape: (..., C), float32.
@@ -343,11 +349,7 @@ def child_logprobs(
     count = allowed.sum(dim=-1, keepdim=True)
     share = (scored.sum(dim=-1, keepdim=True) / count).log()
     equal = -count.float().log()
-    logprobs = torch.where(scored, among + share, torch.where(allowed, equal, -torch.inf))
-    if strength is None:
-        return logprobs
-    # Nodes without an allowed child have a NaN softmax here too.
-    return torch.where(allowed, (logprobs + strength).log_softmax(dim=-1), -torch.inf)
+    return torch.where(scored, among + share, torch.where(allowed, equal, -torch.inf))
 
 
 def _keys(trie: DeviceTrie, sets: Sequence[Sequence[int] | np.ndarray]) -> Tensor:

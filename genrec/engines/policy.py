@@ -15,7 +15,8 @@ from torch import Tensor
 
 from genrec.decode.device_trie import DeviceTrie, written_leaves
 from genrec.decode.policy import Constraint, LogitFusion, Policy, PrefixBias
-from genrec.model.sasrec_head import NO_ROW, SasRecHead
+from genrec.model.item_features import ItemFeatures
+from genrec.model.sasrec_head import SasRecHead
 from genrec.model.vocabulary import SidVocabulary
 from genrec.schema import SemanticId
 from genrec.semantic_ids.table import SemanticIdTable
@@ -27,10 +28,8 @@ class SasRecFusion:
     def __init__(
         self,
         head: SasRecHead,
-        trained: SemanticIdTable,
-        item_ids: Sequence[str],
-        codes: np.ndarray,
-        seen_in_training: np.ndarray | None,
+        table: SemanticIdTable,
+        trained_on: SemanticIdTable,
         trie: DeviceTrie,
         opening: int,
     ) -> None:
@@ -38,24 +37,14 @@ class SasRecFusion:
 
         Args:
             head: Trained, on the device of ``trie``.
-            trained: The table it was trained on. An item has the vector learned for it where it has
-                the same item ID and the same codes there: another catalogue may use an ID of ours
-                for something else.
-            item_ids: Items of this table.
-            codes: Of this table. Shape: (N, L).
-            seen_in_training: Whether training has seen each; None: all. Shape: (N,).
-            trie: Of this table.
+            table: Its items are scored.
+            trained_on: The table of the head's training.
+            trie: Of ``table``.
             opening: Token after which an item is written.
         """
-        known = _trained_rows(trained, item_ids, codes)
-        if seen_in_training is not None:
-            known[~seen_in_training] = NO_ROW
-        device = trie.tokens.device
-        self._known = torch.as_tensor(known, device=device)
+        self._items = ItemFeatures.of(table, trained_on).to(trie.tokens.device)
         with torch.inference_mode():
-            self._vectors = head.vectors(
-                self._known, torch.as_tensor(codes, dtype=torch.int64, device=device)
-            )
+            self._vectors = head.vectors(self._items)
         self._head, self._trie, self._opening = head, trie, opening
 
     @torch.inference_mode()
@@ -67,7 +56,7 @@ class SasRecFusion:
             constraint: Of B rows.
         """
         histories = written_leaves(input_ids, self._trie, self._opening)
-        logits = self._head(histories, self._vectors, self._known)
+        logits = self._head(histories, self._items, self._vectors)
         return LogitFusion.build(self._trie, logits, self._head.weight, constraint)
 
 
@@ -126,15 +115,3 @@ def make_policy(
         )
     scores = None if fusion is None else fusion.read(input_ids, constraint)
     return Policy(trie, constraint, scores, bias)
-
-
-def _trained_rows(
-    trained: SemanticIdTable, item_ids: Sequence[str], codes: np.ndarray
-) -> np.ndarray:
-    """Return the row each item had in training, ``NO_ROW`` for others. Shape: (N,), int64."""
-    known = np.array(
-        [trained.index_of(item_id) if trained.knows(item_id) else NO_ROW for item_id in item_ids],
-        dtype=np.int64,
-    )
-    known[(trained.codes[known] != codes).any(axis=1)] = NO_ROW
-    return known

@@ -53,7 +53,7 @@ class TorchEngine:
         self._num_beams = num_beams
         self._pad_id = int(run.encoder.tokenizer.pad_token_id)
         self._head = None if run.sasrec_head is None else run.sasrec_head.to(self._device)
-        self._trained = run.table
+        self._trained_on = run.table
         self.replace_table(run.table)
 
     @property
@@ -85,13 +85,7 @@ class TorchEngine:
         self._fusion = None
         if self._head is not None and self._head.weight > 0:
             self._fusion = SasRecFusion(
-                self._head,
-                self._trained,
-                table.item_ids,
-                table.codes,
-                table.seen_in_training,
-                self._trie,
-                self._encoder.opening,
+                self._head, table, self._trained_on, self._trie, self._encoder.opening
             )
 
     @torch.inference_mode()

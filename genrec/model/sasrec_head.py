@@ -4,36 +4,43 @@ A small causal transformer over items instead of tokens. It sees every item as a
 causal LM spells it code by code; the two find different items, and are pooled while decoding
 (``genrec.decode.policy``).
 
-An item's vector is one of its own, which is learned, plus those of its codes, which are a
-projection of what the codes stand for. So a new item, which has codes but was never learned, stands
-among its kind. Beside the transformer stand plain counts of what followed what
-(``Transitions``), which vectors this short cannot hold.
+An item's vector is the sum of one of its own, which is learned, of those of its codes, and of what
+a small network makes of its text. In training an item's own vector is sometimes left out, so that
+the rest learns to do without: a new item, which has no vector of its own, then stands where its
+text puts it.
+
+Three further terms join the logits: counts of what followed what (``Transitions``), the likeness
+of an item's text to that of the user's last items, and a boost for items that training never met,
+which the rest underrates.
 
 Source: SASRec, Kang and McAuley, arXiv 1808.09781; trained with sampled softmax as in eSASRec,
-arXiv 2508.06450. Differs: vectors of codes; without them it is the SASRec of the baselines.
+arXiv 2508.06450. Text beside an ID vector that is dropped at random: DropoutNet, Volkovs et al.
+2017. Without codes and text it is the SASRec of the baselines.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from scipy import sparse
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from genrec.errors import ArtifactError
-from genrec.model.transition_counts import FADING, FLOOR
+from genrec.model.histories import NO_ROW, newest
+from genrec.model.item_features import ItemFeatures
+from genrec.model.transitions import Transitions
 
 # In a folder of their own: vLLM takes every file of weights beside a model's for the model's.
+RECENT = 5
+"""Events that the likeness of texts looks back on."""
 WEIGHTS_FILE, SETTINGS_FILE = "sasrec_head/model.safetensors", "sasrec_head/config.json"
-NO_ROW = -1
-"""Padding, and an item without a row."""
 
 
 class SasRecHeadConfig(BaseModel):
@@ -47,6 +54,9 @@ class SasRecHeadConfig(BaseModel):
         max_events: Newest events that are read; longer histories are cut for training.
         epochs: Most passes over the histories.
         batch_size: Histories of a step.
+        new_item_boost: Nats that an item gets which training never met; None: learned by leaving
+            items out of training.
+        id_dropout: Share of an item's looks in training without its own vector, where it has text.
         num_negatives: Items drawn for a step, uniformly; its targets are told from them.
         learning_rate: Of AdamW, with warm-up and cosine decay to zero.
         weight_decay: Of matrices.
@@ -61,6 +71,8 @@ class SasRecHeadConfig(BaseModel):
     num_heads: int = Field(1, ge=1)
     dropout: float = Field(0.4, ge=0, lt=1)
     max_events: int = Field(50, ge=2)
+    new_item_boost: float | None = None
+    id_dropout: float = Field(0.2, ge=0, lt=1)
     epochs: int = Field(40, ge=1)
     batch_size: int = Field(128, ge=1)
     num_negatives: int = Field(256, ge=1)
@@ -110,77 +122,43 @@ class SequenceEncoder(nn.Module):
         return result
 
 
-class Transitions(nn.Module):
-    """Item-to-item transition counts, read like a Markov chain: a sparse matrix of log odds."""
+@dataclass(frozen=True)
+class Terms:
+    """What joins the head's logits, in nats.
 
-    starts: Tensor
-    followers: Tensor
-    votes: Tensor
+    Attributes:
+        transitions: Factor of the log odds of the transition counts.
+        likeness: Factor of the likeness of an item's text to the user's last items, -1 to 1.
+        new_item_boost: Added for items that training never met.
+    """
 
-    def __init__(self, num_items: int, num_pairs: int) -> None:
-        """Make room; ``of`` fills it, or a state dict."""
-        super().__init__()
-        self.num_items = num_items
-        self.register_buffer("starts", torch.zeros(num_items + 1, dtype=torch.int64))
-        self.register_buffer("followers", torch.zeros(num_pairs, dtype=torch.int32))
-        self.register_buffer("votes", torch.zeros(num_pairs))
-
-    @classmethod
-    def of(cls, votes: sparse.csr_array) -> Transitions:
-        """Take what ``count_transitions`` counted. Shape: (N, N)."""
-        result = cls(votes.shape[0], votes.nnz)
-        result.starts.copy_(torch.as_tensor(votes.indptr))
-        result.followers.copy_(torch.as_tensor(votes.indices))
-        result.votes.copy_(torch.as_tensor(votes.data))
-        return result
-
-    def forward(self, histories: Tensor) -> Tensor:
-        """Score every row as the next one of each history.
-
-        Args:
-            histories: Rows, oldest first, padded at the end with ``NO_ROW``, which may also stand
-                for items that were never counted. Shape: (B, T).
-
-        Returns:
-            Log odds, above 0 where anything voted; the last column is that of an item that was
-            never counted. Shape: (B, N + 1).
-        """
-        num_rows, width = histories.shape
-        present = histories != NO_ROW
-        newest = (present * torch.arange(width, device=histories.device)).amax(dim=1, keepdim=True)
-        age = newest - torch.arange(width, device=histories.device)
-        loudness = torch.where(present, FADING ** age.clamp(min=0).float(), 0.0)
-        rows = histories.clamp(min=0)
-        counts = torch.where(present, self.starts[rows + 1] - self.starts[rows], 0).flatten()
-        owners = torch.repeat_interleave(counts)
-        offsets = torch.arange(len(owners), device=owners.device)
-        places = self.starts[rows].flatten()[owners] + offsets - (counts.cumsum(0) - counts)[owners]
-        cells = owners // width * (self.num_items + 1) + self.followers[places]
-        sums = self.votes.new_zeros(num_rows * (self.num_items + 1))
-        sums.index_add_(0, cells, self.votes[places] * loudness.flatten()[owners])
-        return (sums.view(num_rows, -1) / FLOOR).log1p()
+    transitions: float = 0.0
+    likeness: float = 0.0
+    new_item_boost: float = 0.0
 
 
 class SasRecHead(nn.Module):
-    """Reads rows of an ID table and scores all of them as the next one."""
+    """Scores the items of an ID table as the next one of a history."""
 
     centroids: Tensor
     weight: float = 0.0
     """Its part in the odds while decoding, 0 to 1; the causal LM has the rest."""
+    terms = Terms()
     transitions: Transitions | None
-    transitions_weight: float = 0.0
-    """What their log odds are multiplied by before they join the logits."""
 
-    def __init__(self, num_items: int, centroids: Tensor, config: SasRecHeadConfig) -> None:
+    def __init__(
+        self, num_items: int, centroids: Tensor, text_width: int, config: SasRecHeadConfig
+    ) -> None:
         """Start from nothing.
 
         Args:
             num_items: Rows of the table it is trained on.
             centroids: Of the table's codes. Shape: (L, K, D); L = 0 leaves codes out.
+            text_width: Of the items' text vectors; 0 leaves text out.
             config: Size.
         """
         super().__init__()
-        self.config = config
+        self.config, self.text_width = config, text_width
         self.transitions = None
         self.encoder = SequenceEncoder(config)
         self.item_embedding = nn.Embedding(num_items, config.hidden_size)
@@ -188,65 +166,120 @@ class SasRecHead(nn.Module):
         for matrix in (self.item_embedding.weight, self.projection.weight):
             nn.init.normal_(matrix, std=0.02)
         self.register_buffer("centroids", centroids)
+        self.text_network = (
+            nn.Sequential(
+                nn.Linear(text_width, 2 * config.hidden_size),
+                nn.GELU(),
+                nn.Linear(2 * config.hidden_size, config.hidden_size),
+            )
+            if text_width
+            else None
+        )
 
-    def vectors(self, known: Tensor, codes: Tensor) -> Tensor:
-        """Return the vectors of items.
-
-        Args:
-            known: Row each item had in the table of training; ``NO_ROW`` for one that came later.
-                Shape: (...).
-            codes: Shape: (..., L), int64.
-
-        Returns:
-            Shape: (..., H).
-        """
-        own: Tensor = self.item_embedding(known.clamp(min=0)) * (known != NO_ROW).unsqueeze(-1)
+    def vectors(self, items: ItemFeatures) -> Tensor:
+        """Return the vectors of items. Shape: (...) to (..., H)."""
+        looked_at = items.trained != NO_ROW
+        if self.training and self.text_network is not None:
+            drawn = torch.rand(looked_at.shape, device=looked_at.device)
+            looked_at = looked_at & (drawn >= self.config.id_dropout)
+        result: Tensor = self.item_embedding(items.trained.clamp(min=0)) * looked_at.unsqueeze(-1)
         num_levels, codebook_size, _ = self.centroids.shape
         if num_levels:
-            starts = torch.arange(num_levels, device=codes.device) * codebook_size
+            starts = torch.arange(num_levels, device=items.codes.device) * codebook_size
             of_codes = self.projection(self.centroids).flatten(0, 1)
-            own = own + F.embedding(codes + starts, of_codes).sum(dim=-2)
-        return own
+            result = result + F.embedding(items.codes + starts, of_codes).sum(dim=-2)
+        if self.text_network is not None:
+            has_text = items.text.any(dim=-1, keepdim=True)
+            result = result + self.text_network(items.text) * has_text
+        return result
 
-    def forward(self, histories: Tensor, vectors: Tensor, known: Tensor) -> Tensor:
+    def forward(self, histories: Tensor, items: ItemFeatures, vectors: Tensor) -> Tensor:
         """Score every item as the next one of each history.
 
         Args:
-            histories: Rows, oldest first, padded at the end with ``NO_ROW``; only the newest
-                ``max_events`` are read. Shape: (B, T).
-            vectors: Of all items, from ``vectors``. Shape: (N, H).
-            known: What ``vectors`` was given for them. Shape: (N,).
+            histories: Rows of ``items``, oldest first, padded at the end with ``NO_ROW``; of long
+                ones the newest ``max_events`` are read. Shape: (B, T).
+            items: The catalogue.
+            vectors: What ``self.vectors`` returned for it. Shape: (N, H).
 
         Returns:
-            Logits; equal ones for a history without items. Shape: (B, N).
+            Logits; a history without items has those of the boost alone. Shape: (B, N).
         """
+        parts = self.score_parts(histories, items, vectors)
+        return self.join(parts, items)
+
+    def score_parts(self, histories: Tensor, items: ItemFeatures, vectors: Tensor) -> ScoreParts:
+        """Return what ``join`` adds up; see ``forward``."""
         histories = newest(histories, self.config.max_events)
         present = histories != NO_ROW
         queries = self.encoder(vectors[histories.clamp(min=0)] * present.unsqueeze(-1))
         lengths = present.sum(dim=1)
         last = queries[torch.arange(len(queries)), (lengths - 1).clamp(min=0)]
-        logits: Tensor = (last * (lengths > 0).unsqueeze(-1)) @ vectors.T
-        if self.transitions is not None and self.transitions_weight:
-            met = known[histories.clamp(min=0)].where(present, NO_ROW)
-            logits = logits + self.transitions_weight * self.transitions(met)[:, known]
+        logits = (last * (lengths > 0).unsqueeze(-1)) @ vectors.T
+        transitions = None
+        if self.transitions is not None:
+            met = items.trained[histories.clamp(min=0)].where(present, NO_ROW)
+            transitions = self.transitions(met)[:, items.trained]
+        likeness = None if self.text_network is None else text_likeness(histories, items.text)
+        return ScoreParts(logits, transitions, likeness)
+
+    def join(self, parts: ScoreParts, items: ItemFeatures) -> Tensor:
+        """Add the terms to the logits. Shape: (B, N)."""
+        logits = parts.logits
+        if parts.transitions is not None and self.terms.transitions:
+            logits = logits + self.terms.transitions * parts.transitions
+        if parts.likeness is not None and self.terms.likeness:
+            logits = logits + self.terms.likeness * parts.likeness
+        if self.terms.new_item_boost:
+            logits = logits + self.terms.new_item_boost * (items.trained == NO_ROW)
         return logits
 
-    def loss(self, histories: Tensor, negatives: Tensor, codes: Tensor) -> Tensor:
+    def loss(self, histories: Tensor, negatives: Tensor, items: ItemFeatures) -> Tensor:
         """Return the mean loss in nats of telling every next item from the negatives.
 
         Args:
             histories: Rows, oldest first, padded at the end with ``NO_ROW``. Shape: (B, T + 1).
             negatives: Rows. Shape: (n,).
-            codes: Of the table. Shape: (N, L), int64.
+            items: The catalogue.
         """
-        vectors = self.vectors(histories, codes[histories.clamp(min=0)])
         asked = histories[:, 1:] != NO_ROW
+        vectors = self.vectors(items[histories])
         queries = self.encoder(vectors[:, :-1])[asked]
         right = (queries * vectors[:, 1:][asked]).sum(dim=-1, keepdim=True)
-        wrong = queries @ self.vectors(negatives, codes[negatives]).T
+        wrong = queries @ self.vectors(items[negatives]).T
         targets = histories[:, 1:][asked].unsqueeze(1)
         logits = torch.cat([right, wrong.masked_fill(negatives == targets, -torch.inf)], dim=1)
         return F.cross_entropy(logits.float(), torch.zeros_like(targets[:, 0]))
+
+
+class ScoreParts(NamedTuple):
+    """What a head's logits are added up from; None where it has no such part.
+
+    Attributes:
+        logits: Products of the user's vector and the items'. Shape: (B, N).
+        transitions: Log odds of the counts. Shape: (B, N).
+        likeness: Of texts. Shape: (B, N).
+    """
+
+    logits: Tensor
+    transitions: Tensor | None
+    likeness: Tensor | None
+
+
+def text_likeness(histories: Tensor, text: Tensor) -> Tensor:
+    """Return the mean cosine of each item's text with those of the last ``RECENT`` events.
+
+    Args:
+        histories: Rows, padded at the end with ``NO_ROW``. Shape: (B, T).
+        text: Unit rows; zeros without text. Shape: (N, D).
+
+    Returns:
+        Shape: (B, N).
+    """
+    recent = newest(histories, RECENT)
+    present = (recent != NO_ROW).unsqueeze(-1)
+    profiles = (text[recent.clamp(min=0)] * present).sum(dim=1)
+    return profiles / present.sum(dim=1).clamp(min=1) @ text.T
 
 
 def save_sasrec_head(head: SasRecHead, directory: Path) -> None:
@@ -255,8 +288,9 @@ def save_sasrec_head(head: SasRecHead, directory: Path) -> None:
     save_file(head.state_dict(), directory / WEIGHTS_FILE)
     described = {
         "num_items": head.item_embedding.num_embeddings,
+        "text_width": head.text_width,
         "weight": head.weight,
-        "transitions_weight": head.transitions_weight,
+        "terms": asdict(head.terms),
         "config": head.config.model_dump(),
     }
     (directory / SETTINGS_FILE).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
@@ -274,37 +308,15 @@ def load_sasrec_head(directory: Path) -> SasRecHead | None:
         described = json.loads((directory / SETTINGS_FILE).read_text(encoding="utf-8"))
         weights = load_file(directory / WEIGHTS_FILE)
         config = SasRecHeadConfig.model_validate(described["config"])
-        head = SasRecHead(described["num_items"], weights["centroids"], config)
+        num_items = described["num_items"]
+        head = SasRecHead(num_items, weights["centroids"], described["text_width"], config)
         if "transitions.votes" in weights:
-            head.transitions = Transitions(
-                described["num_items"], len(weights["transitions.votes"])
-            )
-            head.transitions_weight = float(described["transitions_weight"])
+            head.transitions = Transitions(num_items, len(weights["transitions.votes"]))
         head.load_state_dict(weights)
-        head.weight = float(described["weight"])
+        head.weight, head.terms = float(described["weight"]), Terms(**described["terms"])
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ArtifactError(
             f"the SASRec head in {directory} is damaged ({reason}); make the run again"
         ) from None
     return head.eval()
-
-
-def newest(histories: Tensor, count: int) -> Tensor:
-    """Keep the last ``count`` rows of each history. Shape: (B, T) to (B, at most count)."""
-    width = histories.shape[1]
-    if width <= count:
-        return histories
-    lengths = (histories != NO_ROW).sum(dim=1, keepdim=True)
-    start = (lengths - count).clamp(min=0)
-    columns = start + torch.arange(count, device=histories.device)
-    return histories.gather(1, columns)
-
-
-def pad_histories(histories: Sequence[Sequence[int]]) -> Tensor:
-    """Lay histories out, padded at the end. Shape: (B, longest, at least 1)."""
-    width = max((len(history) for history in histories), default=0)
-    laid = torch.full((len(histories), max(width, 1)), NO_ROW, dtype=torch.int64)
-    for row, history in zip(laid, histories, strict=True):
-        row[: len(history)] = torch.as_tensor(history, dtype=torch.int64)
-    return laid

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,53 +13,68 @@ from torch import Tensor
 
 from genrec.metrics import ndcg_of_ranks
 from genrec.model.fit import fit
-from genrec.model.sasrec_head import (
-    NO_ROW,
-    SasRecHead,
-    SasRecHeadConfig,
-    Transitions,
-    pad_histories,
-)
+from genrec.model.histories import NO_ROW, pad_histories
+from genrec.model.item_features import ItemFeatures
+from genrec.model.sasrec_head import SasRecHead, SasRecHeadConfig, ScoreParts, Terms
 from genrec.model.transition_counts import count_transitions
+from genrec.model.transitions import Transitions
+
+Histories = Sequence[Sequence[int]]
+"""Rows of each user's events, oldest first."""
+Questions = Sequence[tuple[Sequence[int], int]]
+"""Histories of rows, each with the row that came next."""
 
 CUTOFF = 10
 QUESTIONS_AT_ONCE = 512
-TRANSITIONS_WEIGHTS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
-UNTRIED_TRANSITIONS_WEIGHT = 2.0
+TRANSITIONS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
+LIKENESS = (0.0, 1.0, 2.0, 4.0, 6.0, 8.0, 12.0)
+UNTRIED = Terms(transitions=2.0, likeness=4.0)
 """Without questions to choose by."""
 BUCKET = 32
 """Batches whose histories are sorted by length together, so that little padding is computed."""
 
 
+@dataclass(frozen=True, eq=False)
+class Recipe:
+    """How a SASRec head is trained.
+
+    Attributes:
+        centroids: Of the items' codes. Shape: (L, K, D); L = 0 trains without codes.
+        config: Size and training.
+        seed: Equal seeds give equal weights on one device.
+        device: Where to train.
+    """
+
+    centroids: np.ndarray
+    config: SasRecHeadConfig
+    seed: int
+    device: torch.device | str = "cpu"
+
+
 def fit_sasrec_head(
-    histories: Sequence[Sequence[int]],
-    questions: Sequence[tuple[Sequence[int], int]],
-    codes: np.ndarray,
-    centroids: np.ndarray,
-    config: SasRecHeadConfig,
-    seed: int,
-    device: torch.device | str = "cpu",
+    histories: Histories,
+    questions: Questions,
+    items: ItemFeatures,
+    recipe: Recipe,
 ) -> tuple[SasRecHead, list[dict[str, float]]]:
     """Train a SASRec head.
 
     Args:
-        histories: Rows of each user's training events, oldest first.
-        questions: Histories and the row that came next, for early stopping; none: no stopping.
-        codes: Of the table. Shape: (N, L).
-        centroids: Of its codes. Shape: (L, K, D); L = 0 trains a plain SASRec.
-        config: Size and training.
-        seed: Equal seeds give equal weights on one device.
-        device: Where to train.
+        histories: Training events.
+        questions: For early stopping; none: no stopping.
+        items: N of them. Those that training is not to meet are never drawn as negatives.
+        recipe: How.
 
     Returns:
         The head with its best weights, in evaluation mode, and its validations; see ``fit``.
     """
-    torch.manual_seed(seed)
-    generator = np.random.default_rng(seed)
-    head = SasRecHead(len(codes), torch.as_tensor(centroids, dtype=torch.float32), config).to(
-        device
-    )
-    code_table = torch.as_tensor(codes, dtype=torch.int64, device=device)
+    config, device = recipe.config, recipe.device
+    torch.manual_seed(recipe.seed)
+    generator = np.random.default_rng(recipe.seed)
+    centroids = torch.as_tensor(recipe.centroids, dtype=torch.float32)
+    head = SasRecHead(len(items), centroids, items.text.shape[1], config).to(device)
+    items = items.to(device)
+    met = np.flatnonzero(items.trained.cpu().numpy() != NO_ROW)
     samples = [part for history in histories for part in _cut(history, config.max_events)]
     steps = max(math.ceil(len(samples) / config.batch_size) * config.epochs, 1)
     optimizer = torch.optim.AdamW(
@@ -73,8 +90,8 @@ def fit_sasrec_head(
         return _batches(samples, config.batch_size, generator)
 
     def take_step(batch: Tensor) -> float:
-        drawn = torch.as_tensor(generator.integers(len(codes), size=config.num_negatives))
-        loss = head.loss(batch.to(device), drawn.to(device), code_table)
+        drawn = torch.as_tensor(generator.choice(met, size=config.num_negatives))
+        loss = head.loss(batch.to(device), drawn.to(device), items)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -86,7 +103,7 @@ def fit_sasrec_head(
         config.epochs,
         batches,
         take_step,
-        (lambda: sasrec_head_ndcg(head, codes, questions)) if questions else None,
+        (lambda: sasrec_head_ndcg(head, items, questions)) if questions else None,
         config.every_epochs,
         config.patience,
         "SASRec head",
@@ -94,49 +111,71 @@ def fit_sasrec_head(
     return head, curve if questions else []
 
 
-def add_transitions(
-    head: SasRecHead,
-    histories: Sequence[Sequence[int]],
-    questions: Sequence[tuple[Sequence[int], int]],
-    codes: np.ndarray,
+def choose_terms(
+    head: SasRecHead, histories: Histories, questions: Questions, items: ItemFeatures
 ) -> None:
-    """Add transition counts to a trained head, with the weight that is best on validation.
+    """Add transition counts and the likeness of texts, with the factors best on validation.
 
     Args:
         head: Trained on the histories.
-        histories: As for ``fit_sasrec_head``, like the others.
+        histories: Training events.
         questions: None: nothing is chosen.
-        codes: Of the table.
+        items: The catalogue.
     """
-    counted = count_transitions(histories, len(codes))
+    count_into(head, histories, items)
+    head.terms = UNTRIED
+    if not questions:
+        return
+    likeness = LIKENESS if head.text_network is not None else (0.0,)
+    tried = [Terms(*factors) for factors in itertools.product(TRANSITIONS, likeness)]
+    ndcg = dict(zip(tried, ndcg_by_terms(head, items, questions, tried), strict=True))
+    head.terms = max(tried, key=lambda terms: ndcg[terms])
+
+
+def count_into(head: SasRecHead, histories: Histories, items: ItemFeatures) -> None:
+    """Give a head the transition counts of some histories."""
+    counted = count_transitions(histories, len(items))
     head.transitions = Transitions.of(counted).to(head.item_embedding.weight.device)
-    found = {}
-    for weight in TRANSITIONS_WEIGHTS if questions else ():
-        head.transitions_weight = weight
-        found[weight] = sasrec_head_ndcg(head, codes, questions)
-    best = max(found, key=lambda weight: found[weight], default=UNTRIED_TRANSITIONS_WEIGHT)
-    head.transitions_weight = best
+
+
+def sasrec_head_ndcg(head: SasRecHead, items: ItemFeatures, questions: Questions) -> float:
+    """Return the mean NDCG@10 of the questions, items of the history left out."""
+    return ndcg_by_terms(head, items, questions, [head.terms])[0]
 
 
 @torch.inference_mode()
-def sasrec_head_ndcg(
-    head: SasRecHead, codes: np.ndarray, questions: Sequence[tuple[Sequence[int], int]]
-) -> float:
-    """Return the mean NDCG@10 of the questions, items of the history left out."""
+def ndcg_by_terms(
+    head: SasRecHead, items: ItemFeatures, questions: Questions, tried: Iterable[Terms]
+) -> list[float]:
+    """Return the mean NDCG@10 of the questions under each setting of the terms."""
+    kept = head.terms
+    tried = list(tried)
+    ranks: list[list[np.ndarray]] = [[] for _ in tried]
+    for parts, histories, targets, catalogue in score_questions(head, items, questions):
+        asked, columns = (histories != NO_ROW).nonzero(as_tuple=True)
+        for number, head.terms in enumerate(tried):
+            logits = head.join(parts, catalogue)
+            wanted = logits.gather(1, targets)
+            if logits is parts.logits:
+                logits = logits.clone()
+            logits[asked, histories[asked, columns]] = -torch.inf
+            ranks[number].append((logits > wanted).sum(dim=1).cpu().numpy() + 1)
+    head.terms = kept
+    return [float(ndcg_of_ranks(np.concatenate(each), CUTOFF).mean()) for each in ranks]
+
+
+def score_questions(
+    head: SasRecHead, items: ItemFeatures, questions: Questions
+) -> Iterator[tuple[ScoreParts, Tensor, Tensor, ItemFeatures]]:
+    """Yield the scores of some questions, their histories and targets (B, 1), and the items."""
     device = head.item_embedding.weight.device
-    rows = torch.arange(len(codes), device=device)
-    vectors = head.vectors(rows, torch.as_tensor(codes, dtype=torch.int64, device=device))
-    ranks: list[np.ndarray] = []
+    items = items.to(device)
+    vectors = head.vectors(items)
     for start in range(0, len(questions), QUESTIONS_AT_ONCE):
         batch = questions[start : start + QUESTIONS_AT_ONCE]
         histories = pad_histories([history for history, _ in batch]).to(device)
-        logits = head(histories, vectors, rows)
-        asked, columns = (histories != NO_ROW).nonzero(as_tuple=True)
-        targets = torch.tensor([target for _, target in batch], device=device)
-        wanted = logits.gather(1, targets.unsqueeze(1))
-        logits[asked, histories[asked, columns]] = -torch.inf
-        ranks.append((logits > wanted).sum(dim=1).cpu().numpy() + 1)
-    return float(ndcg_of_ranks(np.concatenate(ranks), CUTOFF).mean())
+        targets = torch.tensor([[target] for _, target in batch], device=device)
+        yield head.score_parts(histories, items, vectors), histories, targets, items
 
 
 def _cut(history: Sequence[int], max_events: int) -> Iterator[Sequence[int]]:
@@ -145,15 +184,13 @@ def _cut(history: Sequence[int], max_events: int) -> Iterator[Sequence[int]]:
         yield history[start : start + max_events + 1]
 
 
-def _batches(
-    samples: Sequence[Sequence[int]], size: int, generator: np.random.Generator
-) -> Iterator[Tensor]:
+def _batches(samples: Histories, size: int, generator: np.random.Generator) -> Iterator[Tensor]:
     order = generator.permutation(len(samples))
     for start in range(0, len(order), size * BUCKET):
-        near = sorted(order[start : start + size * BUCKET], key=lambda place: len(samples[place]))
+        near = sorted(order[start : start + size * BUCKET], key=lambda index: len(samples[index]))
         parts = [near[begin : begin + size] for begin in range(0, len(near), size)]
         for number in generator.permutation(len(parts)):
-            yield pad_histories([samples[place] for place in parts[number]])
+            yield pad_histories([samples[index] for index in parts[number]])
 
 
 def _pace(step: int, steps: int) -> float:

@@ -86,7 +86,7 @@ def _make_table(
         behaviour = behaviour_vectors(interactions, config.behaviour, config.seed)
         popularity = np.bincount(interactions.item_index, minlength=len(items))
     with working("encoding items"):
-        encoder, vectors = ItemEncoder.fit(items, behaviour, images, config)
+        encoder, vectors, text_vectors = ItemEncoder.fit(items, behaviour, images, config)
     centroids = fit_centroids(
         vectors, codebook_size, config.num_levels, config.seed, config.max_training_items
     )
@@ -96,7 +96,14 @@ def _make_table(
         phrases = build_phrases(items, data.histories("train"))
         names = Namer(items, phrases, popularity).name_all(codes)
     table = SemanticIdTable(
-        item_ids, codes, codebook_size, centroids, names, encoder, popularity > 0
+        item_ids,
+        codes,
+        codebook_size,
+        centroids,
+        names,
+        encoder,
+        seen_in_training=popularity > 0,
+        text_vectors=text_vectors,
     )
     return table, vectors, popularity
 

@@ -28,7 +28,7 @@ class TextConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     encoder: str = TFIDF
-    dims: int = Field(default=128, ge=1)
+    dims: int = Field(default=256, ge=1)
     weight: float = Field(default=0.75, ge=0, allow_inf_nan=False)
     max_words: int = Field(default=60, ge=0)
     min_items: int = Field(default=2, ge=1)

@@ -65,12 +65,7 @@ def place_catalogue(table: SemanticIdTable, items: Sequence[Item]) -> SemanticId
     Raises:
         DataError: The table has no encoder, or fewer IDs than there are items.
     """
-    empty = replace(
-        table,
-        item_ids=[],
-        codes=np.empty((0, table.num_levels), dtype=table.codes.dtype),
-        seen_in_training=np.empty(0, dtype=bool),
-    )
+    empty = _select(table, [])
     return replace(add_items(empty, items), seen_in_training=None)
 
 
@@ -114,12 +109,18 @@ def remove_items(table: SemanticIdTable, item_ids: Iterable[str]) -> SemanticIdT
     gone = {table.index_of(item_id) for item_id in item_ids}
     if len(gone) == len(table):
         raise DataError("all items would leave the table; keep at least one")
-    kept = [row for row in range(len(table)) if row not in gone]
+    return _select(table, [row for row in range(len(table)) if row not in gone])
+
+
+def _select(table: SemanticIdTable, rows: Sequence[int]) -> SemanticIdTable:
+    kept = np.array(rows, dtype=np.int64)
+    seen, text = table.seen_in_training, table.text_vectors
     return replace(
         table,
-        item_ids=[table.item_ids[row] for row in kept],
+        item_ids=[table.item_ids[row] for row in rows],
         codes=table.codes[kept],
-        seen_in_training=None if table.seen_in_training is None else table.seen_in_training[kept],
+        seen_in_training=None if seen is None else seen[kept],
+        text_vectors=None if text is None else text[kept],
     )
 
 
@@ -129,11 +130,18 @@ def _append(table: SemanticIdTable, items: Sequence[Item], codes: np.ndarray) ->
         if table.seen_in_training is None
         else table.seen_in_training
     )
+    text = table.text_vectors
+    if text is not None:
+        added = None if table.encoder is None else table.encoder.encode_text(items)
+        text = np.concatenate(
+            [text, np.zeros((len(items), text.shape[1]), np.float32) if added is None else added]
+        )
     return replace(
         table,
         item_ids=[*table.item_ids, *(item.item_id for item in items)],
         codes=np.concatenate([table.codes, codes]),
         seen_in_training=np.concatenate([seen, np.zeros(len(items), dtype=bool)]),
+        text_vectors=text,
     )
 
 

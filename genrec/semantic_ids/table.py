@@ -27,6 +27,7 @@ CODES_FILE = "codes.npy"
 CENTROIDS_FILE = "centroids.npy"
 NAMES_FILE = "names.json"
 SEEN_FILE = "seen_in_training.npy"
+TEXT_VECTORS_FILE = "text_vectors.npy"
 VECTORS_FILE = "vectors.npy"
 CONTENT_FILES = [ITEM_IDS_FILE, CODES_FILE]
 
@@ -60,6 +61,8 @@ class SemanticIdTable(ShortRepr):
         encoder: Turns new items into vectors; None for a table made by hand.
         seen_in_training: Whether training events hold each item, so that a model can know it;
             None: all. Shape: (N,), bool.
+        text_vectors: Of the items' texts, unit rows, zeros where an item has none; None where
+            texts are left out. Shape: (N, D), float32.
     """
 
     item_ids: list[str]
@@ -69,6 +72,7 @@ class SemanticIdTable(ShortRepr):
     names: dict[SemanticId, str]
     encoder: ItemEncoder | None = field(default=None, repr=False)
     seen_in_training: np.ndarray | None = field(default=None, repr=False)
+    text_vectors: np.ndarray | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.item_ids)
@@ -146,6 +150,8 @@ class SemanticIdTable(ShortRepr):
         (directory / NAMES_FILE).write_text(names + "\n", encoding="utf-8")
         if self.seen_in_training is not None:
             np.save(directory / SEEN_FILE, self.seen_in_training)
+        if self.text_vectors is not None:
+            np.save(directory / TEXT_VECTORS_FILE, self.text_vectors)
         if self.encoder is not None:
             self.encoder.save(directory)
 
@@ -193,7 +199,6 @@ class SemanticIdTable(ShortRepr):
         codes = np.load(path / CODES_FILE, allow_pickle=False)
         centroids = np.load(path / CENTROIDS_FILE, allow_pickle=False)
         named = json.loads((path / NAMES_FILE).read_text(encoding="utf-8"))
-        seen = path / SEEN_FILE
         if codes.ndim != 2 or centroids.ndim != 3:
             raise ValueError(f"codes of shape {codes.shape}, centroids of {centroids.shape}")
         if len(codes) != len(item_ids) or codes.shape[1] != len(centroids):
@@ -207,8 +212,13 @@ class SemanticIdTable(ShortRepr):
             centroids=centroids,
             names={tuple(map(int, key.split("."))): name for key, name in named.items()},
             encoder=ItemEncoder.load(path) if ItemEncoder.is_saved(path) else None,
-            seen_in_training=np.load(seen, allow_pickle=False) if seen.exists() else None,
+            seen_in_training=_load_array(path / SEEN_FILE),
+            text_vectors=_load_array(path / TEXT_VECTORS_FILE),
         )
+
+
+def _load_array(path: Path) -> np.ndarray | None:
+    return np.load(path, allow_pickle=False) if path.exists() else None
 
 
 def load_vectors(path: Path | str) -> np.ndarray:

@@ -47,7 +47,7 @@ class ItemEncoder:
         behaviour: np.ndarray,
         images: np.ndarray | None,
         config: IndexConfig,
-    ) -> tuple[ItemEncoder, np.ndarray]:
+    ) -> tuple[ItemEncoder, np.ndarray, np.ndarray | None]:
         """Learn from a catalogue.
 
         Args:
@@ -57,7 +57,8 @@ class ItemEncoder:
             config: What to make of them.
 
         Returns:
-            The encoder and the catalogue's joined vectors. Shape: (N, D).
+            The encoder, the catalogue's joined vectors (N, D), and those of its texts alone
+            (N, T); None where text is left out.
         """
         parts, weights = {BEHAVIOUR_PART: behaviour}, {BEHAVIOUR_PART: config.behaviour.weight}
         text: TfidfEncoder | HubEncoder | None = None
@@ -74,7 +75,8 @@ class ItemEncoder:
             parts[IMAGE_PART] = image.apply(images)
             weights[IMAGE_PART] = config.image.weight
         fusion = Fusion.fit(parts, weights)
-        return cls(text, image, fusion), fusion.join(parts, len(items))
+        joined = fusion.join(parts, len(items))
+        return cls(text, image, fusion), joined, parts.get(TEXT_PART)
 
     def encode(self, items: Sequence[Item], images: np.ndarray | None = None) -> np.ndarray:
         """Return the vectors of new items, whose behaviour is predicted. Shape: (N, D)."""
@@ -84,6 +86,10 @@ class ItemEncoder:
         if self.image is not None and images is not None:
             parts[IMAGE_PART] = self.image.apply(images)
         return self.fusion.join(parts, len(items))
+
+    def encode_text(self, items: Sequence[Item]) -> np.ndarray | None:
+        """Return the vectors of texts alone; None where text is left out. Shape: (N, T)."""
+        return None if self.text is None else self.text.encode(items)
 
     def save(self, directory: Path) -> None:
         """Write the encoder's files into a directory."""

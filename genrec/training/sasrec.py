@@ -10,10 +10,12 @@ import torch
 from accelerate import Accelerator
 
 from genrec.data import Dataset
+from genrec.model.item_features import ItemFeatures
 from genrec.model.load import LoadedRun
 from genrec.model.loss import StreamLoss
+from genrec.model.new_items import choose_new_item_boost
 from genrec.model.sasrec_head import SasRecHead
-from genrec.model.sasrec_training import add_transitions, fit_sasrec_head
+from genrec.model.sasrec_training import Recipe, choose_terms, fit_sasrec_head
 from genrec.training.config import TrainConfig
 from genrec.training.validation import make_validation
 
@@ -52,22 +54,20 @@ def train_sasrec_head(
     ]
     drawn = np.random.default_rng(config.seed).permutation(len(questions))[:MAX_QUESTIONS]
     watched = [questions[index] for index in drawn] if config.validation.users else []
-    head, curve = fit_sasrec_head(
-        histories,
-        watched,
-        run.table.codes,
-        run.table.centroids,
-        config.sasrec,
-        config.seed,
-        accelerator.device,
-    )
+    items = ItemFeatures.of(run.table)
+    recipe = Recipe(run.table.centroids, config.sasrec, config.seed, accelerator.device)
+    head, curve = fit_sasrec_head(histories, watched, items, recipe)
     for look in curve:
         accelerator.print(
             f"SASRec head, epoch {look['epoch']:.0f} · loss {look['loss']:.4f} · "
             f"validation NDCG@10 {look['ndcg@10']:.4f}"
         )
-    add_transitions(head, histories, watched, run.table.codes)
-    accelerator.print(f"weight of the transition counts: {head.transitions_weight}")
+    choose_terms(head, histories, watched, items)
+    choose_new_item_boost(head, histories, watched, items, recipe)
+    accelerator.print(
+        f"factor of the transition counts: {head.terms.transitions} · of the likeness of texts: "
+        f"{head.terms.likeness} · boost of new items: {head.terms.new_item_boost:.2f} nats"
+    )
     validate = make_validation(
         config,
         replace(run, sasrec_head=head),

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from transformers import DynamicCache
 
 from genrec.decode.device_trie import DeviceTrie
-from genrec.decode.policy import Constraint, LogitFusion, Policy, PrefixBias, child_logprobs
+from genrec.decode.policy import Constraint, LogitFusion, Policy, PrefixBias
 
 
 @torch.inference_mode()
@@ -72,7 +72,8 @@ def exact_scores(
                 past_key_values=_repeated(prompt.past_key_values, num_leaves),
             )
             logits = torch.cat([logits, output.logits.unflatten(0, (num_rows, -1))], dim=2)
-        scores.append(_score_paths(logits, lineage, paths, trie, constraint, fusion, bias))
+        policy = Policy(trie, constraint, fusion, bias)
+        scores.append(_score_paths(logits, lineage, paths, policy))
     return torch.cat(scores, dim=1)
 
 
@@ -80,10 +81,7 @@ def _score_paths(
     logits: Tensor,
     lineage: Tensor,
     paths: Tensor,
-    trie: DeviceTrie,
-    constraint: Constraint | None,
-    fusion: LogitFusion | None,
-    bias: PrefixBias | None,
+    policy: Policy,
 ) -> Tensor:
     """Sum the log-probability of each token among the allowed children of its node.
 
@@ -91,24 +89,16 @@ def _score_paths(
         logits: Scores before each token. Shape: (B, n, L, V).
         lineage: Nodes from the root to each leaf. Shape: (n, L + 1).
         paths: Tokens. Shape: (n, L).
-        trie: The prefix index.
-        constraint: Of B rows.
-        fusion: Of B rows.
-        bias: Of B rows.
+        policy: Of B rows.
 
     Returns:
         Shape: (B, n).
     """
     total = torch.zeros(logits.shape[:2], device=logits.device)
-    for level in range(trie.num_levels):
-        states = lineage[:, level].expand(len(logits), -1)
-        nodes, tokens, allowed, scored, _ = Policy(trie, constraint).expand(states)
-        among = logits[:, :, level].gather(-1, tokens)
-        if fusion is not None:
-            among = fusion.fuse(among, nodes)
-        strength = None if bias is None else bias.strength_at(nodes)
-        logprobs = child_logprobs(among, allowed, scored, strength)
-        taken = allowed & (tokens == paths[:, level, None])
+    for level in range(policy.trie.num_levels):
+        children = policy.expand(lineage[:, level].expand(len(logits), -1))
+        logprobs = policy.apply(logits[:, :, level].gather(-1, children.tokens), children)
+        taken = children.allowed & (children.tokens == paths[:, level, None])
         total += logprobs.masked_fill(~taken, 0).sum(dim=-1)
         total.masked_fill_(~taken.any(dim=-1), -torch.inf)
     return total

@@ -2,13 +2,14 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from genrec.decode.device_trie import DeviceTrie
-from genrec.decode.policy import Constraint, LogitFusion
+from genrec.decode.policy import Constraint, LogitFusion, Policy
 from genrec.decode.trie import Trie
 from tests.decode.exact import exact_scores
 from tests.decode.tries import CLOSE, FEW, paths_of, search
@@ -75,6 +76,21 @@ def test_alone_it_ranks_as_its_own_scores_do(qwen3, prompts):
     torch.testing.assert_close(
         beams.scores, leaf_logits.log_softmax(-1).sort(descending=True).values, **CLOSE
     )
+
+
+def test_a_new_child_enters_with_an_equal_share_of_the_lm_and_its_odds_of_the_second_model():
+    """Three children, the last one new: the LM gives it a third, whatever its logit says."""
+    trie = DeviceTrie.from_trie(
+        Trie.build([[0], [1], [2]]), seen_in_training=np.array([True, True, False])
+    )
+    odds, weight = torch.tensor([[1.0, 2.0, 5.0]]), 0.4
+    policy = Policy(trie, fusion=LogitFusion.build(trie, odds.log(), weight))
+    found = policy.apply(
+        torch.tensor([[[0.0, math.log(3), 99.0]]]), policy.expand(torch.zeros(1, 1, dtype=int))
+    )
+    lm = torch.tensor([2 / 3 * 1 / 4, 2 / 3 * 3 / 4, 1 / 3])
+    pooled = lm ** (1 - weight) * odds[0] ** weight
+    torch.testing.assert_close(found[0, 0].exp(), pooled / pooled.sum())
 
 
 def test_odds_too_small_for_sums_still_count():

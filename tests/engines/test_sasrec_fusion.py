@@ -13,8 +13,9 @@ from genrec.decode.trie import Trie
 from genrec.engines.base import ItemQuery
 from genrec.engines.torch import TorchEngine
 from genrec.errors import ConfigError
+from genrec.model.histories import pad_histories
+from genrec.model.item_features import ItemFeatures
 from genrec.model.load import load_run
-from genrec.model.sasrec_head import pad_histories
 from genrec.recommender import Recommender
 from genrec.schema import Item, Request
 from genrec.semantic_ids.extend import add_items
@@ -51,13 +52,12 @@ def test_items_are_those_of_both_views_pooled_by_hand(run, histories, weight):
         Trie.build(run.vocabulary.paths(run.table.codes)),
         seen_in_training=run.table.seen_in_training,
     )
-    known = torch.where(
-        torch.as_tensor(run.table.seen_in_training), torch.arange(len(run.table)), -1
-    )
+    items = ItemFeatures.of(run.table)
+    assert ((items.trained >= 0).numpy() == run.table.seen_in_training).all()
     for history, prompt, answer in zip(histories, prompts, found, strict=True):
         with torch.no_grad():
-            vectors = run.sasrec_head.vectors(known, torch.as_tensor(run.table.codes).long())
-            logits = run.sasrec_head(pad_histories([rows_of(run, history)]), vectors, known)
+            vectors = run.sasrec_head.vectors(items)
+            logits = run.sasrec_head(pad_histories([rows_of(run, history)]), items, vectors)
         fusion = LogitFusion.build(trie, logits, weight) if weight else None
         ids = torch.tensor([prompt])
         scores = exact_scores(run.model, ids, torch.ones_like(ids), trie, fusion=fusion)[0]
@@ -140,5 +140,9 @@ def test_a_weight_can_be_given_where_there_is_a_view(chain):
             Recommender.load(chain.pretrain, "cpu", sasrec_weight=weight)
     with pytest.raises(ConfigError, match="SASRec head"):
         Recommender.load(chain.base, "cpu", sasrec_weight=0.5)
+    with pytest.raises(ConfigError, match="a number"):
+        Recommender.load(chain.pretrain, "cpu", new_item_boost=float("nan"))
+    with pytest.raises(ConfigError, match="vLLM"):
+        Recommender.load(chain.pretrain, vllm="http://127.0.0.1:9", new_item_boost=1.0)
     with pytest.raises(ConfigError, match="vLLM"):
         Recommender.load(chain.pretrain, vllm="http://127.0.0.1:9", sasrec_weight=0.5)

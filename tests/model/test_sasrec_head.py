@@ -1,80 +1,114 @@
 """The SASRec head: what it reads, what it learns, how it is kept."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from genrec.errors import ArtifactError
+from genrec.model.histories import NO_ROW, newest, pad_histories
+from genrec.model.item_features import ItemFeatures
 from genrec.model.sasrec_head import (
-    NO_ROW,
     SETTINGS_FILE,
     SasRecHead,
     SasRecHeadConfig,
+    Terms,
     load_sasrec_head,
-    newest,
-    pad_histories,
     save_sasrec_head,
+    text_likeness,
 )
-from genrec.model.sasrec_training import add_transitions, fit_sasrec_head, sasrec_head_ndcg
+from genrec.model.sasrec_training import Recipe, choose_terms, fit_sasrec_head, sasrec_head_ndcg
 
 SMALL = SasRecHeadConfig(hidden_size=16, dropout=0.0, max_events=6)
+CODES = torch.tensor([[row % 4, row // 4 % 4] for row in range(9)])
+TEXT = torch.nn.functional.normalize(torch.randn(9, 7, generator=torch.Generator().manual_seed(1)))
+TEXT[8] = 0
+ITEMS = ItemFeatures(torch.arange(9), CODES, TEXT)
 
 
 @pytest.fixture
 def head():
     torch.manual_seed(0)
-    centroids = torch.randn(2, 4, 5)
-    return SasRecHead(9, centroids, SMALL).eval()
+    return SasRecHead(9, torch.randn(2, 4, 5), 7, SMALL).eval()
 
 
-def vectors_of(head, codes):
-    with torch.no_grad():
-        return head.vectors(torch.arange(len(codes)), torch.as_tensor(codes))
+@torch.no_grad()
+def vectors_of(head, items=ITEMS):
+    return head.vectors(items)
 
 
-CODES = np.array([[row % 4, row // 4 % 4] for row in range(9)])
-ROWS = torch.arange(len(CODES))
+@torch.no_grad()
+def score(head, histories, items=ITEMS):
+    asked = histories if isinstance(histories, torch.Tensor) else pad_histories(histories)
+    return head(asked, items, head.vectors(items))
 
 
 def test_a_score_depends_on_the_history_and_its_order_but_not_on_padding(head):
-    vectors = vectors_of(head, CODES)
-    with torch.no_grad():
-        alone = head(torch.tensor([[1, 2, 3]]), vectors, ROWS)
-        padded = head(torch.tensor([[1, 2, 3, NO_ROW, NO_ROW], [4, 5, 6, 7, 8]]), vectors, ROWS)
-        turned = head(torch.tensor([[3, 2, 1]]), vectors, ROWS)
+    alone = score(head, [[1, 2, 3]])
+    padded = score(head, torch.tensor([[1, 2, 3, NO_ROW, NO_ROW], [4, 5, 6, 7, 8]]))
     torch.testing.assert_close(padded[:1], alone)
-    assert (turned - alone).abs().max() > 1e-3
+    assert (score(head, [[3, 2, 1]]) - alone).abs().max() > 1e-3
 
 
 def test_only_the_newest_events_are_read(head):
-    vectors = vectors_of(head, CODES)
     long = torch.tensor([[8, 7, 0, 1, 2, 3, 4, 5], [1, 2, NO_ROW] + [NO_ROW] * 5])
-    with torch.no_grad():
-        torch.testing.assert_close(
-            head(long, vectors, ROWS)[0], head(long[:1, 2:], vectors, ROWS)[0]
-        )
-        torch.testing.assert_close(
-            head(long, vectors, ROWS)[1], head(long[1:, :2], vectors, ROWS)[0]
-        )
+    torch.testing.assert_close(score(head, long)[0], score(head, long[:1, 2:])[0])
+    torch.testing.assert_close(score(head, long)[1], score(head, long[1:, :2])[0])
     assert newest(long, 3).tolist() == [[3, 4, 5], [1, 2, NO_ROW]]
 
 
 def test_a_user_without_events_likes_everything_equally(head):
-    with torch.no_grad():
-        logits = head(pad_histories([[]]), vectors_of(head, CODES), ROWS)
+    head.terms = Terms(likeness=5.0)
+    logits = score(head, [[]])
     assert logits.shape == (1, 9) and (logits == 0).all()
 
 
-def test_a_new_item_stands_where_its_codes_are(head):
-    """An item that came later has no vector of its own, only those of its codes."""
-    rows, codes = torch.tensor([3, NO_ROW]), torch.tensor([CODES[3], CODES[3]])
+def test_a_new_item_stands_where_its_codes_and_its_text_put_it(head):
+    """An item that came later has no vector of its own; one without text has none of text."""
+    vectors = vectors_of(head)
+    without = vectors_of(head, ITEMS.without(torch.tensor([3, 8])))
     with torch.no_grad():
-        known, new = head.vectors(rows, codes)
-        expected = sum(
+        of_codes = sum(
             head.projection(head.centroids[level, code]) for level, code in enumerate(CODES[3])
         )
-        torch.testing.assert_close(new, expected)
-        torch.testing.assert_close(known - new, head.item_embedding.weight[3])
+        torch.testing.assert_close(without[3], of_codes + head.text_network(TEXT[3]))
+        torch.testing.assert_close(vectors[3] - without[3], head.item_embedding.weight[3])
+        of_codes = sum(
+            head.projection(head.centroids[level, code]) for level, code in enumerate(CODES[8])
+        )
+        torch.testing.assert_close(without[8], of_codes)
+
+
+def test_own_vectors_are_dropped_in_training_only_and_only_where_there_is_text(head):
+    dropping = SasRecHead(9, head.centroids, 7, SMALL.model_copy(update={"id_dropout": 0.99}))
+    torch.manual_seed(0)
+    looks = dropping.train().vectors(ITEMS[torch.zeros(1000, dtype=torch.int64)])
+    dropped = (looks - vectors_of(dropping.eval())[0]).abs().amax(dim=1) > 1e-6
+    assert 0.97 < dropped.float().mean() < 1
+    plain = SasRecHead(9, torch.zeros(0, 1, 1), 0, dropping.config).train()
+    bare = ItemFeatures.plain(9)
+    torch.testing.assert_close(plain.vectors(bare), plain.item_embedding.weight)
+
+
+def test_the_likeness_of_texts_is_the_mean_cosine_with_the_last_five_events():
+    found = text_likeness(pad_histories([[0, 1, 2, 3, 4, 5], [6, 8], []]), TEXT)
+    expected = torch.stack(
+        [(TEXT[1:6] @ TEXT.T).mean(dim=0), (TEXT[6] @ TEXT.T) / 2, torch.zeros(9)]
+    )
+    torch.testing.assert_close(found, expected)
+
+
+def test_terms_are_added_as_they_say(head):
+    choose_terms(head, [[1, 2], [2, 4]] * 3, [], ITEMS)
+    items = ITEMS.without(torch.tensor([5]))
+    asked = pad_histories([[1, 2], [3]])
+    with torch.no_grad():
+        parts = head.score_parts(asked, items, head.vectors(items))
+    head.terms = Terms(transitions=2.0, likeness=3.0, new_item_boost=0.5)
+    expected = parts.logits + 2 * parts.transitions + 3 * parts.likeness
+    expected[:, 5] += 0.5
+    torch.testing.assert_close(score(head, asked, items), expected)
 
 
 def test_it_learns_a_cycle_and_stops_at_its_best():
@@ -83,84 +117,90 @@ def test_it_learns_a_cycle_and_stops_at_its_best():
     starts = generator.integers(12, size=200)
     histories = [[(start + step) % 12 for step in range(5)] for start in starts]
     questions = [([(n + step) % 12 for step in range(3)], (n + 3) % 12) for n in range(12)]
-    codes = np.stack([np.arange(12) % 4, np.arange(12) // 4], axis=1)
-    centroids = generator.standard_normal((2, 4, 6))
+    codes = torch.tensor([[row % 4, row // 4] for row in range(12)])
+    items = replace(ItemFeatures.plain(12), codes=codes)
     config = SasRecHeadConfig(
         hidden_size=32, dropout=0.0, learning_rate=0.01, epochs=20, batch_size=32, num_negatives=8
     )
-    head, curve = fit_sasrec_head(histories, questions, codes, centroids, config, seed=0)
-    assert sasrec_head_ndcg(head, codes, questions) > 0.95
+    recipe = Recipe(generator.standard_normal((2, 4, 6)), config, seed=0)
+    head, curve = fit_sasrec_head(histories, questions, items, recipe)
+    assert sasrec_head_ndcg(head, items, questions) > 0.95
     assert max(look["ndcg@10"] for look in curve) == pytest.approx(
-        sasrec_head_ndcg(head, codes, questions)
+        sasrec_head_ndcg(head, items, questions)
     )
     assert curve[-1]["loss"] < curve[0]["loss"]
-    again, _ = fit_sasrec_head(histories, questions, codes, centroids, config, seed=0)
+    again, _ = fit_sasrec_head(histories, questions, items, recipe)
     assert all(
         torch.equal(a, b) for a, b in zip(head.parameters(), again.parameters(), strict=True)
     )
 
 
 def test_histories_of_one_event_teach_nothing_and_break_nothing():
-    codes = np.array([[0, 0], [0, 1], [1, 0]])
+    items = replace(ItemFeatures.plain(3), codes=torch.tensor([[0, 0], [0, 1], [1, 0]]))
     config = SasRecHeadConfig(hidden_size=8, epochs=2, every_epochs=1)
-    head, curve = fit_sasrec_head([[0], []], [([0], 1)], codes, np.ones((2, 2, 3)), config, seed=0)
+    recipe = Recipe(np.ones((2, 2, 3)), config, seed=0)
+    head, curve = fit_sasrec_head([[0], []], [([0], 1)], items, recipe)
     assert [look["loss"] for look in curve] == [0, 0]
-    assert vectors_of(head, codes).isfinite().all()
+    assert vectors_of(head, items).isfinite().all()
 
 
 def test_counts_join_where_they_help(head):
     """What follows an item is a matter of chance for the untrained head, and of counts."""
+    items = replace(ITEMS, text=torch.zeros(9, 7))
     histories = [[row, (row + 4) % 9] for row in range(9)] * 3
     questions = [([row], (row + 4) % 9) for row in range(9)]
-    blind = sasrec_head_ndcg(head, CODES, questions)
-    add_transitions(head, histories, questions, CODES)
-    assert head.transitions_weight > 0
-    assert sasrec_head_ndcg(head, CODES, questions) == 1 > blind
+    blind = sasrec_head_ndcg(head, items, questions)
+    choose_terms(head, histories, questions, items)
+    assert head.terms.transitions > 0
+    assert sasrec_head_ndcg(head, items, questions) == 1 > blind
     misled = [([row], (row + 5) % 9) for row in range(9)]
-    add_transitions(head, histories, misled, CODES)
-    assert head.transitions_weight == 0
+    choose_terms(head, histories, misled, items)
+    assert head.terms.transitions == 0
+
+
+def test_texts_join_where_they_help(head):
+    """People take what reads like what they took, which nothing else can tell."""
+    pairs = torch.eye(7)[[0, 1, 2, 3, 0, 1, 2, 3, 4]]
+    items = replace(ITEMS, text=pairs)
+    questions = [([row], (row + 4) % 8) for row in range(8)]
+    choose_terms(head, [[8]], questions, items)
+    assert head.terms.likeness > 0
+    assert sasrec_head_ndcg(head, items, questions) == 1
 
 
 def test_a_new_item_neither_votes_nor_gets_votes(head):
-    add_transitions(head, [[1, 2]] * 5, [], CODES)
-    vectors, known = vectors_of(head, CODES), ROWS.clone()
-    known[2] = NO_ROW
-    with torch.no_grad():
-        all_known = head(torch.tensor([[1]]), vectors, ROWS)[0]
-        without = head(torch.tensor([[1], [2]]), vectors, known)
-        head.transitions_weight = 0.0
-        torch.testing.assert_close(without, head(torch.tensor([[1], [2]]), vectors, known))
-    assert all_known[2] > without[0, 2]
+    choose_terms(head, [[1, 2]] * 5, [], ITEMS)
+    head.terms = Terms(transitions=2.0)
+    items = ITEMS.without(torch.tensor([2]))
+    asked = [[1], [2]]
+    counted, known = score(head, asked, items), score(head, asked)
+    head.terms = Terms()
+    torch.testing.assert_close(counted, score(head, asked, items))
+    assert known[0, 2] > score(head, asked)[0, 2]
 
 
 def test_ndcg_is_that_of_ranks_by_hand(head):
-    vectors = vectors_of(head, CODES)
     questions = [([1, 2], 5), ([4], 0), ([7, 8, 6], 3)]
     gains = []
     for history, target in questions:
-        with torch.no_grad():
-            scores = head(torch.tensor([history]), vectors, ROWS)[0].tolist()
+        scores = score(head, [history])[0].tolist()
         others = [row for row in range(9) if row not in history]
         rank = sorted(others, key=lambda row: -scores[row]).index(target) + 1
         gains.append(1 / np.log2(rank + 1) if rank <= 10 else 0)
-    assert sasrec_head_ndcg(head, CODES, questions) == pytest.approx(np.mean(gains))
+    assert sasrec_head_ndcg(head, ITEMS, questions) == pytest.approx(np.mean(gains))
 
 
 @pytest.mark.parametrize("counted", [False, True])
 def test_it_comes_back_as_it_was_saved(head, tmp_path, counted):
     assert load_sasrec_head(tmp_path) is None
-    asked = torch.tensor([[1, 2]])
-    head.weight = 0.4
+    head.weight, head.terms = 0.4, Terms(likeness=2.0, new_item_boost=1.5)
     if counted:
-        add_transitions(head, [[1, 2, 3], [2, 4]], [], CODES)
+        choose_terms(head, [[1, 2, 3], [2, 4]], [], ITEMS)
     save_sasrec_head(head, tmp_path)
     back = load_sasrec_head(tmp_path)
     assert (back.weight, back.config, back.training) == (0.4, SMALL, False)
-    assert back.transitions_weight == head.transitions_weight
-    with torch.no_grad():
-        torch.testing.assert_close(
-            back(asked, vectors_of(back, CODES), ROWS), head(asked, vectors_of(head, CODES), ROWS)
-        )
+    assert back.terms == head.terms
+    torch.testing.assert_close(score(back, [[1, 2]]), score(head, [[1, 2]]))
     (tmp_path / SETTINGS_FILE).write_text("{}")
     with pytest.raises(ArtifactError, match="damaged"):
         load_sasrec_head(tmp_path)

@@ -20,7 +20,7 @@ from genrec.artifacts import read_manifest
 from genrec.engines.adapters import check_idle, check_loaded, check_new
 from genrec.engines.base import FoundItems, ItemQuery
 from genrec.engines.grammar import Grammar, to_json
-from genrec.engines.vllm.table_file import table_id
+from genrec.engines.vllm.table_file import other_text_vectors, seen_rows, table_id
 from genrec.errors import (
     ArtifactError,
     ConfigError,
@@ -71,7 +71,8 @@ class VllmEngine:
         self._loaded: dict[str, _Adapter] = {}
         self._in_use: str | None = None
         self._changing = threading.Lock()
-        self._table, self._table_id = run.table, _id_of(run.table)
+        self._trained_on = run.table
+        self._table, self._table_id = run.table, table_id(run.table)
         served = self._send("GET", "/genrec")
         if served["base"] != self._base:
             raise ConfigError(
@@ -112,7 +113,7 @@ class VllmEngine:
     def replace_table(self, table: SemanticIdTable) -> None:
         """See ``Engine.replace_table``."""
         self._give_table(table)
-        self._table, self._table_id = table, _id_of(table)
+        self._table, self._table_id = table, table_id(table)
 
     def items(self, queries: Sequence[ItemQuery], k: int) -> list[FoundItems]:
         """See ``Engine.items``."""
@@ -195,16 +196,12 @@ class VllmEngine:
         )
 
     def _give_table(self, table: SemanticIdTable) -> None:
-        seen_in_training = (
-            np.ones(len(table), dtype=bool)
-            if table.seen_in_training is None
-            else table.seen_in_training
-        )
         body = {
             "base": self._base,
             "item_ids": table.item_ids,
             "codes": table.codes.tolist(),
-            "seen_in_training": seen_in_training.tolist(),
+            "seen_in_training": seen_rows(table).tolist(),
+            "text_vectors": other_text_vectors(self._trained_on, table),
         }
         with self._changing:
             self._send("PUT", "/genrec/table", body)
@@ -280,10 +277,6 @@ def _steering(batch: Sequence[ItemQuery]) -> dict[str, Any]:
             for query in batch
         ],
     }
-
-
-def _id_of(table: SemanticIdTable) -> str:
-    return table_id(table.item_ids, table.codes, table.seen_in_training)
 
 
 def _error_of(answer: httpx.Response) -> dict[str, Any]:

@@ -71,7 +71,7 @@ class ItemProcessor(LogitsProcessorV1, LogitsProcessorV2):  # type: ignore[misc]
             self._width = catalogue.trie.num_levels + 1
             logger.info(
                 "genrec: %d items of %s, model runner %s",
-                len(catalogue.item_ids),
+                len(catalogue.table),
                 catalogue.base.path,
                 "V1" if self._buffers is None else "V2",
             )
@@ -94,7 +94,7 @@ class ItemProcessor(LogitsProcessorV1, LogitsProcessorV2):  # type: ignore[misc]
             raise ValueError(str(error)) from None
         candidates = filters.candidates
         if candidates is None:
-            candidates = range(len(filters.catalogue.item_ids))
+            candidates = range(len(filters.catalogue.table))
         if not set(candidates) - set(filters.exclude):
             raise ValueError("the filters leave no item; exclude less")
 

@@ -18,6 +18,7 @@ import math
 import os
 from argparse import Namespace
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -44,8 +45,8 @@ from genrec.engines.vllm.schemas import (
     TextAsk,
 )
 from genrec.engines.vllm.search import Search
-from genrec.engines.vllm.served import TABLE_VARIABLE, Catalogue, Served, check_codes, served_here
-from genrec.engines.vllm.table_file import write_table
+from genrec.engines.vllm.served import TABLE_VARIABLE, Catalogue, Served, check_table, served_here
+from genrec.engines.vllm.table_file import fill_text_vectors, write_table
 from genrec.errors import ConfigError, DataError, GenrecError
 
 STATUS = {"stale_table": 409, "unknown_adapter": 404, "unavailable": 503}
@@ -117,9 +118,16 @@ class ItemServing:
             codes = np.array(table.codes, dtype=np.int32)
         except (ValueError, OverflowError):
             raise DataError("codes must be one row of whole numbers for each item") from None
-        seen_in_training = np.array(table.seen_in_training, dtype=bool)
-        check_codes(self.catalogue().base, table.item_ids, codes, seen_in_training)
-        write_table(self._table_file, table.item_ids, codes, seen_in_training)
+        base = self.catalogue().base
+        put = replace(
+            base.table,
+            item_ids=table.item_ids,
+            codes=codes,
+            seen_in_training=np.array(table.seen_in_training, dtype=bool),
+            text_vectors=fill_text_vectors(base.table, table.item_ids, table.text_vectors),
+        )
+        check_table(base, put)
+        write_table(self._table_file, put)
 
 
 class ItemRoutes:
@@ -174,7 +182,7 @@ async def show(serving: Serving) -> dict[str, Any]:
     return {
         "base": catalogue.base.content_hash,
         "table": catalogue.table_id,
-        "items": len(catalogue.item_ids),
+        "items": len(catalogue.table),
         "adapters": serving.adapters.names,
     }
 

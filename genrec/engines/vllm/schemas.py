@@ -95,12 +95,21 @@ class TextAsk(Ask):
 
 
 class Table(BaseModel):
-    """A table to serve from now on."""
+    """A table to serve from now on.
+
+    Attributes:
+        base: Hash of the base it belongs to.
+        item_ids: Of each row.
+        codes: Of each row.
+        seen_in_training: Whether training met each.
+        text_vectors: Of the items that the base's own table lacks, or has another text for.
+    """
 
     base: str
     item_ids: list[str]
     codes: list[list[int]]
     seen_in_training: list[bool]
+    text_vectors: dict[str, list[float]] = {}
 
 
 class Adapter(BaseModel):

@@ -24,7 +24,7 @@ from genrec.artifacts import MANIFEST, find_parent, read_manifest
 from genrec.decode.device_trie import DeviceTrie
 from genrec.decode.trie import Trie
 from genrec.engines.policy import SasRecFusion
-from genrec.engines.vllm.table_file import file_stamp, read_table, table_id
+from genrec.engines.vllm.table_file import file_stamp, read_table, seen_rows, table_id
 from genrec.errors import ArtifactError, DataError
 from genrec.model.load import FULL_MODELS
 from genrec.model.sasrec_head import SasRecHead, load_sasrec_head
@@ -89,40 +89,27 @@ class Catalogue:
 
     Attributes:
         base: What it is served by.
-        table_id: Hash of the table.
-        item_ids: Of each row.
-        codes: Shape: (N, L), int32.
-        seen_in_training: Whether training met each; None: all. Shape: (N,), bool.
+        table: N items.
+        table_id: Its hash.
         trie: Of the rows' tokens.
     """
 
     base: ServedBase
+    table: SemanticIdTable
     table_id: str
-    item_ids: list[str]
-    codes: np.ndarray
-    seen_in_training: np.ndarray | None
     trie: DeviceTrie
 
     @classmethod
     def build(
-        cls,
-        base: ServedBase,
-        item_ids: list[str],
-        codes: np.ndarray,
-        seen_in_training: np.ndarray | None,
-        device: torch.device | str,
+        cls, base: ServedBase, table: SemanticIdTable, device: torch.device | str
     ) -> Catalogue:
         """Build the trie on a device."""
-        trie = DeviceTrie.from_trie(
-            Trie.build(base.vocabulary.paths(codes)), device, seen_in_training
-        )
+        trie = Trie.build(base.vocabulary.paths(table.codes))
         return cls(
             base,
-            table_id(item_ids, codes, seen_in_training),
-            item_ids,
-            codes,
-            seen_in_training,
-            trie,
+            table,
+            table_id(table),
+            DeviceTrie.from_trie(trie, device, table.seen_in_training),
         )
 
     @cached_property
@@ -131,19 +118,8 @@ class Catalogue:
         if self.base.sasrec_head is None or self.base.sasrec_head.weight == 0:
             return None
         return SasRecFusion(
-            self.base.sasrec_head,
-            self.base.table,
-            self.item_ids,
-            self.codes,
-            self.seen_in_training,
-            self.trie,
-            self.base.opening,
+            self.base.sasrec_head, self.table, self.base.table, self.trie, self.base.opening
         )
-
-    @cached_property
-    def row_of(self) -> dict[str, int]:
-        """Row of each item."""
-        return {item_id: row for row, item_id in enumerate(self.item_ids)}
 
     @cached_property
     def is_sid_token(self) -> torch.Tensor:
@@ -165,26 +141,28 @@ class Catalogue:
         """
         rows = []
         for item in items:
-            row = self.row_of.get(item) if isinstance(item, str) else item
-            if row is not None and 0 <= row < len(self.item_ids):
+            if isinstance(item, str):
+                row = self.table.index_of(item) if self.table.knows(item) else -1
+            else:
+                row = item
+            if 0 <= row < len(self.table):
                 rows.append(row)
             elif strict:
                 raise DataError(
-                    f"item {item!r} is not in the served table of {len(self.item_ids)} items; "
+                    f"item {item!r} is not in the served table of {len(self.table)} items; "
                     "name items by ID (text) or by row (number from 0)"
                 )
         return rows
 
 
-def check_codes(
-    base: ServedBase, item_ids: list[str], codes: np.ndarray, seen_in_training: np.ndarray
-) -> None:
+def check_table(base: ServedBase, table: SemanticIdTable) -> None:
     """Check that a table put while serving fits the base's codebook.
 
     Raises:
         DataError: It does not.
     """
     num_levels, codebook_size = base.vocabulary.token_ids.shape
+    item_ids, codes, seen = table.item_ids, table.codes, seen_rows(table)
     if codes.ndim != 2 or codes.shape != (len(item_ids), num_levels) or not len(item_ids):
         raise DataError(
             f"{len(item_ids)} items and codes of shape {codes.shape}; each item needs {num_levels} "
@@ -194,10 +172,9 @@ def check_codes(
         raise DataError(f"codes must lie in 0..{codebook_size - 1}; this is another codebook")
     if len(set(item_ids)) < len(item_ids):
         raise DataError("an item is given twice; every item has one semantic ID")
-    if len(seen_in_training) != len(item_ids):
+    if len(seen) != len(item_ids):
         raise DataError(
-            f"{len(item_ids)} items, but "
-            f"{len(seen_in_training)} of seen_in_training; give one for each"
+            f"{len(item_ids)} items, but {len(seen)} of seen_in_training; give one for each"
         )
     if len(np.unique(codes, axis=0)) < len(codes):
         raise DataError("two items share a semantic ID; give each its own")
@@ -210,10 +187,7 @@ class Served:
         """Start with the base's own table, or with the file's where there is one."""
         self._base, self._file, self._device = base, table_file, device
         self._stamp: tuple[int, int, int] | None = None
-        table = base.table
-        self._current = Catalogue.build(
-            base, table.item_ids, table.codes, table.seen_in_training, device
-        )
+        self._current = Catalogue.build(base, base.table, device)
 
     @classmethod
     def find(cls, path: str, device: torch.device | str = "cpu") -> Served | None:
@@ -237,13 +211,13 @@ class Served:
 
     def _read(self, path: Path) -> None:
         try:
-            item_ids, codes, seen_in_training = read_table(path)
-            check_codes(self._base, item_ids, codes, seen_in_training)
+            table = read_table(path, self._base.table)
+            check_table(self._base, table)
         except (OSError, ValueError, KeyError, DataError) as error:
             # A worker that died of it would take every request with it.
             logger.error("%s is no table of this base (%s); the one before stays", path, error)
             return
-        self._current = Catalogue.build(self._base, item_ids, codes, seen_in_training, self._device)
+        self._current = Catalogue.build(self._base, table, self._device)
 
 
 @cache

@@ -10,53 +10,98 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from genrec.errors import DataError
+from genrec.semantic_ids.table import SemanticIdTable
 
-def table_id(
-    item_ids: Sequence[str], codes: np.ndarray, seen_in_training: np.ndarray | None
-) -> str:
+
+def table_id(table: SemanticIdTable) -> str:
     """Return a hash by which client and server know that they mean the same rows."""
-    digest = hashlib.sha256(json.dumps(list(item_ids)).encode())
-    digest.update(np.ascontiguousarray(codes, dtype=np.int32).tobytes())
-    digest.update(_every_row(codes, seen_in_training).tobytes())
+    digest = hashlib.sha256(json.dumps(table.item_ids).encode())
+    digest.update(np.ascontiguousarray(table.codes, dtype=np.int32).tobytes())
+    digest.update(seen_rows(table).tobytes())
+    if table.text_vectors is not None:
+        digest.update(np.ascontiguousarray(table.text_vectors, dtype=np.float32).tobytes())
     return digest.hexdigest()[:16]
 
 
-def write_table(
-    path: Path,
-    item_ids: Sequence[str],
-    codes: np.ndarray,
-    seen_in_training: np.ndarray | None = None,
-) -> None:
+def seen_rows(table: SemanticIdTable) -> np.ndarray:
+    """Return whether training met each item. Shape: (N,), bool."""
+    seen = table.seen_in_training
+    return np.ones(len(table), dtype=bool) if seen is None else seen.astype(bool)
+
+
+def other_text_vectors(base: SemanticIdTable, table: SemanticIdTable) -> dict[str, list[float]]:
+    """Return the text vectors of a table's items, by item ID, that are not those of the base."""
+    if table.text_vectors is None or base.text_vectors is None:
+        return {}
+    return {
+        item_id: vector.tolist()
+        for item_id, vector in zip(table.item_ids, table.text_vectors, strict=True)
+        if not base.knows(item_id)
+        or not np.array_equal(base.text_vectors[base.index_of(item_id)], vector)
+    }
+
+
+def fill_text_vectors(
+    base: SemanticIdTable, item_ids: Sequence[str], others: Mapping[str, Sequence[float]]
+) -> np.ndarray | None:
+    """Undo ``other_text_vectors``. Shape: (N, D), float32; None where the base has none.
+
+    Raises:
+        DataError: A vector of another width.
+    """
+    if base.text_vectors is None:
+        return None
+    filled = np.zeros((len(item_ids), base.text_vectors.shape[1]), dtype=np.float32)
+    for row, item_id in zip(filled, item_ids, strict=True):
+        if item_id in others:
+            if len(others[item_id]) != len(row):
+                raise DataError(
+                    f"{len(others[item_id])} numbers for the text of item {item_id!r}; "
+                    f"this base reads {len(row)}"
+                )
+            row[:] = others[item_id]
+        elif base.knows(item_id):
+            row[:] = base.text_vectors[base.index_of(item_id)]
+    return filled
+
+
+def write_table(path: Path, table: SemanticIdTable) -> None:
     """Write a table so that readers see the old file or the new one, never a part."""
+    arrays: dict[str, Any] = {
+        "item_ids": np.frombuffer(json.dumps(table.item_ids).encode(), dtype=np.uint8),
+        "codes": table.codes.astype(np.int32),
+        "seen_in_training": seen_rows(table),
+    }
+    if table.text_vectors is not None:
+        arrays["text_vectors"] = table.text_vectors
     handle, scratch = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
-            names = np.frombuffer(json.dumps(list(item_ids)).encode(), dtype=np.uint8)
-            known = _every_row(codes, seen_in_training)
-            np.savez(file, item_ids=names, codes=codes.astype(np.int32), seen_in_training=known)
+            np.savez(file, **arrays)
         os.replace(scratch, path)
     except BaseException:
         Path(scratch).unlink(missing_ok=True)
         raise
 
 
-def read_table(path: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Return item IDs, codes and whether training met each item. Shapes: (N,), (N, L), (N,)."""
+def read_table(path: Path, base: SemanticIdTable) -> SemanticIdTable:
+    """Return a table that ``write_table`` wrote; what never changes is the base's."""
     with np.load(path, allow_pickle=False) as stored:
-        return json.loads(stored["item_ids"].tobytes()), stored["codes"], stored["seen_in_training"]
-
-
-def _every_row(codes: np.ndarray, seen_in_training: np.ndarray | None) -> np.ndarray:
-    return (
-        np.ones(len(codes), dtype=bool)
-        if seen_in_training is None
-        else seen_in_training.astype(bool)
-    )
+        return replace(
+            base,
+            item_ids=json.loads(stored["item_ids"].tobytes()),
+            codes=stored["codes"],
+            seen_in_training=stored["seen_in_training"],
+            text_vectors=stored["text_vectors"] if "text_vectors" in stored else None,
+        )
 
 
 def file_stamp(path: Path) -> tuple[int, int, int] | None:

@@ -1,0 +1,87 @@
+"""What the SASRec head knows of the items of one version of the ID table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from genrec.model.histories import NO_ROW
+from genrec.semantic_ids.table import SemanticIdTable
+
+
+@dataclass(frozen=True, eq=False)
+class ItemFeatures:
+    """Features of items, one row each; the items may be laid out in any shape.
+
+    Attributes:
+        trained: Row that each item had in training; ``NO_ROW`` for one that training never met.
+            Shape: (...), int64.
+        codes: Shape: (..., L), int64.
+        text: Text vectors of length 1, zeros where an item has no text. Shape: (..., D), float32.
+    """
+
+    trained: Tensor
+    codes: Tensor
+    text: Tensor
+
+    @classmethod
+    def of(cls, table: SemanticIdTable, trained_on: SemanticIdTable | None = None) -> ItemFeatures:
+        """Describe the items of a table.
+
+        Args:
+            table: N items.
+            trained_on: The table of the training; None: this one. An item keeps the vector that
+                was learned for it where it has the same item ID and the same codes there: another
+                catalogue may use an ID of ours for something else.
+        """
+        trained = _trained_rows(table, table if trained_on is None else trained_on)
+        if table.seen_in_training is not None:
+            trained[~table.seen_in_training] = NO_ROW
+        text = np.zeros((len(table), 0)) if table.text_vectors is None else table.text_vectors
+        return cls(
+            torch.as_tensor(trained),
+            torch.as_tensor(table.codes, dtype=torch.int64),
+            torch.as_tensor(np.asarray(text, dtype=np.float32)),
+        )
+
+    @classmethod
+    def plain(cls, num_items: int) -> ItemFeatures:
+        """Describe items of which nothing is known but themselves."""
+        return cls(
+            torch.arange(num_items),
+            torch.zeros(num_items, 0, dtype=torch.int64),
+            torch.zeros(num_items, 0),
+        )
+
+    def __len__(self) -> int:
+        return len(self.trained)
+
+    def __getitem__(self, rows: Tensor) -> ItemFeatures:
+        """Look rows up; padding gets the features of some item. Shape of rows: (...)."""
+        rows = rows.clamp(min=0)
+        return ItemFeatures(self.trained[rows], self.codes[rows], self.text[rows])
+
+    def without(self, rows: Tensor) -> ItemFeatures:
+        """Return the features as if training had never met some rows. Shape of rows: (n,)."""
+        return replace(self, trained=self.trained.index_fill(0, rows, NO_ROW))
+
+    def to(self, device: torch.device | str) -> ItemFeatures:
+        """Move to a device."""
+        return ItemFeatures(self.trained.to(device), self.codes.to(device), self.text.to(device))
+
+
+def _trained_rows(table: SemanticIdTable, trained_on: SemanticIdTable) -> np.ndarray:
+    if table is trained_on:
+        return np.arange(len(table))
+    rows = np.array(
+        [
+            trained_on.index_of(item_id) if trained_on.knows(item_id) else NO_ROW
+            for item_id in table.item_ids
+        ],
+        dtype=np.int64,
+    )
+    rows[(trained_on.codes[rows] != table.codes).any(axis=1)] = NO_ROW
+    return rows

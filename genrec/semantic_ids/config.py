@@ -14,8 +14,9 @@ class TextConfig(BaseModel):
     """How items become text vectors.
 
     Attributes:
-        encoder: "tfidf" (TF-IDF and truncated SVD: no download), or the name or path of any
-            sentence-transformers or Hugging Face encoder.
+        encoder: "tfidf" (TF-IDF and truncated SVD: no download), "minilm" (all-MiniLM-L6-v2, from
+            the extra of that name), or the name or path of any sentence-transformers or Hugging
+            Face encoder.
         dims: Width of the text vectors; a Hub encoder's are reduced to it.
         weight: Share in the joined vector, relative to the other parts. 0: leave text out.
         max_words: Words read of a description, and again of the other text.

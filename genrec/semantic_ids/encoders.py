@@ -19,6 +19,7 @@ from genrec.errors import ArtifactError, ConfigError
 from genrec.progress import track
 from genrec.schema import Item
 from genrec.semantic_ids.config import TextConfig
+from genrec.semantic_ids.installed_models import resolve
 from genrec.semantic_ids.linear import Projection, normalize_rows
 
 # Encoded when fitting and again when loaded: the same name may hold other weights by then.
@@ -123,16 +124,17 @@ def _load(name: str, max_tokens: int) -> Any:
     """Load a model; the last one stays, since items arrive a few at a time."""
     from transformers.utils.hub import cached_file
 
+    path = resolve(name)
     try:
-        modules = cached_file(name, "modules.json", _raise_exceptions_for_missing_entries=False)
+        modules = cached_file(path, "modules.json", _raise_exceptions_for_missing_entries=False)
         if modules is None:
-            return _MeanPooled(name, max_tokens)
+            return _MeanPooled(path, max_tokens)
         if importlib.util.find_spec("sentence_transformers") is None:
             raise ConfigError(
                 f"encoder '{name}' is a sentence-transformers model; "
                 "install it with: pip install 'genrec[encoders]'"
             )
-        return _SentenceTransformer(name, max_tokens)
+        return _SentenceTransformer(path, max_tokens)
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         hint = "" if Path(name).exists() else ", give a folder or a name on the Hugging Face Hub"

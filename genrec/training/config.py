@@ -33,9 +33,18 @@ class Mixture(_Settings):
 
 
 class Optimizer(_Settings):
-    """AdamW with linear warm-up and cosine decay to zero."""
+    """AdamW with linear warm-up and cosine decay to zero.
+
+    Attributes:
+        learning_rate: Of everything but new rows of a pretrained base.
+        rows_learning_rate: Of these; None: the same.
+        weight_decay: Of matrices, where all is trained; the rows of a pretrained base have none.
+        warmup_share: Of all steps.
+        max_grad_norm: Longer gradients are shortened.
+    """
 
     learning_rate: float = Field(2e-3, gt=0)
+    rows_learning_rate: float | None = Field(None, gt=0)
     weight_decay: float = Field(0.1, ge=0)
     warmup_share: float = Field(0.05, ge=0, lt=1)
     max_grad_norm: float = Field(1.0, gt=0)
@@ -80,12 +89,13 @@ class TrainConfig(_Settings):
             depend on how many there are.
         rows_per_device: Rows of one forward pass; the rest is accumulated.
         embedding_dropout: On the inputs.
-        trainable: "all", or "new_rows": only the semantic-ID rows of a pretrained base.
+        trainable: "all"; "new_rows": only the markers and semantic IDs of a pretrained base;
+            "lora_and_rows": these and an adapter, which is merged into the weights in the end.
         gradient_checkpointing: Trade time for memory.
         checkpoint_steps: Steps between two checkpoints to resume from; 0: every epoch.
         trackers: As Accelerate knows them.
         sasrec: The SASRec head that goes with the base; null leaves it out; only read by pretrain.
-        lora: The adapter; only read by sft.
+        lora: The adapter.
     """
 
     data: Path
@@ -97,7 +107,7 @@ class TrainConfig(_Settings):
     rows_per_step: int = Field(16, ge=1)
     rows_per_device: int = Field(16, ge=1)
     embedding_dropout: float = Field(0.2, ge=0, lt=1)
-    trainable: Literal["all", "new_rows"] = "all"
+    trainable: Literal["all", "new_rows", "lora_and_rows"] = "all"
     gradient_checkpointing: bool = False
     checkpoint_steps: int = Field(0, ge=0)
     trackers: list[str] = ["tensorboard"]

@@ -128,6 +128,7 @@ def make_accelerator(config: TrainConfig, workspace: Workspace) -> Accelerator:
 def train(
     accelerator: Accelerator,
     module: StreamLoss,
+    optimizer: torch.optim.Optimizer,
     corpus: Corpus,
     config: TrainConfig,
     workspace: Workspace,
@@ -137,7 +138,8 @@ def train(
 
     Args:
         accelerator: Of ``make_accelerator``.
-        module: Model with its loss; its trainable parameters are those that require gradients.
+        module: Model with its loss.
+        optimizer: Of its parameters.
         corpus: Training samples.
         config: Settings.
         workspace: Where checkpoints lie.
@@ -148,10 +150,6 @@ def train(
     """
     steps_per_epoch = len(corpus.steps(0))
     total = steps_per_epoch * config.epochs
-    parameters = _parameter_groups(module, config)
-    optimizer = torch.optim.AdamW(
-        parameters, lr=config.optimizer.learning_rate, betas=(0.9, 0.98), foreach=True
-    )
     schedule = get_cosine_schedule_with_warmup(
         optimizer, round(total * config.optimizer.warmup_share), total
     )
@@ -184,19 +182,6 @@ def train(
     if config.trackers:
         accelerator.end_training()
     return state
-
-
-def _parameter_groups(module: StreamLoss, config: TrainConfig) -> list[dict[str, Any]]:
-    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    if not trained:
-        raise ConfigError("nothing to train: no parameter requires a gradient")
-    # Decay shrinks matrices; gains and, for a pretrained base, the old rows stay as they are.
-    decayed = [p for p in trained if p.ndim >= 2 and config.trainable == "all"]
-    kept = [p for p in trained if p.ndim < 2 or config.trainable != "all"]
-    return [
-        {"params": decayed, "weight_decay": config.optimizer.weight_decay},
-        {"params": kept, "weight_decay": 0.0},
-    ]
 
 
 def _train_step(

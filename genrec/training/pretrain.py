@@ -1,4 +1,4 @@
-"""Train a base's full parameters (or only its semantic-ID rows) on the streams.
+"""Train a base's full parameters (or its new rows, alone or with an adapter) on the streams.
 
 accelerate launch train/pretrain.py --config train/configs/pretrain.yaml \
     data=runs/data base=runs/base out=runs/pretrain
@@ -7,24 +7,25 @@ accelerate launch train/pretrain.py --config train/configs/pretrain.yaml \
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import torch
+from peft import PeftModel
 
 from genrec.artifacts import find_parent, write_aside
 from genrec.interests.timeline.forecast import Forecaster
 from genrec.model.base import save_model
-from genrec.model.load import LoadedRun, base_settings, load_run
+from genrec.model.load import base_settings, load_run
 from genrec.model.sasrec_head import SasRecHead
 from genrec.training.config import TrainConfig
 from genrec.training.forecast import train_forecaster
+from genrec.training.parameters import choose_parameters
 from genrec.training.sasrec import train_sasrec_head
 from genrec.training.session import Session, run_command, run_session
 
 
 def pretrain(config: TrainConfig) -> None:
     """Train and write a "pretrain" artifact: a full model, ready to serve or to adapt."""
-    session = run_session(config, lambda run: _choose_parameters(run, config), load_run)
+    session = run_session(config, lambda run: choose_parameters(run, config), load_run)
     unwrapped = session.accelerator.unwrap_model(session.module)
     sasrec_head = train_sasrec_head(
         session.accelerator, config, session.run, session.data, unwrapped
@@ -36,22 +37,12 @@ def pretrain(config: TrainConfig) -> None:
     session.accelerator.wait_for_everyone()
 
 
-def _choose_parameters(run: LoadedRun, config: TrainConfig) -> torch.nn.Module:
-    model: Any = run.model
-    if config.trainable == "new_rows":
-        model.requires_grad_(False)
-        new_ids = torch.as_tensor(run.vocabulary.token_ids.ravel())
-        for embedding in {model.get_input_embeddings(), model.get_output_embeddings()}:
-            weight = embedding.weight.requires_grad_(True)
-            mask = torch.zeros(len(weight), 1, dtype=weight.dtype)
-            mask[new_ids] = 1
-            weight.register_hook(lambda grad, mask=mask: grad * mask.to(grad.device))
-    trained: torch.nn.Module = model
-    return trained
-
-
 def _write(session: Session, sasrec_head: SasRecHead | None, forecaster: Forecaster | None) -> None:
     config, out = session.config, session.config.out
+    model = session.module.model
+    if isinstance(model, PeftModel):
+        model = model.merge_and_unload()
+    model = model.to(getattr(torch, session.run.base_config.dtype))
     settings = {**config.model_dump(mode="json"), "base_settings": base_settings(config.base)}
     with write_aside(out) as directory:
         parents = {"index": find_parent(config.base, "index"), "base": config.base}
@@ -59,7 +50,7 @@ def _write(session: Session, sasrec_head: SasRecHead | None, forecaster: Forecas
             directory,
             out,
             "pretrain",
-            session.module.model,
+            model,
             session.run.encoder.tokenizer,
             settings,
             parents,

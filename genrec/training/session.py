@@ -30,6 +30,7 @@ from genrec.training.loop import (
     train,
     write_curve,
 )
+from genrec.training.parameters import make_optimizer
 from genrec.training.validation import make_validation
 
 
@@ -122,5 +123,6 @@ def run_session(
     items = ItemLoss(run.vocabulary, run.table.codes, run.encoder.opening)
     module = StreamLoss(model, items, loss_weights(config.mixture), config.embedding_dropout)
     validate = make_validation(config, run, data, accelerator.device)
-    progress = train(accelerator, module, corpus, config, workspace, validate)
+    optimizer = make_optimizer(model, run, config)
+    progress = train(accelerator, module, optimizer, corpus, config, workspace, validate)
     return Session(accelerator, config, workspace, run, data, module, progress)

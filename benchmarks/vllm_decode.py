@@ -274,9 +274,7 @@ async def _ask_server(
         await _wait_until_ready(client)
         served = (await client.get("/genrec")).json()
         about = {"base": served["base"], "table": served["table"]}
-        assert served["table"] == table_id(
-            world.table.item_ids, world.table.codes, world.table.seen_in_training
-        )
+        assert served["table"] == table_id(world.table)
         turns = asyncio.Semaphore(CLIENTS)
 
         async def post(path: str, body: dict[str, Any]) -> Any:

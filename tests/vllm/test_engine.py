@@ -193,4 +193,6 @@ def test_questions_that_make_no_sense_are_refused_and_the_server_lives(
     assert answer.status_code == 400 and "share a semantic ID" in answer.text
     table["codes"] = [[0, 0, 0], [0, 0, 10**6]]
     assert "codebook" in httpx.put(f"{vllm_server.url}/genrec/table", json=table).text
+    table |= {"codes": [[0, 0, 0], [0, 0, 1]], "text_vectors": {"a": [1.0]}}
+    assert "1 numbers for the text" in httpx.put(f"{vllm_server.url}/genrec/table", json=table).text
     assert len(engine.items([ItemQuery(prompts[0])], 3)[0].rows) == 3

@@ -1,6 +1,7 @@
 """Tests that run where vLLM is installed, started by ``tests/vllm/test_inside.py``."""
 
 import os
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +12,7 @@ from vllm.sampling_params import SamplingParams
 from genrec.engines.vllm.processor import ItemProcessor
 from genrec.engines.vllm.served import ServedBase
 from genrec.engines.vllm.table_file import write_table
+from genrec.semantic_ids.table import SemanticIdTable
 
 
 def settings(base, **changes):
@@ -31,6 +33,17 @@ def base() -> ServedBase:
     return ServedBase.load(Path(os.environ["GENREC_TEST_BASE"]))
 
 
+def table_of(base: ServedBase, item_ids: list[str], codes: np.ndarray) -> SemanticIdTable:
+    text = base.table.text_vectors
+    return replace(
+        base.table,
+        item_ids=item_ids,
+        codes=codes,
+        seen_in_training=None,
+        text_vectors=None if text is None else np.zeros((len(codes), text.shape[1]), np.float32),
+    )
+
+
 @pytest.fixture(scope="session")
 def few(base):
     """A table of 12 items, few enough that filters often leave nothing."""
@@ -45,9 +58,9 @@ def paths(base, few):
 
 
 @pytest.fixture
-def table_file(tmp_path, monkeypatch, few):
+def table_file(tmp_path, monkeypatch, base, few):
     path = tmp_path / "table.npz"
-    write_table(path, *few, None)
+    write_table(path, table_of(base, *few))
     monkeypatch.setenv("GENREC_TABLE", str(path))
     return path
 

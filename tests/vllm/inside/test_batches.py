@@ -14,7 +14,7 @@ from vllm.v1.worker.gpu_input_batch import CachedRequestState, InputBatch
 from genrec.engines.vllm.processor import ItemProcessor
 from genrec.engines.vllm.table_file import write_table
 
-from .conftest import params, settings
+from .conftest import params, settings, table_of
 from .reference import may_follow
 
 MAX_REQUESTS, VOCABULARY, TEXT = 6, 1024, (3, 7, 11)
@@ -23,7 +23,7 @@ MAX_REQUESTS, VOCABULARY, TEXT = 6, 1024, (3, 7, 11)
 @pytest.fixture(scope="module")
 def served(base, few, tmp_path_factory):
     path = tmp_path_factory.mktemp("table") / "table.npz"
-    write_table(path, *few, None)
+    write_table(path, table_of(base, *few))
     patch = pytest.MonkeyPatch()
     patch.setenv("GENREC_TABLE", str(path))
     yield base

@@ -13,7 +13,7 @@ from genrec.engines.vllm.processor import ItemProcessor
 from genrec.engines.vllm.table_file import write_table
 from genrec.errors import ConfigError
 
-from .conftest import params, settings
+from .conftest import params, settings, table_of
 from .reference import may_follow
 
 VOCABULARY = 1024
@@ -78,7 +78,8 @@ def test_a_grown_table_is_seen_by_the_next_request(processor, base, few, table_f
     new[0, 0] = 9
     token = int(base.vocabulary.token_ids[0, 9])
     assert token not in allowed_after(processor, [base.opening])
-    write_table(table_file, [*item_ids, "new"], np.concatenate([codes, new]), None)
+    grown = table_of(base, [*item_ids, "new"], np.concatenate([codes, new]))
+    write_table(table_file, grown)
     assert token in allowed_after(processor, [base.opening])
     assert allowed_after(processor, [base.opening], genrec_candidates=["new"]) == {token}
 
@@ -88,7 +89,7 @@ def test_a_request_keeps_the_table_it_began_with(processor, base, few, paths, ta
     added = [(0, params(), [base.opening], output)]
     processor.update_state(BatchUpdate(batch_size=1, removed=[], added=added, moved=[]))
     output.append(int(paths[0, 0]))
-    write_table(table_file, few[0][-1:], few[1][-1:], None)
+    write_table(table_file, table_of(base, few[0][-1:], few[1][-1:]))
     processor.update_state(None)
     left = processor.apply(torch.zeros(1, VOCABULARY))[0].isfinite().nonzero()[:, 0].tolist()
     assert set(left) == may_follow([base.opening, *output], paths, base.opening, base.end)

@@ -3,7 +3,7 @@ import pytest
 
 from genrec.errors import DataError
 from genrec.schema import Item
-from genrec.semantic_ids.extend import add_items, remove_items, restore_items
+from genrec.semantic_ids.extend import add_items, place_catalogue, remove_items, restore_items
 from genrec.semantic_ids.table import SemanticIdTable
 
 
@@ -49,6 +49,26 @@ def test_an_item_may_leave_and_its_place_is_free(table, toy_data):
     assert not smaller.knows(gone.item_id)
     assert smaller.item_at(table.codes_of(gone.item_id)) is None
     assert all(smaller.codes_of(i) == table.codes_of(i) for i in smaller.item_ids)
+
+
+def test_text_vectors_follow_their_items(table, toy_data, tmp_path):
+    """They are those of the frozen encoder, for items that come, stay, move or are saved."""
+    by_id = dict(zip(table.item_ids, table.text_vectors, strict=True))
+    np.testing.assert_allclose(table.text_vectors, table.encoder.encode_text(toy_data.items))
+    item = toy_data.items[5]
+    grown = add_items(table, [twin_of(item, "twin"), Item("silent")])
+    np.testing.assert_allclose(grown.text_vectors[-2], by_id[item.item_id])
+    assert not grown.text_vectors[-1].any()
+    smaller = remove_items(grown, [table.item_ids[0], "silent"])
+    assert len(smaller.text_vectors) == len(smaller)
+    for item_id, vector in zip(smaller.item_ids[:-1], smaller.text_vectors, strict=False):
+        assert np.array_equal(vector, by_id[item_id])
+    restored = restore_items(table, [twin_of(item, "twin")], [grown.codes_of("twin")])
+    assert np.array_equal(restored.text_vectors, grown.text_vectors[:-1])
+    moved = place_catalogue(table, [twin_of(item, "elsewhere")])
+    np.testing.assert_allclose(moved.text_vectors[0], by_id[item.item_id])
+    grown.save(tmp_path / "grown")
+    assert np.array_equal(SemanticIdTable.load(tmp_path / "grown").text_vectors, grown.text_vectors)
 
 
 def test_a_grown_table_is_saved_with_its_encoder(table, tmp_path):

@@ -14,13 +14,13 @@ from genrec.errors import ConfigError
 from genrec.semantic_ids.installed_models import resolve
 
 
-def load_pretrained(source: str, dtype: str, context_tokens: int) -> tuple[Any, Any]:
+def load_pretrained(source: str, dtype: str, context_tokens: int = 0) -> tuple[Any, Any]:
     """Load a causal LM and its tokenizer.
 
     Args:
         source: "smollm2", a .gguf file, a folder, or a Hugging Face name.
         dtype: Of the weights.
-        context_tokens: Longest sequence that is to be read.
+        context_tokens: Longest sequence that is to be read; 0: as the model may.
 
     Returns:
         Model and tokenizer.
@@ -28,16 +28,17 @@ def load_pretrained(source: str, dtype: str, context_tokens: int) -> tuple[Any, 
     Raises:
         ConfigError: Nothing to load, damaged, not installed, or made for shorter sequences.
     """
-    path = Path(resolve(source))
-    is_gguf = path.suffix == ".gguf"
-    if is_gguf and not path.is_file():
-        raise ConfigError(f"there is no file {path}; give the path of a GGUF file")
-    where: tuple[Any, dict[str, Any]] = (
-        (path.parent, {"gguf_file": path.name}) if is_gguf else (str(resolve(source)), {})
-    )
+    name = resolve(source)
+    is_gguf = name.endswith(".gguf")
+    options: dict[str, Any] = {}
+    if is_gguf:
+        file = Path(name)
+        if not file.is_file():
+            raise ConfigError(f"there is no file {file}; give the path of a GGUF file")
+        name, options = str(file.parent), {"gguf_file": file.name}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(where[0], **where[1])
-        model: Any = AutoModelForCausalLM.from_pretrained(where[0], dtype=dtype, **where[1])
+        tokenizer = AutoTokenizer.from_pretrained(name, **options)
+        model: Any = AutoModelForCausalLM.from_pretrained(name, dtype=dtype, **options)
     except ImportError as error:
         raise ConfigError(
             f"cannot read '{source}': {_reason(error)} — install it with: pip install "
@@ -48,8 +49,8 @@ def load_pretrained(source: str, dtype: str, context_tokens: int) -> tuple[Any, 
         hint = (
             "the file is damaged, or of an architecture that Transformers cannot read from GGUF"
             if is_gguf
-            else "give a folder, a Hugging Face name (with network access), a .gguf file, "
-            "'smollm2' or 'scratch'"
+            else "give a folder, a Hugging Face name (with network access), a .gguf file, or "
+            "'smollm2'"
         )
         raise ConfigError(
             f"cannot load a causal LM from '{source}': {_reason(error)} — {hint}"

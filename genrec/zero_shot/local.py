@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
+from transformers import DynamicCache
 
 from genrec.errors import ConfigError
+from genrec.model.pretrained import load_pretrained
 from genrec.zero_shot.chat import Chat, ResponseFormat
 from genrec.zero_shot.option_tree import OptionTree, Tokens
 from genrec.zero_shot.usage import Usage
@@ -35,7 +36,7 @@ class LocalChat:
         """Load the model and its tokenizer.
 
         Args:
-            name: Folder or Hugging Face name.
+            name: "smollm2", a .gguf file, a folder, or a Hugging Face name.
             device: Such as "cpu" or "cuda"; None: a GPU if available.
             dtype: Of the weights.
 
@@ -45,15 +46,7 @@ class LocalChat:
         self.name = name
         self.usage = Usage()
         self._device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        try:
-            self._tokenizer: Any = AutoTokenizer.from_pretrained(name)
-            model: Any = AutoModelForCausalLM.from_pretrained(name, dtype=dtype)
-        except (OSError, ValueError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise ConfigError(
-                f"cannot load a causal LM from '{name}': {reason} — give a folder, a Hugging Face "
-                "name (with network access), or the URL of an OpenAI-compatible server"
-            ) from None
+        model, self._tokenizer = load_pretrained(name, dtype)
         if not self._tokenizer.chat_template:
             raise ConfigError(
                 f"'{name}' has no chat template, so it is not a chat model; choose an "

@@ -123,8 +123,9 @@ bench-results: $(READY)  ## Write docs/results.md from what the two above left
 bench-loss: $(READY)  ## All-event loss against one prompt per prefix (after bench-beauty)
 	$(BIN)/python benchmarks/loss_speed.py --data $(BEAUTY)/data --base $(BEAUTY)/base
 
-bench-new-items: $(READY)  ## Can items be recommended that training never met?
-	$(BIN)/python benchmarks/new_items.py
+bench-new-items: $(READY)  ## Can items be recommended that training never met? (half an hour)
+	$(BIN)/python benchmarks/new_items.py --events $(GENREC_DATA)/amazon18_scientific/events.csv.gz \
+		--items $(GENREC_DATA)/amazon18_scientific/items.jsonl.gz --out runs/new_items --boosts 0,1,2,3
 
 bench-zero-shot: $(READY) $(DEMO)/sft/manifest.json  ## Prompts: speed of scoring, real items only, orders in reviews
 	$(BIN)/python train/chat.py --data $(DEMO)/data --out $(DEMO)/chat --hidden 128 --seconds 600

@@ -22,8 +22,7 @@ either model likes.
 the model would all but rule it out, and a new item could not be recommended until the next
 training. It gets an equal share instead: among n allowed children each such child has 1 / n, and
 the others divide the rest as the model says. A new item thus starts with the average score of its
-siblings. Under fusion the second model, which reads texts, decides alone what share each new child
-gets, and the others divide the rest as both models say: where the LM knows nothing, it has no say.
+siblings; a second model, which may know more of it, is fused with what comes of this.
 
 **Bias** (``PrefixBias``). Where a row's odds are biased, each child's probability is multiplied by
 the exponential of the strength, and the children are normalised again. A lone child still adds 0.
@@ -182,29 +181,21 @@ class LogitFusion:
             levels.append(_sum_siblings(levels[-1], begins.diff()))
         return cls(torch.cat(levels[::-1], dim=1), weight)
 
-    def fuse(self, logits: Tensor, children: Children) -> Tensor:
-        """Fuse what the LM and the second model say of some children.
+    def fuse(self, logprobs: Tensor, nodes: Tensor) -> Tensor:
+        """Add the LM's and the second model's scores of children.
 
         Args:
-            logits: The LM's; read only among several seen children. Shape: (B, ..., C).
-            children: Shape: (B, ..., C).
+            logprobs: The LM's. Shape: (B, ...), float32.
+            nodes: The children. Shape: (B, ...).
 
         Returns:
-            Log-probabilities; where a child may not be taken they mean nothing.
-            Shape: (B, ..., C), float32.
+            Scores that mean something among siblings only. Shape: (B, ...), float32.
         """
         last = self.subtree_logsumexp.shape[1] - 1
-        nodes = children.nodes.clamp(max=last)
-        below = self.subtree_logsumexp.gather(1, nodes.flatten(1)).view(nodes.shape)
-        second = below.masked_fill(~children.allowed, -torch.inf).log_softmax(dim=-1)
-        seen = second.masked_fill(~children.scored, -torch.inf)
-        pooled = below
-        if self.weight < 1:
-            # Where nothing is to be chosen the logits may be anything.
-            lm = logits.float().masked_fill(~children.has_choice.unsqueeze(-1), 0.0)
-            pooled = (1 - self.weight) * lm + self.weight * below
-        pooled = pooled.masked_fill(~children.scored, -torch.inf).log_softmax(dim=-1)
-        return torch.where(children.scored, pooled + seen.logsumexp(dim=-1, keepdim=True), second)
+        below = self.subtree_logsumexp.gather(1, nodes.clamp(max=last).flatten(1)).view(nodes.shape)
+        if self.weight == 1:
+            return below
+        return (1 - self.weight) * logprobs + self.weight * below
 
 
 @dataclass(frozen=True, eq=False)
@@ -319,15 +310,19 @@ class Policy:
         Returns:
             -inf where a child may not be taken. Shape: (B, ..., C), float32.
         """
-        if self.fusion is None:
-            logprobs = child_logprobs(logits, children.allowed, children.scored)
-        else:
-            logprobs = self.fusion.fuse(logits, children)
+        logprobs = child_logprobs(logits, children.allowed, children.scored)
+        if self.fusion is None and self.bias is None:
+            return logprobs
+        if self.fusion is not None:
+            logprobs = self.fusion.fuse(logprobs, children.nodes)
         if self.bias is not None:
             logprobs = logprobs + self.bias.strength_at(children.nodes)
-            logprobs = logprobs.masked_fill(~children.allowed, -torch.inf).log_softmax(dim=-1)
-        # Nodes without an allowed child have a NaN softmax.
-        return logprobs.masked_fill(~children.allowed, -torch.inf)
+        # Nodes without an allowed child have a NaN softmax here too.
+        return (
+            logprobs.masked_fill(~children.allowed, -torch.inf)
+            .log_softmax(dim=-1)
+            .masked_fill(~children.allowed, -torch.inf)
+        )
 
 
 def child_logprobs(logits: Tensor, allowed: Tensor, seen_in_training: Tensor) -> Tensor:

@@ -78,8 +78,8 @@ def test_alone_it_ranks_as_its_own_scores_do(qwen3, prompts):
     )
 
 
-def test_the_second_model_alone_says_what_a_new_child_gets():
-    """Three children, the last one new: its share is 5 of 8, whatever the LM's logit says."""
+def test_a_new_child_enters_with_an_equal_share_of_the_lm_and_its_odds_of_the_second_model():
+    """Three children, the last one new: the LM gives it a third, whatever its logit says."""
     trie = DeviceTrie.from_trie(
         Trie.build([[0], [1], [2]]), seen_in_training=np.array([True, True, False])
     )
@@ -88,9 +88,9 @@ def test_the_second_model_alone_says_what_a_new_child_gets():
     found = policy.apply(
         torch.tensor([[[0.0, math.log(3), 99.0]]]), policy.expand(torch.zeros(1, 1, dtype=int))
     )
-    pooled = torch.tensor([1 / 4, 3 / 4]) ** (1 - weight) * odds[0, :2] ** weight
-    expected = torch.cat([pooled / pooled.sum() * 3 / 8, torch.tensor([5 / 8])])
-    torch.testing.assert_close(found[0, 0].exp(), expected)
+    lm = torch.tensor([2 / 3 * 1 / 4, 2 / 3 * 3 / 4, 1 / 3])
+    pooled = lm ** (1 - weight) * odds[0] ** weight
+    torch.testing.assert_close(found[0, 0].exp(), pooled / pooled.sum())
 
 
 def test_odds_too_small_for_sums_still_count():

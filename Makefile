@@ -124,8 +124,8 @@ bench-loss: $(READY)  ## All-event loss against one prompt per prefix (after ben
 	$(BIN)/python benchmarks/loss_speed.py --data $(BEAUTY)/data --base $(BEAUTY)/base
 
 bench-new-items: $(READY)  ## Can items be recommended that training never met? (half an hour)
-	$(BIN)/python benchmarks/new_items.py --events $(GENREC_DATA)/amazon18_scientific/events.csv.gz \
-		--items $(GENREC_DATA)/amazon18_scientific/items.jsonl.gz --out runs/new_items --boosts 0,1,2,3
+	$(BIN)/python benchmarks/new_items.py --events $(DATA)/amazon18_scientific/events.csv.gz \
+		--items $(DATA)/amazon18_scientific/items.jsonl.gz --out runs/new_items --boosts 0,1,2,3
 
 bench-zero-shot: $(READY) $(DEMO)/sft/manifest.json  ## Prompts: speed of scoring, real items only, orders in reviews
 	$(BIN)/python train/chat.py --data $(DEMO)/data --out $(DEMO)/chat --hidden 128 --seconds 600

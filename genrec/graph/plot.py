@@ -52,7 +52,7 @@ def plot_network(network: DiGraph, path: Path | str) -> None:
         raise ConfigError(f"pictures need {error.name}: pip install 'genrec[interests]'") from None
 
     # Names are text: "$" begins no formula.
-    settings = {"font.family": _installed_fonts(), "text.parse_math": False}
+    settings: Any = {"font.family": _installed_fonts(), "text.parse_math": False}
     with matplotlib.rc_context(settings), warnings.catch_warnings():
         # A character that no installed font has is drawn as a box, and told of once a label.
         warnings.filterwarnings("ignore", "Glyph .* missing")

@@ -104,7 +104,8 @@ def compare(
         lone = frozenset(effect.place for effect in ranked[:MAX_EVIDENCE])
         places = [effect.place for effect in why.effects]
         deleted = [named, lone, *draw(places, {named, lone}, rng)]
-        attribution = Attribution(request, item_id, why.num_unread)
+        view = recommender._run.encoder.views([request.history])[0]
+        attribution = Attribution(request, item_id, view)
         score_deletions([attribution], recommender.score_many, [deleted])
         left = np.array([attribution.scores[events] for events in deleted])
         by_named, by_lone, *by_chance = (why.score - left).tolist()

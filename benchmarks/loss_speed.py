@@ -30,7 +30,7 @@ from genrec.model.item_loss import ItemLoss
 from genrec.model.load import LoadedRun, load_run
 from genrec.model.loss import StreamLoss, Target
 from genrec.schema import History
-from genrec.stream.windows import visible_start
+from genrec.stream.windows import list_views
 from genrec.training.packing import collate, pack
 from genrec.training.samples import Sample, stream_samples
 
@@ -44,12 +44,10 @@ def prefix_samples(histories: list[History], run: LoadedRun) -> list[Sample]:
     num_levels = run.table.num_levels
     samples = []
     for segments in encoder.segments(histories):
-        lengths = [len(segment) for segment in segments]
+        views = list_views([segment.length for segment in segments], encoder.event_limit)
         for place, segment in enumerate(segments):
-            start = visible_start(lengths[:place], encoder.event_limit)
-            before = list(itertools.chain(encoder.header, *segments[start:place]))
-            item = next(i for i, token in enumerate(segment) if token in encoder.special_ids) + 1
-            tokens = before + segment[: item + num_levels]
+            before = encoder.join(segments[:place], views[place])
+            tokens = before + segment.tokens[: segment.after_item]
             targets = [0] * (len(tokens) - num_levels) + [int(Target.ITEM)] * num_levels
             samples.append(Sample(tokens, targets))
     return samples

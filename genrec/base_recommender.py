@@ -375,12 +375,12 @@ class BaseRecommender(ABC):
     def _entry(self, item_id: str) -> Item | None:
         if item_id in self._new_items:
             return self._new_items[item_id]
-        index = self._data.item_index.get(item_id)
-        return None if index is None else self._data.items[index]
+        return self._data.find(item_id)
 
     def _grow(self, table: SemanticIdTable, items: Sequence[Item]) -> None:
-        self._take(table)
+        # First, since a table that holds an item must find its words.
         self._new_items.update({item.item_id: item for item in items})
+        self._take(table)
         self._removed -= self._new_items.keys()
 
 

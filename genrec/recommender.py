@@ -35,6 +35,7 @@ from genrec.model.load import ADAPTER_NAME, LoadedRun, base_of, describe_run, lo
 from genrec.schema import Event, History, Recommendation, Request, SemanticId
 from genrec.semantic_ids.extend import place_catalogue
 from genrec.semantic_ids.table import SemanticIdTable
+from genrec.stream.windows import View
 
 if TYPE_CHECKING:
     from genrec.zero_shot.config import ChatOptions, ZeroShotConfig
@@ -49,7 +50,7 @@ class Recommender(BaseRecommender):
     def __init__(self, run: LoadedRun, engine: Engine, data: Dataset) -> None:
         super().__init__(data)
         self._run = run
-        self._codec = SummaryCodec(run.encoder)
+        self._read_with(run.table)
         self._engine = engine
         self._forecaster = Forecaster.of_run(run.path)
 
@@ -170,14 +171,14 @@ class Recommender(BaseRecommender):
         self,
         requests: Sequence[Request],
         item_ids: Sequence[str],
-        starts: Sequence[int] | None = None,
+        views: Sequence[View] | None = None,
     ) -> list[float]:
         """Return the score that ``rank_many`` would give an item for each request.
 
         Args:
             requests: As for ``rank_many``.
             item_ids: One for each.
-            starts: See ``Encoder.prompts``.
+            views: See ``Encoder.prompts``.
 
         Returns:
             Log-probabilities in nats, -inf for items that the request's filters forbid.
@@ -186,7 +187,7 @@ class Recommender(BaseRecommender):
             DataError: An item, or one of a history, is not in the table.
         """
         rows = [[self.table.index_of(item_id)] for item_id in item_ids]
-        found = self._engine.item_scores(self._queries(requests, starts), rows)
+        found = self._engine.item_scores(self._queries(requests, views), rows)
         return [float(scores[0]) for scores in found]
 
     def explain_many(self, questions: Sequence[tuple[Request, str]]) -> list[Explanation]:
@@ -195,10 +196,10 @@ class Recommender(BaseRecommender):
         Raises:
             DataError: An item is not in the table, or its request's filters forbid it.
         """
-        starts = self._run.encoder.starts([request.history for request, _ in questions])
+        views = self._run.encoder.views([request.history for request, _ in questions])
         asked = [
-            Attribution(request, item_id, start)
-            for (request, item_id), start in zip(questions, starts, strict=True)
+            Attribution(request, item_id, view)
+            for (request, item_id), view in zip(questions, views, strict=True)
         ]
 
         def label(item_id: str) -> str:
@@ -313,9 +314,13 @@ class Recommender(BaseRecommender):
         return self._run.encoder.tokenizer.decode(tokens), len(tokens)
 
     def _take(self, table: SemanticIdTable) -> None:
-        renderer = replace(self._run.encoder.renderer, table=table)
-        encoder = replace(self._run.encoder, renderer=renderer)
         self._engine.replace_table(table)
+        self._read_with(table)
+
+    def _read_with(self, table: SemanticIdTable) -> None:
+        """Encode from now on with a table, and with the words of this catalogue's items."""
+        renderer = replace(self._run.encoder.renderer, table=table, find_item=self._entry)
+        encoder = replace(self._run.encoder, renderer=renderer)
         self._run = replace(self._run, encoder=encoder)
         self._codec = SummaryCodec(encoder)
 
@@ -325,11 +330,11 @@ class Recommender(BaseRecommender):
         return calibrated(log_probs, self._forecaster)
 
     def _queries(
-        self, requests: Sequence[Request], starts: Sequence[int] | None = None
+        self, requests: Sequence[Request], views: Sequence[View] | None = None
     ) -> list[ItemQuery]:
         candidate_rows: dict[frozenset[str], np.ndarray] = {}
         queries = []
-        prompts = self._run.encoder.prompts(requests, starts)
+        prompts = self._run.encoder.prompts(requests, views)
         for request, prompt in zip(requests, prompts, strict=True):
             candidates = None
             if request.candidates is not None:

@@ -179,7 +179,7 @@ def _make_chain(paths: Chain) -> None:
             *("base", "--data", paths.data, "--index", paths.index, "--out", paths.base),
             *("--set", "scratch.hidden_size=64", "--set", "scratch.intermediate_size=128"),
             *("--set", "scratch.num_layers=2", "--set", "scratch.num_heads=2"),
-            *("--set", "scratch.text_vocab_size=800"),
+            *("--set", "scratch.text_vocab_size=800", "--set", "item_words.show=title"),
         )
     )
     common = [f"data={paths.data}", "validation.users=50", "rows_per_step=4"]

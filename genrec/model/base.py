@@ -23,10 +23,14 @@ from genrec.model.scratch import ScratchConfig, make_model, train_tokenizer
 from genrec.model.vocabulary import SidVocabulary, add_vocabulary
 from genrec.progress import working
 from genrec.semantic_ids.table import SemanticIdTable
+from genrec.stream.config import ItemWordsConfig
+from genrec.stream.templates import fingerprint
 
 SCRATCH = "scratch"
 ALIGNED_ROWS = 128
 """Products with a vocabulary of a multiple of so many rows are fast on every device."""
+TEMPLATES = "templates"
+"""In a base's manifest, beside its settings: the hash of the templates it was made with."""
 CONTENT_FILES = ["model.safetensors", "tokenizer.json", "config.json"]
 
 
@@ -38,6 +42,7 @@ class BaseConfig(BaseModel):
             name or path of a causal LM.
         context_tokens: Longest sequence; older events are dropped in blocks.
         review_chars: Length cap of a review in the stream.
+        item_words: What of an item's text stands behind its ID in the stream.
         dtype: Of a pretrained model's weights, such as "bfloat16"; scratch is float32.
         rows: What a pretrained model's semantic-ID rows start from: the "centroids" of the codes,
             or the "words" of the titles below them.
@@ -50,6 +55,7 @@ class BaseConfig(BaseModel):
     source: str = SCRATCH
     context_tokens: int = 256
     review_chars: int = 200
+    item_words: ItemWordsConfig = ItemWordsConfig()
     dtype: str = "float32"
     rows: Literal["centroids", "words"] = "words"
     seed: int = 0
@@ -100,7 +106,7 @@ def make_base(
             eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id
         )
         with write_aside(out) as scratch_directory:
-            settings = config.model_dump()
+            settings = {**config.model_dump(), TEMPLATES: fingerprint()}
             save_model(scratch_directory, out, "base", model, tokenizer, settings, {"index": index})
 
 

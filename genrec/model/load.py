@@ -12,13 +12,15 @@ from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from genrec.artifacts import find_parent, read_manifest
+from genrec.data import Dataset
 from genrec.errors import ArtifactError
-from genrec.model.base import BaseConfig
+from genrec.model.base import TEMPLATES, BaseConfig
 from genrec.model.sasrec_head import SasRecHead, load_sasrec_head
 from genrec.model.vocabulary import SidVocabulary
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.stream.encode import Encoder
 from genrec.stream.render import Renderer
+from genrec.stream.templates import fingerprint, prompts_directory
 
 FULL_MODELS = ("base", "pretrain", "merged")
 RUNS = (*FULL_MODELS, "sft")
@@ -91,7 +93,8 @@ def describe_run(path: Path, model: Any = None) -> LoadedRun:
     base = base_of(path)
     index = find_parent(base, "index")
     table = SemanticIdTable.load(index)
-    config = BaseConfig.model_validate(base_settings(base))
+    config = _base_config(base)
+    data = find_parent(index, "data")
     try:
         tokenizer = AutoTokenizer.from_pretrained(base)
     except (OSError, ValueError) as error:
@@ -100,13 +103,30 @@ def describe_run(path: Path, model: Any = None) -> LoadedRun:
         path=path,
         model=model,
         encoder=Encoder(
-            Renderer(table, review_chars=config.review_chars), tokenizer, config.context_tokens
+            Renderer(
+                table,
+                review_chars=config.review_chars,
+                item_words=config.item_words,
+                find_item=Dataset.load(data).find,
+            ),
+            tokenizer,
+            config.context_tokens,
         ),
         vocabulary=SidVocabulary.from_tokenizer(tokenizer, table),
         base_config=config,
-        data=find_parent(index, "data"),
+        data=data,
         sasrec_head=load_sasrec_head(base),
     )
+
+
+def _base_config(base: Path) -> BaseConfig:
+    settings = dict(base_settings(base))
+    if settings.pop(TEMPLATES, None) != fingerprint():
+        raise ArtifactError(
+            f"{base} was trained on other templates than those in {prompts_directory()}: put "
+            "these back, or make the base again and train it"
+        )
+    return BaseConfig.model_validate(settings)
 
 
 def load_model(base: Path, **options: Any) -> Any:

@@ -26,6 +26,8 @@ class Target(IntEnum):
     """A title given its ID, or an ID given its title."""
     INTERESTS = 4
     """A summary of interests."""
+    WORDS = 5
+    """The words that stand behind an item's ID in a history."""
 
 
 class StreamLoss(nn.Module):

@@ -6,17 +6,45 @@ Training (``samples``) and serving (``prompt``) both come through here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import chain
 from typing import Any
 
 from genrec.errors import DataError, PromptError
-from genrec.schema import History, Request
+from genrec.schema import Event, History, Request
 from genrec.stream.render import Renderer
 from genrec.stream.templates import ITEM_MARKER
-from genrec.stream.windows import visible_start, visible_starts
+from genrec.stream.windows import Length, View, list_views
+
+_CACHED_ITEMS = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One event in tokens.
+
+    Attributes:
+        tokens: All of them.
+        after_item: Place after the last token of the item's ID: where its words begin.
+        after_words: Place after the last token of the item's words.
+    """
+
+    tokens: list[int]
+    after_item: int
+    after_words: int
+
+    @property
+    def bare(self) -> list[int]:
+        """The tokens without the item's words."""
+        return self.tokens[: self.after_item] + self.tokens[self.after_words :]
+
+    @property
+    def length(self) -> Length:
+        """Number of tokens."""
+        words = self.after_words - self.after_item
+        return Length(len(self.tokens) - words, words)
 
 
 @dataclass(frozen=True)
@@ -60,7 +88,7 @@ class Encoder:
         encodings = backend.encode_batch_fast(list(texts), add_special_tokens=False)
         return [encoding.ids for encoding in encodings]
 
-    def segments(self, histories: Sequence[History]) -> list[list[list[int]]]:
+    def segments(self, histories: Sequence[History]) -> list[list[Segment]]:
         """Tokenize every event of every history, each by itself.
 
         Raises:
@@ -74,23 +102,47 @@ class Encoder:
             for previous, event in zip((None, *history.events), history.events, strict=False)
         ]
         tokens = iter(self.tokenize(texts))
-        # A segment holds one marker and one token per level; anything more came from user text.
-        allowed = 1 + self.renderer.table.num_levels
+        return [
+            [self._segment(event, next(tokens)) for event in history.events]
+            for history in histories
+        ]
+
+    def _segment(self, event: Event, tokens: list[int]) -> Segment:
+        """Put the words of an event's item behind its ID, and cut the end to fit."""
+        num_levels = self.renderer.table.num_levels
         special = self.special_ids
-        encoded = []
-        for history in histories:
-            segments = []
-            for event in history.events:
-                segment = next(tokens)[: self.segment_limit]
-                if sum(token in special for token in segment) != allowed:
-                    raise PromptError(
-                        f"the text of event {event.item_id} of user {event.user_id} produced a "
-                        "special token or none of its item; use a tokenizer whose special tokens "
-                        "are written with '<'"
-                    )
-                segments.append(segment)
-            encoded.append(segments)
-        return encoded
+        # A segment holds one marker and one token per level; anything more came from user text.
+        if sum(token in special for token in tokens[: self.segment_limit]) != 1 + num_levels:
+            raise PromptError(
+                f"the text of event {event.item_id} of user {event.user_id} produced a "
+                "special token or none of its item; use a tokenizer whose special tokens "
+                "are written with '<'"
+            )
+        after_item = tokens.index(self.opening) + 1 + num_levels
+        words = self._words(event.item_id)
+        if after_item + len(words) > self.segment_limit:
+            words = []
+        whole = [*tokens[:after_item], *words, *tokens[after_item:]][: self.segment_limit]
+        return Segment(whole, after_item, after_item + len(words))
+
+    @cached_property
+    def _words(self) -> Callable[[str], list[int]]:
+        return lru_cache(_CACHED_ITEMS)(self._fit_words)
+
+    def _fit_words(self, item_id: str) -> list[int]:
+        """Return what stands behind an item's ID, cut between words until its tokens fit."""
+        config = self.renderer.item_words
+        limit = min(config.max_tokens, self.segment_limit // 2)
+        chars = config.max_chars
+        while chars and (text := self.renderer.words(item_id, chars)):
+            tokens = self.tokenize([text])[0]
+            # Should a tokenizer have special tokens that quoting does not know, the ID is enough.
+            if any(token in self.special_ids for token in tokens):
+                return []
+            if len(tokens) <= limit:
+                return tokens
+            chars = min(chars - 1, len(text) * limit // len(tokens))
+        return []
 
     @cached_property
     def special_ids(self) -> frozenset[int]:
@@ -99,47 +151,54 @@ class Encoder:
         return frozenset(index for index, token in added.items() if token.special)
 
     def prompts(
-        self, requests: Sequence[Request], starts: Sequence[int] | None = None
+        self, requests: Sequence[Request], views: Sequence[View] | None = None
     ) -> list[list[int]]:
         """Return what the model reads before it writes each request's item.
 
         Args:
             requests: With histories in the order of time.
-            starts: First event of each history that is read; None: by the rule of windows.
+            views: What is read of each history; None: by the rule of windows.
         """
         for request in requests:
             _check_order(request.history)
         asks = self.tokenize([self._ask_item(request) for request in requests])
         encoded = self.segments([request.history for request in requests])
-        if starts is None:
-            starts = [self._start(segments) for segments in encoded]
+        if views is None:
+            views = [self._views(segments)[-1] for segments in encoded]
         return [
-            [*self.header, *chain.from_iterable(segments[start:]), *ask]
-            for segments, start, ask in zip(encoded, starts, asks, strict=True)
+            self.join(segments, view) + ask
+            for segments, view, ask in zip(encoded, views, asks, strict=True)
         ]
 
-    def starts(self, histories: Sequence[History]) -> list[int]:
-        """Return the first event of each history that a prompt holds; 0 where all are read."""
-        return [self._start(segments) for segments in self.segments(histories)]
-
-    def _start(self, segments: Sequence[list[int]]) -> int:
-        return visible_start([len(segment) for segment in segments], self.event_limit)
+    def views(self, histories: Sequence[History]) -> list[View]:
+        """Return what a prompt holds of each history."""
+        return [self._views(segments)[-1] for segments in self.segments(histories)]
 
     def moments(self, request: Request) -> list[list[int]]:
         """Return the prompt before every event of a history, and the request's own at the end.
 
         Each is what the model read of that event in training. They begin one another, but where
-        a history outgrew the context and events were dropped from its front.
+        a history outgrew the context and its front was cut.
         """
         _check_order(request.history)
         segments = self.segments([request.history])[0]
-        starts = visible_starts([len(segment) for segment in segments], self.event_limit)
-        asks = [segment[: segment.index(self.opening) + 1] for segment in segments]
+        asks = [segment.tokens[: segment.tokens.index(self.opening) + 1] for segment in segments]
         asks.append(self.tokenize([self._ask_item(request)])[0])
         return [
-            [*self.header, *chain.from_iterable(segments[start:place]), *ask]
-            for place, (start, ask) in enumerate(zip(starts, asks, strict=True))
+            self.join(segments[:place], view) + ask
+            for place, (view, ask) in enumerate(zip(self._views(segments), asks, strict=True))
         ]
+
+    def join(self, segments: Sequence[Segment], view: View) -> list[int]:
+        """Return a stream: the header and what is seen of the events."""
+        shown = (
+            segment.tokens if place >= view.worded else segment.bare
+            for place, segment in enumerate(segments[view.start :], start=view.start)
+        )
+        return [*self.header, *chain.from_iterable(shown)]
+
+    def _views(self, segments: Sequence[Segment]) -> list[View]:
+        return list_views([segment.length for segment in segments], self.event_limit)
 
     def _ask_item(self, request: Request) -> str:
         last = request.history.events[-1] if request.history.events else None

@@ -5,12 +5,14 @@ Enters: events and the semantic-ID table. Leaves: text segments. Knows nothing o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import lru_cache
 
-from genrec.schema import Event, SemanticId
+from genrec.schema import Event, Item, SemanticId
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.stream import time_deltas
+from genrec.stream.config import ItemWordsConfig
 from genrec.stream.templates import Structure, quote, render
 
 LEVEL_LETTERS = "abcdefgh"
@@ -40,11 +42,15 @@ class Renderer:
         table: Semantic IDs of the items.
         review_chars: Length cap of a review's text.
         title_chars: Length cap of a title or of an event type.
+        item_words: What of an item's text stands behind its ID.
+        find_item: Looks up an item by its ID, for its words.
     """
 
     table: SemanticIdTable
     review_chars: int = 200
     title_chars: int = 80
+    item_words: ItemWordsConfig = ItemWordsConfig()
+    find_item: Callable[[str], Item | None] = field(default=lambda item_id: None, repr=False)
 
     def header(self) -> str:
         """Return what opens every stream."""
@@ -58,6 +64,17 @@ class Renderer:
         """
         item = sid_text(self.table.codes_of(event.item_id))
         return self._segment(event, previous_timestamp, item)
+
+    def words(self, item_id: str, max_chars: int) -> str:
+        """Return what stands behind an item's ID in a history; empty where nothing does."""
+        if self.item_words.show == "nothing":
+            return ""
+        item = self.find_item(item_id) or Item(item_id)
+        parts = [item.title or item.brand]
+        if self.item_words.show == "title_and_categories":
+            parts += reversed(item.categories)
+        words = quote(" · ".join(part for part in parts if part), max_chars)
+        return render("stream/item_words", words=words) if words else ""
 
     def ask_item(
         self, at: int | None, event_type: str | None, previous_timestamp: int | None

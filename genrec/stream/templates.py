@@ -5,6 +5,7 @@ Knows nothing of tokens or models. See ``prompts/README.md`` for the rules it en
 
 from __future__ import annotations
 
+import hashlib
 import re
 from functools import cache
 from pathlib import Path
@@ -22,6 +23,9 @@ EVENT_BREAK = "\n"
 """Opens every event's segment (``stream/event.jinja``); quoted text cannot hold it."""
 MARKERS = (USER_MARKER, ITEM_MARKER, TITLE_MARKER, INTERESTS_MARKER, END_MARKER)
 
+TRAINED = ("stream", "tasks")
+"""Folders of the templates that models are trained on."""
+
 # Every character that some Unicode normalization of a tokenizer could turn into "<".
 _QUOTED = str.maketrans({**dict.fromkeys("<＜﹤≮", "‹"), '"': "”"})
 # But for white space, such as a vertical tab, which must go on separating words.
@@ -37,12 +41,25 @@ def quote(value: object, max_chars: int | None = None) -> str:
 
     Returns:
         The text without control or lone surrogate characters, ``<`` and ``"`` replaced by
-        look-alikes, at most ``max_chars`` long (an ellipsis marks a cut).
+        look-alikes, at most ``max_chars`` long (an ellipsis marks a cut, which is made between
+        words unless the last one takes most of the room).
     """
     text = " ".join(_UNPRINTABLE.sub("", str(value).translate(_QUOTED)).split())
     if max_chars is not None and len(text) > max_chars:
-        text = text[: max_chars - 1].rstrip() + "…"
+        kept = text[:max_chars]
+        border = kept.rfind(" ")
+        text = kept[: border if 2 * border >= max_chars else max_chars - 1].rstrip() + "…"
     return text
+
+
+def fingerprint() -> str:
+    """Return a hash of the templates that a trained model reads: those of streams and tasks."""
+    digest = hashlib.sha256()
+    for folder in TRAINED:
+        for path in sorted((prompts_directory() / folder).glob("*.jinja")):
+            digest.update(f"{folder}/{path.name}\0".encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def prompts_directory() -> Path:

@@ -22,6 +22,7 @@ class Mixture(_Settings):
         titles: ID to title and title to ID.
         interests: Interests in words.
         review_weight: Loss weight of ratings and reviews inside streams; an item token weighs 1.
+        words_weight: Loss weight of the words behind items' IDs inside streams.
         text_weight: Loss weight of title and interest words.
     """
 
@@ -29,6 +30,7 @@ class Mixture(_Settings):
     titles: float = Field(0.1, ge=0, le=1)
     interests: float = Field(0.0, ge=0, le=1)
     review_weight: float = Field(0.1, ge=0)
+    words_weight: float = Field(0.1, ge=0)
     text_weight: float = Field(0.3, ge=0)
 
 

@@ -105,6 +105,7 @@ def loss_weights(mixture: Mixture) -> dict[Target, float]:
     return {
         Target.ITEM: 1.0,
         Target.REVIEW: mixture.review_weight,
+        Target.WORDS: mixture.words_weight,
         Target.TITLE: mixture.text_weight,
         Target.INTERESTS: mixture.text_weight,
     }

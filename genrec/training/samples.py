@@ -9,13 +9,14 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from genrec.batching import in_batches
 from genrec.interests.summary.codec import SummaryCodec
 from genrec.interests.summary.targets import make_target
 from genrec.model.loss import Target
 from genrec.schema import History, Item
-from genrec.stream.encode import Encoder
+from genrec.stream.encode import Encoder, Segment
 from genrec.stream.templates import END_MARKER, MARKERS
 from genrec.stream.windows import split_windows
 
@@ -38,24 +39,29 @@ class Sample:
 
 def stream_samples(histories: Iterable[History], encoder: Encoder) -> Iterator[Sample]:
     """Yield the windows of each history; every event is a target exactly once."""
-    header = encoder.header
-    num_levels = encoder.renderer.table.num_levels
     for batch in in_batches(histories, 1024):
         for segments in encoder.segments(batch):
-            lengths = [len(segment) for segment in segments]
+            lengths = [segment.length for segment in segments]
             for window in split_windows(lengths, encoder.event_limit):
-                input_ids, targets = list(header), [int(Target.NONE)] * len(header)
-                for index in range(window.start, window.end):
-                    segment = segments[index]
-                    input_ids += segment
-                    if index < window.first_target:
-                        targets += [Target.NONE] * len(segment)
-                        continue
-                    before = segment.index(encoder.opening) + 1
-                    after = len(segment) - before - num_levels
-                    targets += [Target.NONE] * before + [Target.ITEM] * num_levels
-                    targets += [Target.REVIEW] * after
-                yield Sample(input_ids, targets)
+                input_ids = encoder.join(segments[: window.end], window.view)
+                aimed = chain.from_iterable(
+                    _kinds(segment, encoder.renderer.table.num_levels)
+                    for segment in segments[window.first_target : window.end]
+                )
+                targets = list(aimed)
+                untrained = [int(Target.NONE)] * (len(input_ids) - len(targets))
+                yield Sample(input_ids, untrained + targets)
+
+
+def _kinds(segment: Segment, num_levels: int) -> list[int]:
+    """Return the kind of target that each token of an event is."""
+    before = segment.after_item - num_levels
+    return (
+        [int(Target.NONE)] * before
+        + [int(Target.ITEM)] * num_levels
+        + [int(Target.WORDS)] * (segment.after_words - segment.after_item)
+        + [int(Target.REVIEW)] * (len(segment.tokens) - segment.after_words)
+    )
 
 
 def title_samples(items: Iterable[Item], encoder: Encoder) -> Iterator[Sample]:

@@ -17,6 +17,8 @@ from genrec.interests.explain.explanation_text import MAX_TITLE_CHARS, Named, wr
 from genrec.recommender import Recommender
 from genrec.schema import Event, History, Item, Request
 from genrec.semantic_ids.table import SemanticIdTable
+from genrec.stream.render import sid_text
+from genrec.stream.windows import View
 
 CODES = {"a": (0, 0, 0), "b": (0, 1, 0), "c": (0, 1, 1), "d": (1, 0, 0), "e": (2, 0, 0)}
 NAMES = {(0,): "tea", (0, 1): "tea · green", (1,): "running"}
@@ -30,19 +32,20 @@ def history(items, event_type="purchase"):
     return History("u", tuple(Event("u", item, 10 * n, event_type) for n, item in enumerate(items)))
 
 
-def ask(items, score, item_id="c", start=0, **fields):
+def ask(items, score, item_id="c", start=0, worded=0, **fields):
     """Explain an item to a history, with a scorer of our own."""
-    attribution = Attribution(Request(history(items), **fields), item_id, start)
+    attribution = Attribution(Request(history(items), **fields), item_id, View(start, worded or start))
     return explain_items([attribution], score, TABLE, str.upper)[0]
 
 
 def additive(effects):
     """Every event adds its own nats: effects by its timestamp."""
 
-    def score(requests, item_ids, starts):
+    def score(requests, item_ids, views):
         return [
-            -9 + sum(effects[event.timestamp // 10] for event in request.history.events[start:])
-            for request, start in zip(requests, starts, strict=True)
+            -9
+            + sum(effects[event.timestamp // 10] for event in request.history.events[view.start :])
+            for request, view in zip(requests, views, strict=True)
         ]
 
     return score
@@ -71,7 +74,7 @@ def test_independent_effects_are_found_and_leave_no_residual(effects):
 def test_two_events_that_say_the_same_are_both_named():
     """Either suffices, so that neither costs anything alone."""
 
-    def score(requests, item_ids, starts):
+    def score(requests, item_ids, views):
         said = [{event.timestamp for event in one.history.events} & {10, 40} for one in requests]
         return [-1.0 if one else -4.0 for one in said]
 
@@ -86,13 +89,16 @@ def test_only_the_events_differ_between_questions():
     """Moment, kind of act, filters and the first event read are those of the whole history."""
     asked = []
 
-    def score(requests, item_ids, starts):
-        asked.extend(zip(requests, starts, strict=True))
+    def score(requests, item_ids, views):
+        asked.extend(zip(requests, views, strict=True))
         return [0.0] * len(requests)
 
-    ask("abdc", score, start=2, exclude=frozenset("e"))
+    ask("abdc", score, start=2, worded=3, exclude=frozenset("e"))
     assert len(asked) == 4
-    for request, start in asked:
+    for request, (start, worded) in asked:
+        # The words of the third event's item are not read, those of the fourth's are.
+        assert [event.timestamp for event in request.history.events[worded:]] in ([], [30])
+        assert 30 not in [event.timestamp for event in request.history.events[start:worded]]
         assert (request.at, request.event_type, request.filter_seen) == (30, "purchase", False)
         # The item was met already: it is explained as one that may come again.
         assert request.exclude == {"e", "a", "b", "d"}
@@ -130,7 +136,7 @@ def test_where_no_event_raised_it_that_is_said(effects, words):
 
 
 def test_what_no_three_events_explain_is_said_to_follow_from_the_whole():
-    def score(requests, item_ids, starts):
+    def score(requests, item_ids, views):
         return [0.0 if request.history.events else -3.0 for request in requests]
 
     found = ask("d" * 6, score)
@@ -187,14 +193,18 @@ def test_effects_are_differences_of_scores_asked_apart(recommender, histories):
         rows = [table.index_of(event.item_id) for event in past.events]
         last = past.events[-1]
         texts = []
+        worded = past.events[encoder.views([past])[0].worded :]
         kept = list(past.events[found.num_unread :])
         for left_out in [None, *range(len(kept))]:
             events = [event for n, event in enumerate(kept) if n != left_out]
             before = past.events[found.num_unread - 1].timestamp if found.num_unread else None
             text = encoder.renderer.header()
             for event in events:
-                text += encoder.renderer.event(event, before)
+                bare = encoder.renderer.event(event, before)
                 before = event.timestamp
+                words = f' "{recommender.item(event.item_id).title}"'
+                sid = sid_text(table.codes_of(event.item_id))
+                text += bare.replace(sid, sid + words * (event in worded), 1)
             text += encoder.renderer.ask_item(last.timestamp, last.event_type, before)
             texts.append(text)
         queries = [ItemQuery(prompt, rows) for prompt in encoder.tokenize(texts)]
@@ -247,10 +257,10 @@ def test_a_prompt_read_from_an_event_on_is_the_prompts_end(recommender, historie
     """The encoder's forced start: the rule's own start gives the ordinary prompt."""
     encoder, past = recommender._run.encoder, histories[number]
     request = Request(past)
-    ordinary = encoder.starts([past])
+    ordinary = encoder.views([past])
     assert encoder.prompts([request], ordinary) == encoder.prompts([request])
-    start = max(min(start, len(past.events)), ordinary[0])
-    cut = encoder.prompts([request], [start])[0]
+    start = max(min(start, len(past.events)), ordinary[0].start)
+    cut = encoder.prompts([request], [View(start, max(start, ordinary[0].worded))])[0]
     whole = encoder.prompts([request])[0]
     header = len(encoder.header)
     assert cut[header:] == whole[len(whole) - len(cut) + header :]

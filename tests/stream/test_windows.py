@@ -1,46 +1,104 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genrec.stream.windows import split_windows, visible_start
+from genrec.stream.windows import Length, View, list_views, split_windows
 
-lengths = st.lists(st.integers(1, 30), max_size=60)
-limits = st.integers(30, 120)
-long_histories = st.lists(st.integers(10, 30), min_size=30, max_size=60)
+bare = st.lists(st.builds(Length, st.integers(1, 30), st.just(0)), max_size=60)
+worded = st.lists(st.builds(Length, st.integers(1, 20), st.integers(0, 15)), max_size=60)
+histories = bare | worded
+limits = st.integers(35, 140)
+long_histories = st.lists(
+    st.builds(Length, st.integers(5, 20), st.integers(0, 15)), min_size=60, max_size=90
+)
 
 
-@given(lengths, limits)
-def test_every_event_is_a_target_exactly_once(lengths, limit):
-    targets = [
-        event
-        for window in split_windows(lengths, limit)
-        for event in range(window.first_target, window.end)
-    ]
+def view_of(lengths, limit):
+    return list_views(lengths, limit)[-1]
+
+
+def seen(lengths, view):
+    """Tokens of what a view shows."""
+    return sum(
+        length.bare + (length.words if place >= view.worded else 0)
+        for place, length in enumerate(lengths)
+        if place >= view.start
+    )
+
+
+@given(histories, limits)
+def test_every_event_is_a_target_exactly_once_with_its_words(lengths, limit):
+    targets = []
+    for window in split_windows(lengths, limit):
+        targets += range(window.first_target, window.end)
+        assert window.view.worded <= window.first_target
     assert targets == list(range(len(lengths)))
 
 
-@given(lengths, limits)
+@given(histories, limits)
 def test_serving_sees_what_training_saw(lengths, limit):
-    """The prompt for event i begins where the training window of event i begins."""
+    """The prompt for event i shows what the training window of event i shows before it."""
     for window in split_windows(lengths, limit):
         for event in range(window.first_target, window.end):
-            assert visible_start(lengths[:event], limit) == window.start
+            assert view_of(lengths[:event], limit) == window.view
 
 
-@given(lengths, limits)
+@given(histories, limits)
 def test_a_prompt_holds_no_more_than_the_limit(lengths, limit):
-    start = visible_start(lengths, limit)
-    assert sum(lengths[start:]) <= limit
+    for count, view in enumerate(list_views(lengths, limit)):
+        assert seen(lengths[:count], view) <= limit
+
+
+@given(histories, limits)
+def test_views_only_move_on_and_words_go_before_their_event(lengths, limit):
+    views = list_views(lengths, limit)
+    for count, view in enumerate(views):
+        assert 0 <= view.start <= view.worded <= max(count, view.start)
+    for earlier, later in zip(views, views[1:], strict=False):
+        assert earlier.start <= later.start and earlier.worded <= later.worded
+
+
+@given(bare, limits)
+def test_without_words_no_event_is_without_its_words(lengths, limit):
+    assert all(view.start == view.worded for view in list_views(lengths, limit))
+
+
+@given(worded, limits)
+def test_an_event_is_dropped_only_where_words_alone_leave_too_much(lengths, limit):
+    views = list_views(lengths, limit)
+    for count, (before, after) in enumerate(zip(views, views[1:], strict=False), start=1):
+        if after.start > before.start:
+            newest = [length.words for length in lengths[:count]]
+            kept = before.worded
+            while sum(newest[kept:]) > limit // 4:
+                kept += 1
+            stripped = View(before.start, kept)
+            assert seen(lengths[:count], stripped) > limit // 2
 
 
 @given(long_histories, limits)
-def test_events_are_dropped_in_blocks(lengths, limit):
-    """Between two drops at least a third of the limit passes, so cached keys live that long."""
-    starts = [visible_start(lengths[:count], limit) for count in range(len(lengths) + 1)]
-    drops = [count for count in range(1, len(starts)) if starts[count] != starts[count - 1]]
-    assert len(drops) >= 2
-    for earlier, later in zip(drops, drops[1:], strict=False):
-        assert sum(lengths[earlier:later]) >= limit - limit // 2 - 30
+def test_cuts_come_in_blocks(lengths, limit):
+    """Between two cuts at least a third of the limit passes, so cached keys live that long."""
+    views = list_views(lengths, limit)
+    cuts = [count for count in range(1, len(views)) if views[count] != views[count - 1]]
+    assert len(cuts) >= 2
+    for earlier, later in zip(cuts, cuts[1:], strict=False):
+        passed = sum(map(sum, lengths[earlier:later]))
+        assert passed >= limit - limit // 2 - 35
+
+
+def test_old_events_lose_their_words_first():
+    """Of eighty tokens a quarter for words, and half in all."""
+    lengths = [Length(7, 3)] * 12
+    views = list_views(lengths, 80)
+    assert views[:9] == [View()] * 9
+    assert views[9:] == [View(start=5, worded=5)] * 4
+    lengths = [Length(2, 8)] * 12
+    views = list_views(lengths, 80)
+    assert views[:9] == [View()] * 9
+    assert views[9] == View(start=0, worded=7)
+    assert seen(lengths[:9], views[9]) == 34
 
 
 def test_a_single_event_longer_than_the_limit_leaves_an_empty_prompt():
-    assert visible_start([50], 40) == 1
+    assert view_of([Length(50)], 40) == View(1, 1)
+    assert view_of([Length(5, 45)], 40) == View(0, 1)

@@ -5,7 +5,8 @@ the item's log-probability, and the few events that raise it most. Nothing is gu
 is a difference of two answers of one model to one question, with and without some events.
 
 The question stays the same while events are deleted: its moment, its kind of act, its filters and
-the first event that is read are those of the whole history. The event after a deleted one is read
+what is read of the history (its first event, and the first whose item's words are read) are those
+of the whole history. The event after a deleted one is read
 with the time since the one before.
 
 Effects of single events do not add up to that of the whole history (two events may say the same,
@@ -27,6 +28,7 @@ from genrec.interests.explain.explanation_text import Named, write_sentence
 from genrec.interests.explain.shared_prefix import Reason, find_reason
 from genrec.schema import Event, Request, SemanticId, ShortRepr
 from genrec.semantic_ids.table import NamedCodes
+from genrec.stream.windows import View
 
 MAX_EVIDENCE = 3
 MIN_EFFECT = 0.05
@@ -35,8 +37,8 @@ WIDTH = 3
 
 NOTHING: frozenset[int] = frozenset()
 
-Score = Callable[[Sequence[Request], Sequence[str], Sequence[int]], Sequence[float]]
-"""Log-probabilities of items, one for each request, whose history is read from an event on."""
+Score = Callable[[Sequence[Request], Sequence[str], Sequence[View]], Sequence[float]]
+"""Log-probabilities of items, one for each request, under a view of its history."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -140,8 +142,8 @@ class Attribution:
         chosen: That of the evidence.
     """
 
-    def __init__(self, request: Request, item_id: str, start: int) -> None:
-        """Take a request, an item and the first event of the history that is read."""
+    def __init__(self, request: Request, item_id: str, view: View) -> None:
+        """Take a request, an item and what is read of the history."""
         events = request.history.events
         at, event_type, exclude = request.at, request.event_type, request.exclude
         if events and at is None:
@@ -154,26 +156,27 @@ class Attribution:
             request, at=at, event_type=event_type, exclude=exclude, filter_seen=False
         )
         self.item_id = item_id
-        self.places = range(start, len(events))
+        self.places = range(view.start, len(events))
         self.scores: dict[frozenset[int], float] = {}
         self.best = [NOTHING]
         self.chosen = NOTHING
         # One that is not read tells the first that is how much time passed before it.
-        self._unread = max(start - 1, 0)
-        self._start = start - self._unread
+        self._unread = max(view.start - 1, 0)
+        self._view = view
 
     @property
     def everything(self) -> frozenset[int]:
         """All places that are read."""
         return frozenset(self.places)
 
-    def without(self, deleted: frozenset[int]) -> tuple[Request, int]:
-        """Return the request with events deleted, and the first event that is then read."""
+    def without(self, deleted: frozenset[int]) -> tuple[Request, View]:
+        """Return the request with events deleted, and what is then read of the history."""
         history = self.request.history
         if deleted == self.everything:
-            return replace(self.request, history=replace(history, events=())), 0
-        kept = history.without({*range(self._unread), *deleted})
-        return replace(self.request, history=kept), self._start
+            return replace(self.request, history=replace(history, events=())), View()
+        gone = {*range(self._unread), *deleted}
+        start, worded = (place - sum(one < place for one in gone) for place in self._view)
+        return replace(self.request, history=history.without(gone)), View(start, worded)
 
     def drop(self, deleted: frozenset[int]) -> float:
         """Return what the item's log-probability loses by a deletion, nats."""
@@ -296,7 +299,7 @@ def score_deletions(
     scores = score(
         [request for request, _ in asked],
         [attribution.item_id for attribution, _ in wanted],
-        [start for _, start in asked],
+        [view for _, view in asked],
     )
     for (attribution, deleted), log_prob in zip(wanted, scores, strict=True):
         attribution.scores[deleted] = log_prob

@@ -19,6 +19,7 @@ from genrec.schema import Event, History, SemanticId
 from genrec.stream.encode import Encoder
 from genrec.stream.render import sid_text, sid_token
 from genrec.stream.templates import END_MARKER, INTERESTS_MARKER
+from genrec.stream.windows import View
 
 MAX_NAMED: Mapping[SummaryList, int] = {"long_term": 3, "recent": 2, "emerging": 2, "fading": 2}
 """Most interests of each list."""
@@ -163,8 +164,8 @@ class SummaryCodec:
     def questions(self, histories: Sequence[History]) -> list[SummaryQuestion]:
         """Return what a model reads before it writes each history's summary.
 
-        The newest events that leave room for the answer, each in brief: time and item, without
-        what was said of it, so that more of them fit.
+        The newest events that leave room for the answer, each in brief: time and item's ID,
+        without words, so that more of them fit.
 
         Raises:
             DataError: An event's item is not in the table.
@@ -175,12 +176,13 @@ class SummaryCodec:
         ]
         questions = []
         for segments in self.encoder.segments(brief):
-            first, total = len(segments), 0
-            while first > 0 and total + len(segments[first - 1]) <= self.event_limit:
+            count = len(segments)
+            first, total = count, 0
+            while first > 0 and total + segments[first - 1].length.bare <= self.event_limit:
                 first -= 1
-                total += len(segments[first])
-            shown = chain.from_iterable(segments[first:])
-            questions.append(SummaryQuestion([*self.encoder.header, *shown, *ask], first))
+                total += segments[first].length.bare
+            shown = self.encoder.join(segments, View(first, worded=count))
+            questions.append(SummaryQuestion(shown + ask, first))
         return questions
 
 

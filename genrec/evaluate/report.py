@@ -87,6 +87,9 @@ class Report:
     def tables(self, metrics: Sequence[str] | None = None) -> Group:
         """Lay out metrics by ranker, with 95% intervals: a table for each filter mode.
 
+        Beside other rankers, the last metric is followed by the first ranker's lead over each in
+        it, paired by user.
+
         Args:
             metrics: Accuracies to show, such as "ndcg@10"; None: all.
         """
@@ -104,8 +107,16 @@ class Report:
             for each in results:
                 # Six rankers fit 80 columns where names are broken.
                 table.add_column(each.ranker.replace("-", "-\n"), justify="right")
-            for name in metrics or results[0].intervals:
+            names = list(metrics or results[0].intervals)
+            for name in names:
                 table.add_row(name, *(_show(each.intervals[name]) for each in results))
+            if len(results) > 1:
+                first = results[0].per_user[names[-1]]
+                leads = [
+                    paired_difference(first, each.per_user[names[-1]], self._seed)
+                    for each in results[1:]
+                ]
+                table.add_row("  its lead", "", *map(_show, leads))
             table.add_section()
             widest = list(results[0].coverage)[-1]
             table.add_row(widest, *(f"{each.coverage[widest]:.1%}" for each in results))
@@ -185,5 +196,5 @@ def ranks_name(ranker: str, filter_seen: bool) -> str:
 
 
 def _show(interval: Interval) -> Text:
-    low, high = (f"{end:.3f}".removeprefix("0") for end in (interval.low, interval.high))
+    low, high = (f"{end:.3f}".replace("0.", ".", 1) for end in (interval.low, interval.high))
     return Text.assemble(f"{interval.mean:.4f} ", (f"{low}–{high}", "dim"))

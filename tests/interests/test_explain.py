@@ -34,7 +34,9 @@ def history(items, event_type="purchase"):
 
 def ask(items, score, item_id="c", start=0, worded=0, **fields):
     """Explain an item to a history, with a scorer of our own."""
-    attribution = Attribution(Request(history(items), **fields), item_id, View(start, worded or start))
+    attribution = Attribution(
+        Request(history(items), **fields), item_id, View(start, worded or start)
+    )
     return explain_items([attribution], score, TABLE, str.upper)[0]
 
 

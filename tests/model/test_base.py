@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -114,3 +115,18 @@ def test_cut_weights_are_named(chain, tmp_path):
     (damaged / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(ArtifactError, match="damaged"):
         load_run(damaged)
+
+
+@pytest.mark.parametrize("change", [{"templates": "0" * 16}, {}])
+def test_other_templates_than_those_trained_on_are_refused(chain, tmp_path, change):
+    base = tmp_path / "base"
+    shutil.copytree(chain.base, base)
+    manifest = json.loads((base / "manifest.json").read_text())
+    for parent in manifest["parents"].values():
+        parent["path"] = str(chain.index)
+    manifest["config"] = {
+        name: value for name, value in manifest["config"].items() if name != "templates"
+    } | change
+    (base / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(ArtifactError, match="other templates"):
+        load_run(base)

@@ -23,7 +23,7 @@ from typing import Any
 from genrec.errors import ArtifactError
 
 MANIFEST = "manifest.json"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 RECORDED_LIBRARIES = ("genrec", "torch", "transformers", "peft", "accelerate", "numpy", "duckdb")
 
 

@@ -126,7 +126,7 @@ class Named:
 
 def compare(trained: Path, data: Dataset, max_users: int | None) -> dict[str, object]:
     """Measure the moved run and what stands beside it."""
-    recommender = Recommender.load(trained, "cpu")
+    recommender = Recommender.from_pretrained(trained, "cpu")
     table: SemanticIdTable = recommender.table
     recommender = recommender.with_catalogue(data)
     figures: dict[str, object] = {"items": len(data.items)}
@@ -157,7 +157,7 @@ def main() -> None:
     near = make_shop(out / "near", users, 6, 1, rename)
     far = make_shop(out / "far", users, 12, 1, keep_last_half)
     figures: dict[str, object] = {}
-    at_home = Recommender.load(trained, "cpu")
+    at_home = Recommender.from_pretrained(trained, "cpu")
     figures["home"] = measure(at_home, at_home.data, arguments.max_users)
     for name, data in (("near", near), ("far", far)):
         figures[name] = compare(trained, Dataset.load(data), arguments.max_users)

@@ -67,7 +67,7 @@ def main() -> None:
 
 def measure(run: Path, num_users: int, seed: int) -> dict[str, Any]:
     """Explain items of a sample of users, and delete what is named."""
-    recommender = Recommender.load(run, "cpu")
+    recommender = Recommender.from_pretrained(run, "cpu")
     rng = random.Random(seed)
     examples = list(recommender.data.examples("test"))
     long_enough = [one for one in examples if len(one.history.events) >= MIN_EVENTS]

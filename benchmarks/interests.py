@@ -39,9 +39,12 @@ def main() -> None:
     parser.add_argument("--run", type=Path, action="append", default=[], help="on held-out windows")
     arguments = parser.parse_args()
     if arguments.toy:
-        planted(Recommender.load(arguments.toy), json.loads(arguments.truth.read_text("utf-8")))
+        planted(
+            Recommender.from_pretrained(arguments.toy),
+            json.loads(arguments.truth.read_text("utf-8")),
+        )
     for run in arguments.run:
-        predicted(Recommender.load(run))
+        predicted(Recommender.from_pretrained(run))
 
 
 def planted(recommender: Recommender, truth: dict) -> None:

@@ -89,7 +89,10 @@ def gather(name: str, source: Path, out: Path) -> tuple[list[Answer], float]:
         left_out = [one for one, drawn in zip(histories, parts, strict=True) if drawn == part]
         users = {history.user_id for history in left_out}
         folder = train(name, source, users, out / str(part))
-        recommender, forecaster = Recommender.load(folder, "cpu"), Forecaster.of_run(folder)
+        recommender, forecaster = (
+            Recommender.from_pretrained(folder, "cpu"),
+            Forecaster.of_run(folder),
+        )
         assert forecaster is not None, "runs are trained with validation"
         started = time.perf_counter()
         answers += ask(recommender, forecaster, left_out)

@@ -23,7 +23,9 @@ from typing import Any
 from genrec.errors import ArtifactError
 
 MANIFEST = "manifest.json"
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
+READABLE_VERSIONS = (3, FORMAT_VERSION)
+"""Version 3 differs by NumPy files where safetensors are now."""
 RECORDED_LIBRARIES = ("genrec", "torch", "transformers", "peft", "accelerate", "numpy", "duckdb")
 
 
@@ -35,7 +37,8 @@ class Manifest:
         kind: "data", "index", "base", "pretrain", "sft" or "merged".
         config: Settings that made it, as plain JSON.
         content_hash: Hash of the files that define it; children record it.
-        parents: For each parent kind its content hash and its path relative to this artifact.
+        parents: For each parent kind its content hash and its path relative to this artifact; no
+            path where the parent stayed behind when the artifact was moved.
         versions: Library versions at the time.
         commit: Short hash of the checkout that genrec ran from, with "+" when its files differ
             from it; None where genrec was installed otherwise.
@@ -138,10 +141,15 @@ def write_manifest(
         versions=_library_versions(),
         commit=_checkout_commit(),
     )
+    save_manifest(directory, manifest)
+    return manifest
+
+
+def save_manifest(directory: Path, manifest: Manifest) -> None:
+    """Write a manifest into an artifact's folder."""
     content_of = {name: value for name, value in asdict(manifest).items() if value is not None}
     text = json.dumps(content_of, indent=2, ensure_ascii=False)
     (directory / MANIFEST).write_text(text + "\n", encoding="utf-8")
-    return manifest
 
 
 def read_manifest(path: Path, kind: str | tuple[str, ...] | None = None) -> Manifest:
@@ -161,10 +169,12 @@ def read_manifest(path: Path, kind: str | tuple[str, ...] | None = None) -> Mani
         raise ArtifactError(f"{path} is a file; a genrec artifact is a directory") from None
     except (ValueError, TypeError) as error:
         raise ArtifactError(f"{path / MANIFEST} is damaged ({error}); make it again") from None
-    if manifest.format_version != FORMAT_VERSION:
+    if manifest.format_version not in READABLE_VERSIONS:
+        newer = manifest.format_version > FORMAT_VERSION
+        remedy = "it was made by a newer genrec: upgrade" if newer else "make it again"
         raise ArtifactError(
             f"{path} has format version {manifest.format_version}, this genrec reads "
-            f"{FORMAT_VERSION}; make it again"
+            f"{FORMAT_VERSION}; {remedy}"
         )
     kinds = (kind,) if isinstance(kind, str) else kind
     if kinds is not None and manifest.kind not in kinds:
@@ -184,6 +194,10 @@ def find_parent(path: Path, parent_kind: str) -> Path:
     recorded = read_manifest(path).parents.get(parent_kind)
     if recorded is None:
         raise ArtifactError(f"{path} records no '{parent_kind}' parent")
+    if "path" not in recorded:
+        raise ArtifactError(
+            f"{path} was built on {parent_kind} {recorded['content_hash']}, which is not part of it"
+        )
     parent = Path(os.path.normpath(path / recorded["path"]))
     check_parent(path, parent_kind, parent)
     return parent

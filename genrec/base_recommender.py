@@ -10,7 +10,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from numbers import Real
-from typing import Any, NoReturn, TypedDict, Unpack
+from typing import Any, NoReturn, TypedDict, Unpack, overload
+
+import numpy as np
 
 from genrec.arguments import (
     Moment,
@@ -28,11 +30,17 @@ from genrec.arguments import (
 from genrec.data import Dataset
 from genrec.errors import DataError, DecodeError, TooFewItems
 from genrec.events import NEW_USER, read_events
+from genrec.frames import answers
+from genrec.frames.answers import read_users
+from genrec.frames.histories import FrameHistories
+from genrec.frames.read import as_frame, as_series, check_columns, read_ids
+from genrec.frames.show import Recommendations
+from genrec.frames.write import default_kind
 from genrec.interests.counterfactual import read_interest_bias, resolve_event_indices
 from genrec.interests.explain.deletion import Explanation
 from genrec.interests.profile.interests import MIN_EVIDENCE
 from genrec.interests.summary.check import Summary
-from genrec.schema import Event, History, Item, Recommendation, Request, SemanticId
+from genrec.schema import ITEM_ID, Event, History, Item, Recommendation, Request, SemanticId
 from genrec.semantic_ids.extend import add_items, remove_items, restore_items
 from genrec.semantic_ids.table import SemanticIdTable
 
@@ -55,9 +63,10 @@ class BaseRecommender(ABC):
 
     name: str
 
-    def __init__(self, data: Dataset) -> None:
-        """Take the prepared data."""
+    def __init__(self, data: Dataset, histories: Dataset | FrameHistories | None = None) -> None:
+        """Take the prepared data that hold the catalogue and, where others do, the users."""
         self._data = data
+        self._histories = data if histories is None else histories
         self._new_items: dict[str, Item] = {}
         self._removed: frozenset[str] = frozenset()
 
@@ -106,8 +115,13 @@ class BaseRecommender(ABC):
 
     @property
     def data(self) -> Dataset:
-        """The prepared data."""
-        return self._data
+        """The prepared data that users are read from; where a frame knows them, the catalogue's."""
+        return self._histories if isinstance(self._histories, Dataset) else self._data
+
+    @property
+    def items(self) -> list[Item]:
+        """Every item that can be recommended, in the order of the table."""
+        return [self._entry(item_id) or Item(item_id) for item_id in self.table.item_ids]
 
     def knows(self, item_id: str) -> bool:
         """Tell whether an item can be recommended."""
@@ -134,9 +148,21 @@ class BaseRecommender(ABC):
         """Return words for the interest that a semantic-ID prefix is."""
         return self.table.name_of(prefix)
 
+    @overload
     def recommend(
         self,
-        user_id: str | None = None,
+        users: str | None = None,
+        events: Iterable[Event] | None = None,
+        k: int = 10,
+        **options: Unpack[RequestOptions],
+    ) -> Recommendations: ...
+
+    @overload
+    def recommend(self, users: Any, *, k: int = 10, **options: Unpack[RequestOptions]) -> Any: ...
+
+    def recommend(
+        self,
+        users: Any = None,
         events: Iterable[Event] | None = None,
         k: int = 10,
         exclude: Collection[str] = (),
@@ -147,15 +173,17 @@ class BaseRecommender(ABC):
         as_of: Moment | None = None,
         without: Collection[int | str] = (),
         interest_bias: Mapping[str | SemanticId, float] | None = None,
-    ) -> list[Recommendation]:
-        """Recommend exactly ``k`` items to a known user or for a history never seen.
+    ) -> Any:
+        """Recommend items: exactly ``k`` to one user, or up to ``k`` to each of many.
 
         The last three arguments ask what-if questions: they go back in time, drop events, or
         boost or dampen interests.
 
         Args:
-            user_id: A user of the prepared data.
-            events: A history, oldest first; may be empty. Give this or ``user_id``.
+            users: The ID of a known user. Or many users: a data frame of events (pandas, Polars
+                or Arrow; columns of ``schema.EVENT_COLUMNS``), a frame, series or list of known
+                users' IDs, or a list of ``History``.
+            events: A new user's history, oldest first; may be empty. Give this or ``users``.
             k: How many.
             exclude: Item IDs never to return.
             candidates: Return nothing outside these item IDs.
@@ -168,15 +196,17 @@ class BaseRecommender(ABC):
             interest_bias: Nats added to the log-odds of interests, given by name or by
                 semantic-ID prefix. With 1 the odds of an interest rise to 2.7 times.
 
+        Returns:
+            For one user a list. For many a frame ``user_id, item_id, score, rank`` of the kind
+            that was given (of a list: pandas where it is installed, else Arrow).
+
         Raises:
             ConfigError: An interest bias, of a model that cannot apply it.
             DataError: An unknown user, item, interest or event, or an argument of a wrong type.
-            TooFewItems: The filters leave fewer than ``k`` items.
+            TooFewItems: The filters leave a single user fewer than ``k`` items.
             EngineUnavailable: A remote model gave no answer.
         """
-        request = self._request(
-            user_id,
-            events,
+        options = RequestOptions(
             exclude=exclude,
             candidates=candidates,
             at=at,
@@ -186,7 +216,14 @@ class BaseRecommender(ABC):
             without=without,
             interest_bias=interest_bias,
         )
-        return self.recommend_many([request], k)[0]
+        if _is_one(users):
+            return Recommendations(
+                self.recommend_many([self._request(users, events, **options)], k)[0]
+            )
+        _check_alone(events)
+        asked = read_users(users, self._look_up)
+        requests = self._requests(asked.histories, **options)
+        return answers.recommendations(requests, k, self._answer, asked.kind)
 
     def recommend_many(self, requests: Sequence[Request], k: int) -> list[list[Recommendation]]:
         """Recommend exactly ``k`` items for each request; ``rank_many`` returns what there is.
@@ -206,45 +243,89 @@ class BaseRecommender(ABC):
     def explain(
         self,
         item_id: str,
-        user_id: str | None = None,
+        users: Any = None,
         events: Iterable[Event] | None = None,
         **options: Unpack[RequestOptions],
-    ) -> Explanation:
+    ) -> Any:
         """Explain why an item would be recommended: how each event changes its odds.
 
         Args:
             item_id: Any item of the catalogue, recommended or not.
-            user_id: As for ``recommend``.
+            users: As for ``recommend``.
             events: As for ``recommend``.
             **options: As for ``recommend``, from ``exclude`` on.
+
+        Returns:
+            For one user an ``Explanation``, for many a frame: a row for each user and event.
 
         Raises:
             ConfigError: A model that does not score single items.
             DataError: As for ``recommend``, or an item that the filters forbid.
             EngineUnavailable: A remote model gave no answer.
         """
-        request = self._request(user_id, events, **options)
-        return self.explain_many([(request, check_id(item_id, "item_id"))])[0]
+        asked_item = check_id(item_id, "item_id")
+        if _is_one(users):
+            return self.explain_many([(self._request(users, events, **options), asked_item)])[0]
+        _check_alone(events)
+        asked = read_users(users, self._look_up)
+        questions = [
+            (request, asked_item) for request in self._requests(asked.histories, **options)
+        ]
+        return answers.explanations(questions, self.explain_many, asked.kind)
 
     def interests(
         self,
-        user_id: str | None = None,
+        users: Any = None,
         events: Iterable[Event] | None = None,
         min_evidence: int = MIN_EVIDENCE,
-    ) -> Summary:
-        """Summarize a user's interests in words that the events support.
+    ) -> Any:
+        """Summarize users' interests in words that the events support.
 
         Args:
-            user_id: A user of the prepared data.
-            events: A history, oldest first. Give this or ``user_id``.
+            users: As for ``recommend``.
+            events: As for ``recommend``.
             min_evidence: Fewest events that an interest rests on.
+
+        Returns:
+            For one user a ``Summary``, for many a frame: a row for each user and interest.
 
         Raises:
             DataError: An unknown user or item, or an argument of a wrong type.
             EngineUnavailable: A remote model gave no usable answer.
         """
         least = check_count(min_evidence, "min_evidence")
-        return self.interests_many([self.history(user_id, events)], least)[0]
+        if _is_one(users):
+            return self.interests_many([self.history(users, events)], least)[0]
+        _check_alone(events)
+        asked = read_users(users, self._look_up)
+        return answers.summaries(
+            asked.histories, lambda some: self.interests_many(some, least), asked.kind
+        )
+
+    def similar_items(self, items: Any, k: int = 10) -> Any:
+        """Find the items nearest to others, by the vectors that semantic IDs stand for.
+
+        Args:
+            items: An item ID, or a list, series or frame (column ``item_id``) of them.
+            k: How many for each.
+
+        Returns:
+            A frame ``item_id, similar_item_id, score, rank``; the score is a cosine.
+
+        Raises:
+            DataError: An item is not in the table, or a column is missing.
+        """
+        frame, series = as_frame(items), as_series(items)
+        kind: Any = default_kind()
+        if frame is not None:
+            check_columns(frame, (ITEM_ID,), None, "items")
+            items, kind = frame[ITEM_ID].to_list(), frame.implementation
+        elif series is not None:
+            items, kind = series.to_list(), series.implementation
+        elif isinstance(items, str):
+            items = [items]
+        item_ids = read_ids(check_collection(items, "items", "item IDs"), "items")
+        return answers.similar_items(self.table, list(dict.fromkeys(item_ids)), k, kind)
 
     def next_interests(
         self, user_id: str | None = None, events: Iterable[Event] | None = None, top: int = 5
@@ -300,13 +381,10 @@ class BaseRecommender(ABC):
         if (user_id is None) == (events is None):
             raise DataError("give either a known user_id or the events of a history")
         if user_id is not None:
-            history = self._data.history(user_id)
+            history = self._histories.history(user_id)
         else:
             history = History(NEW_USER, read_events(events))
-        if not self._removed:
-            return history
-        kept = tuple(event for event in history.events if event.item_id not in self._removed)
-        return replace(history, events=kept)
+        return self._without_removed(history)
 
     def check_enough_items(self, request: Request, k: int) -> None:
         """Check that a request's filters leave ``k`` items.
@@ -329,6 +407,14 @@ class BaseRecommender(ABC):
         self,
         user_id: str | None,
         events: Iterable[Event] | None,
+        **options: Unpack[RequestOptions],
+    ) -> Request:
+        """Check what a user passed in, and make a request of it."""
+        return self._requests([self.history(user_id, events)], **options)[0]
+
+    def _requests(
+        self,
+        histories: Sequence[History],
         exclude: Collection[str] = (),
         candidates: Collection[str] | None = None,
         at: Moment | None = None,
@@ -337,9 +423,8 @@ class BaseRecommender(ABC):
         as_of: Moment | None = None,
         without: Collection[int | str] = (),
         interest_bias: Mapping[str | SemanticId, float] | None = None,
-    ) -> Request:
-        """Check what a user passed in, and make a request of it."""
-        history = self.history(user_id, events)
+    ) -> list[Request]:
+        """Check the options once, and make a request of each history."""
         wanted = None if candidates is None else frozenset(check_ids(candidates, "candidates"))
         unwanted = frozenset(check_ids(exclude, "exclude"))
         for item_id in unwanted | (wanted or frozenset()):
@@ -352,21 +437,39 @@ class BaseRecommender(ABC):
                 () if without is None else without, "without", "event numbers or item IDs"
             )
         ]
-        history = history.without(resolve_event_indices(history, dropped))
         moment = None if at is None else to_seconds(at, "at")
-        if as_of is not None:
-            past = to_seconds(as_of, "as_of")
-            history = history.before(past)
-            moment = past if moment is None else moment
-        return Request(
-            history,
-            moment,
+        past = None if as_of is None else to_seconds(as_of, "as_of")
+        shared = Request(
+            History(NEW_USER, ()),
+            past if moment is None else moment,
             event_type,
             unwanted,
             wanted,
             check_flag(filter_seen, "filter_seen"),
             read_interest_bias(self.table, _check_bias(interest_bias)),
         )
+        requests = []
+        for history in histories:
+            if dropped:
+                history = history.without(resolve_event_indices(history, dropped))
+            if past is not None:
+                history = history.before(past)
+            requests.append(replace(shared, history=history))
+        return requests
+
+    def _look_up(self, user_ids: Sequence[str]) -> dict[str, History]:
+        """Return the histories of those who are known; many are read in one pass."""
+        wanted = frozenset(user_ids)
+        found = (
+            history for history in self._histories.histories("test") if history.user_id in wanted
+        )
+        return {history.user_id: self._without_removed(history) for history in found}
+
+    def _without_removed(self, history: History) -> History:
+        if not self._removed:
+            return history
+        kept = tuple(event for event in history.events if event.item_id not in self._removed)
+        return replace(history, events=kept)
 
     def _answer(self, requests: Sequence[Request], k: int) -> list[list[Recommendation]]:
         """Rank, or raise ``EngineUnavailable`` for a request that gets no answer."""
@@ -382,6 +485,16 @@ class BaseRecommender(ABC):
         self._new_items.update({item.item_id: item for item in items})
         self._take(table)
         self._removed -= self._new_items.keys()
+
+
+def _is_one(users: Any) -> bool:
+    is_id = isinstance(users, str | int | np.integer) and not isinstance(users, bool)
+    return users is None or is_id
+
+
+def _check_alone(events: Any) -> None:
+    if events is not None:
+        raise DataError("give either users or the events of one new user, not both")
 
 
 def _check_bias(interest_bias: Any) -> Mapping[str | SemanticId, float]:

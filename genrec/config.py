@@ -5,7 +5,7 @@ load_config(TrainConfig, "train/configs/pretrain.yaml", ["epochs=3", "mixture.ti
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,6 +33,15 @@ def load_config(kind: type[Config], file: Path | None, overrides: Sequence[str] 
         values = _read_yaml(Path(file))
     for override in overrides:
         _apply(values, override)
+    return load_values(kind, values)
+
+
+def load_values(kind: type[Config], values: Mapping[str, Any]) -> Config:
+    """Build a configuration from class defaults and values.
+
+    Raises:
+        ConfigError: An unknown key or a wrong type; the message names it.
+    """
     try:
         return kind.model_validate(values)
     except ValidationError as error:

@@ -1,16 +1,21 @@
-"""Progress bars: one look for every stage, silent where nobody watches."""
+"""Progress: bars on a terminal, elsewhere a line every so often, one look for every stage."""
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager
-from typing import TypeVar
+from datetime import timedelta
+from typing import Any, TypeVar
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    Task,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -51,8 +56,70 @@ console = PlainConsole(stderr=True)
 """Where progress and notes go, so that standard output stays machine-readable."""
 
 
+LINE_EVERY_S = 30.0
+"""How often a log, a notebook or CI is told how far things are."""
+
+
+class LineProgress(Progress):
+    """Prints a line for each task every ``LINE_EVERY_S`` seconds, whether it moves or not."""
+
+    def __init__(self) -> None:
+        super().__init__(console=console, disable=True)
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._done_before: dict[TaskID, float] = {}
+
+    def add_task(self, description: str, *args: Any, **options: Any) -> TaskID:
+        """See ``rich.progress.Progress.add_task``."""
+        task = super().add_task(description, *args, **options)
+        self._done_before[task] = float(options.get("completed", 0))
+        return task
+
+    def start(self) -> None:
+        """Begin to print; of several processes that do the same, the first one does."""
+        if int(os.environ.get("RANK", "0")) == 0:
+            self._over.clear()
+            self._thread = threading.Thread(target=self._print, daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Print no more."""
+        self._over.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _print(self) -> None:
+        while not self._over.wait(LINE_EVERY_S):
+            for task in self.tasks:
+                if not task.finished:
+                    console.print(self._line(task), soft_wrap=True, highlight=False)
+
+    def _line(self, task: Task) -> str:
+        # What an earlier start had done says nothing about the speed of this one.
+        before = self._done_before.get(task.id, 0.0)
+        elapsed = task.elapsed or 0.0
+        done = task.completed - before
+        parts = [task.description]
+        if task.total is not None:
+            parts.append(f"{task.completed:g} of {task.total:g}")
+        elif task.completed:
+            parts.append(f"{task.completed:g}")
+        if done > 0 and elapsed > 0:
+            parts.append(f"{done / elapsed:.3g} a second")
+        parts.append(f"{_duration(elapsed)} gone")
+        if done > 0 and task.total is not None:
+            parts.append(f"about {_duration((task.total - task.completed) * elapsed / done)} left")
+        return " · ".join([*parts, *filter(None, [task.fields.get("note")])])
+
+
+def _duration(seconds: float) -> str:
+    return str(timedelta(seconds=round(seconds)))
+
+
 def progress() -> Progress:
-    """Return a progress display; it shows nothing when standard error is not a terminal."""
+    """Return a progress display: a bar on a terminal, else lines."""
+    if not console.is_terminal:
+        return LineProgress()
     return Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -61,7 +128,6 @@ def progress() -> Progress:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}", markup=False),
         console=console,
-        disable=not console.is_terminal,
     )
 
 
@@ -79,13 +145,13 @@ def track(items: Iterable[T], description: str, total: int | None = None) -> Ite
 @contextmanager
 def working(description: str) -> Iterator[None]:
     """Show that a step of unknown length is under way."""
-    with console.status(description) if console.is_terminal else _silent():
-        yield
-
-
-@contextmanager
-def _silent() -> Iterator[None]:
-    yield
+    if console.is_terminal:
+        with console.status(description):
+            yield
+    else:
+        with LineProgress() as lines:
+            lines.add_task(description, total=None)
+            yield
 
 
 def error_line(error: GenrecError) -> Text:

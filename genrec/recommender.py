@@ -1,17 +1,19 @@
 """What a Python user imports: load a run, recommend, say interests.
 
-recommender = Recommender.load("runs/demo/sft")
-recommender.recommend(user_id="u17", k=10)
+recommender = Recommender.from_pretrained("runs/demo/sft")
+recommender.recommend("u17", k=10)
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 import torch
@@ -22,6 +24,9 @@ from genrec.data import Dataset
 from genrec.engines.base import Engine, ItemQuery
 from genrec.engines.torch import TorchEngine
 from genrec.errors import ConfigError
+from genrec.frames import answers
+from genrec.frames.answers import read_users
+from genrec.frames.histories import FrameHistories
 from genrec.graph.user_item_path import user_item_path
 from genrec.interests.explain.deletion import Attribution, Explanation, explain_items
 from genrec.interests.profile.buckets import NEXT_EVENTS
@@ -32,6 +37,9 @@ from genrec.interests.summary.generate import summarize
 from genrec.interests.timeline.evolution import Evolution, evolve
 from genrec.interests.timeline.forecast import Forecaster, calibrated
 from genrec.model.load import ADAPTER_NAME, LoadedRun, base_of, describe_run, load_run
+from genrec.pretrained.card import write_card
+from genrec.pretrained.folder import write_folder
+from genrec.pretrained.hub import find_model, upload_folder
 from genrec.schema import Event, History, Recommendation, Request, SemanticId
 from genrec.semantic_ids.extend import place_catalogue
 from genrec.semantic_ids.table import SemanticIdTable
@@ -47,15 +55,21 @@ class Recommender(BaseRecommender):
 
     name = "genrec"
 
-    def __init__(self, run: LoadedRun, engine: Engine, data: Dataset) -> None:
-        super().__init__(data)
+    def __init__(
+        self,
+        run: LoadedRun,
+        engine: Engine,
+        data: Dataset,
+        histories: Dataset | FrameHistories | None = None,
+    ) -> None:
+        super().__init__(data, histories)
         self._run = run
         self._read_with(run.table)
         self._engine = engine
         self._forecaster = Forecaster.of_run(run.path)
 
     @classmethod
-    def load(
+    def from_pretrained(
         cls,
         path: Path | str,
         device: str | None = None,
@@ -63,17 +77,22 @@ class Recommender(BaseRecommender):
         vllm: str | None = None,
         sasrec_weight: float | None = None,
         new_item_boost: float | None = None,
+        histories: Any = None,
+        revision: str | None = None,
     ) -> Recommender:
-        """Load a base, pretrained, fine-tuned or merged run with everything it was built on.
+        """Load a model: a run, a folder of ``save_pretrained``, or one on the Hugging Face Hub.
 
         Args:
-            path: The run.
+            path: Folder, or name on the Hub such as "owner/name".
             device: Such as "cpu" or "cuda"; None takes a GPU where there is one.
             num_beams: Width of the search; results are exact when it covers the catalogue.
             vllm: URL of a ``python -m genrec.engines.vllm`` that serves the run's base; None runs
                 the model in this process.
             sasrec_weight: Weight of the SASRec head, 0 to 1: 0 uses the causal LM alone, 1 the head
                 alone; None: as chosen in training. In this process only.
+            histories: Whom to know: prepared data or their folder, or a data frame of events;
+                None: who the run was trained on, where that is at hand.
+            revision: Branch, tag or commit of a model on the Hub.
 
             new_item_boost: Nats that the head adds for items which training never met; higher shows
                 more of them, at the cost of the others; None: as learned in training. In this
@@ -84,6 +103,7 @@ class Recommender(BaseRecommender):
             ConfigError: A setting of the head for a run without one, or for a model elsewhere.
             EngineUnavailable: Nothing answers at the URL.
         """
+        path = find_model(path, revision)
         if vllm is not None:
             if sasrec_weight is not None or new_item_boost is not None:
                 raise ConfigError(
@@ -92,14 +112,14 @@ class Recommender(BaseRecommender):
                 )
             from genrec.engines.vllm.client import VllmEngine
 
-            run = describe_run(Path(path))
+            run = describe_run(path)
             remote = VllmEngine(vllm, run, num_beams)
             if base_of(run.path) != run.path:
                 remote.load_adapter(ADAPTER_NAME, run.path)
                 remote.use_adapter(ADAPTER_NAME)
-            return cls(run, remote, Dataset.load(run.data))
+            return cls(run, remote, Dataset.load(run.data), _open_histories(run, histories))
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        run = load_run(Path(path), device)
+        run = load_run(path, device)
         if sasrec_weight is not None:
             if run.sasrec_head is None or not 0 <= sasrec_weight <= 1:
                 raise ConfigError(
@@ -112,7 +132,92 @@ class Recommender(BaseRecommender):
                     f"new_item_boost={new_item_boost}: give a number, for a run with a SASRec head"
                 )
             run.sasrec_head.terms = replace(run.sasrec_head.terms, new_item_boost=new_item_boost)
-        return cls(run, TorchEngine(run, device, num_beams), Dataset.load(run.data))
+        engine = TorchEngine(run, device, num_beams)
+        return cls(run, engine, Dataset.load(run.data), _open_histories(run, histories))
+
+    @classmethod
+    def fit(
+        cls,
+        events: Any,
+        items: Any = None,
+        config: Mapping[str, Mapping[str, Any]] | None = None,
+        out: Path | str | None = None,
+        device: str | None = None,
+        num_beams: int = 50,
+    ) -> Recommender:
+        """Train on data frames in this process: prepare, index, base and pretrain in one call.
+
+        Training stops early by itself, on validation events; the last event of each user is held
+        out, so that ``genrec evaluate`` can measure the result.
+
+        Args:
+            events: A frame of pandas, Polars or Arrow: ``user_id``, ``item_id`` and ``timestamp``
+                (datetimes, dates, ISO text or seconds), and other ``schema.EVENT_COLUMNS``.
+            items: A frame with ``item_id`` and ``schema.ITEM_COLUMNS``; other columns are kept as
+                text. None: the items of the events, without titles.
+            config: Settings of the stages by name, such as ``{"pretrain": {"epochs": 5}}``:
+                "prepare", "index", "base", "pretrain" (``genrec config NAME`` lists them).
+            out: Folder for the stages' artifacts; None: a temporary one that goes with the
+                recommender.
+            device: See ``from_pretrained``.
+            num_beams: See ``from_pretrained``.
+
+        Raises:
+            DataError: A frame lacks a column, has an unknown one, or holds what cannot be used.
+            ConfigError: A setting that does not exist or does not fit.
+        """
+        # Training knows the recommender (it validates with one), so it is reached by its name.
+        trained: Recommender = import_module("genrec.fit").fit(
+            events, items, config, out, device, num_beams
+        )
+        return trained
+
+    def save_pretrained(self, folder: Path | str, evaluation: Path | str | None = None) -> Path:
+        """Write the model as one folder that needs nothing outside it, with a model card.
+
+        Items added or removed since loading are part of it; adapters loaded since are not. Users'
+        events are not: give them to ``from_pretrained`` as ``histories``.
+
+        Args:
+            folder: Where to; a model that lies there is replaced when all is written.
+            evaluation: What ``genrec evaluate --out`` saved of this run, for the card.
+
+        Returns:
+            The folder.
+
+        Raises:
+            ArtifactError: Something else lies there, or the evaluation is of another run.
+        """
+        card = write_card(self._run, self.table, evaluation)
+        write_folder(self._run.path, self.table, self.items, self._data, Path(folder), card)
+        return Path(folder)
+
+    def push_to_hub(
+        self,
+        name: str,
+        private: bool = True,
+        token: str | None = None,
+        evaluation: Path | str | None = None,
+        message: str = "Upload a genrec model",
+    ) -> str:
+        """Upload what ``save_pretrained`` writes to the Hugging Face Hub.
+
+        Args:
+            name: Such as "owner/name"; made if it is new.
+            private: Whether a new one is private.
+            token: None: the one of ``hf auth login`` or of HF_TOKEN.
+            evaluation: See ``save_pretrained``.
+            message: Of the commit.
+
+        Returns:
+            The commit's URL.
+
+        Raises:
+            ArtifactError: The Hub cannot be reached, or does not let this user.
+        """
+        with TemporaryDirectory() as scratch:
+            folder = self.save_pretrained(Path(scratch) / "model", evaluation)
+            return upload_folder(folder, name, private, token, message)
 
     @staticmethod
     def zero_shot(
@@ -247,6 +352,24 @@ class Recommender(BaseRecommender):
         request = self._request(user_id, events, as_of=as_of)
         return self.evolutions([request], tuple(codes))[0]
 
+    def timeline(self, users: Any, as_of: Moment | None = None) -> Any:
+        """Follow the coarse interests of users over time.
+
+        Args:
+            users: As for ``recommend``: one known user or many.
+            as_of: Look back as from right before this moment; None: right after the last event.
+
+        Returns:
+            A frame: for each user, event and interest the share of what the model expects next,
+            right after the event. Of the kind that was given, as for ``recommend``.
+
+        Raises:
+            DataError: An unknown user or item.
+        """
+        asked = read_users([users] if isinstance(users, str) else users, self._look_up)
+        requests = self._requests(asked.histories, as_of=as_of)
+        return answers.timelines(requests, self.evolutions, asked.kind)
+
     def evolutions(self, requests: Sequence[Request], prefix: SemanticId = ()) -> list[Evolution]:
         """Follow the interests of many histories; see ``evolution``."""
         return evolve(requests, self._engine, self._run.encoder, self._forecaster, prefix)
@@ -356,3 +479,11 @@ class Recommender(BaseRecommender):
         codes = tuple(int(code) for code in self.table.codes[row])
         entry = self._entry(item_id)
         return Recommendation(item_id, rank, score, entry.label if entry else item_id, codes)
+
+
+def _open_histories(run: LoadedRun, histories: Any) -> Dataset | FrameHistories:
+    if isinstance(histories, Dataset):
+        return histories
+    if histories is None or isinstance(histories, str | Path):
+        return Dataset.load(run.histories if histories is None else histories)
+    return FrameHistories(histories)

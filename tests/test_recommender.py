@@ -16,7 +16,7 @@ from genrec.schema import Event, Item, Request
 
 @pytest.fixture(scope="module")
 def recommender(chain):
-    return Recommender.load(chain.sft, "cpu", num_beams=300)
+    return Recommender.from_pretrained(chain.sft, "cpu", num_beams=300)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def ids(found):
 
 EVENT = Event("u", "P001", 0)
 WRONG = {
-    "user_id": [["uma-054"], 12.5, True, b"uma-054", ("uma-054",)],
+    "users": [12.5, True, b"uma-054", {"uma-054": 1}, [1.5], [("uma-054",)]],
     "events": ["P001", 3, EVENT, ["P001"], [("P001", [0])], {"P001": 1}],
     "exclude": ["P001", [1.5], 3],
     "candidates": ["P001", [1.5], 3],
@@ -47,24 +47,26 @@ WRONG = {
     ("name", "value"), [(name, value) for name, values in WRONG.items() for value in values]
 )
 def test_an_argument_of_a_wrong_type_is_named(recommender, past, name, value):
-    arguments = {name: value} if name in ("user_id", "events") else {
-        "user_id": past.user_id, name: value
+    arguments = {name: value} if name in ("users", "events") else {
+        "users": past.user_id, name: value
     }  # fmt: skip
     with pytest.raises(TypeError, match=name) as told:
         recommender.recommend(**arguments)
     assert isinstance(told.value, DataError) and "parquet" not in str(told.value)
     with pytest.raises(WrongTypeError, match=name):
         recommender.explain("P001", **arguments)
-    if name in ("user_id", "events"):
+    if name in ("users", "events"):
+        with pytest.raises(WrongTypeError, match=name):
+            recommender.interests(**arguments)
+        name = name.replace("users", "user_id")
         for ask in (
-            recommender.interests,
             recommender.next_interests,
             recommender.evolution,
             recommender.history,
             recommender.prompt,
         ):
             with pytest.raises(WrongTypeError, match=name):
-                ask(**arguments)
+                ask(**{name: value})
 
 
 @pytest.mark.parametrize("k", [True, 3.0, "3", None, [3]])
@@ -155,7 +157,7 @@ def test_what_users_hold_prints_in_one_line_and_can_be_pickled(recommender, past
 
 
 def test_retired_items_come_no_more_until_they_are_added_again(chain, past):
-    recommender = Recommender.load(chain.sft, "cpu", num_beams=300)
+    recommender = Recommender.from_pretrained(chain.sft, "cpu", num_beams=300)
     gone = [past.events[0].item_id, recommender.recommend(past.user_id, k=1)[0].item_id]
     items = [recommender.item(item_id) for item_id in gone]
     size = len(recommender.table)

@@ -2,28 +2,51 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import sys
 from collections.abc import Callable
+from typing import Annotated
 
 import typer
 
-from genrec.cli import ask, build, graph, report, what_if
+from genrec.cli import ask, build, graph, report, settings, start, what_if
 from genrec.errors import GenrecError
 from genrec.progress import console, error_line
 
 app = typer.Typer(
     help="An LLM-native generative recommender: event streams in, items and interests out.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 COMMANDS: tuple[Callable[..., None], ...] = (
     *(build.toy, build.inspect, build.prepare, build.index, build.base, build.merge),
     *(ask.recommend, what_if.explain, ask.interests, ask.prompt, ask.evaluate, ask.baseline),
-    *(ask.demo, graph.graph, report.compare, report.lint_report),
+    *(ask.demo, graph.graph, report.compare, report.lint_report, start.serve, settings.config),
 )
 for command in COMMANDS:
     app.command()(command)
+# What `train` does not know goes on to accelerate and to the entry point.
+app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(
+    start.train
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"genrec {importlib.metadata.version('genrec')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", is_eager=True, callback=_print_version
+        ),
+    ] = False,
+) -> None:
+    """An LLM-native generative recommender: event streams in, items and interests out."""
 
 
 def main() -> None:

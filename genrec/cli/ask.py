@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from genrec.arguments import to_seconds
-from genrec.cli import show, what_if, zero_shot
+from genrec.cli import batch, show, what_if, zero_shot
 from genrec.errors import ConfigError
 from genrec.evaluate.harness import AskAt
 from genrec.interests.profile.interests import MIN_EVIDENCE
@@ -25,8 +25,13 @@ if TYPE_CHECKING:
 TOP = 5
 """Interests that are expected next, as many as are said."""
 
-Run = Annotated[Path, typer.Option(help="A run: base, pretrain, sft or merged.")]
-RunIfAny = Annotated[Path | None, typer.Option(help="A run: base, pretrain, sft or merged.")]
+_RUN_HELP = "A run, or a model: folder, or name on the Hugging Face Hub."
+Run = Annotated[Path, typer.Option(help=_RUN_HELP)]
+RunIfAny = Annotated[Path | None, typer.Option(help=_RUN_HELP)]
+HistoriesFrom = Annotated[
+    Path | None,
+    typer.Option("--histories", help="Prepared data to know users from; default: the run's."),
+]
 Catalogue = Annotated[
     Path | None,
     typer.Option(help="Prepared data of another catalogue to use the run on, through text."),
@@ -52,7 +57,7 @@ SaveTo = Annotated[
 
 
 class HeadSettings(NamedTuple):
-    """Settings of the SASRec head, None: as in training; see ``Recommender.load``."""
+    """Settings of the SASRec head, None: as in training; see ``Recommender.from_pretrained``."""
 
     sasrec_weight: float | None = None
     new_item_boost: float | None = None
@@ -63,7 +68,7 @@ AS_TRAINED = HeadSettings()
 
 @zero_shot.with_options
 def recommend(
-    user: User,
+    user: Annotated[str | None, typer.Option(help="User ID in the prepared data.")] = None,
     run: RunIfAny = None,
     k: Annotated[int, typer.Option("-k", help="How many items.")] = 10,
     exclude: Annotated[list[str] | None, typer.Option(help="Item ID never to return.")] = None,
@@ -82,12 +87,31 @@ def recommend(
     device: Device = None,
     as_json: AsJson = False,
     catalogue: Catalogue = None,
+    histories: HistoriesFrom = None,
+    users: batch.Users = None,
+    out: batch.Out = None,
+    ray: batch.OnRay = None,
+    ray_address: batch.RayAddress = None,
+    vllm: batch.Vllm = None,
+    shard_users: batch.ShardUsers = 1024,
     options: zero_shot.ZeroShotOptions = zero_shot.NOT_ASKED,
 ) -> None:
-    """Recommend items to a user, as things are or as they might be."""
+    """Recommend items to a user, as things are or as they might be; or to many, into a file."""
+    if (user is None) == (users is None):
+        raise ConfigError("give one user (--user ID), or many (--users all, or a file of IDs)")
+    if users is not None:
+        asked = (exclude, candidates, at, event_type, as_of, without, boost, dampen, catalogue)
+        if any(each is not None for each in asked) or options.zero_shot or as_json:
+            raise ConfigError("--users goes with --histories, -k, --filter-seen and --num-beams")
+        batch.recommend_many(
+            *(run, users, out, histories, k, filter_seen, num_beams, device, vllm),
+            *(ray, ray_address, shard_users),
+        )
+        return
+    assert user is not None
     supposed = what_if.read(as_of, without, boost, dampen)
     head = HeadSettings(new_item_boost=new_item_boost)
-    recommender = _load_recommender(run, options, device, num_beams, catalogue, head)
+    recommender = _load_recommender(run, options, device, num_beams, catalogue, head, histories)
     found = recommender.recommend(
         user,
         k=k,
@@ -119,10 +143,11 @@ def interests(
     device: Device = None,
     as_json: AsJson = False,
     catalogue: Catalogue = None,
+    histories: HistoriesFrom = None,
     options: zero_shot.ZeroShotOptions = zero_shot.NOT_ASKED,
 ) -> None:
     """Say what a user cares about, in words that their events support, and how it moves."""
-    recommender = _load_recommender(run, options, device, catalogue=catalogue)
+    recommender = _load_recommender(run, options, device, catalogue=catalogue, histories=histories)
     history = recommender.history(user)
     if at is not None:
         history = history.before(to_seconds(at, "--at"))
@@ -155,9 +180,12 @@ def prompt(
     user: User,
     at: what_if.At = None,
     event_type: Annotated[str | None, typer.Option(help="Kind of act to predict.")] = None,
+    histories: HistoriesFrom = None,
 ) -> None:
     """Print exactly what the model reads, and how many tokens that is."""
-    text, tokens = _load_run(run, "cpu").prompt(user, at=at, event_type=event_type)
+    text, tokens = _load_run(run, "cpu", histories=histories).prompt(
+        user, at=at, event_type=event_type
+    )
     typer.echo(text)
     console.print(f"{tokens} tokens")
 
@@ -179,6 +207,7 @@ def evaluate(
     device: Device = None,
     as_json: AsJson = False,
     catalogue: Catalogue = None,
+    histories: HistoriesFrom = None,
     options: zero_shot.ZeroShotOptions = zero_shot.NOT_ASKED,
 ) -> None:
     """Rank the whole catalogue for held-out events, beside the cheap baselines.
@@ -189,7 +218,7 @@ def evaluate(
     from genrec.evaluate import compare, save_evaluation
 
     head = HeadSettings(sasrec_weight, new_item_boost)
-    recommender = _load_recommender(run, options, device, num_beams, catalogue, head)
+    recommender = _load_recommender(run, options, device, num_beams, catalogue, head, histories)
     rankers: list[Ranker] = [recommender]
     if options.zero_shot and run is not None:
         rankers.append(zero_shot.on_same_data(_load_run(run, device, num_beams), recommender))
@@ -244,12 +273,16 @@ def baseline(
         show.output.print(report.tables())
 
 
-def demo(run: Run, user: Annotated[str | None, typer.Option(help="Whom to show.")] = None) -> None:
+def demo(
+    run: Run,
+    user: Annotated[str | None, typer.Option(help="Whom to show.")] = None,
+    histories: HistoriesFrom = None,
+) -> None:
     """Show one user's story: timeline, recommendations, interests, and how good the model is."""
     from genrec.baselines import fit_baselines
     from genrec.evaluate import compare
 
-    recommender = _load_run(run, None)
+    recommender = _load_run(run, None, histories=histories)
     user = user or show.pick_user(recommender.data)
     show.output.print(show.timeline(recommender.data, user))
     show.output.print(show.recommendations(recommender.recommend(user, k=10), user))
@@ -286,12 +319,13 @@ def _load_recommender(
     num_beams: int = 50,
     catalogue: Path | None = None,
     head: HeadSettings = AS_TRAINED,
+    histories: Path | None = None,
 ) -> Recommender | ZeroShotRecommender:
     if options.zero_shot:
         return zero_shot.load(options, device)
     if run is None:
         raise ConfigError("give a run (--run DIR), or ask a stock model with --zero-shot")
-    recommender = _load_run(run, device, num_beams, head)
+    recommender = _load_run(run, device, num_beams, head, histories)
     if catalogue is not None:
         recommender = recommender.with_catalogue(catalogue)
     return recommender
@@ -302,7 +336,10 @@ def _load_run(
     device: str | None,
     num_beams: int = 50,
     head: HeadSettings = AS_TRAINED,
+    histories: Path | None = None,
 ) -> Recommender:
     from genrec.recommender import Recommender
 
-    return Recommender.load(run, device, num_beams, **head._asdict())
+    return Recommender.from_pretrained(
+        run, device, num_beams, histories=histories, **head._asdict()
+    )

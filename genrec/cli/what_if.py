@@ -87,7 +87,9 @@ def _read_strength(option: str) -> tuple[str, float]:
 
 
 def explain(
-    run: Annotated[Path, typer.Option(help="A run: base, pretrain, sft or merged.")],
+    run: Annotated[
+        Path, typer.Option(help="A run, or a model: folder, or name on the Hugging Face Hub.")
+    ],
     user: Annotated[str, typer.Option(help="User ID in the prepared data.")],
     item: Annotated[str, typer.Option(help="Item ID: a recommended one, or any other.")],
     at: At = None,
@@ -99,6 +101,9 @@ def explain(
     catalogue: Annotated[
         Path | None, typer.Option(help="Prepared data of another catalogue to use the run on.")
     ] = None,
+    histories: Annotated[
+        Path | None, typer.Option(help="Prepared data to know users from; default: the run's.")
+    ] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -106,7 +111,7 @@ def explain(
     from genrec.recommender import Recommender
 
     what_if = read(as_of, without, boost, dampen)
-    recommender = Recommender.load(run, device)
+    recommender = Recommender.from_pretrained(run, device, histories=histories)
     if catalogue is not None:
         recommender = recommender.with_catalogue(catalogue)
     found = recommender.explain(item, user, at=at, event_type=event_type, **what_if)

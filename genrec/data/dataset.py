@@ -41,6 +41,8 @@ EVENTS_FILE = "events.parquet"
 ITEMS_FILE = "items.parquet"
 REJECTS_FILE = "rejects.jsonl.gz"
 REPORT_FILE = "report.json"
+CATALOGUE_ONLY = "catalogue_only"
+"""Setting of a data set without events: the catalogue that ``save_pretrained`` writes."""
 KIND = "data"
 
 Protocol = Literal["leave-one-out", "global-time"]
@@ -90,10 +92,16 @@ class Dataset(ShortRepr):
         """
         path = Path(path)
         manifest = read_manifest(path, KIND)
-        for name in (EVENTS_FILE, ITEMS_FILE):
+        dataset = cls(path, manifest)
+        for name in (EVENTS_FILE, ITEMS_FILE) if dataset.has_events else (ITEMS_FILE,):
             if not (path / name).is_file():
                 raise ArtifactError(f"{path} has lost its {name}; prepare it again")
-        return cls(path, manifest)
+        return dataset
+
+    @property
+    def has_events(self) -> bool:
+        """Whether it holds events; the catalogue of a model that was moved holds none."""
+        return not self.manifest.config.get(CATALOGUE_ONLY, False)
 
     @property
     def protocol(self) -> Protocol:
@@ -139,6 +147,7 @@ class Dataset(ShortRepr):
             DataError: Nobody has this ID.
         """
         user = check_id(user_id, "user_id")
+        self.check_events()
         columns = ", ".join([*EVENT_COLUMNS, SPLIT])
         query = (
             f"SELECT {columns} FROM read_parquet(?) WHERE {USER_ID} = ? ORDER BY file_row_number"
@@ -203,6 +212,18 @@ class Dataset(ShortRepr):
         indices: np.ndarray = index[encoded.indices.to_numpy()].astype(np.int64)
         return indices
 
+    def check_events(self) -> None:
+        """Check that there are events to read.
+
+        Raises:
+            DataError: It is a model's catalogue, without anybody's events.
+        """
+        if not self.has_events:
+            raise DataError(
+                f"{self.path} is a model's catalogue and holds nobody's events; give prepared "
+                "data as `histories` (command line: --histories), or the events themselves"
+            )
+
     def _users(self) -> Iterator[tuple[str, list[tuple[Event, Split]]]]:
         """Yield each user's events with their splits; the file is grouped by user."""
         for user_id, rows in itertools.groupby(self._rows(), key=lambda row: row[0].user_id):
@@ -215,6 +236,8 @@ class Dataset(ShortRepr):
             yield from zip(map(Event, *values), splits, strict=True)
 
     def _open(self, name: str) -> pq.ParquetFile:
+        if name == EVENTS_FILE:
+            self.check_events()
         try:
             return pq.ParquetFile(self.path / name)
         except (OSError, ValueError) as error:

@@ -54,7 +54,7 @@ _EVENT_SCHEMA = pa.schema(
         SPLIT: pa.string(),
     }
 )
-_ITEM_SCHEMA = pa.schema(
+ITEM_SCHEMA = pa.schema(
     {
         ITEM_ID: pa.string(),
         TITLE: pa.string(),
@@ -151,7 +151,7 @@ def write_files(
     _write_parquet(connection.sql(_EVENTS), _EVENT_SCHEMA, directory / EVENTS_FILE)
     every_item = {"every_item": staging.config.min_item_events == 0}
     catalogue = connection.sql(_ITEMS, params=every_item)
-    items = _write_parquet(catalogue, _ITEM_SCHEMA, directory / ITEMS_FILE)
+    items = _write_parquet(catalogue, ITEM_SCHEMA, directory / ITEMS_FILE)
     connection.execute(_REJECTS, {"path": str(directory / REJECTS_FILE)})
     report = _build_report(staging, items, starts, readings)
     text = json.dumps(asdict(report), indent=2, ensure_ascii=False)

@@ -39,7 +39,9 @@ class LoadedRun:
         encoder: Histories to prompts, holding table and tokenizer.
         vocabulary: Codes to token IDs.
         base_config: Of the base under the run.
-        data: Path of the prepared data the run was trained on.
+        data: Path of the prepared data that holds the catalogue.
+        histories: Path of the prepared data the run was trained on; another one than ``data``
+            where a model was fine-tuned on new events.
         sasrec_head: The SASRec head that goes with the base; None where it has none.
     """
 
@@ -49,6 +51,7 @@ class LoadedRun:
     vocabulary: SidVocabulary
     base_config: BaseConfig
     data: Path
+    histories: Path
     sasrec_head: SasRecHead | None = None
 
     @property
@@ -99,6 +102,7 @@ def describe_run(path: Path, model: Any = None) -> LoadedRun:
         tokenizer = AutoTokenizer.from_pretrained(base)
     except (OSError, ValueError) as error:
         raise damaged(base, error) from None
+    data = find_parent(index, "data")
     return LoadedRun(
         path=path,
         model=model,
@@ -115,6 +119,7 @@ def describe_run(path: Path, model: Any = None) -> LoadedRun:
         vocabulary=SidVocabulary.from_tokenizer(tokenizer, table),
         base_config=config,
         data=data,
+        histories=_trained_on(path) or data,
         sasrec_head=load_sasrec_head(base),
     )
 
@@ -127,6 +132,12 @@ def _base_config(base: Path) -> BaseConfig:
             "these back, or make the base again and train it"
         )
     return BaseConfig.model_validate(settings)
+
+
+def _trained_on(path: Path) -> Path | None:
+    """Return the data that a run was trained on where it is not that of its table."""
+    recorded = read_manifest(path).parents.get("data", {})
+    return find_parent(path, "data") if "path" in recorded else None
 
 
 def load_model(base: Path, **options: Any) -> Any:

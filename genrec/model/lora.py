@@ -64,11 +64,15 @@ def load_quantized(base: Path) -> LoadedRun:
 
 
 def save_adapter(
-    directory: Path, out: Path, model: PeftModel, settings: dict[str, Any], base: Path
+    directory: Path,
+    out: Path,
+    model: PeftModel,
+    settings: dict[str, Any],
+    parents: dict[str, Path],
 ) -> None:
-    """Write an adapter with its manifest into a scratch directory."""
+    """Write an adapter with its manifest into a scratch directory; one parent is its "base"."""
     model.save_pretrained(str(directory))
-    write_manifest(directory, out, "sft", settings, ADAPTER_FILES, {"base": base})
+    write_manifest(directory, out, "sft", settings, ADAPTER_FILES, parents)
 
 
 def check_adapter(path: Path, base: Path) -> Manifest:

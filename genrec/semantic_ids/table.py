@@ -7,7 +7,6 @@ stage records it and refuses another table. Imports without torch and without sc
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,6 +14,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
 
 from genrec.artifacts import hash_files, read_manifest, write_aside, write_manifest
 from genrec.errors import ArtifactError, DataError
@@ -23,13 +24,13 @@ from genrec.semantic_ids.vectors import ItemEncoder
 
 KIND = "index"
 ITEM_IDS_FILE = "item_ids.json"
-CODES_FILE = "codes.npy"
-CENTROIDS_FILE = "centroids.npy"
+CODES_FILE = "codes.safetensors"
+CODEBOOK_FILE = "codebook.safetensors"
 NAMES_FILE = "names.json"
-SEEN_FILE = "seen_in_training.npy"
-TEXT_VECTORS_FILE = "text_vectors.npy"
 VECTORS_FILE = "vectors.npy"
 CONTENT_FILES = [ITEM_IDS_FILE, CODES_FILE]
+OLD_CONTENT_FILES = [ITEM_IDS_FILE, "codes.npy"]
+"""Of format version 3."""
 
 
 class NamedCodes(Protocol):
@@ -143,15 +144,17 @@ class SemanticIdTable(ShortRepr):
         """Write the table's files, all but the manifest, into a directory."""
         item_ids = json.dumps(self.item_ids, ensure_ascii=False)
         (directory / ITEM_IDS_FILE).write_text(item_ids + "\n", encoding="utf-8")
-        np.save(directory / CODES_FILE, self.codes.astype(np.int32))
-        np.save(directory / CENTROIDS_FILE, self.centroids.astype(np.float32))
+        codes = np.ascontiguousarray(self.codes, dtype=np.int32)
+        save_file({"codes": codes}, directory / CODES_FILE)
+        codebook = {"centroids": np.ascontiguousarray(self.centroids, dtype=np.float32)}
+        if self.seen_in_training is not None:
+            codebook["seen_in_training"] = np.ascontiguousarray(self.seen_in_training)
+        if self.text_vectors is not None:
+            codebook["text_vectors"] = np.ascontiguousarray(self.text_vectors)
+        save_file(codebook, directory / CODEBOOK_FILE)
         named = {".".join(map(str, prefix)): name for prefix, name in self.names.items()}
         names = json.dumps(named, ensure_ascii=False, indent=0)
         (directory / NAMES_FILE).write_text(names + "\n", encoding="utf-8")
-        if self.seen_in_training is not None:
-            np.save(directory / SEEN_FILE, self.seen_in_training)
-        if self.text_vectors is not None:
-            np.save(directory / TEXT_VECTORS_FILE, self.text_vectors)
         if self.encoder is not None:
             self.encoder.save(directory)
 
@@ -183,11 +186,12 @@ class SemanticIdTable(ShortRepr):
         path = Path(path)
         manifest = read_manifest(path, KIND)
         try:
-            if hash_files([path / name for name in CONTENT_FILES]) != manifest.content_hash:
+            content = CONTENT_FILES if (path / CODES_FILE).exists() else OLD_CONTENT_FILES
+            if hash_files([path / name for name in content]) != manifest.content_hash:
                 raise ValueError("the codes are not those of its manifest")
             table = cls._read_files(path)
         except (
-            OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile,
+            OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError,
         ) as error:  # fmt: skip
             reason = str(error).strip().splitlines()[0] if str(error).strip() else "unreadable"
             raise ArtifactError(f"{path} is damaged ({reason}); run `genrec index` again") from None
@@ -196,8 +200,8 @@ class SemanticIdTable(ShortRepr):
     @classmethod
     def _read_files(cls, path: Path) -> SemanticIdTable:
         item_ids = json.loads((path / ITEM_IDS_FILE).read_text(encoding="utf-8"))
-        codes = np.load(path / CODES_FILE, allow_pickle=False)
-        centroids = np.load(path / CENTROIDS_FILE, allow_pickle=False)
+        codes, codebook = _read_arrays(path)
+        centroids = codebook["centroids"]
         named = json.loads((path / NAMES_FILE).read_text(encoding="utf-8"))
         if codes.ndim != 2 or centroids.ndim != 3:
             raise ValueError(f"codes of shape {codes.shape}, centroids of {centroids.shape}")
@@ -212,13 +216,19 @@ class SemanticIdTable(ShortRepr):
             centroids=centroids,
             names={tuple(map(int, key.split("."))): name for key, name in named.items()},
             encoder=ItemEncoder.load(path) if ItemEncoder.is_saved(path) else None,
-            seen_in_training=_load_array(path / SEEN_FILE),
-            text_vectors=_load_array(path / TEXT_VECTORS_FILE),
+            seen_in_training=codebook.get("seen_in_training"),
+            text_vectors=codebook.get("text_vectors"),
         )
 
 
-def _load_array(path: Path) -> np.ndarray | None:
-    return np.load(path, allow_pickle=False) if path.exists() else None
+def _read_arrays(path: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Return the codes, and centroids with what else goes with them."""
+    if (path / CODES_FILE).exists():
+        return load_file(path / CODES_FILE)["codes"], load_file(path / CODEBOOK_FILE)
+    names = ("centroids", "seen_in_training", "text_vectors")
+    names = tuple(name for name in names if (path / f"{name}.npy").exists())
+    codebook = {name: np.load(path / f"{name}.npy", allow_pickle=False) for name in names}
+    return np.load(path / OLD_CONTENT_FILES[1], allow_pickle=False), codebook
 
 
 def load_vectors(path: Path | str) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Items to the joined vectors that are quantised, by an encoder that is fitted once and frozen.
 
 Enters: items, and for the catalogue its behaviour vectors. Leaves: one vector an item, and the
-encoder as JSON and NumPy files: nothing is pickled, so loading one runs no code.
+encoder as JSON and safetensors: nothing is pickled, so loading one runs no code.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors.numpy import load_file, save_file
 
 from genrec.schema import Item
 from genrec.semantic_ids.config import TFIDF, IndexConfig
@@ -23,7 +24,7 @@ from genrec.semantic_ids.text import TfidfEncoder
 
 TEXT_PART, BEHAVIOUR_PART, IMAGE_PART = "text", "behaviour", "image"
 ENCODER_FILE = "encoder.json"
-ARRAYS_FILE = "encoder.npz"
+ARRAYS_FILE = "encoder.safetensors"
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,8 @@ class ItemEncoder:
             arrays["image.components"] = self.image.components
         text = json.dumps(settings, ensure_ascii=False)
         (directory / ENCODER_FILE).write_text(text + "\n", encoding="utf-8")
-        np.savez(directory / ARRAYS_FILE, **arrays)
+        contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+        save_file(contiguous, directory / ARRAYS_FILE)
 
     @staticmethod
     def is_saved(directory: Path) -> bool:
@@ -130,11 +132,15 @@ class ItemEncoder:
         """Read what ``save`` wrote; a language model is not loaded yet.
 
         Raises:
-            KeyError, ValueError, OSError, zipfile.BadZipFile: Damaged files.
+            KeyError, ValueError, OSError, SafetensorError: Damaged files.
         """
         settings = json.loads((directory / ENCODER_FILE).read_text(encoding="utf-8"))
-        with np.load(directory / ARRAYS_FILE, allow_pickle=False) as stored:
-            arrays = dict(stored)
+        file = directory / ARRAYS_FILE
+        if file.exists():
+            arrays = load_file(file)
+        else:  # format version 3
+            with np.load(file.with_suffix(".npz"), allow_pickle=False) as stored:
+                arrays = dict(stored)
         text: TfidfEncoder | HubEncoder | None = None
         if TFIDF in settings:
             text = TfidfEncoder(

@@ -32,23 +32,32 @@ def run(
 ) -> None:
     """Start the server. Settings are environment variables GENREC_*: see docs/serve.md."""
     if context.invoked_subcommand is None:
-        # Brings torch along, which the other commands do without.
-        from genrec.serving.http.app import create_app
+        start(run, host, port)
 
-        settings = read_settings(run=run, host=host, port=port)
-        configure_logging(settings.log_level)
-        sys.setswitchinterval(SWITCH_INTERVAL_S)
-        config = uvicorn.Config(
-            create_app(settings),
-            host=settings.host,
-            port=settings.port,
-            lifespan="off",
-            access_log=False,
-            log_config=None,
-            server_header=False,
-        )
-        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-            runner.run(_serve(uvicorn.Server(config)))
+
+def start(run: Path | None, host: str | None, port: int | None) -> None:
+    """Start the server; what is None is read from the environment.
+
+    Raises:
+        GenrecError: A setting, the run or the store cannot be used.
+    """
+    # Brings torch along, which the other commands do without.
+    from genrec.serving.http.app import create_app
+
+    settings = read_settings(run=run, host=host, port=port)
+    configure_logging(settings.log_level)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    config = uvicorn.Config(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+    )
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(_serve(uvicorn.Server(config)))
 
 
 @cli.command("migrate")

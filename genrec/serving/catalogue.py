@@ -20,7 +20,7 @@ class Catalogue:
         self._recommender = recommender
         self._store = store
         self._table_hash = table_hash
-        known = [item for item in recommender.data.items if recommender.knows(item.item_id)]
+        known = recommender.items
         self._items = known
         self._texts = pa.array(map(_searchable, known), pa.large_string())
         self._added: dict[str, Item] = {}

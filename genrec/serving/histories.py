@@ -81,8 +81,9 @@ class PreparedUsers:
         self._data = data
         ids: list[str] = []
         counts: list[int] = []
-        file = pq.ParquetFile(data.path / EVENTS_FILE)
-        for batch in file.iter_batches(columns=[USER_ID]):
+        # A model that was moved has a catalogue and nobody's events: users are those who post.
+        file = pq.ParquetFile(data.path / EVENTS_FILE) if data.has_events else None
+        for batch in file.iter_batches(columns=[USER_ID]) if file is not None else ():
             runs = pc.run_end_encode(batch.column(0))
             lengths = np.diff(runs.run_ends.to_numpy(), prepend=0).tolist()
             for user_id, length in zip(runs.values.to_pylist(), lengths, strict=True):

@@ -8,6 +8,7 @@ from genrec.artifacts import find_parent, read_manifest
 from genrec.config import load_config
 from genrec.errors import ConfigError
 from genrec.model.load import base_of
+from genrec.pretrained.hub import find_model
 from genrec.recommender import Recommender
 from genrec.schema import History, Request
 from genrec.serving.catalogue import Catalogue
@@ -60,8 +61,12 @@ def load_recommender(settings: Settings) -> AnyRecommender:
         EngineUnavailable: The server that runs the model does not answer.
     """
     if settings.zero_shot is None:
-        return Recommender.load(
-            settings.run, settings.device, settings.num_beams, vllm=settings.vllm
+        return Recommender.from_pretrained(
+            settings.run,
+            settings.device,
+            settings.num_beams,
+            vllm=settings.vllm,
+            histories=settings.histories,
         )
     if settings.zero_shot_data is None:
         raise ConfigError("GENREC_ZERO_SHOT needs prepared data: set GENREC_ZERO_SHOT_DATA")
@@ -89,7 +94,7 @@ def table_hash(settings: Settings) -> str:
         ArtifactError: An artifact is missing or another one.
     """
     if settings.zero_shot is None:
-        return read_manifest(find_parent(base_of(settings.run), "index")).content_hash
+        return read_manifest(find_parent(base_of(find_model(settings.run)), "index")).content_hash
     if settings.zero_shot_index is not None:
         return read_manifest(settings.zero_shot_index).content_hash
     assert settings.zero_shot_data is not None

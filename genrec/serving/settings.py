@@ -21,7 +21,10 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, extra="ignore")
 
-    run: Path = Field(Path("runs/demo/sft"), description="The trained run to serve.")
+    run: Path = Field(Path("runs/demo/sft"), description="The trained run or model to serve.")
+    histories: Path | None = Field(
+        None, description="Prepared data to know users from; unset: what the run was trained on."
+    )
     vllm: str | None = Field(
         None, description="URL of a vLLM server that runs the model; unset: torch in this process."
     )
@@ -111,7 +114,7 @@ class Settings(BaseSettings):
         return value
 
     @field_validator(
-        *("vllm", "device", "adapters_dir", "api_keys_file", "threads", "zero_shot"),
+        *("vllm", "device", "histories", "adapters_dir", "api_keys_file", "threads", "zero_shot"),
         *("zero_shot_data", "zero_shot_index", "zero_shot_model", "zero_shot_config"),
         mode="before",
     )

@@ -45,7 +45,11 @@ def _write(session: Session, sasrec_head: SasRecHead | None, forecaster: Forecas
     model = model.to(getattr(torch, session.run.base_config.dtype))
     settings = {**config.model_dump(mode="json"), "base_settings": base_settings(config.base)}
     with write_aside(out) as directory:
-        parents = {"index": find_parent(config.base, "index"), "base": config.base}
+        parents = {
+            "index": find_parent(config.base, "index"),
+            "base": config.base,
+            **session.data_parent,
+        }
         save_model(
             directory,
             out,

@@ -46,6 +46,12 @@ class Session:
     module: StreamLoss
     progress: Progress
 
+    @property
+    def data_parent(self) -> dict[str, Path]:
+        """The data as an artifact's parent, where it is not what the base's table was made of."""
+        same = self.config.data.resolve() == self.run.data.resolve()
+        return {} if same else {"data": self.config.data}
+
     def write_beside(self, directory: Path, forecaster: Forecaster | None) -> None:
         """Write what every run has beside its weights: forecaster, validation curve, logs."""
         if forecaster is not None:
@@ -85,7 +91,7 @@ def run_session(
         load: Loads the base.
 
     Raises:
-        ConfigError: The data is not what the base's table was built on.
+        ConfigError: The data has items that the base's table lacks.
     """
     workspace = Workspace(config)
     workspace.open()
@@ -97,8 +103,6 @@ def run_session(
             "--mixed_precision at 'no'"
         )
     run = load(config.base)
-    if run.data.resolve() != config.data.resolve():
-        raise ConfigError(f"{config.base} was built on {run.data}, not on {config.data}")
     row_tokens = config.row_tokens or run.base_config.context_tokens
     if row_tokens < run.base_config.context_tokens:
         raise ConfigError(
@@ -106,6 +110,12 @@ def run_session(
             f"{run.base_config.context_tokens} tokens"
         )
     data = Dataset.load(config.data)
+    data.check_events()
+    if unknown := [item_id for item_id in data.item_index if not run.table.knows(item_id)]:
+        raise ConfigError(
+            f"{config.data} has {len(unknown)} items that {config.base} has no semantic ID for, "
+            f"such as '{unknown[0]}'; train on the data it was built for or on events of its items"
+        )
     if accelerator.is_main_process and not workspace.corpus.exists():
         write_corpus(workspace.corpus, data, run.encoder, config.mixture, config.seed)
     accelerator.wait_for_everyone()

@@ -34,7 +34,8 @@ def _write(session: Session, forecaster: Forecaster | None) -> None:
     config, out = session.config, session.config.out
     with write_aside(out) as directory:
         settings = config.model_dump(mode="json")
-        save_adapter(directory, out, session.module.model, settings, config.base)
+        parents = {"base": config.base, **session.data_parent}
+        save_adapter(directory, out, session.module.model, settings, parents)
         session.write_beside(directory, forecaster)
     session.workspace.close()
 

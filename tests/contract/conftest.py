@@ -41,7 +41,9 @@ RANKERS: dict[str, Callable[[Dataset], Ranker]] = {
     "sasrec": lambda data: SasRec.fit(data, config=SasRecConfig(epochs=1, validation_users=0)),
     "oracle": lambda data: Oracle(data.path.parent / "raw"),
     # As many beams as there are items: the search is exact, whatever k is.
-    "genrec": lambda data: Recommender.load(data.path.parent / "sft", "cpu", len(data.items)),
+    "genrec": lambda data: Recommender.from_pretrained(
+        data.path.parent / "sft", "cpu", len(data.items)
+    ),
 }
 
 

@@ -22,7 +22,7 @@ def torch_engine(run, _):
 
 
 def vllm_engine(run, request):
-    """The same run in a real server, with its adapter as ``Recommender.load`` gives it one."""
+    """The same run in a real server, with its adapter as ``from_pretrained`` gives it one."""
     engine = VllmEngine(request.getfixturevalue("vllm_server").url, run, num_beams=20)
     engine.load_adapter(ADAPTER_NAME, run.path)
     engine.use_adapter(ADAPTER_NAME)

@@ -128,8 +128,8 @@ def test_an_adapter_and_a_merged_run_keep_the_view_of_their_base(chain, run):
 
 
 def test_a_weight_can_be_given_where_there_is_a_view(chain):
-    alone = Recommender.load(chain.pretrain, "cpu", sasrec_weight=0.0)
-    led = Recommender.load(chain.pretrain, "cpu", sasrec_weight=1.0)
+    alone = Recommender.from_pretrained(chain.pretrain, "cpu", sasrec_weight=0.0)
+    led = Recommender.from_pretrained(chain.pretrain, "cpu", sasrec_weight=1.0)
     history = list(Dataset.load(chain.data).histories("test"))[3]
     scores = [
         [item.score for item in each.recommend(events=history.events, k=5)] for each in (alone, led)
@@ -137,12 +137,12 @@ def test_a_weight_can_be_given_where_there_is_a_view(chain):
     assert scores[0] != scores[1]
     for weight in (-0.1, 1.1):
         with pytest.raises(ConfigError, match="give 0 to 1"):
-            Recommender.load(chain.pretrain, "cpu", sasrec_weight=weight)
+            Recommender.from_pretrained(chain.pretrain, "cpu", sasrec_weight=weight)
     with pytest.raises(ConfigError, match="SASRec head"):
-        Recommender.load(chain.base, "cpu", sasrec_weight=0.5)
+        Recommender.from_pretrained(chain.base, "cpu", sasrec_weight=0.5)
     with pytest.raises(ConfigError, match="a number"):
-        Recommender.load(chain.pretrain, "cpu", new_item_boost=float("nan"))
+        Recommender.from_pretrained(chain.pretrain, "cpu", new_item_boost=float("nan"))
     with pytest.raises(ConfigError, match="vLLM"):
-        Recommender.load(chain.pretrain, vllm="http://127.0.0.1:9", new_item_boost=1.0)
+        Recommender.from_pretrained(chain.pretrain, vllm="http://127.0.0.1:9", new_item_boost=1.0)
     with pytest.raises(ConfigError, match="vLLM"):
-        Recommender.load(chain.pretrain, vllm="http://127.0.0.1:9", sasrec_weight=0.5)
+        Recommender.from_pretrained(chain.pretrain, vllm="http://127.0.0.1:9", sasrec_weight=0.5)

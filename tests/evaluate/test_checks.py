@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from genrec.artifacts import MANIFEST, write_aside, write_manifest
 from genrec.baselines import ItemKNN, fit_baselines
@@ -348,7 +349,7 @@ def test_vectors_that_nobody_can_make_again_are_told(index, toy_data, tmp_path):
 
 
 def test_shared_ids_and_missing_items_are_refused(index, toy_data, tmp_path):
-    codes = np.load(index / CODES_FILE)
+    codes = load_file(index / CODES_FILE)["codes"]
     codes[1] = codes[0]
     spoilt = respell(index, tmp_path / "shared", toy_data, codes=codes)
     out = evaluate_toy(toy_data, tmp_path / "evaluation", spoilt)
@@ -357,7 +358,7 @@ def test_shared_ids_and_missing_items_are_refused(index, toy_data, tmp_path):
 
 def test_items_without_an_id_are_refused(index, toy_data, tmp_path):
     item_ids = json.loads((index / "item_ids.json").read_text())[:-5]
-    codes = np.load(index / CODES_FILE)[:-5]
+    codes = load_file(index / CODES_FILE)["codes"][:-5]
     spoilt = respell(index, tmp_path / "fewer", toy_data, codes=codes, item_ids=item_ids)
     out = evaluate_toy(toy_data, tmp_path / "evaluation", spoilt)
     assert refused(out) == {"whole-catalogue"}
@@ -367,7 +368,7 @@ def respell(index: Path, out: Path, data: Dataset, codes, item_ids=None) -> Path
     """Write an index with other codes, whole in itself."""
     with write_aside(out) as directory:
         shutil.copytree(index, directory, dirs_exist_ok=True)
-        np.save(directory / CODES_FILE, codes)
+        save_file({"codes": np.ascontiguousarray(codes)}, directory / CODES_FILE)
         if item_ids is not None:
             (directory / "item_ids.json").write_text(json.dumps(item_ids))
         config = json.loads((index / MANIFEST).read_text())["config"]

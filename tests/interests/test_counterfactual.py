@@ -23,7 +23,7 @@ TABLE = SemanticIdTable(list("abc"), CODES, 3, np.zeros((3, 3, 1), np.float32), 
 
 @pytest.fixture(scope="module")
 def recommender(chain):
-    return Recommender.load(chain.sft, "cpu", num_beams=300)
+    return Recommender.from_pretrained(chain.sft, "cpu", num_beams=300)
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from genrec.schema import Event, History, Request
 
 @pytest.fixture(scope="module")
 def recommender(chain):
-    return Recommender.load(chain.pretrain, "cpu")
+    return Recommender.from_pretrained(chain.pretrain, "cpu")
 
 
 @pytest.fixture(scope="module")

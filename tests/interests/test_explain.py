@@ -168,7 +168,7 @@ def test_an_item_that_the_filters_forbid_is_refused():
 
 @pytest.fixture(scope="module")
 def recommender(chain):
-    return Recommender.load(chain.sft, "cpu", num_beams=300)
+    return Recommender.from_pretrained(chain.sft, "cpu", num_beams=300)
 
 
 @pytest.fixture(scope="module")
@@ -252,7 +252,7 @@ def test_odd_histories_have_defined_answers(recommender):
 
 
 def test_an_item_nobody_has_met_can_be_explained(chain, histories):
-    recommender = Recommender.load(chain.sft, "cpu")
+    recommender = Recommender.from_pretrained(chain.sft, "cpu")
     recommender.add_items([Item("new", title="Kettle & Crane Tea Kettle of Glass")])
     found = recommender.explain("new", events=histories[0].events)
     assert math.isfinite(found.score) and found.title.endswith("of Glass")
@@ -298,7 +298,7 @@ def test_the_path_goes_over_an_event_of_the_users_own(items, item_id, path):
 
 
 def test_a_run_names_the_path(chain):
-    recommender = Recommender.load(chain.sft, "cpu")
+    recommender = Recommender.from_pretrained(chain.sft, "cpu")
     user = next(recommender.data.histories("test")).user_id
     paths = [
         (item, recommender.explain(item.item_id, user).path)

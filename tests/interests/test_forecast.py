@@ -115,7 +115,7 @@ def test_decay_by_hand():
 
 
 def test_a_run_brings_its_own(chain, tmp_path):
-    recommender = Recommender.load(chain.sft, "cpu")
+    recommender = Recommender.from_pretrained(chain.sft, "cpu")
     forecaster = Forecaster.of_run(chain.sft)
     user = next(recommender.data.histories("test")).user_id
     evolution = recommender.evolution(user)
@@ -126,6 +126,6 @@ def test_a_run_brings_its_own(chain, tmp_path):
     np.testing.assert_allclose(evolution.forecast, found)
     assert np.abs(evolution.forecast - evolution.expected[-1]).max() > 1e-3
     forecaster.save(tmp_path)
-    (tmp_path / "forecast.npz").write_bytes(b"no such thing")
+    (tmp_path / "forecast.safetensors").write_bytes(b"no such thing")
     with pytest.raises(ArtifactError, match="damaged"):
         Forecaster.of_run(tmp_path)

@@ -158,7 +158,10 @@ def test_what_the_tuned_model_says_holds(run, histories, engine):
 
 
 def test_emerging_interests_are_foreseen_to_go_on(chain, run, histories, engine):
-    recommender, forecaster = Recommender.load(chain.sft, "cpu"), Forecaster.of_run(chain.sft)
+    recommender, forecaster = (
+        Recommender.from_pretrained(chain.sft, "cpu"),
+        Forecaster.of_run(chain.sft),
+    )
     asked = [
         History(history.user_id, history.events[:place])
         for history in histories[:30]

@@ -21,7 +21,7 @@ def other(tmp_path_factory):
 
 
 def test_a_moved_run_answers_for_the_other_shop(chain, other):
-    own = Recommender.load(chain.sft, "cpu")
+    own = Recommender.from_pretrained(chain.sft, "cpu")
     recommender = own.with_catalogue(other)
     assert own.knows("P001")
     user = next(other.examples("test")).history

@@ -11,7 +11,7 @@ from genrec.schema import Event, Request
 
 @pytest.fixture
 def recommender(chain):
-    return Recommender.load(chain.pretrain, "cpu")
+    return Recommender.from_pretrained(chain.pretrain, "cpu")
 
 
 def test_the_twin_of_a_liked_item_is_recommended(recommender):

@@ -63,7 +63,7 @@ def test_the_index_knows_which_items_training_met(toy_data, toy_index):
 
 def test_equal_seeds_give_equal_tables(toy_data, toy_index, tmp_path):
     build(toy_data, tmp_path / "again", IndexConfig())
-    for name in [*CONTENT_FILES, "names.json", "vectors.npy", "encoder.npz", "report.json"]:
+    for name in [*CONTENT_FILES, "names.json", "vectors.npy", "encoder.safetensors", "report.json"]:
         assert (tmp_path / "again" / name).read_bytes() == (toy_index / name).read_bytes(), name
     build(toy_data, tmp_path / "other", IndexConfig(seed=1))
     other = SemanticIdTable.load(tmp_path / "other")

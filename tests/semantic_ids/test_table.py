@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from genrec.artifacts import read_manifest
 from genrec.errors import ArtifactError, DataError
@@ -61,7 +62,9 @@ def test_the_content_hash_is_of_items_and_codes_alone(tmp_path):
     assert len(set(hashes)) == 3
 
 
-@pytest.mark.parametrize("name", ["item_ids.json", "codes.npy", "centroids.npy", "names.json"])
+@pytest.mark.parametrize(
+    "name", ["item_ids.json", "codes.safetensors", "codebook.safetensors", "names.json"]
+)
 @pytest.mark.parametrize("damage", ["cut", "gone"])
 def test_a_damaged_table_is_refused(tmp_path, name, damage):
     table().save(tmp_path / "t")
@@ -76,7 +79,8 @@ def test_a_damaged_table_is_refused(tmp_path, name, damage):
 
 def test_a_changed_code_is_noticed(tmp_path):
     table().save(tmp_path / "t")
-    np.save(tmp_path / "t" / "codes.npy", table().codes[::-1])
+    turned = np.ascontiguousarray(table().codes[::-1])
+    save_file({"codes": turned}, tmp_path / "t" / "codes.safetensors")
     with pytest.raises(ArtifactError, match="damaged"):
         SemanticIdTable.load(tmp_path / "t")
 
@@ -90,7 +94,7 @@ def test_other_artifacts_are_refused(tmp_path, toy_data):
     manifest = json.loads((tmp_path / "t" / "manifest.json").read_text())
     manifest["format_version"] = 99
     (tmp_path / "t" / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(ArtifactError, match="format version 99"):
+    with pytest.raises(ArtifactError, match="format version 99.*newer genrec: upgrade"):
         SemanticIdTable.load(tmp_path / "t")
 
 

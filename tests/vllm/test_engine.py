@@ -75,8 +75,8 @@ def test_same_scores_of_given_items_under_filters_and_tilts(engine, torch_engine
 
 
 def test_an_explanation_is_the_same_from_both(vllm_server, chain):
-    here = Recommender.load(chain.sft, "cpu", num_beams=20)
-    there = Recommender.load(chain.sft, num_beams=20, vllm=vllm_server.url)
+    here = Recommender.from_pretrained(chain.sft, "cpu", num_beams=20)
+    there = Recommender.from_pretrained(chain.sft, num_beams=20, vllm=vllm_server.url)
     past = list(here.data.histories("test"))[1]
     item = here.recommend(past.user_id, k=1)[0].item_id
     mine, other = there.explain(item, past.user_id), here.explain(item, past.user_id)
@@ -108,8 +108,8 @@ def test_same_text_token_for_token(engine, torch_engine, run, chain):
 
 
 def test_a_recommender_with_a_url_recommends_the_same(vllm_server, chain):
-    here = Recommender.load(chain.sft, "cpu", num_beams=20)
-    there = Recommender.load(chain.sft, num_beams=20, vllm=vllm_server.url)
+    here = Recommender.from_pretrained(chain.sft, "cpu", num_beams=20)
+    there = Recommender.from_pretrained(chain.sft, num_beams=20, vllm=vllm_server.url)
     requests = [
         Request(history) for history in list(Dataset.load(chain.data).histories("test"))[:6]
     ]

@@ -33,6 +33,9 @@ def trace(path: Path) -> Lineage:
     while queue:
         child = queue.pop(0)
         for name, recorded in read_manifest(child).parents.items():
+            if "path" not in recorded:
+                missing.append(f"the {name} of {child} stayed behind when it was moved")
+                continue
             parent = Path(os.path.normpath(child / recorded["path"]))
             if name == "data":
                 lineage.data_hashes[str(child)] = recorded["content_hash"]

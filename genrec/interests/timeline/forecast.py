@@ -15,10 +15,12 @@ opinion pools as in Genest and Zidek 1986.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import log_softmax, softmax
 
@@ -27,7 +29,7 @@ from genrec.data.half_life import decay
 from genrec.errors import ArtifactError
 from genrec.model.load import base_of
 
-FORECAST_FILE = "forecast.npz"
+FORECAST_FILE = "forecast.safetensors"
 HALF_LIVES_EVENTS = (2.0, 8.0, 32.0)
 FLOOR = 1e-4
 """Share of everybody's interests in each opinion, so that none is ruled out."""
@@ -82,14 +84,9 @@ class Forecaster:
 
     def save(self, directory: Path) -> None:
         """Write into a run's folder."""
-        np.savez(
-            directory / FORECAST_FILE,
-            popularity=self.popularity,
-            follows=self.follows,
-            weights=self.weights,
-            turnover=self.turnover,
-            temperature=self.temperature,
-        )
+        numbers = asdict(self)
+        arrays = {name: np.ascontiguousarray(value) for name, value in numbers.items()}
+        save_file(arrays, directory / FORECAST_FILE)
 
     @classmethod
     def of_run(cls, run: Path) -> Forecaster | None:
@@ -102,19 +99,21 @@ class Forecaster:
             ArtifactError: It is damaged.
         """
         path = Path(run) / FORECAST_FILE
+        if (path.with_suffix(".npz")).exists():  # format version 3
+            path = path.with_suffix(".npz")
         if not path.exists():
             base = base_of(Path(run))
             return None if base == Path(run) else cls.of_run(base)
         try:
-            with np.load(path) as arrays:
-                return cls(
-                    arrays["popularity"],
-                    arrays["follows"],
-                    arrays["weights"],
-                    float(arrays["turnover"]),
-                    float(arrays["temperature"]),
-                )
-        except (OSError, ValueError, KeyError) as error:
+            arrays = load_file(path) if path.suffix == ".safetensors" else dict(np.load(path))
+            return cls(
+                arrays["popularity"],
+                arrays["follows"],
+                arrays["weights"],
+                arrays["turnover"].item(),
+                arrays["temperature"].item(),
+            )
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             raise ArtifactError(f"{path} is damaged ({error}); make the run again") from None
 
 

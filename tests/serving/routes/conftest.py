@@ -8,7 +8,7 @@ from tests.serving.conftest import STORES
 
 @pytest.fixture(scope="module")
 def library(chain):
-    return Recommender.load(chain.sft, "cpu")
+    return Recommender.from_pretrained(chain.sft, "cpu")
 
 
 @pytest.fixture(scope="module", params=STORES)

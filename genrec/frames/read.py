@@ -1,0 +1,197 @@
+"""From a user's data frame to histories and user IDs, with every fault told in one line.
+
+Enters: a pandas or Polars data frame or series, or an Arrow table. Leaves: nouns of ``schema``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import narwhals as nw
+
+from genrec.arguments import check_text, to_seconds, wrong_type
+from genrec.errors import DataError
+from genrec.schema import (
+    CATEGORIES,
+    EVENT_COLUMNS,
+    ITEM_COLUMNS,
+    ITEM_ID,
+    RATING,
+    TIMESTAMP,
+    USER_ID,
+    Event,
+    History,
+    Item,
+)
+
+SHOWN = 8
+"""Columns of the user's that an error lists at most."""
+
+
+def as_frame(value: Any) -> nw.DataFrame[Any] | None:
+    """Return a data frame behind one interface; None where it is none."""
+    found = nw.from_native(value, eager_only=True, pass_through=True)
+    return found if isinstance(found, nw.DataFrame) else None
+
+
+def as_series(value: Any) -> nw.Series[Any] | None:
+    """Return a series behind one interface; None where it is none."""
+    found = nw.from_native(value, series_only=True, pass_through=True)
+    return found if isinstance(found, nw.Series) else None
+
+
+def read_ids(values: Sequence[Any], name: str) -> list[str]:
+    """Return IDs as text; whole numbers become their digits.
+
+    Raises:
+        DataError: One is missing, or is neither text nor a whole number, or both kinds occur.
+    """
+    return [check_text(value, name) for value in _texts(list(values), name)]
+
+
+def read_histories(frame: nw.DataFrame[Any], name: str = "events") -> list[History]:
+    """Return the users of a frame of events in order of appearance, their events oldest first.
+
+    Events at the same moment keep the frame's order; equal rows count once.
+
+    Args:
+        frame: Columns of ``EVENT_COLUMNS``: ``user_id``, ``item_id`` and ``timestamp`` at least.
+            Times are datetimes, dates, ISO text or seconds since 1970.
+        name: Of the argument.
+
+    Raises:
+        DataError: A column is missing or unknown, or a value cannot be used; it names the row.
+    """
+    check_columns(frame, (USER_ID, ITEM_ID, TIMESTAMP), EVENT_COLUMNS, name)
+    columns = {column: frame[column].to_list() for column in frame.columns}
+    columns[USER_ID] = _texts(columns[USER_ID], f"{name}.{USER_ID}")
+    columns[ITEM_ID] = _texts(columns[ITEM_ID], f"{name}.{ITEM_ID}")
+    columns[TIMESTAMP] = [
+        to_seconds(value, f"{name}.{TIMESTAMP}[{row}]")
+        for row, value in enumerate(columns[TIMESTAMP])
+    ]
+    for column in set(columns) - {USER_ID, ITEM_ID, TIMESTAMP}:
+        read = _rating if column == RATING else _optional_text
+        columns[column] = [
+            read(value, f"{name}.{column}[{row}]") for row, value in enumerate(columns[column])
+        ]
+    by_user: dict[str, dict[Event, None]] = {}
+    for row in zip(*columns.values(), strict=True):
+        event = Event(**dict(zip(columns, row, strict=True)))
+        by_user.setdefault(event.user_id, {})[event] = None
+    return [
+        History(user_id, tuple(sorted(events, key=lambda event: event.timestamp)))
+        for user_id, events in by_user.items()
+    ]
+
+
+def read_items(frame: nw.DataFrame[Any], name: str = "items") -> list[Item]:
+    """Return the entries of a frame of items; unknown columns become lines of their text.
+
+    Raises:
+        DataError: No ``item_id``, an ID twice, or a value that cannot be used.
+    """
+    check_columns(frame, (ITEM_ID,), None, name)
+    columns = {column: frame[column].to_list() for column in frame.columns}
+    ids = _texts(columns.pop(ITEM_ID), f"{name}.{ITEM_ID}")
+    if len(set(ids)) < len(ids):
+        twice = next(item_id for n, item_id in enumerate(ids) if item_id in ids[:n])
+        raise DataError(f"{name}: item '{twice}' stands in several rows; give one row an item")
+    items = []
+    for row, item_id in enumerate(ids):
+        values = {column: cells[row] for column, cells in columns.items()}
+        known = {
+            column: _optional_text(values[column], f"{name}.{column}[{row}]")
+            for column in ITEM_COLUMNS
+            if column in values and column != CATEGORIES
+        }
+        others = {
+            column: _optional_text(str(value), column)
+            for column, value in values.items()
+            if column not in ITEM_COLUMNS and not _is_missing(value)
+        }
+        text = "\n".join(f"{column}: {value}" for column, value in others.items()) or None
+        categories = _categories(values.get(CATEGORIES), f"{name}.{CATEGORIES}[{row}]")
+        items.append(Item(item_id, categories=categories, text=text, **known))
+    return items
+
+
+def check_columns(
+    frame: nw.DataFrame[Any], required: Sequence[str], known: Sequence[str] | None, name: str
+) -> None:
+    """Check the columns of a frame.
+
+    Args:
+        frame: The user's.
+        required: Columns it must have.
+        known: Columns it may have; None: any.
+        name: Of the argument.
+
+    Raises:
+        DataError: One is missing or unknown.
+    """
+    found = [str(column) for column in frame.columns]
+    shown = ", ".join(found[:SHOWN]) + (", …" if len(found) > SHOWN else "")
+    if missing := [column for column in required if column not in found]:
+        raise DataError(
+            f"{name} has no column '{missing[0]}' (its columns: {shown or 'none'}); rename one, "
+            f"it needs {', '.join(required)}"
+        )
+    if unknown := [column for column in found if known is not None and column not in known]:
+        raise DataError(
+            f"{name} has a column '{unknown[0]}' that is not known; drop or rename it, columns "
+            f"are {', '.join(known or ())}"
+        )
+
+
+def _texts(values: list[Any], name: str) -> list[str]:
+    texts = []
+    for row, value in enumerate(values):
+        if _is_missing(value) or value == "":
+            raise DataError(f"{name}[{row}] is missing; drop the row or fill it in")
+        is_whole = hasattr(value, "__index__") and not isinstance(value, bool)
+        if not isinstance(value, str) and not is_whole:
+            raise wrong_type(value, f"{name}[{row}]", "text or a whole number")
+        if isinstance(value, str) != isinstance(values[0], str):
+            raise DataError(
+                f"{name} mixes text and numbers (row {row}: {value!r}); make all of them text"
+            )
+        texts.append(check_text(str(value), f"{name}[{row}]"))
+    return texts
+
+
+def _optional_text(value: Any, name: str) -> str | None:
+    if _is_missing(value):
+        return None
+    return check_text(value, name) or None
+
+
+def _rating(value: Any, name: str) -> float | None:
+    if _is_missing(value):
+        return None
+    if isinstance(value, bool | str) or not hasattr(value, "__float__"):
+        raise DataError(f"{name}={value!r} is no rating; give numbers")
+    return float(value)
+
+
+def _categories(value: Any, name: str) -> tuple[str, ...]:
+    if value is None or (not isinstance(value, str) and not hasattr(value, "__len__")):
+        if value is None or _is_missing(value):
+            return ()
+        raise DataError(f"{name}={value!r} are no categories; give a list of texts, or one text")
+    given = [value] if isinstance(value, str) else list(value)
+    return tuple(check_text(each, name) for each in given)
+
+
+def _is_missing(value: Any) -> bool:
+    """Tell whether a cell is empty: None, NaN, or pandas' NA and NaT."""
+    if value is None:
+        return True
+    if hasattr(value, "__len__") or hasattr(value, "__iter__"):
+        return False
+    different: Callable[[Any, Any], Any] = lambda left, right: left != right  # noqa: E731
+    try:
+        return bool(different(value, value))
+    except TypeError:  # pandas' NA has no truth value
+        return True

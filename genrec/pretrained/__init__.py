@@ -1,0 +1,1 @@
+"""A model as one folder: written, described, moved, uploaded and found again."""

@@ -1,0 +1,151 @@
+"""Frames of every kind as histories, and what is wrong with them in one line."""
+
+from datetime import UTC, date, datetime
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from genrec.errors import DataError
+from genrec.frames.answers import RECOMMENDATIONS
+from genrec.frames.read import read_histories, read_ids, read_items
+from genrec.frames.write import make_frame
+from genrec.schema import Event, History, Item
+
+KINDS = {
+    "pandas": pd.DataFrame,
+    "polars": lambda columns: pl.DataFrame(columns, strict=False),
+    "pyarrow": pa.table,
+}
+
+
+def histories(kind: str, columns: dict) -> list[History]:
+    return read_histories(nw.from_native(KINDS[kind](columns), eager_only=True))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "times",
+    [
+        [5, 3],
+        [5.9, 3.0],
+        ["1970-01-01T00:00:05", "1970-01-01T01:00:03+01:00"],
+        [datetime(1970, 1, 1, 0, 0, 5), datetime(1970, 1, 1, 0, 0, 3)],
+        [datetime(1970, 1, 1, 0, 0, 5, tzinfo=UTC), datetime(1970, 1, 1, 0, 0, 3, tzinfo=UTC)],
+    ],
+    ids=["seconds", "fractions", "text", "datetimes", "aware"],
+)
+def test_times_in_every_form_oldest_first(kind, times):
+    columns = {"user_id": ["u", "u"], "item_id": ["b", "a"], "timestamp": times}
+    assert histories(kind, columns) == [History("u", (Event("u", "a", 3), Event("u", "b", 5)))]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_column_and_empty_cells(kind):
+    columns = {
+        "user_id": [7, 8], "item_id": ["a", "b"], "timestamp": [date(1970, 1, 2)] * 2,
+        "event_type": ["view", None], "rating": [4.0, None], "title": [None, "Fine"],
+        "review": ["x", None],
+    }  # fmt: skip
+    first, second = histories(kind, columns)
+    assert first.events == (Event("7", "a", 86400, "view", 4.0, None, "x"),)
+    assert second.events == (Event("8", "b", 86400, None, None, "Fine", None),)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("uvw"), st.sampled_from("abc"), st.integers(0, 4)), max_size=30
+    )
+)
+def test_kinds_agree_and_equal_rows_count_once(rows):
+    columns = {
+        name: pa.array([row[n] for row in rows], kind)
+        for n, (name, kind) in enumerate(
+            [("user_id", pa.string()), ("item_id", pa.string()), ("timestamp", pa.int64())]
+        )
+    }
+    table = pa.table(columns)
+    frames = [table, table.to_pandas(), pl.from_arrow(table)]
+    found = [read_histories(nw.from_native(frame, eager_only=True)) for frame in frames]
+    assert found[0] == found[1] == found[2]
+    users = dict.fromkeys(row[0] for row in rows)
+    assert [history.user_id for history in found[0]] == list(users)
+    for history in found[0]:
+        times = [event.timestamp for event in history.events]
+        assert times == sorted(times)
+        assert {(event.user_id, event.item_id, event.timestamp) for event in history.events} == {
+            row for row in rows if row[0] == history.user_id
+        }
+        assert len(set(history.events)) == len(history.events)
+
+
+WRONG = {
+    "no column 'item_id' (its columns: user_id, item, timestamp)": {
+        "user_id": ["u"], "item": ["a"], "timestamp": [1],
+    },
+    "column 'colour' that is not known": {
+        "user_id": ["u"], "item_id": ["a"], "timestamp": [1], "colour": ["red"],
+    },
+    "events.user_id[1] is missing": {
+        "user_id": ["u", None], "item_id": ["a", "b"], "timestamp": [1, 2],
+    },
+    "events.item_id[0]=1.5 is of type float": {
+        "user_id": ["u"], "item_id": [1.5], "timestamp": [1],
+    },
+    "events.timestamp[1]='soon' is no time": {
+        "user_id": ["u", "u"], "item_id": ["a", "b"], "timestamp": ["2020-01-01", "soon"],
+    },
+    "events.rating[0]='good' is no rating": {
+        "user_id": ["u"], "item_id": ["a"], "timestamp": [1], "rating": ["good"],
+    },
+    "events.item_id[0] is missing": {"user_id": ["u"], "item_id": [""], "timestamp": [1]},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("message", WRONG)
+def test_what_is_wrong_is_one_clear_line(kind, message):
+    with pytest.raises(DataError) as told:
+        histories(kind, WRONG[message])
+    assert message in str(told.value) and "\n" not in str(told.value)
+
+
+def test_mixed_ids_are_told():
+    with pytest.raises(DataError, match="mixes text and numbers.*row 1"):
+        histories("pandas", {"user_id": ["u", 3], "item_id": ["a", "b"], "timestamp": [1, 2]})
+    with pytest.raises(DataError, match="missing"):
+        read_ids([pd.NA], "users")
+    with pytest.raises(DataError, match="missing"):
+        read_ids([float("nan")], "users")
+    assert read_ids([np.int64(3), 4], "users") == ["3", "4"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_items_keep_other_columns_as_text(kind):
+    columns = {
+        "item_id": ["a", "b"], "title": ["Tea", None], "categories": [["x", "y"], []],
+        "colour": ["green", None],
+    }  # fmt: skip
+    frame = nw.from_native(KINDS[kind](columns), eager_only=True)
+    assert read_items(frame) == [
+        Item("a", "Tea", categories=("x", "y"), text="colour: green"), Item("b"),
+    ]  # fmt: skip
+    with pytest.raises(DataError, match="item 'a' stands in several rows"):
+        read_items(nw.from_native(KINDS[kind]({"item_id": ["a", "a"]}), eager_only=True))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("rows", [0, 2])
+def test_answers_are_frames_of_the_kind(kind, rows):
+    columns = {"user_id": ["u"], "item_id": ["a"], "score": [-1.5], "rank": [1]}
+    columns = {name: values * rows for name, values in columns.items()}
+    frame = make_frame(columns, RECOMMENDATIONS, kind)
+    assert type(frame).__module__.split(".")[0] == kind
+    read = nw.from_native(frame, eager_only=True)
+    assert {name: read[name].to_list() for name in read.columns} == columns
+    assert read.schema["score"] == nw.Float64 and read.schema["rank"] == nw.Int64

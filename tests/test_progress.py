@@ -22,7 +22,7 @@ def test_a_line_every_so_often_with_speed_and_time_left(log):
     for _ in module.track(range(30), "training"):
         time.sleep(0.01)
     lines = log.getvalue().splitlines()
-    assert 2 <= len(lines) <= 8
+    assert 2 <= len(lines) < 30, "a line every so often, not one for each step"
     for line in lines:
         found = re.fullmatch(
             r"training · (\d+) of 30 · ([\d.]+) a second · 0:00:0\d gone · about 0:00:0\d left",

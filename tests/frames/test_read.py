@@ -8,7 +8,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genrec.errors import DataError
@@ -57,6 +57,7 @@ def test_every_column_and_empty_cells(kind):
     assert second.events == (Event("8", "b", 86400, None, None, "Fine", None),)
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from("uvw"), st.sampled_from("abc"), st.integers(0, 4)), max_size=30

@@ -53,7 +53,14 @@ class Optimizer(_Settings):
 
 
 class Lora(_Settings):
-    """The adapter: linear layers only, so that it runs on any engine that holds the base."""
+    """The adapter: linear layers only, so that it runs on any engine that holds the base.
+
+    Attributes:
+        rank: Of each pair of matrices.
+        alpha: Weight of the adapter, times ``rank``.
+        dropout: Before the adapter.
+        qlora: Whether the base is loaded in 4 bits.
+    """
 
     rank: int = Field(16, ge=1)
     alpha: int = Field(32, ge=1)

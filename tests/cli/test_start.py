@@ -7,6 +7,7 @@ import sys
 
 import pytest
 import yaml
+from pydantic import BaseModel
 
 from genrec.cli.settings import STAGES, describe, meanings_of
 from genrec.training.config import TrainConfig
@@ -18,7 +19,7 @@ def groups(kind):
     yield kind
     for field in kind.model_fields.values():
         default = field.get_default(call_default_factory=True)
-        if hasattr(default, "model_fields"):
+        if isinstance(default, BaseModel):
             yield from groups(type(default))
 
 

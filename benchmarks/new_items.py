@@ -182,7 +182,7 @@ def main() -> None:
     found: dict[str, dict[str, np.ndarray]] = {}
     boosts = [None, *(float(value) for value in arguments.boosts.split(",") if value)]
     for boost in boosts:
-        recommender = Recommender.load(trained, new_item_boost=boost)
+        recommender = Recommender.from_pretrained(trained, new_item_boost=boost)
         recommender.add_items(new)
         name = "genrec" if boost is None else f"genrec, boost {boost:g}"
         found[name] = {group: ranks_by(recommender, each) for group, each in asked.items()}

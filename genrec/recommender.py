@@ -90,13 +90,12 @@ class Recommender(BaseRecommender):
                 the model in this process.
             sasrec_weight: Weight of the SASRec head, 0 to 1: 0 uses the causal LM alone, 1 the head
                 alone; None: as chosen in training. In this process only.
-            histories: Whom to know: prepared data or their folder, or a data frame of events;
-                None: who the run was trained on, where that is at hand.
-            revision: Branch, tag or commit of a model on the Hub.
-
             new_item_boost: Nats that the head adds for items which training never met; higher shows
                 more of them, at the cost of the others; None: as learned in training. In this
                 process only.
+            histories: Whom to know: prepared data or their folder, or a data frame of events;
+                None: who the run was trained on, where that is at hand.
+            revision: Branch, tag or commit of a model on the Hub.
 
         Raises:
             ArtifactError: The run or one of its parents is missing, damaged or another one.

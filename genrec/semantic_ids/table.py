@@ -225,8 +225,8 @@ def _read_arrays(path: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Return the codes, and centroids with what else goes with them."""
     if (path / CODES_FILE).exists():
         return load_file(path / CODES_FILE)["codes"], load_file(path / CODEBOOK_FILE)
-    names = ("centroids", "seen_in_training", "text_vectors")
-    names = tuple(name for name in names if (path / f"{name}.npy").exists())
+    known = ("centroids", "seen_in_training", "text_vectors")
+    names = [name for name in known if (path / f"{name}.npy").exists()]
     codebook = {name: np.load(path / f"{name}.npy", allow_pickle=False) for name in names}
     return np.load(path / OLD_CONTENT_FILES[1], allow_pickle=False), codebook
 

@@ -177,7 +177,7 @@ def test_retired_items_come_no_more_until_they_are_added_again(chain, past):
 
 def test_words_behind_ids_are_those_of_the_catalogue_at_hand(chain):
     """Of a new item, of an item that came back with another title, and of another catalogue."""
-    recommender = Recommender.load(chain.base, "cpu")
+    recommender = Recommender.from_pretrained(chain.base, "cpu")
 
     def read(item_id):
         return recommender.prompt(events=[Event("n", item_id, 50)])[0]
@@ -193,7 +193,7 @@ def test_words_behind_ids_are_those_of_the_catalogue_at_hand(chain):
 
 def test_prompts_of_a_run_are_those_of_its_recommender(chain):
     """So what training validates, commands and servers read the same."""
-    run, recommender = load_run(chain.base), Recommender.load(chain.base, "cpu")
+    run, recommender = load_run(chain.base), Recommender.from_pretrained(chain.base, "cpu")
     for number, history in enumerate(recommender.data.histories("test")):
         tokens = run.encoder.prompts([Request(history)])[0]
         text = run.encoder.tokenizer.decode(tokens)

@@ -102,7 +102,6 @@ def describe_run(path: Path, model: Any = None) -> LoadedRun:
         tokenizer = AutoTokenizer.from_pretrained(base)
     except (OSError, ValueError) as error:
         raise damaged(base, error) from None
-    data = find_parent(index, "data")
     return LoadedRun(
         path=path,
         model=model,

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ROOMS = [
     ["schema", "errors"],
-    ["arguments", "progress", "artifacts", "config", "metrics", "batching"],
+    ["arguments", "progress", "artifacts", "config", "metrics", "batching", "installed_models"],
     ["events"],
     ["data"],
     ["decode"],

@@ -11,7 +11,7 @@ from typing import Any
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from genrec.errors import ConfigError
-from genrec.semantic_ids.installed_models import resolve
+from genrec.installed_models import resolve
 
 
 def load_pretrained(source: str, dtype: str, context_tokens: int = 0) -> tuple[Any, Any]:

@@ -16,10 +16,10 @@ import numpy as np
 
 from genrec.batching import batch_by_length
 from genrec.errors import ArtifactError, ConfigError
+from genrec.installed_models import resolve
 from genrec.progress import track
 from genrec.schema import Item
 from genrec.semantic_ids.config import TextConfig
-from genrec.semantic_ids.installed_models import resolve
 from genrec.semantic_ids.linear import Projection, normalize_rows
 
 # Encoded when fitting and again when loaded: the same name may hold other weights by then.

@@ -7,11 +7,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from genrec.data import Dataset
 from genrec.errors import ConfigError
+from genrec.installed_models import INSTALLED, SMOLLM2, resolve
 from genrec.model.base import ALIGNED_ROWS, BaseConfig, make_base
 from genrec.model.load import load_run
 from genrec.model.pretrained import load_pretrained
 from genrec.model.vocabulary import new_rows
-from genrec.semantic_ids.installed_models import INSTALLED, SMOLLM2, resolve
 
 
 @pytest.fixture(scope="module")

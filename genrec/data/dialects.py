@@ -125,6 +125,9 @@ def _tell_quotes(base: Dialect, lines: list[str], config: ReadingConfig) -> Dial
     escapes: list[str | None] = [_none(config.escape)] if config.escape else [None]
     if not config.escape and any("\\" in line for line in lines):
         escapes.append("\\")
+        # Quotes that are escaped break no record either where fields are not quoted.
+        if any('\\"' in line for line in lines) and not any('""' in line for line in lines):
+            escapes.reverse()
     if config.quote:
         quotes: list[str | None] = [_none(config.quote)]
     else:

@@ -194,6 +194,22 @@ def test_parts_folders_globs_and_several_gzip_members(desk):
     assert all_events(desk.prepare([first, second])[0]) == TWO
 
 
+@pytest.mark.parametrize(
+    ("field", "review"),
+    [
+        ('say \\"wow\\"', 'say "wow"'),
+        ('"say \\"wow\\", he"', 'say "wow", he'),
+        ('"say ""wow"", he"', 'say "wow", he'),
+        ('"in C:\\tea\\"', "in C:\\tea\\"),
+    ],
+)
+def test_quotes_in_a_text_are_read_as_they_were_written(desk, field, review):
+    header = "user_id,item_id,timestamp,review\n"
+    path = desk.write("quotes.csv", f"{header}a,x,1600000000,{field}\na,y,1600000100,fine\n")
+    assert [event.review for event in all_events(desk.prepare(path)[0])] == [review, "fine"]
+    assert [event.review for event in through_command(desk, path)[0]] == [review, "fine"]
+
+
 @pytest.mark.parametrize("packed", ["gz", "bz2", "xz", "zst"])
 def test_compressions(desk, packed):
     import lzma

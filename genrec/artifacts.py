@@ -24,7 +24,6 @@ from genrec.errors import ArtifactError
 
 MANIFEST = "manifest.json"
 FORMAT_VERSION = 4
-READABLE_VERSIONS = (3, FORMAT_VERSION)
 """Version 3 differs by NumPy files where safetensors are now."""
 RECORDED_LIBRARIES = ("genrec", "torch", "transformers", "peft", "accelerate", "numpy", "duckdb")
 
@@ -169,7 +168,7 @@ def read_manifest(path: Path, kind: str | tuple[str, ...] | None = None) -> Mani
         raise ArtifactError(f"{path} is a file; a genrec artifact is a directory") from None
     except (ValueError, TypeError) as error:
         raise ArtifactError(f"{path / MANIFEST} is damaged ({error}); make it again") from None
-    if manifest.format_version not in READABLE_VERSIONS:
+    if manifest.format_version != FORMAT_VERSION:
         newer = manifest.format_version > FORMAT_VERSION
         remedy = "it was made by a newer genrec: upgrade" if newer else "make it again"
         raise ArtifactError(

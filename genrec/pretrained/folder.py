@@ -3,7 +3,7 @@
 Enters: a loaded run and its catalogue. Leaves, of a full model:
 
     model.safetensors, config.json, tokenizer …   the causal LM, as Hugging Face writes it
-    sasrec_head/, forecast.safetensors            where the run has them
+    sasrec_head/, forecast/                       where the run has them
     index/                                        semantic IDs, names of codes, item encoder
     data/                                         the catalogue: titles and texts, nobody's events
     README.md, manifest.json

@@ -29,8 +29,6 @@ CODEBOOK_FILE = "codebook.safetensors"
 NAMES_FILE = "names.json"
 VECTORS_FILE = "vectors.npy"
 CONTENT_FILES = [ITEM_IDS_FILE, CODES_FILE]
-OLD_CONTENT_FILES = [ITEM_IDS_FILE, "codes.npy"]
-"""Of format version 3."""
 
 
 class NamedCodes(Protocol):
@@ -186,8 +184,7 @@ class SemanticIdTable(ShortRepr):
         path = Path(path)
         manifest = read_manifest(path, KIND)
         try:
-            content = CONTENT_FILES if (path / CODES_FILE).exists() else OLD_CONTENT_FILES
-            if hash_files([path / name for name in content]) != manifest.content_hash:
+            if hash_files([path / name for name in CONTENT_FILES]) != manifest.content_hash:
                 raise ValueError("the codes are not those of its manifest")
             table = cls._read_files(path)
         except (
@@ -200,7 +197,8 @@ class SemanticIdTable(ShortRepr):
     @classmethod
     def _read_files(cls, path: Path) -> SemanticIdTable:
         item_ids = json.loads((path / ITEM_IDS_FILE).read_text(encoding="utf-8"))
-        codes, codebook = _read_arrays(path)
+        codes = load_file(path / CODES_FILE)["codes"]
+        codebook = load_file(path / CODEBOOK_FILE)
         centroids = codebook["centroids"]
         named = json.loads((path / NAMES_FILE).read_text(encoding="utf-8"))
         if codes.ndim != 2 or centroids.ndim != 3:
@@ -219,16 +217,6 @@ class SemanticIdTable(ShortRepr):
             seen_in_training=codebook.get("seen_in_training"),
             text_vectors=codebook.get("text_vectors"),
         )
-
-
-def _read_arrays(path: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Return the codes, and centroids with what else goes with them."""
-    if (path / CODES_FILE).exists():
-        return load_file(path / CODES_FILE)["codes"], load_file(path / CODEBOOK_FILE)
-    known = ("centroids", "seen_in_training", "text_vectors")
-    names = [name for name in known if (path / f"{name}.npy").exists()]
-    codebook = {name: np.load(path / f"{name}.npy", allow_pickle=False) for name in names}
-    return np.load(path / OLD_CONTENT_FILES[1], allow_pickle=False), codebook
 
 
 def load_vectors(path: Path | str) -> np.ndarray:

@@ -135,12 +135,7 @@ class ItemEncoder:
             KeyError, ValueError, OSError, SafetensorError: Damaged files.
         """
         settings = json.loads((directory / ENCODER_FILE).read_text(encoding="utf-8"))
-        file = directory / ARRAYS_FILE
-        if file.exists():
-            arrays = load_file(file)
-        else:  # format version 3
-            with np.load(file.with_suffix(".npz"), allow_pickle=False) as stored:
-                arrays = dict(stored)
+        arrays = load_file(directory / ARRAYS_FILE)
         text: TfidfEncoder | HubEncoder | None = None
         if TFIDF in settings:
             text = TfidfEncoder(

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from genrec.errors import ArtifactError
 from genrec.interests.timeline.forecast import (
+    FORECAST_FILE,
     Forecaster,
     calibrate,
     decayed,
@@ -126,6 +127,6 @@ def test_a_run_brings_its_own(chain, tmp_path):
     np.testing.assert_allclose(evolution.forecast, found)
     assert np.abs(evolution.forecast - evolution.expected[-1]).max() > 1e-3
     forecaster.save(tmp_path)
-    (tmp_path / "forecast.safetensors").write_bytes(b"no such thing")
+    (tmp_path / FORECAST_FILE).write_bytes(b"no such thing")
     with pytest.raises(ArtifactError, match="damaged"):
         Forecaster.of_run(tmp_path)

@@ -174,7 +174,12 @@ def test_items_added_since_are_part_of_it(moved, tmp_path):
 FILES = [
     *("adapter_model.safetensors", "base/model.safetensors", "base/index/codes.safetensors"),
     *("base/index/codebook.safetensors", "base/index/encoder.safetensors", "base/config.json"),
-    *("base/data/items.parquet", "base/tokenizer.json", "forecast.safetensors", "manifest.json"),
+    *(
+        "base/data/items.parquet",
+        "base/tokenizer.json",
+        "forecast/model.safetensors",
+        "manifest.json",
+    ),
     *("base/sasrec_head/weights.safetensors", "base/index/item_ids.json"),
 ]
 

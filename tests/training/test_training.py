@@ -100,6 +100,15 @@ def test_two_processes_reach_what_one_reaches(chain, undropped, tmp_path):
     assert_same(weights(undropped), weights(out), rtol=1e-3, atol=1e-4)
 
 
+def test_a_run_has_one_file_of_weights_in_its_folder(chain):
+    """vLLM would take any other beside it for a part of the model."""
+    for run in (chain.base, chain.pretrain):
+        files = [
+            path.name for path in run.iterdir() if path.suffix in {".safetensors", ".bin", ".pt"}
+        ]
+        assert files == ["model.safetensors"]
+
+
 def test_the_best_epoch_is_kept_and_the_curve_written(whole):
     training = json.loads((whole / "training.json").read_text())
     assert training["best_ndcg@10"] == max(entry["ndcg@10"] for entry in training["curve"])

@@ -29,7 +29,8 @@ from genrec.data.half_life import decay
 from genrec.errors import ArtifactError
 from genrec.model.load import base_of
 
-FORECAST_FILE = "forecast.safetensors"
+# In a folder of its own: vLLM takes every file of weights beside a model's for the model's.
+FORECAST_FILE = "forecast/model.safetensors"
 HALF_LIVES_EVENTS = (2.0, 8.0, 32.0)
 FLOOR = 1e-4
 """Share of everybody's interests in each opinion, so that none is ruled out."""
@@ -86,6 +87,7 @@ class Forecaster:
         """Write into a run's folder."""
         numbers = asdict(self)
         arrays = {name: np.ascontiguousarray(value) for name, value in numbers.items()}
+        (directory / FORECAST_FILE).parent.mkdir(exist_ok=True)
         save_file(arrays, directory / FORECAST_FILE)
 
     @classmethod
@@ -99,13 +101,11 @@ class Forecaster:
             ArtifactError: It is damaged.
         """
         path = Path(run) / FORECAST_FILE
-        if (path.with_suffix(".npz")).exists():  # format version 3
-            path = path.with_suffix(".npz")
         if not path.exists():
             base = base_of(Path(run))
             return None if base == Path(run) else cls.of_run(base)
         try:
-            arrays = load_file(path) if path.suffix == ".safetensors" else dict(np.load(path))
+            arrays = load_file(path)
             return cls(
                 arrays["popularity"],
                 arrays["follows"],

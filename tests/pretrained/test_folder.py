@@ -180,7 +180,7 @@ FILES = [
         "forecast/model.safetensors",
         "manifest.json",
     ),
-    *("base/sasrec_head/weights.safetensors", "base/index/item_ids.json"),
+    *("base/sasrec_head/model.safetensors", "base/index/item_ids.json"),
 ]
 
 

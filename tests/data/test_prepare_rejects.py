@@ -200,7 +200,7 @@ def test_too_many_rejects_stop_the_run(desk):
         ("events.csv.gz", "", "is empty"),
         ("events.csv", HEADER, "no event is left"),
         ("events.csv", "\n\n", "first line must name the columns"),
-        ("events.csv", b"user\xff,item_id\n1,2\n", "first line must name the columns"),
+        ("events.csv", b"user\xff,item_id\n1,2\n", "are not UTF-8 and may be cp1252"),
         ("events.csv", "user,item_id,timestamp\nu,i,1\n", "no column 'user_id' (found: user,"),
         (
             "events.jsonl",

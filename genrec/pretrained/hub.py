@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 from pathlib import Path
 
-import httpx
 from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
 from genrec.errors import ArtifactError
+
+# The Hub's client runs on one of these, by its version.
+_TRANSPORTS = [name for name in ("httpx", "httpx2") if importlib.util.find_spec(name)]
+_UNREACHABLE: tuple[type[Exception], ...] = (
+    HfHubHTTPError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    OSError,
+    *(importlib.import_module(name).HTTPError for name in _TRANSPORTS),
+)
 
 
 def find_model(name: Path | str, revision: str | None = None) -> Path:
@@ -27,13 +38,7 @@ def find_model(name: Path | str, revision: str | None = None) -> Path:
         return Path(name)
     try:
         return Path(snapshot_download(text, revision=revision))
-    except (
-        HfHubHTTPError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-        OSError,
-        httpx.HTTPError,
-    ) as error:
+    except _UNREACHABLE as error:
         raise ArtifactError(
             f"'{text}' is no folder here, and the Hugging Face Hub does not give it "
             f"({_first_line(error)}); check the name, the network and HF_TOKEN"
@@ -53,7 +58,7 @@ def upload_folder(folder: Path, name: str, private: bool, token: str | None, mes
     try:
         hub.create_repo(name, private=private, exist_ok=True)
         done = hub.upload_folder(repo_id=name, folder_path=folder, commit_message=message)
-    except (HfHubHTTPError, HFValidationError, OSError, httpx.HTTPError) as error:
+    except _UNREACHABLE as error:
         raise ArtifactError(
             f"cannot upload to '{name}' ({_first_line(error)}); check the name, the network and "
             "HF_TOKEN (`hf auth login`)"

@@ -103,6 +103,9 @@ class TrainConfig(_Settings):
         gradient_checkpointing: Trade time for memory.
         checkpoint_steps: Steps between two checkpoints to resume from; 0: every epoch.
         trackers: As Accelerate knows them.
+        mixture: See ``Mixture``.
+        optimizer: See ``Optimizer``.
+        validation: See ``Validation``.
         sasrec: The SASRec head that goes with the base; null leaves it out; only read by pretrain.
         lora: The adapter.
     """

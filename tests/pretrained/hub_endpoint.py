@@ -32,7 +32,7 @@ class Hub:
             asked = await request.json()
             name = "/".join(filter(None, (asked.get("organization"), asked["name"])))
             self.repos.setdefault(name, {})
-            self.private[name] = asked.get("private", False)
+            self.private[name] = asked.get("private", False) or asked.get("visibility") == "private"
             return {"url": f"{self.url}/{name}", "name": name, "id": name}
 
         @app.get("/api/whoami-v2")

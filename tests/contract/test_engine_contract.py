@@ -156,12 +156,11 @@ def test_first_codes_are_the_first_level_of_the_items(engine, prompts, run):
 
 def test_codes_below_a_prefix_are_shares_of_its_items(engine, prompts, run):
     """Also where a prompt begins another, as the moments of a history do."""
-    moments = [
-        prompts[-1][: place + 1]
-        for place, token in enumerate(prompts[-1])
-        if token == run.encoder.opening
-    ]
-    everything = engine.items([ItemQuery(moments[2])], k=len(run.table.item_ids))[0]
+    opening = run.encoder.opening
+    longest = max(prompts, key=lambda prompt: list(prompt).count(opening))
+    moments = [longest[: place + 1] for place, token in enumerate(longest) if token == opening]
+    assert len(moments) > 1
+    everything = engine.items([ItemQuery(moments[-1])], k=len(run.table.item_ids))[0]
     codes, odds = run.table.codes[everything.rows], np.exp(everything.scores)
     first = int(codes[0, 0])
     for prefix in ((), (first,), (first, int(codes[0, 1]))):
@@ -169,7 +168,7 @@ def test_codes_below_a_prefix_are_shares_of_its_items(engine, prompts, run):
         summed = np.zeros(run.table.codebook_size)
         np.add.at(summed, codes[below, len(prefix)], odds[below] / odds[below].sum())
         together = engine.code_log_probs(moments, prefix)
-        np.testing.assert_allclose(np.exp(together[2]), summed, atol=1e-4)
+        np.testing.assert_allclose(np.exp(together[-1]), summed, atol=1e-4)
         for moment, row in zip(moments, together, strict=True):
             np.testing.assert_allclose(row, engine.code_log_probs([moment], prefix)[0], atol=1e-4)
 

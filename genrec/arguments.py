@@ -10,6 +10,7 @@ import math
 import operator
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, time
+from decimal import Decimal
 from typing import Any, TypeVar
 
 import numpy as np
@@ -85,7 +86,7 @@ def is_missing(value: Any) -> bool:
     if value is None or type(value).__name__ == "NAType":
         return True
     # NaN and NaT differ from themselves.
-    return isinstance(value, float | date | np.generic) and value != value
+    return isinstance(value, float | Decimal | date | np.generic) and bool(value != value)
 
 
 def check_collection(value: Any, name: str, of: str) -> list[Any]:

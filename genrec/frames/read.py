@@ -5,12 +5,12 @@ Enters: a pandas or Polars data frame or series, or an Arrow table. Leaves: noun
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import narwhals as nw
 
-from genrec.arguments import check_text, to_seconds, wrong_type
+from genrec.arguments import check_text, is_missing, to_seconds, wrong_type
 from genrec.errors import DataError
 from genrec.schema import (
     CATEGORIES,
@@ -109,7 +109,7 @@ def read_items(frame: nw.DataFrame[Any], name: str = "items") -> list[Item]:
         others = {
             column: _optional_text(str(value), column)
             for column, value in values.items()
-            if column not in ITEM_COLUMNS and not _is_missing(value)
+            if column not in ITEM_COLUMNS and not is_missing(value)
         }
         text = "\n".join(f"{column}: {value}" for column, value in others.items()) or None
         categories = _categories(values.get(CATEGORIES), f"{name}.{CATEGORIES}[{row}]")
@@ -148,7 +148,7 @@ def check_columns(
 def _texts(values: list[Any], name: str) -> list[str]:
     texts = []
     for row, value in enumerate(values):
-        if _is_missing(value) or value == "":
+        if is_missing(value) or value == "":
             raise DataError(f"{name}[{row}] is missing; drop the row or fill it in")
         is_whole = hasattr(value, "__index__") and not isinstance(value, bool)
         if not isinstance(value, str) and not is_whole:
@@ -162,13 +162,13 @@ def _texts(values: list[Any], name: str) -> list[str]:
 
 
 def _optional_text(value: Any, name: str) -> str | None:
-    if _is_missing(value):
+    if is_missing(value):
         return None
     return check_text(value, name) or None
 
 
 def _rating(value: Any, name: str) -> float | None:
-    if _is_missing(value):
+    if is_missing(value):
         return None
     if isinstance(value, bool | str) or not hasattr(value, "__float__"):
         raise DataError(f"{name}={value!r} is no rating; give numbers")
@@ -177,21 +177,8 @@ def _rating(value: Any, name: str) -> float | None:
 
 def _categories(value: Any, name: str) -> tuple[str, ...]:
     if value is None or (not isinstance(value, str) and not hasattr(value, "__len__")):
-        if value is None or _is_missing(value):
+        if value is None or is_missing(value):
             return ()
         raise DataError(f"{name}={value!r} are no categories; give a list of texts, or one text")
     given = [value] if isinstance(value, str) else list(value)
     return tuple(check_text(each, name) for each in given)
-
-
-def _is_missing(value: Any) -> bool:
-    """Tell whether a cell is empty: None, NaN, or pandas' NA and NaT."""
-    if value is None:
-        return True
-    if hasattr(value, "__len__") or hasattr(value, "__iter__"):
-        return False
-    different: Callable[[Any, Any], Any] = lambda left, right: left != right  # noqa: E731
-    try:
-        return bool(different(value, value))
-    except TypeError:  # pandas' NA has no truth value
-        return True

@@ -86,7 +86,7 @@ def _log_likelihood(head: SasRecHead, items: ItemFeatures, questions: Questions)
     boosts = torch.as_tensor(BOOSTS, dtype=torch.float32)
     found: list[Tensor] = []
     for parts, histories, targets, catalogue in score_questions(head, items, questions):
-        logits = head.join(parts, catalogue).clone()
+        logits = parts.join(catalogue, head.terms).clone()
         rows, columns = (histories != NO_ROW).nonzero(as_tuple=True)
         wanted = logits.gather(1, targets)
         logits[rows, histories[rows, columns]] = -torch.inf

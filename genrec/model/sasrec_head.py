@@ -205,11 +205,24 @@ class SasRecHead(nn.Module):
         Returns:
             Logits; a history without items has those of the boost alone. Shape: (B, N).
         """
-        parts = self.score_parts(histories, items, vectors)
-        return self.join(parts, items)
+        parts = self.score_parts(histories, items, vectors, self.terms)
+        return parts.join(items, self.terms)
 
-    def score_parts(self, histories: Tensor, items: ItemFeatures, vectors: Tensor) -> ScoreParts:
-        """Return what ``join`` adds up; see ``forward``."""
+    def score_parts(
+        self,
+        histories: Tensor,
+        items: ItemFeatures,
+        vectors: Tensor,
+        wanted: Terms | None = None,
+    ) -> ScoreParts:
+        """Return what is added up to logits; see ``forward``.
+
+        Args:
+            histories: Shape: (B, T).
+            items: The catalogue.
+            vectors: Shape: (N, H).
+            wanted: Parts whose factor is 0 are left out; None: none is.
+        """
         histories = newest(histories, self.config.max_events)
         present = histories != NO_ROW
         queries = self.encoder(vectors[histories.clamp(min=0)] * present.unsqueeze(-1))
@@ -217,22 +230,13 @@ class SasRecHead(nn.Module):
         last = queries[torch.arange(len(queries)), (lengths - 1).clamp(min=0)]
         logits = (last * (lengths > 0).unsqueeze(-1)) @ vectors.T
         transitions = None
-        if self.transitions is not None:
+        if self.transitions is not None and (wanted is None or wanted.transitions):
             met = items.trained[histories.clamp(min=0)].where(present, NO_ROW)
             transitions = self.transitions(met)[:, items.trained]
-        likeness = None if self.text_network is None else text_likeness(histories, items.text)
+        likeness = None
+        if self.text_network is not None and (wanted is None or wanted.likeness):
+            likeness = text_likeness(histories, items.text)
         return ScoreParts(logits, transitions, likeness)
-
-    def join(self, parts: ScoreParts, items: ItemFeatures) -> Tensor:
-        """Add the terms to the logits. Shape: (B, N)."""
-        logits = parts.logits
-        if parts.transitions is not None and self.terms.transitions:
-            logits = logits + self.terms.transitions * parts.transitions
-        if parts.likeness is not None and self.terms.likeness:
-            logits = logits + self.terms.likeness * parts.likeness
-        if self.terms.new_item_boost:
-            logits = logits + self.terms.new_item_boost * (items.trained == NO_ROW)
-        return logits
 
     def loss(self, histories: Tensor, negatives: Tensor, items: ItemFeatures) -> Tensor:
         """Return the mean loss in nats of telling every next item from the negatives.
@@ -264,6 +268,17 @@ class ScoreParts(NamedTuple):
     logits: Tensor
     transitions: Tensor | None
     likeness: Tensor | None
+
+    def join(self, items: ItemFeatures, terms: Terms) -> Tensor:
+        """Add the terms to the logits. Shape: (B, N)."""
+        logits = self.logits
+        if self.transitions is not None and terms.transitions:
+            logits = logits + terms.transitions * self.transitions
+        if self.likeness is not None and terms.likeness:
+            logits = logits + terms.likeness * self.likeness
+        if terms.new_item_boost:
+            logits = logits + terms.new_item_boost * (items.trained == NO_ROW)
+        return logits
 
 
 def text_likeness(histories: Tensor, text: Tensor) -> Tensor:

@@ -148,19 +148,17 @@ def ndcg_by_terms(
     head: SasRecHead, items: ItemFeatures, questions: Questions, tried: Iterable[Terms]
 ) -> list[float]:
     """Return the mean NDCG@10 of the questions under each setting of the terms."""
-    kept = head.terms
     tried = list(tried)
     ranks: list[list[np.ndarray]] = [[] for _ in tried]
     for parts, histories, targets, catalogue in score_questions(head, items, questions):
         asked, columns = (histories != NO_ROW).nonzero(as_tuple=True)
-        for number, head.terms in enumerate(tried):
-            logits = head.join(parts, catalogue)
+        for number, terms in enumerate(tried):
+            logits = parts.join(catalogue, terms)
             wanted = logits.gather(1, targets)
             if logits is parts.logits:
                 logits = logits.clone()
             logits[asked, histories[asked, columns]] = -torch.inf
             ranks[number].append((logits > wanted).sum(dim=1).cpu().numpy() + 1)
-    head.terms = kept
     return [float(ndcg_of_ranks(np.concatenate(each), CUTOFF).mean()) for each in ranks]
 
 

@@ -55,12 +55,12 @@ def fit(
     preparation = load_values(PrepareConfig, settings.get("prepare", {}))
     try:
         with tempfile.TemporaryDirectory() as scratch:
-            given = Path(scratch)
-            _write_events(events, given / "events.parquet")
+            log, catalogue = Path(scratch) / "events.parquet", None
+            _write_events(events, log)
             if items is not None:
-                _write_items(items, given / "items.parquet")
-            catalogue = given / "items.parquet" if items is not None else None
-            prepare(given / "events.parquet", catalogue, paths["data"], preparation)
+                catalogue = Path(scratch) / "items.parquet"
+                _write_items(items, catalogue)
+            prepare(log, catalogue, paths["data"], preparation)
         build_index(Dataset.load(paths["data"]), paths["index"], index)
         make_base(paths["data"], paths["index"], paths["base"], base, fixed_pieces())
         pretrain(train)

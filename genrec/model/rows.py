@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from genrec.model.vocabulary import SidVocabulary
@@ -17,6 +17,12 @@ from genrec.stream.templates import MARKERS
 
 TITLE_TOKENS = 32
 """Of a title, as many as tell what an item is."""
+
+
+def embeddings(model: Any) -> list[nn.Parameter]:
+    """Return the matrices that hold a row for each token; one where they are tied."""
+    layers = (model.get_input_embeddings(), model.get_output_embeddings())
+    return list({id(layer.weight): layer.weight for layer in layers}.values())
 
 
 @torch.no_grad()
@@ -46,10 +52,10 @@ def initialise_from_centroids(
 def initialise_markers(model: PreTrainedModel, tokenizer: Any) -> None:
     """Start each marker from the words of its own name, so that it is as long as a word."""
     token_ids = tokenizer.get_vocab()
-    for embedding in {model.get_input_embeddings(), model.get_output_embeddings()}:
+    for weight in embeddings(model):
         for marker in MARKERS:
             words = tokenizer.encode(marker.strip("<|>"), add_special_tokens=False)
-            embedding.weight[token_ids[marker]] = embedding.weight[words].mean(dim=0)
+            weight[token_ids[marker]] = weight[words].mean(dim=0)
 
 
 @torch.no_grad()
@@ -78,8 +84,7 @@ def initialise_from_words(
     titled = [item for item in items if item.title and table.knows(item.item_id)]
     if not titled:
         return
-    embedding: Any = model.get_input_embeddings()
-    words = embedding.weight[: int(vocabulary.token_ids.min())].float()
+    words = embeddings(model)[0][: int(vocabulary.token_ids.min())].float()
     titles = torch.stack([_mean_of_words(words, tokenizer, item.title or "") for item in titled])
     codes = torch.as_tensor(
         table.codes[[table.index_of(item.item_id) for item in titled]], dtype=torch.int64
@@ -91,8 +96,8 @@ def initialise_from_words(
         spread = means[known].std() + 1e-8
         rows = means[known] / spread * words.std() + words.mean(dim=0)
         token_ids = torch.as_tensor(vocabulary.token_ids[level])[known]
-        for each in {embedding, model.get_output_embeddings()}:
-            each.weight[token_ids] = rows.to(each.weight.dtype)
+        for weight in embeddings(model):
+            weight[token_ids] = rows.to(weight.dtype)
         _, groups = torch.unique(codes[:, : level + 1], dim=0, return_inverse=True)
         of_groups, _ = _means(rest, groups, int(groups.max()) + 1)
         rest = rest - of_groups[groups]

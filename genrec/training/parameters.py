@@ -11,6 +11,7 @@ from genrec.errors import ConfigError
 from genrec.model.base import SCRATCH
 from genrec.model.load import LoadedRun
 from genrec.model.lora import add_adapter
+from genrec.model.rows import embeddings
 from genrec.model.vocabulary import new_rows
 from genrec.training.config import TrainConfig
 
@@ -36,14 +37,6 @@ def choose_parameters(run: LoadedRun, config: TrainConfig) -> nn.Module:
         weight.register_hook(lambda grad, mask=mask: grad * mask.to(grad.device))
     trained: nn.Module = model
     return trained
-
-
-def embeddings(model: Any) -> list[nn.Parameter]:
-    """Return the matrices that hold a row for each token; one where they are tied."""
-    found = {id(layer.weight): layer.weight for layer in (
-        model.get_input_embeddings(), model.get_output_embeddings()
-    )}  # fmt: skip
-    return list(found.values())
 
 
 def make_optimizer(model: Any, run: LoadedRun, config: TrainConfig) -> torch.optim.AdamW:

@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from genrec.model.load import load_run
+from genrec.model.vocabulary import new_rows
 from tests.conftest import ROOT, launch, succeed
 
 
@@ -120,11 +121,15 @@ def test_only_new_rows_train_when_asked(chain, tmp_path):
     succeed(launch("pretrain", *settings(chain, out, "trainable=new_rows")))
     before, after = load_file(chain.base / "model.safetensors"), weights(out)
     name = "model.embed_tokens.weight"
-    new = torch.as_tensor(load_run(chain.base).vocabulary.token_ids.ravel())
+    run = load_run(chain.base)
+    # The markers are new to a pretrained base as well; see ``tests/training/test_parameters.py``.
+    new = torch.as_tensor(new_rows(run.encoder.tokenizer, run.table))
     old = torch.ones(len(before[name]), dtype=torch.bool)
     old[new] = False
     assert torch.equal(before[name][old], after[name][old])
     assert (before[name][new] - after[name][new]).abs().max() > 1e-3
+    semantic_ids = torch.as_tensor(run.vocabulary.token_ids.ravel())
+    assert (before[name][semantic_ids] - after[name][semantic_ids]).abs().max() > 1e-3
     for other in before.keys() - {name}:
         assert torch.equal(before[other], after[other])
 

@@ -42,6 +42,8 @@ class Manifest:
         commit: Short hash of the checkout that genrec ran from, with "+" when its files differ
             from it; None where genrec was installed otherwise.
         format_version: Raised when the layout on disk changes.
+        resumed: For a training that was cut off: when it went on ("at") and after how many steps
+            ("step"), oldest first; None where nothing came between.
     """
 
     kind: str
@@ -51,6 +53,7 @@ class Manifest:
     versions: dict[str, str] = field(default_factory=dict)
     commit: str | None = None
     format_version: int = FORMAT_VERSION
+    resumed: list[dict[str, Any]] | None = None
 
 
 @contextmanager

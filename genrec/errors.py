@@ -8,6 +8,7 @@ message as one line and exits with code 2.
     ├── DataError       an input file, row, user, item or argument cannot be used
     │   └── WrongTypeError  an argument has the wrong type; a TypeError, too
     ├── ArtifactError   something a stage wrote is missing, damaged, or made for another parent
+    ├── TrainingError   a training cannot go on: its loss is not finite
     ├── PromptError     a template or a history cannot be rendered
     ├── DecodeError     the decoder cannot give what was asked
     │   └── TooFewItems     the filters leave fewer items than were asked for
@@ -33,6 +34,10 @@ class WrongTypeError(DataError, TypeError):
 
 class ArtifactError(GenrecError):
     """An artifact is missing, damaged, or was made for another parent."""
+
+
+class TrainingError(GenrecError):
+    """A training cannot go on."""
 
 
 class PromptError(GenrecError):

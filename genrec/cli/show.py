@@ -115,7 +115,7 @@ def interests(summary: Summary, expected: Sequence[tuple[str, float]], user: str
             day(interest.peak),
         )
     parts: list[RenderableType] = [
-        Panel(Text(summary.words), title=f"Interests of {user}", title_align="left")
+        Panel(Text(summary.words), title=Text(f"Interests of {user}"), title_align="left")
     ]
     for name in SUMMARY_LISTS:
         if named := summary.names(name):

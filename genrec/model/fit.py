@@ -1,11 +1,12 @@
 """The training loop: epochs, validation, early stopping, and the best weights kept.
 
 The SASRec head and TIGER are trained by ``fit``; the LM, which runs on Accelerate and resumes from
-checkpoints (``training.loop``), shares its ``EarlyStopping``.
+checkpoints (``training.loop``), shares its ``EarlyStopping`` and ``check_finite``.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -13,6 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 from torch import nn
 
+from genrec.errors import TrainingError
 from genrec.progress import progress
 
 B = TypeVar("B")
@@ -45,6 +47,19 @@ class EarlyStopping:
         return self.patience > 0 and self.stale >= self.patience
 
 
+def check_finite(what: str, value: float, step: int) -> None:
+    """Check a loss, or what else tells that weights are sound, at a step numbered from 1.
+
+    Raises:
+        TrainingError: It is infinite or not a number.
+    """
+    if not math.isfinite(value):
+        raise TrainingError(
+            f"the {what} at step {step} is {value}; training stopped and wrote nothing. Lower the "
+            "learning rate and start again"
+        )
+
+
 def fit(
     model: nn.Module,
     epochs: int,
@@ -69,16 +84,23 @@ def fit(
 
     Returns:
         For each validation its "epoch", the mean "loss" since the one before, and "ndcg@10".
+
+    Raises:
+        TrainingError: The loss is not finite.
     """
     stopping = EarlyStopping(patience)
     best_weights: dict[str, Any] = {}
     curve: list[dict[str, float]] = []
     losses: list[float] = []
+    steps = 0
     with progress() as bar:
         task = bar.add_task(description, total=epochs, note="")
         for epoch in range(1, epochs + 1):
             model.train()
-            losses += [take_step(batch) for batch in batches(epoch)]
+            for batch in batches(epoch):
+                losses.append(take_step(batch))
+                steps += 1
+                check_finite(f"loss of the {description}", losses[-1], steps)
             bar.advance(task)
             if epoch % every_epochs and epoch < epochs:
                 continue

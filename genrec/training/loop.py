@@ -20,13 +20,13 @@ from accelerate import Accelerator
 from accelerate.utils import GradientAccumulationPlugin, ProjectConfiguration, set_seed
 from transformers import get_cosine_schedule_with_warmup
 
-from genrec.config import dump_yaml
-from genrec.errors import ArtifactError, ConfigError
-from genrec.model.fit import EarlyStopping
+from genrec.errors import ArtifactError
+from genrec.model.fit import EarlyStopping, check_finite
 from genrec.model.loss import StreamLoss, Target
 from genrec.progress import console, progress
 from genrec.training.config import Mixture, TrainConfig
 from genrec.training.corpus import Corpus
+from genrec.training.workspace import Workspace
 
 Validate = Callable[[Any], float]
 """Takes the loss module, returns NDCG@10 on validation events."""
@@ -57,47 +57,6 @@ class Progress:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what a checkpoint stored."""
         self.__dict__.update(state, stopping=EarlyStopping(**state["stopping"]))
-
-
-class Workspace:
-    """The folder beside the output that a run lives in until it is finished."""
-
-    def __init__(self, config: TrainConfig) -> None:
-        self.path = config.out.parent / f".{config.out.name}.training"
-        self.corpus = self.path / "corpus.arrow"
-        self.best = self.path / "best.pt"
-        self._config = config
-
-    def open(self) -> None:
-        """Make the folder, or go on in it if the same run was cut off.
-
-        Raises:
-            ConfigError: Another run was cut off here.
-        """
-        settings = self.path / "config.yaml"
-        text = dump_yaml(self._config)
-        if settings.exists() and settings.read_text(encoding="utf-8") != text:
-            raise ConfigError(
-                f"{self.path} holds an unfinished run with other settings; remove it, or start "
-                f"with the settings in {settings} to go on"
-            )
-        self.path.mkdir(parents=True, exist_ok=True)
-        settings.write_text(text, encoding="utf-8")
-
-    def checkpoints(self) -> list[Path]:
-        """Return finished checkpoints, oldest first."""
-        found = self.path.glob("checkpoint-*")
-        return sorted(found, key=lambda path: int(path.name.split("-")[1]))
-
-    def keep_logs(self, directory: Path) -> None:
-        """Copy what the trackers wrote into the finished artifact."""
-        logs = self.path / "logs"
-        if logs.exists():
-            shutil.copytree(logs, directory / "logs")
-
-    def close(self) -> None:
-        """Remove the folder."""
-        shutil.rmtree(self.path, ignore_errors=True)
 
 
 def loss_weights(mixture: Mixture) -> dict[Target, float]:
@@ -148,6 +107,7 @@ def train(
 
     Raises:
         ArtifactError: A checkpoint is damaged.
+        TrainingError: The loss is not finite; the checkpoint before stays.
     """
     steps_per_epoch = len(corpus.steps(0))
     total = steps_per_epoch * config.epochs
@@ -161,16 +121,19 @@ def train(
     if config.trackers:
         accelerator.init_trackers("genrec")
     done = state.epoch * steps_per_epoch + state.step
+    if done and accelerator.is_main_process:
+        workspace.note_resumed(done)
     with progress() as bar:
         task = bar.add_task("training", total=total, completed=done, note="")
         while state.epoch < config.epochs and not state.stopping.is_over:
             steps = corpus.steps(state.epoch)
             for step in range(state.step, len(steps)):
                 module.train()
-                loss = _train_step(
-                    accelerator, module, optimizer, schedule, corpus, steps[step], config, state
-                )
                 done += 1
+                loss = _train_step(
+                    *(accelerator, module, optimizer, schedule),
+                    *(corpus, steps[step], config, state, done),
+                )
                 state.step = step + 1
                 bar.update(task, advance=1, note=f"loss {loss:.3f}")
                 if config.trackers and done % 10 == 0:
@@ -194,8 +157,13 @@ def _train_step(
     rows: list[list[int]],
     config: TrainConfig,
     state: Progress,
+    number: int,
 ) -> float:
-    """Take one optimizer step over ``rows``, shared by all processes; return the mean loss."""
+    """Take optimizer step ``number`` over ``rows``, shared by all processes; return the mean loss.
+
+    Raises:
+        TrainingError: The loss or its gradient is not finite.
+    """
     processes = accelerator.num_processes
     # Every step makes the same number of passes on every process, also the last of an epoch, so
     # that Accelerate's count of them stays in step with ours; a missing row is an empty one.
@@ -220,11 +188,17 @@ def _train_step(
             # Gradients are averaged over passes and processes: undo both, divide by the weight.
             accelerator.backward(loss * (len(micro) * processes) / weight)
             if accelerator.sync_gradients:
-                accelerator.clip_grad_norm_(module.parameters(), config.optimizer.max_grad_norm)
+                norm = accelerator.clip_grad_norm_(
+                    module.parameters(), config.optimizer.max_grad_norm
+                )
+                # With float16 a norm is infinite now and then: its scaler leaves such steps out.
+                if norm is not None and accelerator.scaler is None:
+                    check_finite("norm of the gradient", float(norm), number)
             optimizer.step()
             optimizer.zero_grad()
     schedule.step()
     total = accelerator.reduce(total, "sum")
+    check_finite("loss", float(total), number)
     state.loss_sum += float(total)
     state.loss_weight += float(weight)
     return float(total / weight)

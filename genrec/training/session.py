@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from accelerate import Accelerator
 
+from genrec.artifacts import read_manifest, save_manifest
 from genrec.config import dump_yaml, load_config
 from genrec.data import Dataset
 from genrec.errors import ConfigError, GenrecError
@@ -24,7 +25,6 @@ from genrec.training.config import TrainConfig
 from genrec.training.corpus import Corpus, write_corpus
 from genrec.training.loop import (
     Progress,
-    Workspace,
     loss_weights,
     make_accelerator,
     train,
@@ -32,6 +32,7 @@ from genrec.training.loop import (
 )
 from genrec.training.parameters import make_optimizer
 from genrec.training.validation import make_validation
+from genrec.training.workspace import Workspace
 
 
 @dataclass
@@ -53,11 +54,16 @@ class Session:
         return {} if same else {"data": self.config.data}
 
     def write_beside(self, directory: Path, forecaster: Forecaster | None) -> None:
-        """Write what every run has beside its weights: forecaster, validation curve, logs."""
+        """Write what every run has beside its weights: forecaster, validation curve, logs.
+
+        If it was cut off on the way, its manifest says so.
+        """
         if forecaster is not None:
             forecaster.save(directory)
         write_curve(directory, self.progress)
         self.workspace.keep_logs(directory)
+        if resumed := self.workspace.resumed():
+            save_manifest(directory, replace(read_manifest(directory), resumed=resumed))
 
 
 def run_command(train_run: Callable[[TrainConfig], None], description: str) -> None:
@@ -91,11 +97,12 @@ def run_session(
         load: Loads the base.
 
     Raises:
-        ConfigError: The data has items that the base's table lacks.
+        ConfigError: The data has items that the base's table lacks, or nothing to train on.
     """
     workspace = Workspace(config)
-    workspace.open()
     accelerator = make_accelerator(config, workspace)
+    with accelerator.main_process_first():
+        workspace.open()
     is_slow = accelerator.mixed_precision == "bf16" and not multiplies_bfloat16(accelerator.device)
     if is_slow and accelerator.is_main_process:
         console.print(
@@ -132,7 +139,14 @@ def run_session(
         model.gradient_checkpointing_enable({"use_reentrant": False})
     items = ItemLoss(run.vocabulary, run.table.codes, run.encoder.opening)
     module = StreamLoss(model, items, loss_weights(config.mixture), config.embedding_dropout)
+    if not corpus.steps(0):
+        raise ConfigError(f"{config.data} has no events to train on, nor items for other tasks")
     validate = make_validation(config, run, data, accelerator.device)
+    if validate is None and config.validation.users:
+        accelerator.print(
+            f"{config.data} has no validation events: nothing is stopped early or chosen by them, "
+            "and the last weights are kept"
+        )
     optimizer = make_optimizer(model, run, config)
     progress = train(accelerator, module, optimizer, corpus, config, workspace, validate)
     return Session(accelerator, config, workspace, run, data, module, progress)

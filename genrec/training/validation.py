@@ -28,7 +28,7 @@ def make_validation(
     device: torch.device,
     num_users: int | None = None,
 ) -> Callable[[StreamLoss], float] | None:
-    """Return the measure, or None where validation is off.
+    """Return the measure, or None where validation is off or has no users.
 
     Every process measures the same users, so that sharded models make the same forward calls.
 
@@ -40,9 +40,9 @@ def make_validation(
         num_users: How many to sample; None: as the settings say.
     """
     num_users = config.validation.users if num_users is None else num_users
-    if num_users == 0:
+    examples = _sample(list(data.examples("valid")) if num_users else [], num_users, config.seed)
+    if not examples:
         return None
-    examples = _sample(list(data.examples("valid")), num_users, config.seed)
     requests = [
         Request(example.history, at=target.timestamp, event_type=target.event_type)
         for example in examples

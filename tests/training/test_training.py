@@ -6,11 +6,13 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from genrec.artifacts import read_manifest
 from genrec.model.load import load_run
 from genrec.model.vocabulary import new_rows
 from tests.conftest import ROOT, launch, succeed
@@ -75,6 +77,10 @@ def test_a_killed_run_goes_on_to_the_same_result(chain, whole, tmp_path):
     assert "resuming" in done.stdout
     assert_same(weights(whole), weights(out), rtol=0, atol=0)
     assert not workspace.exists()
+    (resumed,) = read_manifest(out).resumed
+    assert resumed["step"] % 3 == 0
+    assert datetime.fromisoformat(resumed["at"]) <= datetime.now(UTC)
+    assert read_manifest(whole).resumed is None
 
 
 def test_other_settings_do_not_go_on_where_a_run_was_cut_off(chain, tmp_path):

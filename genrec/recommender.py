@@ -16,11 +16,11 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
-import torch
 
 from genrec.arguments import Moment, check_collection, check_integer
 from genrec.base_recommender import BaseRecommender
 from genrec.data import Dataset
+from genrec.devices import choose_device
 from genrec.engines.base import Engine, ItemQuery
 from genrec.engines.torch import TorchEngine
 from genrec.errors import ConfigError
@@ -117,7 +117,7 @@ class Recommender(BaseRecommender):
                 remote.load_adapter(ADAPTER_NAME, run.path)
                 remote.use_adapter(ADAPTER_NAME)
             return cls(run, remote, Dataset.load(run.data), _open_histories(run, histories))
-        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        device = choose_device(device)
         run = load_run(path, device)
         if sasrec_weight is not None:
             if run.sasrec_head is None or not 0 <= sasrec_weight <= 1:

@@ -11,7 +11,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ROOMS = [
     ["schema", "errors"],
-    ["arguments", "progress", "artifacts", "config", "metrics", "batching", "installed_models"],
+    ["arguments", "progress", "artifacts", "config", "metrics"],
+    ["batching", "devices", "installed_models"],
     ["events"],
     ["data"],
     ["decode"],

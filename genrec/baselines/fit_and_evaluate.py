@@ -9,6 +9,7 @@ from genrec.artifacts import check_output, check_parent
 from genrec.baselines import fit_baselines
 from genrec.baselines.trained import TRAINED
 from genrec.data import Dataset
+from genrec.devices import choose_device
 from genrec.errors import ConfigError
 from genrec.evaluate.harness import AskAt, check_questions
 from genrec.evaluate.report import Report, compare
@@ -60,7 +61,7 @@ def fit_and_evaluate(
         parents["index"] = index
     if out is not None:
         check_output(out)
-    device = _choose_device(device)
+    device = choose_device(device)
     ranker = TRAINED[name](dataset, table, seed, device, overrides)
     rankers: list[Ranker] = [ranker, *fit_baselines(dataset)]
     report = compare(
@@ -75,21 +76,3 @@ def fit_and_evaluate(
         recipe = {"seed": seed, "device": device, "settings": getattr(ranker, "settings", {})}
         save_evaluation(report, out, parents, recipe, getattr(ranker, "curve", ()))
     return report
-
-
-def _choose_device(device: str | None) -> str:
-    """Return the device to use.
-
-    Raises:
-        ConfigError: It is not there.
-    """
-    import torch
-
-    if device is None:
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).partition("\n")[0]
-        raise ConfigError(f"device '{device}' cannot be used ({reason}); try cpu") from None
-    return device

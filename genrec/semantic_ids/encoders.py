@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from genrec.batching import batch_by_length
+from genrec.devices import choose_device
 from genrec.errors import ArtifactError, ConfigError
 from genrec.installed_models import resolve
 from genrec.progress import track
@@ -161,13 +162,12 @@ class _MeanPooled:
     """A plain language model: the mean of the last hidden states over the text's tokens."""
 
     def __init__(self, name: str, max_tokens: int):
-        import torch
         from transformers import AutoModel, AutoTokenizer
 
         self._tokenizer = AutoTokenizer.from_pretrained(name)
         if self._tokenizer.pad_token is None:
             self._tokenizer.pad_token = self._tokenizer.eos_token
-        self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._device = choose_device()
         self._model = AutoModel.from_pretrained(name).to(self._device).eval()
         self._max_tokens = max_tokens
 

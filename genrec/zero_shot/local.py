@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
+from genrec.devices import choose_device
 from genrec.errors import ConfigError
 from genrec.model.pretrained import load_pretrained
 from genrec.zero_shot.chat import Chat, ResponseFormat
@@ -45,7 +46,7 @@ class LocalChat:
         """
         self.name = name
         self.usage = Usage()
-        self._device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        self._device = choose_device(device)
         model, self._tokenizer = load_pretrained(name, dtype)
         if not self._tokenizer.chat_template:
             raise ConfigError(

@@ -68,5 +68,6 @@ def test_a_case_is_read_by_the_command_that_inspect_proposes(cases, tmp_path, na
     report = json.loads((tmp_path / "data" / "report.json").read_text())
     rejected = sum(report["event_rejects"].values())
     assert (report["events"], report["items"], rejected) == FOUND[names], command
-    counter = report["last_timestamp"] < 631_152_000  # 1990
+    # Before 1990, and not because the user asked for the order of the rows.
+    counter = report["last_timestamp"] < 631_152_000 and "--order file" not in command
     assert any("before 1990" in warning for warning in report["warnings"]) == counter

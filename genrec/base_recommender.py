@@ -34,7 +34,7 @@ from genrec.frames import answers
 from genrec.frames.answers import read_users
 from genrec.frames.histories import FrameHistories
 from genrec.frames.read import as_frame, as_series, check_columns, read_ids
-from genrec.frames.show import Recommendations
+from genrec.frames.show import NextInterests, Recommendations
 from genrec.frames.write import default_kind
 from genrec.interests.counterfactual import read_interest_bias, resolve_event_indices
 from genrec.interests.explain.deletion import Explanation
@@ -329,10 +329,11 @@ class BaseRecommender(ABC):
 
     def next_interests(
         self, user_id: str | None = None, events: Iterable[Event] | None = None, top: int = 5
-    ) -> list[tuple[str, float]]:
+    ) -> NextInterests:
         """Return the coarse interests expected next, with their probabilities."""
         count = check_count(top, "top")
-        return self.next_interests_many([self.history(user_id, events)], count)[0]
+        history = self.history(user_id, events)
+        return NextInterests(self.next_interests_many([history], count)[0])
 
     def add_items(self, items: Sequence[Item]) -> list[SemanticId]:
         """Give new items the free IDs nearest to them; they can be recommended from now on.

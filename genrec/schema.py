@@ -1,13 +1,15 @@
 """The nouns every stage speaks, and the column names of every table, once.
 
-Imports nothing of ours.
+Imports nothing of ours but how things look in a notebook.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence, Sized
+from collections.abc import Collection, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field, fields
 from typing import Literal, Protocol
+
+from genrec.display import HtmlRepr, Table, day
 
 USER_ID = "user_id"
 ITEM_ID = "item_id"
@@ -131,11 +133,25 @@ class Item(ShortRepr):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class History(ShortRepr):
+class History(ShortRepr, HtmlRepr):
     """A user's events, oldest first."""
 
     user_id: str
     events: tuple[Event, ...]
+
+    def _shown(self) -> Iterator[Table]:
+        rows = (
+            (
+                day(event.timestamp),
+                event.event_type or "",
+                event.item_id,
+                "" if event.rating is None else f"{event.rating:g}",
+                event.opinion or "",
+            )
+            for event in self.events
+        )
+        header = ("day", "event", "item_id", "rating", "review")
+        yield Table(header, rows, f"{len(self.events)} events of {self.user_id}")
 
     def before(self, moment: int) -> History:
         """Return what was known right before a moment, in seconds; its own events are not."""

@@ -10,10 +10,11 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ROOMS = [
+    ["display"],
     ["schema", "errors"],
     ["arguments", "progress", "artifacts", "config", "metrics"],
     ["batching", "devices", "installed_models"],
-    ["events"],
+    ["events", "plotting"],
     ["data"],
     ["decode"],
     ["semantic_ids"],

@@ -154,7 +154,7 @@ def interests(
     summary = recommender.interests(events=history.events, min_evidence=min_evidence)
     evolution = _evolve(recommender, history, plot)
     if evolution is None:
-        expected = recommender.next_interests(events=history.events)
+        expected = list(recommender.next_interests(events=history.events))
     else:
         expected = evolution.next_event(TOP)
     if as_json:

@@ -96,9 +96,9 @@ def _select(
 
 
 def _write(network: DiGraph, out: Path) -> None:
-    from genrec.graph import plot_network, write_graphml, write_json
+    from genrec.graph import write_graphml, write_json, write_picture
 
-    write = {".graphml": write_graphml, ".json": write_json}.get(out.suffix, plot_network)
+    write = {".graphml": write_graphml, ".json": write_json}.get(out.suffix, write_picture)
     write(network, out)
 
 

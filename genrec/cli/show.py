@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
@@ -13,6 +12,7 @@ from rich.text import Text
 
 from genrec.data import Dataset
 from genrec.data.lines import excerpt
+from genrec.display import day
 from genrec.interests.profile.buckets import SUMMARY_LISTS
 from genrec.progress import PlainConsole, console
 from genrec.schema import Interest, Recommendation
@@ -192,11 +192,6 @@ def pick_user(data: Dataset) -> str:
         (len(example.history.events), example.history.user_id) for example in data.examples("test")
     )
     return histories[len(histories) // 2][1]
-
-
-def day(timestamp: int) -> str:
-    """Return a timestamp's date."""
-    return datetime.fromtimestamp(timestamp, UTC).strftime("%Y-%m-%d")
 
 
 def preparation(report: Report) -> Table:

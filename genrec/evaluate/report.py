@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from genrec import display
 from genrec.data import Dataset
 from genrec.evaluate.bootstrap import Interval, paired_difference
 from genrec.evaluate.harness import AskAt, Evaluation, evaluate
@@ -21,7 +22,7 @@ MODES = {True: "seen filtered", False: "seen allowed"}
 
 
 @dataclass(frozen=True)
-class Report:
+class Report(display.HtmlRepr):
     """Evaluations of several rankers on the same questions.
 
     Attributes:
@@ -125,6 +126,19 @@ class Report:
             table.add_row("users/s", *(f"{each.users_per_s:,.0f}" for each in results))
             tables.append(table)
         return Group(title, *tables, "mean and 95% bootstrap interval over users")
+
+    def _shown(self) -> Iterator[str | display.Table]:
+        for filter_seen, mode in MODES.items():
+            results = [each for each in self.evaluations if each.filter_seen == filter_seen]
+            rows = (
+                (name, *(_show(each.intervals[name]).plain for each in results))
+                for name in results[0].intervals
+            )
+            yield display.Table(("metric", *(each.ranker for each in results)), rows, mode)
+        yield (
+            f"mean and 95% bootstrap interval over {self.setting['num_users']:,} users of the "
+            f"{self.setting['split']} split"
+        )
 
     @property
     def _seed(self) -> int:

@@ -18,7 +18,7 @@ from genrec.graph.export import (
 from genrec.graph.graph import InterestGraph
 from genrec.graph.nodes import Edge, Neighbour, Node
 from genrec.graph.paths import GraphPath, find_path
-from genrec.graph.plot import plot_network
+from genrec.graph.plot import plot_network, write_picture
 
 __all__ = [
     "Community",
@@ -40,4 +40,5 @@ __all__ = [
     "to_networkx",
     "write_graphml",
     "write_json",
+    "write_picture",
 ]

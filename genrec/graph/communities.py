@@ -5,10 +5,12 @@ Source: Blondel et al. 2008, "Fast unfolding of communities in large networks", 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from genrec.display import HtmlRepr, Table
 from genrec.errors import ConfigError
 from genrec.graph.graph import InterestGraph
 from genrec.graph.nodes import FOLLOWS, USER_INTEREST, Node
@@ -32,9 +34,17 @@ class Community(ShortRepr):
     weight: float
 
 
+class Communities(list[Community], HtmlRepr):
+    """Communities, the heaviest first; a list that a notebook shows as a table."""
+
+    def _shown(self) -> Iterator[Table]:
+        rows = ((one.name, len(one.interests), f"{one.weight:.0%}") for one in self)
+        yield Table(("community", "interests", "weight"), rows)
+
+
 def find_communities(
     graph: InterestGraph, depth: int = 1, resolution: float = 1.0, seed: int = 0
-) -> list[Community]:
+) -> Communities:
     """Return the communities of interests of one depth, the heaviest first.
 
     Interests that nobody had beside another stand alone and are left out, so that a graph without
@@ -61,7 +71,7 @@ def find_communities(
         if first < second and weight > 0 and len(graph.interests[first]) == depth:
             network.add_edge(int(first), int(second), weight=float(weight))
     if not network:
-        return []
+        return Communities()
     # Louvain sums weights; those of old reference times would be tiny or huge.
     heaviest = max(weight for *_, weight in network.edges(data="weight"))
     for *_, values in network.edges(data=True):
@@ -78,4 +88,4 @@ def find_communities(
             name += f" and {len(nodes) - SHOWN_NAMES} more"
         share = float(weights[members].sum() / total) if total > 0 else 0.0
         found.append(Community(name, nodes, share))
-    return sorted(found, key=lambda community: -community.weight)
+    return Communities(sorted(found, key=lambda community: -community.weight))

@@ -6,11 +6,12 @@ to its own edges and touches nothing else: what fades alike needs no touching.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from math import sqrt
 
 import numpy as np
 
+from genrec.display import HtmlRepr, Table
 from genrec.errors import DataError
 from genrec.graph.config import GraphConfig
 from genrec.graph.event_weights import EventWeights
@@ -24,6 +25,7 @@ from genrec.graph.nodes import (
     Edge,
     Kind,
     Neighbour,
+    Neighbours,
     Node,
 )
 from genrec.graph.relation import Relation
@@ -36,7 +38,7 @@ _MAX_HALF_LIVES = 500.0
 _MOST_DOUBLINGS = 1000.0
 
 
-class InterestGraph:
+class InterestGraph(HtmlRepr):
     """A store of weighted edges with the names of its nodes; ``build_graph`` makes one.
 
     Attributes:
@@ -87,6 +89,15 @@ class InterestGraph:
         self._recent = recent
         self._newer: dict[int, list[int]] = {}
         self._event_weights = EventWeights(config)
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{self.size(kind):,} {kind}s" for kind in KINDS)
+        return f"<{type(self).__name__} of {sizes}>"
+
+    def _shown(self) -> Iterator[Table]:
+        nodes = ((f"{kind}s", f"{self.size(kind):,}") for kind in KINDS)
+        edges = ((name, f"{len(relation):,}") for name, relation in self.relations.items())
+        yield Table(("nodes and edges", "count"), (*nodes, *edges), "Interest graph")
 
     def size(self, kind: Kind) -> int:
         """Return the number of nodes of a kind."""
@@ -166,7 +177,7 @@ class InterestGraph:
 
     def neighbours(
         self, node: Node, kind: Kind | None = None, k: int | None = 10, at: float | None = None
-    ) -> list[Neighbour]:
+    ) -> Neighbours:
         """Return the nodes next to one, kind by kind, those with the heaviest edge first.
 
         Args:
@@ -175,7 +186,7 @@ class InterestGraph:
             k: Most nodes of a relation and direction; None: all.
             at: Moment that weights fade to, seconds; None: the newest event's.
         """
-        number, found = self.index_of(node), []
+        number, found = self.index_of(node), Neighbours()
         for name, (source, target) in RELATIONS.items():
             ends: list[tuple[bool, Kind]] = []
             ends += [(True, target)] if node.kind == source else []

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, get_args
+
+from genrec.display import HtmlRepr, Table
 
 Kind = Literal["user", "interest", "item", "word"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -75,3 +78,14 @@ class Neighbour:
 
     node: Node
     edge: Edge
+
+
+class Neighbours(list[Neighbour], HtmlRepr):
+    """Nodes next to one; a list that a notebook shows as a table."""
+
+    def _shown(self) -> Iterator[Table]:
+        rows = (
+            (one.node.kind, one.node.name, one.edge.relation, f"{one.edge.weight:.2f}")
+            for one in self
+        )
+        yield Table(("kind", "name", "relation", "weight"), rows)

@@ -1,39 +1,41 @@
-"""A picture of a small graph, in colours that colour-blind readers tell apart.
-
-Source of the colours: Okabe and Ito 2008, "Color universal design".
-"""
+"""A picture of a small graph."""
 
 from __future__ import annotations
 
-import warnings
+import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from genrec.errors import ConfigError, DataError
+from genrec.plotting import BLUE, COLOURS, GREEN, RED, open_axes, picture, plain
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from networkx import DiGraph
 
-COLOURS = {"user": "#D55E00", "interest": "#0072B2", "item": "#009E73", "word": "#999999"}
+GREY = "#999999"
+KIND_COLOURS = {"user": RED, "interest": BLUE, "item": GREEN, "word": GREY}
 MARKERS = {"user": "*", "interest": "o", "item": "s", "word": "D"}
-COMMUNITY_COLOURS = (
-    "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999",
-)  # fmt: skip
+COMMUNITY_COLOURS = (*COLOURS, GREY)
+SIZE = (13, 9.5)
+"""Inches of a picture with room for all labels."""
 MAX_NODES = 300
 MAX_LABELS = 70
 LINES_PER_NODE = 1.5
-_LABEL_CHARS = 26
-_FONTS = ("DejaVu Sans", "Noto Sans", "Noto Sans CJK JP", "Noto Sans Arabic", "Unifont")
+MAX_LABEL_CHARS = 26
 
 
-def plot_network(network: DiGraph, path: Path | str) -> None:
-    """Write a picture; the ending of the name tells its format.
+def plot_network(network: DiGraph, ax: Axes | None = None) -> Axes:
+    """Draw a small graph.
 
     Args:
         network: From ``ego_graph`` or ``overview``; at most ``MAX_NODES`` nodes.
-        path: Such as "graph.png" or "graph.svg".
+        ax: Where to draw; None: a new figure.
+
+    Returns:
+        The axes.
 
     Raises:
         ConfigError: The libraries that draw are not installed.
@@ -44,34 +46,32 @@ def plot_network(network: DiGraph, path: Path | str) -> None:
             f"a picture of {len(network)} nodes: give from 1 to {MAX_NODES}, such as what lies "
             "around one user or interest"
         )
-    try:
-        import adjustText  # noqa: F401
-        import matplotlib
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ConfigError(f"pictures need {error.name}: pip install 'genrec[interests]'") from None
-
-    # Names are text: "$" begins no formula.
-    settings: Any = {"font.family": _installed_fonts(), "text.parse_math": False}
-    with matplotlib.rc_context(settings), warnings.catch_warnings():
-        # A character that no installed font has is drawn as a box, and told of once a label.
-        warnings.filterwarnings("ignore", "Glyph .* missing")
-        # Not through pyplot, which needs a display and keeps figures alive.
-        figure = Figure(figsize=(13, 9.5), layout="constrained")
-        axes = figure.add_subplot()
+    if importlib.util.find_spec("adjustText") is None:
+        raise ConfigError("drawing needs adjustText: pip install 'genrec[interests]'")
+    with open_axes(ax, SIZE) as axes:
         lines = _strongest(network)
         places = _layout(network, lines)
         axes.set_axis_off()
         axes.margins(0.08)
         _draw_lines(axes, lines, places)
         _draw_nodes(axes, network, places)
-        axes.set_title(network.graph.get("title", ""), loc="left", fontsize=14)
+        axes.set_title(plain(network.graph.get("title", "")), loc="left", fontsize=14)
         legend = axes.legend(loc="upper left", ncols=8, frameon=False, bbox_to_anchor=(0, 0))
         for handle in legend.legend_handles:
             handle.set(sizes=[70])  # type: ignore[union-attr]
         _label(axes, network, places)
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=150)
+    return axes
+
+
+def write_picture(network: DiGraph, path: Path | str) -> None:
+    """Write what ``plot_network`` draws; the ending of the name tells the format.
+
+    Raises:
+        ConfigError: The libraries that draw are not installed, or nothing can be written there.
+        DataError: Nothing to draw, or too much to be read.
+    """
+    with picture(path, SIZE) as figure:
+        plot_network(network, figure.add_subplot())
 
 
 def _strongest(network: DiGraph) -> list[tuple[str, str, float]]:
@@ -143,7 +143,7 @@ def _draw_nodes(axes: Any, network: DiGraph, places: dict[str, np.ndarray]) -> N
     for (kind, community), nodes in sorted(groups.items()):
         points = np.stack([places[node] for node in nodes])
         last = len(COMMUNITY_COLOURS)
-        colour = COMMUNITY_COLOURS[min(community, last) - 1] if community else COLOURS[kind]
+        colour = COMMUNITY_COLOURS[min(community, last) - 1] if community else KIND_COLOURS[kind]
         axes.scatter(
             *points.T,
             s=[sizes[node] * (2 if network.nodes[node]["focus"] else 1) for node in nodes],
@@ -169,13 +169,11 @@ def _label(axes: Any, network: DiGraph, places: dict[str, np.ndarray]) -> None:
     # Off its mark, so that a label that need not move does not cover it.
     shift = 0.008 * np.array([np.ptp(x), 1.5 * np.ptp(y)])
     for node, values in order[:MAX_LABELS]:
-        name, word = values["label"], values["kind"] == "word"
-        name = name if len(name) <= _LABEL_CHARS else name[: _LABEL_CHARS - 1] + "…"
+        word = values["kind"] == "word"
         texts.append(
             axes.text(
                 *(places[node] + shift),
-                # A dollar sign would begin a formula.
-                name.replace("$", r"\$"),
+                plain(values["label"], MAX_LABEL_CHARS),
                 fontsize=8 if word else 9.5,
                 style="italic" if word else "normal",
                 color="#555555" if word else "black",
@@ -195,10 +193,3 @@ def _label(axes: Any, network: DiGraph, places: dict[str, np.ndarray]) -> None:
         min_arrow_len=12,
         arrowprops={"arrowstyle": "-", "color": "#999999", "lw": 0.5},
     )
-
-
-def _installed_fonts() -> list[str]:
-    from matplotlib.font_manager import get_font_names
-
-    installed = set(get_font_names())
-    return [font for font in _FONTS if font in installed]

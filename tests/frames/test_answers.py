@@ -1,6 +1,7 @@
 """Answers for many users as one frame, against those for one."""
 
 import math
+from html import escape
 
 import narwhals as nw
 import numpy as np
@@ -10,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from genrec.errors import DataError
-from genrec.frames.show import html_table
+from genrec.graph import build_graph
 from genrec.recommender import Recommender
 
 pytestmark = pytest.mark.services
@@ -126,8 +127,22 @@ def test_interests_timeline_and_explanations(recommender, events):
     assert own.timestamp.iloc[0].timestamp() == told.effects[0].event.timestamp
 
 
-def test_what_a_notebook_shows_is_escaped(recommender, events):
-    found = recommender.recommend(events.user_id.iloc[0], k=2)
+def test_what_people_look_at_has_a_look_in_notebooks(recommender, events):
+    user_id = events.user_id.iloc[0]
+    found = recommender.recommend(user_id, k=2)
     html = found._repr_html_()
     assert html.count("<tr>") == 3 and found[0].item_id in html
-    assert "<script>" not in html_table(["a"], [["<script>alert(1)</script>"]])
+    history, summary = recommender.history(user_id), recommender.interests(user_id)
+    shown = [
+        (history, history.events[0].item_id),
+        (summary, summary.words),
+        (recommender.evolution(user_id), "next window"),
+        (recommender.explain(found[0].item_id, user_id), "log-probability"),
+        (build_graph(recommender.data, recommender.table), "user-item"),
+    ]
+    for each, text in shown:
+        assert escape(text) in each._repr_html_() and "<table>" in each._repr_html_()
+    expected = recommender.next_interests(user_id, top=3)
+    assert expected._repr_html_().count("<tr>") == 4 and escape(expected[0][0]) in (
+        expected._repr_html_()
+    )

@@ -15,12 +15,12 @@ from genrec.graph import (
     find_communities,
     graph_histories,
     overview,
-    plot_network,
     read_graphml,
     to_json,
     to_networkx,
     write_graphml,
     write_json,
+    write_picture,
 )
 from genrec.schema import Event, History, Item
 from genrec.semantic_ids.table import SemanticIdTable
@@ -131,9 +131,9 @@ def test_a_whole_graph_too_large_for_a_file_is_refused(planted):
 
 @pytest.mark.parametrize("ending", ["png", "svg"])
 def test_pictures_of_all_interests_and_of_one_node_alone(planted, tmp_path, ending):
-    plot_network(overview(planted), tmp_path / f"a.{ending}")
+    write_picture(overview(planted), tmp_path / f"a.{ending}")
     alone = graph_histories([], TABLE, None, [Item("f", "cost $5 <b> 抹茶 $x$")])
-    plot_network(ego_graph(alone, alone.node("item", "f"), hops=0), tmp_path / f"b.{ending}")
+    write_picture(ego_graph(alone, alone.node("item", "f"), hops=0), tmp_path / f"b.{ending}")
     for name in "ab":
         assert (tmp_path / f"{name}.{ending}").stat().st_size > 5_000
 
@@ -141,4 +141,4 @@ def test_pictures_of_all_interests_and_of_one_node_alone(planted, tmp_path, endi
 def test_an_empty_picture_is_refused(tmp_path):
     none = SemanticIdTable([], np.empty((0, 3), np.int32), 2, np.zeros((3, 2, 1)), {})
     with pytest.raises(DataError, match="a picture of 0 nodes"):
-        plot_network(overview(graph_histories([], none)), tmp_path / "a.png")
+        write_picture(overview(graph_histories([], none)), tmp_path / "a.png")

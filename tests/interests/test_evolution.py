@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genrec.errors import ConfigError, DecodeError
-from genrec.interests.timeline.evolution import BORN_AT, Evolution
+from genrec.interests.timeline.births import BORN_AT
+from genrec.interests.timeline.evolution import Evolution
 from genrec.interests.timeline.plot import plot_stream
 from genrec.interests.timeline.windows import cut_windows, drift
 from genrec.recommender import Recommender

@@ -19,16 +19,21 @@ Erasure", arXiv 1612.08220.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from genrec.display import HtmlRepr, Table, day
 from genrec.errors import DataError
 from genrec.interests.explain.explanation_text import Named, write_sentence
+from genrec.interests.explain.plot import Bar, plot_effects
 from genrec.interests.explain.shared_prefix import Reason, find_reason
 from genrec.schema import Event, Request, SemanticId, ShortRepr
 from genrec.semantic_ids.table import NamedCodes
 from genrec.stream.windows import View
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 MAX_EVIDENCE = 3
 MIN_EFFECT = 0.05
@@ -60,7 +65,7 @@ class Effect(ShortRepr):
 
 
 @dataclass(frozen=True, repr=False)
-class Explanation(ShortRepr):
+class Explanation(ShortRepr, HtmlRepr):
     """Why an item.
 
     Attributes:
@@ -107,6 +112,43 @@ class Explanation(ShortRepr):
     def residual(self) -> float:
         """What the effects of single events leave unexplained of the whole, nats."""
         return self.whole - self.parts
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw what the events do to the item, the evidence in full colour.
+
+        Args:
+            ax: Where to draw; None: a new figure.
+
+        Returns:
+            The axes.
+
+        Raises:
+            ConfigError: No event to draw, or matplotlib is not installed.
+        """
+        named = {effect.place for effect in self.evidence}
+        bars = [
+            Bar(f"{effect.place + 1} · {effect.title}", effect.nats, effect.place in named)
+            for effect in self.effects
+        ]
+        return plot_effects(bars, f"Why {self.title}", ax)
+
+    def _shown(self) -> Iterator[str | Table]:
+        yield self.sentence
+        named = {effect.place for effect in self.evidence}
+        rows = (
+            (
+                effect.place + 1,
+                day(effect.event.timestamp),
+                effect.event.event_type or "",
+                effect.title,
+                f"{effect.nats:+.2f}",
+                "yes" if effect.place in named else "",
+            )
+            for effect in self.effects
+        )
+        header = ("#", "day", "event", "item", "nats", "evidence")
+        yield Table(header, rows, f"Why {self.title}")
+        yield f"log-probability {self.score:.2f}, without any history {self.empty_score:.2f}"
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON."""

@@ -6,11 +6,12 @@ count of what does not.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from genrec.display import HtmlRepr, Table, day
 from genrec.interests.profile.buckets import SUMMARY_LISTS, SummaryList, classify
 from genrec.interests.profile.interests import MAX_INTERESTS, MIN_EVIDENCE, find_interests
 from genrec.interests.summary.codec import MAX_STATEMENTS
@@ -32,7 +33,7 @@ GOES_ON = 0.5
 
 
 @dataclass(frozen=True, repr=False)
-class Summary(ShortRepr):
+class Summary(ShortRepr, HtmlRepr):
     """What a user cares about.
 
     Attributes:
@@ -67,6 +68,22 @@ class Summary(ShortRepr):
     def names(self, name: SummaryList) -> list[str]:
         """Return the interests of a list, strongest first."""
         return [claim.interest for claim in getattr(self.content, name)]
+
+    def _shown(self) -> Iterator[str | Table]:
+        yield self.words
+        rows = (
+            (
+                interest.name,
+                f"{interest.weight:.0%}",
+                interest.trend,
+                len(interest.evidence),
+                day(interest.first_seen),
+                day(interest.last_seen),
+            )
+            for interest in self.interests
+        )
+        if self.interests:
+            yield Table(("interest", "share", "trend", "events", "first", "last"), rows)
 
 
 def coarse_names(table: SemanticIdTable) -> list[str]:

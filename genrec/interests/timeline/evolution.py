@@ -8,45 +8,33 @@ much it expects of each interest at each moment, and what comes next.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from genrec.display import HtmlRepr, Table, day
 from genrec.engines.base import Engine
 from genrec.errors import DecodeError
 from genrec.interests.profile.interests import find_interests
+from genrec.interests.timeline.births import Birth, find_births
 from genrec.interests.timeline.forecast import Forecaster, calibrated
+from genrec.interests.timeline.plot import plot_forecast, plot_interests
 from genrec.interests.timeline.windows import Window, cut_windows
 from genrec.schema import Event, History, Interest, Request, SemanticId, ShortRepr
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.stream.encode import Encoder
 
-BORN_AT = 0.6
-"""Probability after its first event from which an interest is born without a second one."""
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
-
-@dataclass(frozen=True)
-class Birth:
-    """An interest that began.
-
-    Attributes:
-        prefix: Of the interest.
-        name: Its words.
-        place: Number of its first event.
-        known: Number of the event after which it was certain: the second of the interest, or
-            its first where the model at once expected it to go on.
-    """
-
-    prefix: SemanticId
-    name: str
-    place: int
-    known: int
+SHOWN = 10
+"""Interests that a notebook shows."""
 
 
 @dataclass(frozen=True, repr=False)
-class Evolution(ShortRepr):
+class Evolution(ShortRepr, HtmlRepr):
     """The interests of one history over time.
 
     Attributes:
@@ -133,23 +121,54 @@ class Evolution(ShortRepr):
 
     @property
     def births(self) -> list[Birth]:
-        """The interests that began, in the order of their first events.
+        """The interests that began, in the order of their first events."""
+        return find_births(self.met, self.expected, self.prefixes, self.names)
 
-        One event is not enough unless the model takes it for a beginning: it has learned which
-        first events others went on from, and which stayed alone.
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the interests as a stream: width is what the model expects of each over time.
+
+        Args:
+            ax: Where to draw; None: a new figure.
+
+        Returns:
+            The axes.
+
+        Raises:
+            ConfigError: Fewer than two events, or matplotlib is not installed.
         """
-        found = []
-        for column in dict.fromkeys(self.met[self.met >= 0].tolist()):
-            places = np.flatnonzero(self.met == column)
-            first = int(places[0])
-            if self.expected[first + 1, column] >= BORN_AT:
-                known = first
-            elif len(places) > 1:
-                known = int(places[1])
-            else:
-                continue
-            found.append(Birth(self.prefixes[column], self.names[column], first, known))
-        return found
+        return plot_interests(self, ax)
+
+    def plot_forecast(self, ax: Axes | None = None) -> Axes:
+        """Draw the shares predicted in the next window, in the colours of ``plot``.
+
+        Args:
+            ax: Where to draw; None: a new figure.
+
+        Returns:
+            The axes.
+
+        Raises:
+            ConfigError: matplotlib is not installed.
+        """
+        return plot_forecast(self, ax)
+
+    def _shown(self) -> Iterator[str | Table]:
+        total = self.expected[-1] + (0 if self.forecast is None else self.forecast)
+        best = np.argsort(-total, kind="stable")[:SHOWN].tolist()
+        began = {birth.prefix: day(self.timestamps[birth.place]) for birth in self.births}
+        next_window = self.expected[-1] if self.forecast is None else self.forecast
+        rows = (
+            (
+                self.names[column],
+                int((self.met == column).sum()),
+                began.get(self.prefixes[column], ""),
+                f"{self.expected[-1, column]:.0%}",
+                f"{next_window[column]:.0%}",
+            )
+            for column in best
+        )
+        header = ("interest", "events", "began", "next event", "next window")
+        yield Table(header, rows, f"Interests of {self.user_id} over {len(self.events)} events")
 
 
 def evolve(

@@ -26,6 +26,11 @@ _BYTE_ORDER_MARKS = {
     b"\xfe\xff": "utf-16",
 }
 _ENOUGH_LINES = 1000
+_LEGACY = [
+    *("cp1252", "cp1250", "cp1251", "koi8_r", "cp1253", "cp1254", "cp1255", "cp1256", "cp874"),
+    *("gb18030", "big5", "cp932", "euc_jp", "cp949"),
+]
+"""What logs that are not Unicode are still written in; the rarer ones only mislead a guess."""
 
 
 def tell_encoding(sample: bytes) -> tuple[str, float, str | None]:
@@ -57,16 +62,16 @@ def _is_utf8(line: bytes) -> bool:
 
 
 def _guess(text: bytes) -> str | None:
-    matches = from_bytes(text[:20_000])
-    best = matches.best()
+    best = from_bytes(text[:20_000], cp_isolation=_LEGACY).best()
     if best is None:
         return None
-    # Western texts of a few words fit many encodings: the most common one goes first.
+    # Western texts of a few words fit many encodings: the most common one goes first. Their letters
+    # beyond ASCII mostly stand alone, where other scripts have whole words of such bytes.
     alike = {best.encoding, *best.could_be_from_charset}
     western = text.decode("cp1252", "replace")
-    mixed = re.findall(r"[A-Za-z][\x80-\u024f]|[\x80-\u024f][A-Za-z]", western)
-    foreign = re.findall(r"[\x80-\u024f]{3}", western)
-    if alike & {"cp1252", "latin_1"} or ("\ufffd" not in western and len(mixed) > len(foreign)):
+    lengths = [len(run) for run in re.findall(r"[^\x00-\x7f]+", western)]
+    lone = sum(length == 1 for length in lengths)
+    if alike & {"cp1252", "latin_1"} or ("\ufffd" not in western and 2 * lone >= len(lengths)):
         return "cp1252"
     return best.encoding
 

@@ -115,6 +115,26 @@ def test_what_is_certain_is_taken_and_named(desk, name, content, taken):
             "not UTF-8 and may be cp1252",
             "--encoding cp1252",
         ),
+        (
+            "lone.csv",
+            (HEADER + "ß & co,x,1600000000\nß & co,y,1600000100\n").encode("latin-1"),
+            "not UTF-8 and may be cp1252",
+            "--encoding cp1252",
+        ),
+        *(
+            (
+                f"{encoding}.csv",
+                (HEADER + f"{word},x,1600000000\n{word},y,1600000100\n").encode(encoding),
+                f"not UTF-8 and may be {encoding}",
+                f"--encoding {encoding}",
+            )
+            for encoding, word in (
+                ("cp1251", "Очень хорошая"),
+                ("koi8_r", "Очень хорошая"),
+                ("cp1253", "Πολύ καλό βιβλίο"),
+                ("cp932", "とても良い本"),
+            )
+        ),
         ("nots.csv", "user_id,item_id\na,x\na,y\n", "no column 'timestamp'", "--order file"),
     ],
 )

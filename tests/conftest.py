@@ -23,7 +23,16 @@ DATA = Path(os.environ.get("GENREC_DATA", ROOT.parent / "shared" / "data"))
 
 # Tests that use one of these, directly or through another fixture, are of the tier ``services``.
 SERVICES = {
-    *("chain", "chat_model", "vllm_server", "chat_server", "postgres", "browser", "shared_data"),
+    *(
+        "chain",
+        "chat_model",
+        "vllm_server",
+        "chat_server",
+        "postgres",
+        "browser",
+        "shared_data",
+        "demo",
+    ),
 }
 # Files whose tests take longer than the fast tier can afford.
 SLOW_FILES = {
@@ -38,6 +47,7 @@ LONGEST_FIRST = (
     "decode/test_search.py",
     "serving/test_bad_input.py",
     "training/test_training.py",
+    "pipeline/test_examples.py",
     "vllm/test_gateway_restart.py",
     "chat_server",
     "vllm/test_half.py",

@@ -7,11 +7,10 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from peft import PeftModel
 from safetensors import SafetensorError
 
 from genrec.errors import ConfigError
-from genrec.model.load import damaged
+from genrec.model.load import damaged, has_adapter
 from genrec.model.lora import check_adapter
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -34,12 +33,12 @@ class AdapterSet:
         """
         self.model = model
         self._base = base
-        self.in_use: str | None = model.active_adapter if isinstance(model, PeftModel) else None
+        self.in_use: str | None = model.active_adapter if has_adapter(model) else None
 
     @property
     def names(self) -> list[str]:
         """Loaded adapters, in the order they came."""
-        return list(self.model.peft_config) if isinstance(self.model, PeftModel) else []
+        return list(self.model.peft_config) if has_adapter(self.model) else []
 
     def load(self, name: str, path: Path) -> None:
         """See ``Engine.load_adapter``."""
@@ -47,9 +46,11 @@ class AdapterSet:
         check_adapter(path, self._base)
         options: dict[str, Any] = {"adapter_name": name, "torch_device": str(self.model.device)}
         try:
-            if isinstance(self.model, PeftModel):
+            if has_adapter(self.model):
                 self.model.load_adapter(str(path), **options)
             else:
+                from peft import PeftModel
+
                 self.model = PeftModel.from_pretrained(self.model, str(path), **options).eval()
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             if name in self.names:
@@ -76,7 +77,7 @@ class AdapterSet:
         self._switch(self.in_use)
 
     def _switch(self, name: str | None) -> None:
-        if isinstance(self.model, PeftModel):
+        if has_adapter(self.model):
             layers: Any = self.model.base_model
             if name is None:
                 layers.disable_adapter_layers()

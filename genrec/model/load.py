@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from peft import PeftModel
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -70,11 +70,19 @@ def load_run(path: Path, device: str | torch.device = "cpu") -> LoadedRun:
     base = base_of(path)
     model = load_model(base)
     if base != path:
+        from peft import PeftModel
+
         try:
             model = PeftModel.from_pretrained(model, path, adapter_name=ADAPTER_NAME)
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             raise damaged(path, error) from None
     return describe_run(path, model.to(device).eval())
+
+
+def has_adapter(model: Any) -> bool:
+    """Whether PEFT wraps a model; PEFT, which is slow to import, is not imported to tell."""
+    peft = sys.modules.get("peft")
+    return peft is not None and isinstance(model, peft.PeftModel)
 
 
 def base_of(path: Path) -> Path:

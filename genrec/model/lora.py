@@ -7,10 +7,9 @@ vLLM's LoRA carries none.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoTokenizer, BitsAndBytesConfig
 
 from genrec.artifacts import (
@@ -25,11 +24,16 @@ from genrec.errors import ConfigError
 from genrec.model.base import save_model
 from genrec.model.load import LoadedRun, base_settings, describe_run, load_model, load_run
 
+if TYPE_CHECKING:
+    from peft import PeftModel
+
 ADAPTER_FILES = ["adapter_model.safetensors", "adapter_config.json"]
 
 
 def add_adapter(model: Any, rank: int, alpha: int, dropout: float) -> PeftModel:
     """Freeze a model and put a fresh LoRA adapter on every linear layer of its blocks."""
+    from peft import LoraConfig, get_peft_model
+
     config = LoraConfig(
         r=rank,
         lora_alpha=alpha,

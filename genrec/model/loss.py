@@ -7,11 +7,11 @@ from enum import IntEnum
 from typing import Any
 
 import torch
-from peft import PeftModel
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from genrec.model.item_loss import ItemLoss
+from genrec.model.load import has_adapter
 
 
 class Target(IntEnum):
@@ -74,7 +74,7 @@ class StreamLoss(nn.Module):
         """
         if targets is None:
             return self.model(input_ids=input_ids, position_ids=position_ids, **inputs)
-        adapted = isinstance(self.model, PeftModel)
+        adapted = has_adapter(self.model)
         causal_lm = self.model.get_base_model() if adapted else self.model
         embeddings = self.dropout(causal_lm.get_input_embeddings()(input_ids))
         hidden = causal_lm.model(

@@ -9,12 +9,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
-from peft import PeftModel
 
 from genrec.artifacts import find_parent, write_aside
 from genrec.interests.timeline.forecast import Forecaster
 from genrec.model.base import save_model
-from genrec.model.load import base_settings, load_run
+from genrec.model.load import base_settings, has_adapter, load_run
 from genrec.model.sasrec_head import SasRecHead
 from genrec.training.config import TrainConfig
 from genrec.training.forecast import train_forecaster
@@ -40,7 +39,7 @@ def pretrain(config: TrainConfig) -> None:
 def _write(session: Session, sasrec_head: SasRecHead | None, forecaster: Forecaster | None) -> None:
     config, out = session.config, session.config.out
     model = session.module.model
-    if isinstance(model, PeftModel):
+    if has_adapter(model):
         model = model.merge_and_unload()
     model = model.to(getattr(torch, session.run.base_config.dtype))
     settings = {**config.model_dump(mode="json"), "base_settings": base_settings(config.base)}

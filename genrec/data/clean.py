@@ -7,7 +7,6 @@ characters go, nothing is executed or trusted.
 
 from __future__ import annotations
 
-import ast
 import html
 import json
 import re
@@ -19,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from genrec.data.markup import MARKUP, strip_markup
+from genrec.data.objects import read_literal
 from genrec.data.reading import Reading
 from genrec.data.repairs import Repairs, rewrite
 from genrec.data.rows import Batch
@@ -231,10 +231,10 @@ def _listed(text: str) -> list[Any] | None:
     if text.startswith("[") and text.endswith("]"):
         if re.match(r"\['[^']*'(\s+'[^']*')+\]$", text):  # as NumPy prints an array
             return re.findall(r"'([^']*)'", text)
-        for read in (json.loads, ast.literal_eval):
+        for read in (json.loads, read_literal):
             try:
                 value = read(text)
-            except (ValueError, SyntaxError, RecursionError, MemoryError):
+            except (ValueError, RecursionError):
                 continue
             if isinstance(value, list):
                 return value

@@ -11,6 +11,7 @@ import ast
 import gc
 import json
 import re
+import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -49,6 +50,21 @@ def read_stream(blocks: Iterable[Block], max_object_chars: int) -> Iterator[Batc
     yield _parse_stream(text, line, 0)[0]
 
 
+def read_literal(text: str) -> Any:
+    """Read a text as Python writes lists and objects; it is never evaluated.
+
+    Raises:
+        ValueError: It is none.
+    """
+    try:
+        with warnings.catch_warnings():
+            # Escapes that Python does not know, as in 'C:\d', are warned of as if they were code.
+            warnings.simplefilter("ignore")
+            return ast.literal_eval(text)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        raise ValueError("not a literal") from None
+
+
 def parse_object(line: str) -> dict[str, Any] | str | None:
     """Return the object on a line, why it cannot be used, or None for an empty line."""
     try:
@@ -57,9 +73,8 @@ def parse_object(line: str) -> dict[str, Any] | str | None:
         if not line.strip():
             return None
         try:
-            # Read as a literal, never evaluated.
-            row = ast.literal_eval(line.strip())
-        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            row = read_literal(line.strip())
+        except ValueError:
             return MALFORMED
     return _checked(row, line)
 

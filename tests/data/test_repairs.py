@@ -99,6 +99,14 @@ def test_lists_in_text(desk, written, categories):
     assert kept == tuple(written.split("|"))
 
 
+def test_lists_with_escapes_warn_of_nothing(desk, recwarn):
+    desk.write("items.csv", "item_id,categories\nx,\"['a\\d', 'b']\"\n")
+    desk.write("events.csv", "user_id,item_id,timestamp\nu,x,1600000000\n")
+    data, _ = desk.prepare(desk.root / "events.csv", desk.root / "items.csv")
+    assert data.items[0].categories == ("a\\d", "b")
+    assert not [w for w in recwarn if "escape" in str(w.message)]
+
+
 def test_words_for_missing_values(desk):
     path = desk.write("e.csv", EVENTS + "NULL,i,1600000000,,\nu,i,1600000000,nan,\\N\n")
     data, report = desk.prepare(path)

@@ -281,8 +281,10 @@ def demo(
     """Show one user's story: timeline, recommendations, interests, and how good the model is."""
     from genrec.baselines import fit_baselines
     from genrec.evaluate import compare
+    from genrec.evaluate.harness import check_questions
 
     recommender = _load_run(run, None, histories=histories)
+    check_questions(recommender.data, "test")
     user = user or show.pick_user(recommender.data)
     show.output.print(show.timeline(recommender.data, user))
     show.output.print(show.recommendations(recommender.recommend(user, k=10), user))

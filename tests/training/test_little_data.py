@@ -4,8 +4,10 @@ import csv
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from genrec.errors import ConfigError, TrainingError
+from genrec.cli import app
+from genrec.errors import ConfigError, GenrecError, TrainingError
 from genrec.recommender import Recommender
 from genrec.schema import Event
 from tests.little_run import make_little_base, train_little_run
@@ -89,3 +91,26 @@ def test_a_run_goes_on_only_on_what_it_was_made_from(tmp_path):
     make_base_of(tmp_path, users("abcdef", "bcdefa", "cdefab"))
     with pytest.raises(ConfigError, match=r"changed since \(.*data [0-9a-f]+ is now [0-9a-f]+"):
         train_little_run(tmp_path, optimizer={"learning_rate": 1e30}, epochs=30)
+
+
+def test_every_command_answers_a_run_of_one_event_or_says_what_is_missing(tmp_path):
+    make_base_of(tmp_path, users("a"))
+    train_little_run(tmp_path)
+    run, data, index = (str(tmp_path / name) for name in ("run", "data", "index"))
+    user = f"{START}-0"
+    for words in (
+        ("recommend", "--run", run, "--user", user),
+        ("recommend", "--run", run, "--user", user, "-k", "1", "--no-filter-seen"),
+        ("interests", "--run", run, "--user", user, "--plot", str(tmp_path / "plot.png")),
+        ("explain", "--run", run, "--user", user, "--item", "a"),
+        ("prompt", "--run", run, "--user", user),
+        ("evaluate", "--run", run),
+        ("demo", "--run", run),
+        *(
+            ("baseline", name, "--data", data, "--index", index)
+            for name in ("text-similarity", "sasrec", "tiger")
+        ),
+        ("graph", "--data", data, "--index", index, "--user", user, "--to", "a"),
+    ):
+        error = CliRunner().invoke(app, words).exception
+        assert error is None or isinstance(error, GenrecError), (words, error)

@@ -63,7 +63,7 @@ def inspect(
         out: The folder that the command is to write.
 
     Raises:
-        DataError: A file cannot be read at all.
+        DataError: A file cannot be read at all, or holds no rows.
     """
     config = config or PrepareConfig()
     if not paths:
@@ -74,11 +74,11 @@ def inspect(
     # Events first: what they are told to be read with counts for items, too.
     for path in sorted(map(str, paths), key=lambda path: _kind(path, config) == "item"):
         kind = _kind(path, _with(config, options))
-        files = expand([path])
+        files, shown = expand([path]), _file_with_rows(path, config)
         settled, found = config, dict[str, None]()
         for _ in range(_ROUNDS):
             settled = _with(config, options)
-            reading = _reading(files[0], kind, settled)
+            reading = _reading(shown, kind, settled)
             found |= dict.fromkeys(doubt.removesuffix("!") for doubt in reading.doubts)
             if not _merge(options, reading.options):
                 break
@@ -97,11 +97,26 @@ def _reading(path: Path, kind: FileKind, config: PrepareConfig) -> Reading:
     return settle(look_at(path, config, source.layout, kind == "item"), source, kind, config)
 
 
+def _file_with_rows(path: str, config: PrepareConfig) -> Path:
+    """Return the first file of a path that holds rows; of many parts some may be empty.
+
+    Raises:
+        DataError: None does.
+    """
+    files = expand([path])
+    for file in files:
+        if len(files) > 1 and file.stat().st_size == 0:
+            continue
+        if _reading(file, "event", config).look.num_rows:
+            return file
+    raise DataError(f"{path} holds no rows to look at")
+
+
 def _kind(path: str, config: PrepareConfig) -> FileKind:
     """Tell events from items: only events have users, or times of rows without titles."""
     if FORMATS[config.format].events.layout is not None:
         return "event"
-    reading = _reading(expand([path])[0], "event", config)
+    reading = _reading(_file_with_rows(path, config), "event", config)
     guesses = [pair.partition("=")[0] for pair in reading.options.get("columns", ())]
     named = {
         role

@@ -322,3 +322,15 @@ def test_the_newest_event_before_1990_is_a_warning(desk):
     assert "counters or days" in report.warnings[0]
     data, report = desk.prepare(path, time_unit="days")
     assert report.warnings == [] and all_events(data)[0].timestamp == 15949 * 86400
+
+
+def test_parts_without_rows_are_passed_over(desk):
+    folder = desk.root / "parts"
+    folder.mkdir()
+    (folder / "part-0.csv").write_text(HEADER)
+    (folder / "part-1.csv").write_text(PLAIN)
+    (folder / "part-2.csv").write_text("")
+    events, seen = through_command(desk, folder)
+    assert events == TWO and seen.files[0].kind == "event"
+    with pytest.raises(DataError, match=r"part-0\.csv holds no rows"):
+        inspect([folder / "part-0.csv"])

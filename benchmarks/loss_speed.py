@@ -30,7 +30,7 @@ from genrec.model.item_loss import ItemLoss
 from genrec.model.load import LoadedRun, load_run
 from genrec.model.loss import StreamLoss, Target
 from genrec.schema import History
-from genrec.stream.windows import list_views
+from genrec.stream.encode import list_views
 from genrec.training.packing import collate, pack
 from genrec.training.samples import Sample, stream_samples
 
@@ -44,7 +44,7 @@ def prefix_samples(histories: list[History], run: LoadedRun) -> list[Sample]:
     num_levels = run.table.num_levels
     samples = []
     for segments in encoder.segments(histories):
-        views = list_views([segment.length for segment in segments], encoder.event_limit)
+        views = list_views(segments, encoder.event_limit)
         for place, segment in enumerate(segments):
             before = encoder.join(segments[:place], views[place])
             tokens = before + segment.tokens[: segment.after_item]

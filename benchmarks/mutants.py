@@ -4,9 +4,9 @@
 
 A fault (a mutant) is either written down in ``BY_HAND`` or generated inside a function: a
 comparison made strict or loose, an operator swapped, a constant shifted, a condition negated. Each
-is planted in a copy of the tree, where the tests that import the module run, and then the others of
-its package; a mutant survives if all pass. Tests that need a service do not run. Ends with exit
-code 1 if a hand-written mutant no longer fits the code, or if more than ``--allow`` survive.
+is planted in a copy of the tree, where the tests of the module and those that import it run; a
+mutant survives if all pass. Tests that need a service do not run. Ends with exit code 1 if a
+hand-written mutant no longer fits the code, or if more than ``--allow`` survive.
 """
 
 from __future__ import annotations
@@ -244,25 +244,29 @@ def survives(mutant: Mutant, tree: Path) -> bool:
     """Run the tests of a mutant in a tree; put the tree right afterwards."""
     (tree / mutant.path).write_text(mutant.text, encoding="utf-8")
     try:
-        return all(run_tests(tree, tests) for tests in tests_of(mutant.path) if tests)
+        return run_tests(tree, tests_of(mutant.path))
     finally:
         shutil.copy(ROOT / mutant.path, tree / mutant.path)
 
 
-def tests_of(path: Path) -> list[list[str]]:
-    """Return the tests that import a module, with its doctests, and then its package's others."""
+def tests_of(path: Path) -> list[str]:
+    """Return a module's doctests, its own tests and those that import it.
+
+    A module that no test knows by name is left to all tests of its package.
+    """
     parts = path.with_suffix("").parts
     module, folder = ".".join(parts), Path("tests", *parts[1:-1])
     while not (ROOT / folder).is_dir():
         folder = folder.parent
     files = sorted(path.relative_to(ROOT) for path in (ROOT / "tests").rglob("test_*.py"))
+    package = [file for file in files if folder in file.parents]
+    own = [file for file in package if file.name == f"test_{path.name}"]
     near = [file for file in files if module in (ROOT / file).read_text(encoding="utf-8")]
-    others = [file for file in files if folder in file.parents and file not in near]
-    return [[str(path), *map(str, near)], [str(file) for file in others]]
+    return [str(path), *map(str, dict.fromkeys(own + near) or package)]
 
 
 def run_tests(tree: Path, tests: list[str]) -> bool:
-    """Tell whether all pass; none chosen counts as passed."""
+    """Tell whether all pass, in one process and up to the first failure; none counts as passed."""
     command = [
         *(sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", "-p", "no:xdist"),
         *("-m", "not services", "--hypothesis-seed=0", *tests),

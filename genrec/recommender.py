@@ -43,7 +43,7 @@ from genrec.pretrained.hub import find_model, upload_folder
 from genrec.schema import Event, History, Recommendation, Request, SemanticId
 from genrec.semantic_ids.extend import place_catalogue
 from genrec.semantic_ids.table import SemanticIdTable
-from genrec.stream.windows import View
+from genrec.stream.encode import View
 
 if TYPE_CHECKING:
     from genrec.zero_shot.config import ChatOptions, ZeroShotConfig

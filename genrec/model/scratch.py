@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AddedToken, PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
+from genrec.stream.render import PHRASES
 from genrec.stream.templates import END_MARKER, EVENT_BREAK
-from genrec.stream.time_deltas import PHRASES
 
 PAD_TOKEN = "<|pad|>"
 

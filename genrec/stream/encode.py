@@ -2,6 +2,12 @@
 
 Enters: a renderer and any Hugging Face tokenizer that holds our vocabulary. Leaves: token IDs.
 Training (``samples``) and serving (``prompt``) both come through here.
+
+Of a long history the model sees whole events, cut at the front in blocks. Where the context is
+full, old events lose the words of their items first; what is then still too much is dropped, event
+by event. The rule looks only at the events *before* the one to be predicted, so training and
+serving cut at the same places, and a prompt keeps its first tokens (and a cache its keys) between
+two cuts.
 """
 
 from __future__ import annotations
@@ -10,13 +16,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 from genrec.errors import DataError, PromptError
 from genrec.schema import Event, History, Request
 from genrec.stream.render import Renderer
 from genrec.stream.templates import ITEM_MARKER
-from genrec.stream.windows import Length, View, list_views
 
 _CACHED_ITEMS = 100_000
 
@@ -40,11 +45,17 @@ class Segment:
         """The tokens without the item's words."""
         return self.tokens[: self.after_item] + self.tokens[self.after_words :]
 
-    @property
-    def length(self) -> Length:
-        """Number of tokens."""
-        words = self.after_words - self.after_item
-        return Length(len(self.tokens) - words, words)
+
+class View(NamedTuple):
+    """What is seen of a history.
+
+    Attributes:
+        start: First event seen.
+        worded: First event whose item's words are seen, too; ``start`` or later.
+    """
+
+    start: int = 0
+    worded: int = 0
 
 
 @dataclass(frozen=True)
@@ -161,10 +172,10 @@ class Encoder:
         """
         for request in requests:
             _check_order(request.history)
-        asks = self.tokenize([self._ask_item(request) for request in requests])
+        asks = self.tokenize([self.renderer.ask_item(request) for request in requests])
         encoded = self.segments([request.history for request in requests])
         if views is None:
-            views = [self._views(segments)[-1] for segments in encoded]
+            views = [list_views(segments, self.event_limit)[-1] for segments in encoded]
         return [
             self.join(segments, view) + ask
             for segments, view, ask in zip(encoded, views, asks, strict=True)
@@ -172,7 +183,8 @@ class Encoder:
 
     def views(self, histories: Sequence[History]) -> list[View]:
         """Return what a prompt holds of each history."""
-        return [self._views(segments)[-1] for segments in self.segments(histories)]
+        encoded = self.segments(histories)
+        return [list_views(segments, self.event_limit)[-1] for segments in encoded]
 
     def moments(self, request: Request) -> list[list[int]]:
         """Return the prompt before every event of a history, and the request's own at the end.
@@ -182,11 +194,12 @@ class Encoder:
         """
         _check_order(request.history)
         segments = self.segments([request.history])[0]
+        views = list_views(segments, self.event_limit)
         asks = [segment.tokens[: segment.tokens.index(self.opening) + 1] for segment in segments]
-        asks.append(self.tokenize([self._ask_item(request)])[0])
+        asks.append(self.tokenize([self.renderer.ask_item(request)])[0])
         return [
             self.join(segments[:place], view) + ask
-            for place, (view, ask) in enumerate(zip(self._views(segments), asks, strict=True))
+            for place, (view, ask) in enumerate(zip(views, asks, strict=True))
         ]
 
     def join(self, segments: Sequence[Segment], view: View) -> list[int]:
@@ -197,19 +210,6 @@ class Encoder:
         )
         return [*self.header, *chain.from_iterable(shown)]
 
-    def _views(self, segments: Sequence[Segment]) -> list[View]:
-        return list_views([segment.length for segment in segments], self.event_limit)
-
-    def _ask_item(self, request: Request) -> str:
-        last = request.history.events[-1] if request.history.events else None
-        event_type = request.event_type or (last.event_type if last else None)
-        ask = self.renderer.ask_item(request.at, event_type, last.timestamp if last else None)
-        if not ask.endswith(ITEM_MARKER):
-            raise PromptError(
-                f"stream/event.jinja must write nothing between {ITEM_MARKER} and the item"
-            )
-        return ask
-
 
 def _check_order(history: History) -> None:
     times = [event.timestamp for event in history.events]
@@ -217,3 +217,34 @@ def _check_order(history: History) -> None:
         raise DataError(
             f"the history of user {history.user_id} is not in the order of time; sort its events"
         )
+
+
+def list_views(segments: Sequence[Segment], limit: int) -> list[View]:
+    """Return what every event, and the one to come, sees of the events before it.
+
+    Args:
+        segments: The events so far.
+        limit: Most tokens of events a prompt may hold. On passing it, words are taken from old
+            events until those left take a quarter of it, and events are dropped until half of it
+            is left.
+    """
+    views = [View()]
+    words = [segment.after_words - segment.after_item for segment in segments]
+    start, worded, total, of_words = 0, 0, 0, 0
+    for index, segment in enumerate(segments):
+        total += len(segment.tokens)
+        of_words += words[index]
+        if total > limit:
+            while of_words > limit // 4:
+                of_words -= words[worded]
+                total -= words[worded]
+                worded += 1
+            while start <= index and total > limit // 2:
+                if start == worded:
+                    of_words -= words[start]
+                    total -= words[start]
+                    worded += 1
+                total -= len(segments[start].tokens) - words[start]
+                start += 1
+        views.append(View(start, worded))
+    return views

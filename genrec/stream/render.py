@@ -5,17 +5,62 @@ Enters: events and the semantic-ID table. Leaves: text segments. Knows nothing o
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from genrec.schema import Event, Item, SemanticId
+from genrec.errors import PromptError
+from genrec.schema import Event, Item, Request, SemanticId
 from genrec.semantic_ids.table import SemanticIdTable
-from genrec.stream import time_deltas
 from genrec.stream.config import ItemWordsConfig
-from genrec.stream.templates import Structure, quote, render
+from genrec.stream.templates import ITEM_MARKER, Structure, quote, render
 
 LEVEL_LETTERS = "abcdefgh"
+MINUTE = 60
+DAY = 24 * 60 * MINUTE
+
+START = "start"
+
+# Coarse phrases, so that each is seen often enough to be learned and, in a from-scratch base, is a
+# single token.
+_PHRASES: tuple[tuple[int, str], ...] = (
+    (0, "right after"),
+    (10 * MINUTE, "same day"),
+    (DAY, "1 day later"),
+    (2 * DAY, "2 days later"),
+    (3 * DAY, "3 days later"),
+    (4 * DAY, "4 days later"),
+    (7 * DAY, "1 week later"),
+    (14 * DAY, "2 weeks later"),
+    (21 * DAY, "3 weeks later"),
+    (30 * DAY, "1 month later"),
+    (60 * DAY, "2 months later"),
+    (90 * DAY, "3 months later"),
+    (180 * DAY, "6 months later"),
+    (365 * DAY, "1 year later"),
+    (730 * DAY, "2 years later"),
+)
+_FLOORS = [floor for floor, _ in _PHRASES]
+
+PHRASES: tuple[str, ...] = (START, *(phrase for _, phrase in _PHRASES))
+"""Every time since the last event, in words, that ``bucket`` can return."""
+
+
+def bucket(previous: int | None, now: int) -> str:
+    """Return the time from ``previous`` to ``now`` in words, rounded down to a phrase.
+
+    Args:
+        previous: Seconds; None for the first event.
+        now: Seconds; a time before ``previous`` counts as the same moment.
+
+    Examples:
+        >>> bucket(0, 26 * 3600)
+        '1 day later'
+    """
+    if previous is None:
+        return START
+    return _PHRASES[bisect_right(_FLOORS, max(now - previous, 0)) - 1][1]
 
 
 def sid_token(level: int, code: int) -> str:
@@ -56,14 +101,28 @@ class Renderer:
         """Return what opens every stream."""
         return render("stream/header")
 
-    def event(self, event: Event, previous_timestamp: int | None) -> str:
+    def event(
+        self, event: Event, previous_timestamp: int | None, item: Structure | None = None
+    ) -> str:
         """Return the segment of one event.
+
+        Args:
+            event: The event.
+            previous_timestamp: Time of the event before it, seconds; None for the first.
+            item: What to write for its item; None: the item's semantic ID.
 
         Raises:
             DataError: The event's item is not in the table.
         """
-        item = sid_text(self.table.codes_of(event.item_id))
-        return self._segment(event, previous_timestamp, item)
+        event_type = event.event_type
+        return render(
+            "stream/event",
+            gap=bucket(previous_timestamp, event.timestamp),
+            event_type=quote(event_type, self.title_chars) if event_type else None,
+            item=sid_text(self.table.codes_of(event.item_id)) if item is None else item,
+            rating=None if event.rating is None else f"{event.rating:g}",
+            review=quote(event.opinion, self.review_chars) if event.opinion else None,
+        )
 
     def words(self, item_id: str, max_chars: int) -> str:
         """Return what stands behind an item's ID in a history; empty where nothing does."""
@@ -76,19 +135,22 @@ class Renderer:
         words = quote(" · ".join(part for part in parts if part), max_chars)
         return render("stream/item_words", words=words) if words else ""
 
-    def ask_item(
-        self, at: int | None, event_type: str | None, previous_timestamp: int | None
-    ) -> str:
-        """Return the segment of an event yet to come, up to where its item is written.
+    def ask_item(self, request: Request) -> str:
+        """Return the segment of the event that a request asks for, up to where its item is written.
 
-        Args:
-            at: Moment of asking, seconds; None: the moment of the last event.
-            event_type: Kind of act to predict.
-            previous_timestamp: Time of the last event; None for an empty history.
+        Raises:
+            PromptError: The template writes something between the marker and the item.
         """
-        now = at if at is not None else previous_timestamp
-        event = Event(user_id="", item_id="", timestamp=now or 0, event_type=event_type)
-        return self._segment(event, previous_timestamp, Structure())
+        last = request.history.events[-1] if request.history.events else None
+        previous = last.timestamp if last else None
+        moment = request.at if request.at is not None else previous
+        event_type = request.event_type or (last.event_type if last else None)
+        ask = self.event(Event("", "", moment or 0, event_type), previous, item=Structure())
+        if not ask.endswith(ITEM_MARKER):
+            raise PromptError(
+                f"stream/event.jinja must write nothing between {ITEM_MARKER} and the item"
+            )
+        return ask
 
     def item_to_title(self, item_id: str, title: str) -> str:
         """Return the task "say what this ID is", with its answer."""
@@ -99,14 +161,3 @@ class Renderer:
         """Return the task "find the ID of this title", with its answer."""
         item = sid_text(self.table.codes_of(item_id))
         return render("tasks/title_to_item", item=item, title=quote(title, self.title_chars))
-
-    def _segment(self, event: Event, previous_timestamp: int | None, item: Structure) -> str:
-        event_type = event.event_type
-        return render(
-            "stream/event",
-            gap=time_deltas.bucket(previous_timestamp, event.timestamp),
-            event_type=quote(event_type, self.title_chars) if event_type else None,
-            item=item,
-            rating=None if event.rating is None else f"{event.rating:g}",
-            review=quote(event.opinion, self.review_chars) if event.opinion else None,
-        )

@@ -37,13 +37,15 @@ class Structure(str):
 
 
 def quote(value: object, max_chars: int | None = None) -> str:
-    """Make an untrusted value safe to stand inside a template.
+    """Make an untrusted value safe to stand inside a template; what we wrote stays as it is.
 
     Returns:
         The text without control or lone surrogate characters, ``<`` and ``"`` replaced by
         look-alikes, at most ``max_chars`` long (an ellipsis marks a cut, which is made between
         words unless the last one takes most of the room).
     """
+    if isinstance(value, Structure):
+        return value
     text = " ".join(_UNPRINTABLE.sub("", str(value).translate(_QUOTED)).split())
     if max_chars is not None and len(text) > max_chars:
         kept = text[:max_chars]
@@ -71,12 +73,9 @@ def prompts_directory() -> Path:
 
 @cache
 def _environment() -> jinja2.Environment:
-    def finalize(value: object) -> object:
-        return value if isinstance(value, Structure) else quote(value)
-
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(prompts_directory()),
-        finalize=finalize,
+        finalize=quote,
         undefined=jinja2.StrictUndefined,
         autoescape=False,
         keep_trailing_newline=True,

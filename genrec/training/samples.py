@@ -9,16 +9,16 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, groupby
+from typing import NamedTuple
 
 from genrec.batching import in_batches
 from genrec.interests.summary.codec import SummaryCodec
 from genrec.interests.summary.targets import make_target
 from genrec.model.loss import Target
 from genrec.schema import History, Item
-from genrec.stream.encode import Encoder, Segment
+from genrec.stream.encode import Encoder, Segment, View, list_views
 from genrec.stream.templates import END_MARKER, MARKERS
-from genrec.stream.windows import split_windows
 
 MOMENTS = 4
 """Of each history at which a summary is a sample."""
@@ -37,12 +37,40 @@ class Sample:
     targets: list[int]
 
 
+class Window(NamedTuple):
+    """A run of events that is read as one sequence.
+
+    Attributes:
+        view: What is seen of it.
+        first_target: First event that is predicted from this window; those before were predicted
+            from earlier windows. Its words, and those of the events after it, are always seen.
+        end: One past the last event.
+    """
+
+    view: View
+    first_target: int
+    end: int
+
+
+def split_windows(segments: Sequence[Segment], limit: int) -> list[Window]:
+    """Cut a history into windows in which every event is a target exactly once.
+
+    Examples:
+        >>> for window in split_windows([Segment([0] * 4, 4, 4)] * 4, limit=8):
+        ...     print(window.view.start, window.first_target, window.end)
+        0 0 3
+        2 3 4
+    """
+    views = list_views(segments, limit)
+    runs = (list(run) for _, run in groupby(range(len(segments)), key=views.__getitem__))
+    return [Window(views[run[0]], run[0], run[-1] + 1) for run in runs]
+
+
 def stream_samples(histories: Iterable[History], encoder: Encoder) -> Iterator[Sample]:
     """Yield the windows of each history; every event is a target exactly once."""
     for batch in in_batches(histories, 1024):
         for segments in encoder.segments(batch):
-            lengths = [segment.length for segment in segments]
-            for window in split_windows(lengths, encoder.event_limit):
+            for window in split_windows(segments, encoder.event_limit):
                 input_ids = encoder.join(segments[: window.end], window.view)
                 aimed = chain.from_iterable(
                     _kinds(segment, encoder.renderer.table.num_levels)

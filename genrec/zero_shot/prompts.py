@@ -11,7 +11,7 @@ from typing import Any
 
 from genrec.errors import PromptError
 from genrec.schema import Event, History, Item, Request
-from genrec.stream import time_deltas
+from genrec.stream.render import bucket
 from genrec.stream.templates import Structure, render_blocks
 from genrec.zero_shot.chat import Chat, ChatModel, Message
 from genrec.zero_shot.quoting import quote_text
@@ -126,7 +126,7 @@ class PromptWriter:
         last = history[-1] if history else None
         now = request.at if request.at is not None else (last.timestamp if last else 0)
         asked = {
-            "gap": time_deltas.bucket(last.timestamp if last else None, now),
+            "gap": bucket(last.timestamp if last else None, now),
             "event_type": self._short(request.event_type or (last.event_type if last else None)),
         }
         rendered_examples = [
@@ -158,7 +158,7 @@ class PromptWriter:
             lines.append(
                 {
                     "number": None if first_number is None else first_number + index,
-                    "gap": time_deltas.bucket(previous, event.timestamp),
+                    "gap": bucket(previous, event.timestamp),
                     "event_type": self._short(event.event_type),
                     "title": self._title(event.item_id),
                     "rating": None if event.rating is None else f"{event.rating:g}",

@@ -1,11 +1,13 @@
 """What the model reads, character for character. A change here means: train again."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from genrec.interests.summary.codec import Statement, WrittenClaim, WrittenSummary
 from genrec.interests.summary.templates import wordings
-from genrec.schema import Event
+from genrec.schema import Event, History, Request
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.stream.render import Renderer
 
@@ -62,9 +64,11 @@ def test_events_stand_on_lines_of_their_own(renderer):
 
 
 def test_the_question(renderer):
-    assert renderer.ask_item(3 * DAY, "view", 0) == "\n3 days later · view<|item|>"
-    assert renderer.ask_item(None, None, 5) == "\nright after<|item|>"
-    assert renderer.ask_item(None, None, None) == "\nstart<|item|>"
+    asked = Request(History("u", (Event("u", "mask", 0),)))
+    later = replace(asked, at=3 * DAY, event_type="view")
+    assert renderer.ask_item(later) == "\n3 days later · view<|item|>"
+    assert renderer.ask_item(asked) == "\nright after<|item|>"
+    assert renderer.ask_item(Request(History("u", ()))) == "\nstart<|item|>"
 
 
 def test_titles(renderer):

@@ -17,8 +17,8 @@ from genrec.interests.explain.explanation_text import MAX_TITLE_CHARS, Named, wr
 from genrec.recommender import Recommender
 from genrec.schema import Event, History, Item, Request
 from genrec.semantic_ids.table import SemanticIdTable
+from genrec.stream.encode import View
 from genrec.stream.render import sid_text
-from genrec.stream.windows import View
 
 CODES = {"a": (0, 0, 0), "b": (0, 1, 0), "c": (0, 1, 1), "d": (1, 0, 0), "e": (2, 0, 0)}
 NAMES = {(0,): "tea", (0, 1): "tea · green", (1,): "running"}
@@ -212,7 +212,9 @@ def test_effects_are_differences_of_scores_asked_apart(recommender, histories):
                 assert words.startswith(f' "{recommender.item(event.item_id).title[:20]}')
                 sid = sid_text(table.codes_of(event.item_id))
                 text += bare.replace(sid, sid + words * (event in worded), 1)
-            text += encoder.renderer.ask_item(last.timestamp, last.event_type, before)
+            known = History("u", (*past.events[: found.num_unread], *events))
+            asked = Request(known, last.timestamp, last.event_type)
+            text += encoder.renderer.ask_item(asked)
             texts.append(text)
         queries = [ItemQuery(prompt, rows) for prompt in encoder.tokenize(texts)]
         scores = [

@@ -10,8 +10,8 @@ from genrec.errors import ArtifactError, ConfigError
 from genrec.model.base import BaseConfig, make_base
 from genrec.model.load import load_run
 from genrec.model.scratch import train_tokenizer
+from genrec.stream.render import PHRASES
 from genrec.stream.templates import EVENT_BREAK, MARKERS
-from genrec.stream.time_deltas import PHRASES
 
 
 @pytest.fixture(scope="module")

@@ -75,13 +75,17 @@ def test_appending_an_event_changes_no_earlier_token(encoder, histories):
     assert kept
 
 
+def num_words(segment):
+    return segment.after_words - segment.after_item
+
+
 def test_every_event_is_a_target_once(encoder, histories):
     num_levels = encoder.renderer.table.num_levels
     for history in histories[:50]:
         samples = list(stream_samples([history], encoder))
         items = sum(sample.targets.count(Target.ITEM) for sample in samples)
         words = sum(sample.targets.count(Target.WORDS) for sample in samples)
-        assert words == sum(segment.length.words for segment in encoder.segments([history])[0])
+        assert words == sum(map(num_words, encoder.segments([history])[0]))
         assert items == num_levels * len(history.events)
         assert all(len(sample.input_ids) <= encoder.context_tokens for sample in samples)
 
@@ -199,7 +203,7 @@ def test_no_title_is_longer_than_its_caps_or_more_than_text(encoder, data, title
         event = Event("u", item_id, 0, None, 3.0)
         bare = encoder.renderer.event(event, None)
         segment = worded.segments([History("u", (event,))])[0][0]
-        assert segment.length.words <= min(tokens, encoder.segment_limit // 2)
+        assert num_words(segment) <= min(tokens, encoder.segment_limit // 2)
         assert segment.bare == encoder.tokenize([bare])[0]
         text = spell(worded, item_id)
         assert len(text) <= chars + 3
@@ -237,7 +241,7 @@ def test_a_prompt_begins_the_next_until_it_is_cut(encoder, histories):
     for count in range(1, len(history.events)):
         now, later = (History("u", history.events[:n]) for n in (count, count + 1))
         before, after = encoder.prompts([Request(now), Request(later)])
-        question = len(encoder.tokenize([encoder._ask_item(Request(now))])[0])
+        question = len(encoder.tokenize([encoder.renderer.ask_item(Request(now))])[0])
         if encoder.views([now]) == encoder.views([later]):
             assert after[: len(before) - question] == before[:-question]
 

@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 
 from genrec.schema import Event
 from genrec.semantic_ids.table import SemanticIdTable
-from genrec.stream.render import Renderer, sid_text
+from genrec.stream.render import PHRASES, Renderer, sid_text
 from genrec.stream.templates import quote
-from genrec.stream.time_deltas import PHRASES
 
 RENDERER = Renderer(
     SemanticIdTable(

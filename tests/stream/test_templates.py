@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genrec.errors import PromptError
+from genrec.stream.render import PHRASES, bucket
 from genrec.stream.templates import MARKERS, Structure, quote, render
-from genrec.stream.time_deltas import PHRASES, bucket
 
 SPACES = [chr(code) for code in range(0x3001) if chr(code).isspace()]
 

@@ -30,7 +30,7 @@ from genrec.interests.explain.plot import Bar, plot_effects
 from genrec.interests.explain.shared_prefix import Reason, find_reason
 from genrec.schema import Event, Request, SemanticId, ShortRepr
 from genrec.semantic_ids.table import NamedCodes
-from genrec.stream.windows import View
+from genrec.stream.encode import View
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -16,10 +16,9 @@ from itertools import chain
 from genrec.interests.profile.buckets import SUMMARY_LISTS, SummaryList
 from genrec.interests.summary.templates import AND, NOT_ENOUGH, StatementKind, wordings
 from genrec.schema import Event, History, SemanticId
-from genrec.stream.encode import Encoder
+from genrec.stream.encode import Encoder, View
 from genrec.stream.render import sid_text, sid_token
 from genrec.stream.templates import END_MARKER, INTERESTS_MARKER
-from genrec.stream.windows import View
 
 MAX_NAMED: Mapping[SummaryList, int] = {"long_term": 3, "recent": 2, "emerging": 2, "fading": 2}
 """Most interests of each list."""
@@ -178,9 +177,9 @@ class SummaryCodec:
         for segments in self.encoder.segments(brief):
             count = len(segments)
             first, total = count, 0
-            while first > 0 and total + segments[first - 1].length.bare <= self.event_limit:
+            while first > 0 and total + len(segments[first - 1].bare) <= self.event_limit:
                 first -= 1
-                total += segments[first].length.bare
+                total += len(segments[first].bare)
             shown = self.encoder.join(segments, View(first, worded=count))
             questions.append(SummaryQuestion(shown + ask, first))
         return questions

@@ -13,9 +13,9 @@ from genrec.baselines.scoring import ScoringRanker, count_events
 from genrec.baselines.validation import sample_questions
 from genrec.data import Dataset
 from genrec.errors import DataError
-from genrec.model.histories import pad_histories
-from genrec.model.item_features import ItemFeatures
-from genrec.model.sasrec_head import SasRecHead, SasRecHeadConfig
+from genrec.model.item_features import ItemFeatures, pad_histories
+from genrec.model.sasrec_config import SasRecHeadConfig
+from genrec.model.sasrec_head import SasRecHead
 from genrec.model.sasrec_training import Recipe, fit_sasrec_head
 from genrec.schema import Item, Request
 

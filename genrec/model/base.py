@@ -6,19 +6,22 @@ layers only: any adapter runs on the same served base.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict
+from safetensors.torch import save_file
 from transformers import GenerationConfig, PreTrainedModel
 
 from genrec.artifacts import check_parent, write_aside, write_manifest
 from genrec.data import Dataset
 from genrec.model.pretrained import load_pretrained
 from genrec.model.rows import initialise_from_centroids, initialise_from_words, initialise_markers
-from genrec.model.sasrec_head import SETTINGS_FILE, WEIGHTS_FILE, SasRecHead, save_sasrec_head
+from genrec.model.sasrec_head import SasRecHead
 from genrec.model.scratch import ScratchConfig, make_model, train_tokenizer
 from genrec.model.vocabulary import SidVocabulary, add_vocabulary
 from genrec.progress import working
@@ -31,6 +34,8 @@ ALIGNED_ROWS = 128
 """Products with a vocabulary of a multiple of so many rows are fast on every device."""
 TEMPLATES = "templates"
 """In a base's manifest, beside its settings: the hash of the templates it was made with."""
+# In a folder of their own: vLLM takes every file of weights beside a model's for the model's.
+WEIGHTS_FILE, SETTINGS_FILE = "sasrec_head/model.safetensors", "sasrec_head/config.json"
 CONTENT_FILES = ["model.safetensors", "tokenizer.json", "config.json"]
 
 
@@ -128,6 +133,20 @@ def save_model(
         save_sasrec_head(sasrec_head, directory)
         content = [*CONTENT_FILES, WEIGHTS_FILE, SETTINGS_FILE]
     write_manifest(directory, out, kind, settings, content, parents)
+
+
+def save_sasrec_head(head: SasRecHead, directory: Path) -> None:
+    """Write a trained head into the folder of the model it goes with."""
+    (directory / WEIGHTS_FILE).parent.mkdir()
+    save_file(head.state_dict(), directory / WEIGHTS_FILE)
+    described = {
+        "num_items": head.item_embedding.num_embeddings,
+        "text_width": head.text_width,
+        "weight": head.weight,
+        "terms": asdict(head.terms),
+        "config": head.config.model_dump(),
+    }
+    (directory / SETTINGS_FILE).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
 
 
 def _texts(data: Dataset) -> Iterator[str]:

@@ -1,15 +1,18 @@
-"""What the SASRec head knows of the items of one version of the ID table."""
+"""What the SASRec head reads: items of one version of the ID table, and histories of its rows."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from genrec.model.histories import NO_ROW
 from genrec.semantic_ids.table import SemanticIdTable
+
+NO_ROW = -1
+"""Padding, and an item without a row."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,3 +88,12 @@ def _trained_rows(table: SemanticIdTable, trained_on: SemanticIdTable) -> np.nda
     )
     rows[(trained_on.codes[rows] != table.codes).any(axis=1)] = NO_ROW
     return rows
+
+
+def pad_histories(histories: Sequence[Sequence[int]]) -> Tensor:
+    """Lay histories out, padded at the end. Shape: (B, longest, at least 1)."""
+    width = max((len(history) for history in histories), default=0)
+    laid = torch.full((len(histories), max(width, 1)), NO_ROW, dtype=torch.int64)
+    for row, history in zip(laid, histories, strict=True):
+        row[: len(history)] = torch.as_tensor(history, dtype=torch.int64)
+    return laid

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +10,15 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
+from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from genrec.artifacts import find_parent, read_manifest
 from genrec.data import Dataset
 from genrec.errors import ArtifactError
-from genrec.model.base import TEMPLATES, BaseConfig
-from genrec.model.sasrec_head import SasRecHead, load_sasrec_head
+from genrec.model.base import SETTINGS_FILE, TEMPLATES, WEIGHTS_FILE, BaseConfig
+from genrec.model.sasrec_config import SasRecHeadConfig
+from genrec.model.sasrec_head import SasRecHead, Terms, Transitions
 from genrec.model.vocabulary import SidVocabulary
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.stream.encode import Encoder
@@ -157,6 +160,32 @@ def load_model(base: Path, **options: Any) -> Any:
         return AutoModelForCausalLM.from_pretrained(base, dtype="auto", **options)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise damaged(base, error) from None
+
+
+def load_sasrec_head(directory: Path) -> SasRecHead | None:
+    """Read what ``save_sasrec_head`` wrote, in evaluation mode; None where there is nothing.
+
+    Raises:
+        ArtifactError: It is damaged.
+    """
+    if not (directory / WEIGHTS_FILE).exists():
+        return None
+    try:
+        described = json.loads((directory / SETTINGS_FILE).read_text(encoding="utf-8"))
+        weights = load_file(directory / WEIGHTS_FILE)
+        config = SasRecHeadConfig.model_validate(described["config"])
+        num_items = described["num_items"]
+        head = SasRecHead(num_items, weights["centroids"], described["text_width"], config)
+        if "transitions.votes" in weights:
+            head.transitions = Transitions(num_items, len(weights["transitions.votes"]))
+        head.load_state_dict(weights)
+        head.weight, head.terms = float(described["weight"]), Terms(**described["terms"])
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ArtifactError(
+            f"the SASRec head in {directory} is damaged ({reason}); make the run again"
+        ) from None
+    return head.eval()
 
 
 def base_settings(path: Path) -> dict[str, Any]:

@@ -15,8 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genrec.model.histories import NO_ROW
-from genrec.model.item_features import ItemFeatures
+from genrec.model.item_features import NO_ROW, ItemFeatures
 from genrec.model.sasrec_head import SasRecHead
 from genrec.model.sasrec_training import (
     Histories,

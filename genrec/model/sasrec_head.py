@@ -20,66 +20,20 @@ arXiv 2508.06450. Text beside an ID vector that is dropped at random: DropoutNet
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from scipy import sparse
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from genrec.errors import ArtifactError
-from genrec.model.histories import NO_ROW, newest
-from genrec.model.item_features import ItemFeatures
-from genrec.model.transitions import Transitions
+from genrec.model.item_features import NO_ROW, ItemFeatures
+from genrec.model.sasrec_config import SasRecHeadConfig
+from genrec.model.transition_counts import FADING, FLOOR
 
-# In a folder of their own: vLLM takes every file of weights beside a model's for the model's.
 RECENT = 5
 """Events that the likeness of texts looks back on."""
-WEIGHTS_FILE, SETTINGS_FILE = "sasrec_head/model.safetensors", "sasrec_head/config.json"
-
-
-class SasRecHeadConfig(BaseModel):
-    """Size and training of the SASRec head.
-
-    Attributes:
-        hidden_size: Width of all vectors.
-        num_blocks: Transformer blocks.
-        num_heads: Attention heads; they divide ``hidden_size``.
-        dropout: Everywhere in the blocks and on their input.
-        max_events: Newest events that are read; longer histories are cut for training.
-        epochs: Most passes over the histories.
-        batch_size: Histories of a step.
-        new_item_boost: Nats that an item gets which training never met; None: learned by leaving
-            items out of training.
-        id_dropout: Share of an item's looks in training without its own vector, where it has text.
-        num_negatives: Items drawn for a step, uniformly; its targets are told from them.
-        learning_rate: Of AdamW, with warm-up and cosine decay to zero.
-        weight_decay: Of matrices.
-        patience: Looks at validation without a new best before training stops.
-        every_epochs: Epochs between two looks.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    hidden_size: int = Field(64, ge=1)
-    num_blocks: int = Field(1, ge=1)
-    num_heads: int = Field(1, ge=1)
-    dropout: float = Field(0.4, ge=0, lt=1)
-    max_events: int = Field(50, ge=2)
-    new_item_boost: float | None = None
-    id_dropout: float = Field(0.2, ge=0, lt=1)
-    epochs: int = Field(40, ge=1)
-    batch_size: int = Field(128, ge=1)
-    num_negatives: int = Field(256, ge=1)
-    learning_rate: float = Field(1e-3, gt=0)
-    weight_decay: float = Field(0.0, ge=0)
-    patience: int = Field(4, ge=1)
-    every_epochs: int = Field(5, ge=1)
 
 
 class SequenceEncoder(nn.Module):
@@ -120,6 +74,57 @@ class SequenceEncoder(nn.Module):
             hidden = block(hidden, src_mask=mask, is_causal=True)
         result: Tensor = self.norm(hidden)
         return result
+
+
+class Transitions(nn.Module):
+    """Item-to-item transition counts, read like a Markov chain: a sparse matrix of log odds."""
+
+    starts: Tensor
+    followers: Tensor
+    votes: Tensor
+
+    def __init__(self, num_items: int, num_pairs: int) -> None:
+        """Make room; ``of`` fills it, or a state dict."""
+        super().__init__()
+        self.num_items = num_items
+        self.register_buffer("starts", torch.zeros(num_items + 1, dtype=torch.int64))
+        self.register_buffer("followers", torch.zeros(num_pairs, dtype=torch.int32))
+        self.register_buffer("votes", torch.zeros(num_pairs))
+
+    @classmethod
+    def of(cls, votes: sparse.csr_array) -> Transitions:
+        """Take what ``count_transitions`` counted. Shape: (N, N)."""
+        result = cls(votes.shape[0], votes.nnz)
+        result.starts.copy_(torch.as_tensor(votes.indptr))
+        result.followers.copy_(torch.as_tensor(votes.indices))
+        result.votes.copy_(torch.as_tensor(votes.data))
+        return result
+
+    def forward(self, histories: Tensor) -> Tensor:
+        """Score every row as the next one of each history.
+
+        Args:
+            histories: Rows, oldest first, padded at the end with ``NO_ROW``, which may also stand
+                for items that were never counted. Shape: (B, T).
+
+        Returns:
+            Log odds, above 0 where anything voted; the last column is that of an item that was
+            never counted. Shape: (B, N + 1).
+        """
+        num_rows, width = histories.shape
+        present = histories != NO_ROW
+        newest = (present * torch.arange(width, device=histories.device)).amax(dim=1, keepdim=True)
+        age = newest - torch.arange(width, device=histories.device)
+        loudness = torch.where(present, FADING ** age.clamp(min=0).float(), 0.0)
+        rows = histories.clamp(min=0)
+        counts = torch.where(present, self.starts[rows + 1] - self.starts[rows], 0).flatten()
+        owners = torch.repeat_interleave(counts)
+        offsets = torch.arange(len(owners), device=owners.device)
+        places = self.starts[rows].flatten()[owners] + offsets - (counts.cumsum(0) - counts)[owners]
+        cells = owners // width * (self.num_items + 1) + self.followers[places]
+        sums = self.votes.new_zeros(num_rows * (self.num_items + 1))
+        sums.index_add_(0, cells, self.votes[places] * loudness.flatten()[owners])
+        return (sums.view(num_rows, -1) / FLOOR).log1p()
 
 
 @dataclass(frozen=True)
@@ -235,7 +240,10 @@ class SasRecHead(nn.Module):
             transitions = self.transitions(met)[:, items.trained]
         likeness = None
         if self.text_network is not None and (wanted is None or wanted.likeness):
-            likeness = text_likeness(histories, items.text)
+            recent = newest(histories, RECENT)
+            present = (recent != NO_ROW).unsqueeze(-1)
+            profiles = (items.text[recent.clamp(min=0)] * present).sum(dim=1)
+            likeness = profiles / present.sum(dim=1).clamp(min=1) @ items.text.T
         return ScoreParts(logits, transitions, likeness)
 
     def loss(self, histories: Tensor, negatives: Tensor, items: ItemFeatures) -> Tensor:
@@ -281,57 +289,12 @@ class ScoreParts(NamedTuple):
         return logits
 
 
-def text_likeness(histories: Tensor, text: Tensor) -> Tensor:
-    """Return the mean cosine of each item's text with those of the last ``RECENT`` events.
-
-    Args:
-        histories: Rows, padded at the end with ``NO_ROW``. Shape: (B, T).
-        text: Unit rows; zeros without text. Shape: (N, D).
-
-    Returns:
-        Shape: (B, N).
-    """
-    recent = newest(histories, RECENT)
-    present = (recent != NO_ROW).unsqueeze(-1)
-    profiles = (text[recent.clamp(min=0)] * present).sum(dim=1)
-    return profiles / present.sum(dim=1).clamp(min=1) @ text.T
-
-
-def save_sasrec_head(head: SasRecHead, directory: Path) -> None:
-    """Write a trained head into the folder of the model it goes with."""
-    (directory / WEIGHTS_FILE).parent.mkdir()
-    save_file(head.state_dict(), directory / WEIGHTS_FILE)
-    described = {
-        "num_items": head.item_embedding.num_embeddings,
-        "text_width": head.text_width,
-        "weight": head.weight,
-        "terms": asdict(head.terms),
-        "config": head.config.model_dump(),
-    }
-    (directory / SETTINGS_FILE).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
-
-
-def load_sasrec_head(directory: Path) -> SasRecHead | None:
-    """Read what ``save_sasrec_head`` wrote, in evaluation mode; None where there is nothing.
-
-    Raises:
-        ArtifactError: It is damaged.
-    """
-    if not (directory / WEIGHTS_FILE).exists():
-        return None
-    try:
-        described = json.loads((directory / SETTINGS_FILE).read_text(encoding="utf-8"))
-        weights = load_file(directory / WEIGHTS_FILE)
-        config = SasRecHeadConfig.model_validate(described["config"])
-        num_items = described["num_items"]
-        head = SasRecHead(num_items, weights["centroids"], described["text_width"], config)
-        if "transitions.votes" in weights:
-            head.transitions = Transitions(num_items, len(weights["transitions.votes"]))
-        head.load_state_dict(weights)
-        head.weight, head.terms = float(described["weight"]), Terms(**described["terms"])
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ArtifactError(
-            f"the SASRec head in {directory} is damaged ({reason}); make the run again"
-        ) from None
-    return head.eval()
+def newest(histories: Tensor, count: int) -> Tensor:
+    """Keep the last ``count`` rows of each history. Shape: (B, T) to (B, at most count)."""
+    width = histories.shape[1]
+    if width <= count:
+        return histories
+    lengths = (histories != NO_ROW).sum(dim=1, keepdim=True)
+    start = (lengths - count).clamp(min=0)
+    columns = start + torch.arange(count, device=histories.device)
+    return histories.gather(1, columns)

@@ -13,11 +13,10 @@ from torch import Tensor
 
 from genrec.metrics import ndcg_of_ranks
 from genrec.model.fit import fit
-from genrec.model.histories import NO_ROW, pad_histories
-from genrec.model.item_features import ItemFeatures
-from genrec.model.sasrec_head import SasRecHead, SasRecHeadConfig, ScoreParts, Terms
+from genrec.model.item_features import NO_ROW, ItemFeatures, pad_histories
+from genrec.model.sasrec_config import SasRecHeadConfig
+from genrec.model.sasrec_head import SasRecHead, ScoreParts, Terms, Transitions
 from genrec.model.transition_counts import count_transitions
-from genrec.model.transitions import Transitions
 
 Histories = Sequence[Sequence[int]]
 """Rows of each user's events, oldest first."""

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from genrec.model.sasrec_head import SasRecHeadConfig
+from genrec.model.sasrec_config import SasRecHeadConfig
 
 
 class _Settings(BaseModel):

@@ -13,8 +13,7 @@ from genrec.decode.trie import Trie
 from genrec.engines.base import ItemQuery
 from genrec.engines.torch import TorchEngine
 from genrec.errors import ConfigError
-from genrec.model.histories import pad_histories
-from genrec.model.item_features import ItemFeatures
+from genrec.model.item_features import ItemFeatures, pad_histories
 from genrec.model.load import load_run
 from genrec.recommender import Recommender
 from genrec.schema import Item, Request

@@ -8,7 +8,7 @@ import torch
 
 from genrec.model.item_features import ItemFeatures
 from genrec.model.new_items import FEWEST_QUESTIONS, choose_new_item_boost
-from genrec.model.sasrec_head import SasRecHeadConfig
+from genrec.model.sasrec_config import SasRecHeadConfig
 from genrec.model.sasrec_training import Recipe, choose_terms, fit_sasrec_head
 
 KINDS, EACH = 4, 15

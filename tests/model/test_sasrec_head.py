@@ -7,17 +7,11 @@ import pytest
 import torch
 
 from genrec.errors import ArtifactError
-from genrec.model.histories import NO_ROW, newest, pad_histories
-from genrec.model.item_features import ItemFeatures
-from genrec.model.sasrec_head import (
-    SETTINGS_FILE,
-    SasRecHead,
-    SasRecHeadConfig,
-    Terms,
-    load_sasrec_head,
-    save_sasrec_head,
-    text_likeness,
-)
+from genrec.model.base import SETTINGS_FILE, save_sasrec_head
+from genrec.model.item_features import NO_ROW, ItemFeatures, pad_histories
+from genrec.model.load import load_sasrec_head
+from genrec.model.sasrec_config import SasRecHeadConfig
+from genrec.model.sasrec_head import SasRecHead, Terms, newest
 from genrec.model.sasrec_training import Recipe, choose_terms, fit_sasrec_head, sasrec_head_ndcg
 
 SMALL = SasRecHeadConfig(hidden_size=16, dropout=0.0, max_events=6)
@@ -91,8 +85,9 @@ def test_own_vectors_are_dropped_in_training_only_and_only_where_there_is_text(h
     torch.testing.assert_close(plain.vectors(bare), plain.item_embedding.weight)
 
 
-def test_the_likeness_of_texts_is_the_mean_cosine_with_the_last_five_events():
-    found = text_likeness(pad_histories([[0, 1, 2, 3, 4, 5], [6, 8], []]), TEXT)
+def test_the_likeness_of_texts_is_the_mean_cosine_with_the_last_five_events(head):
+    asked = pad_histories([[0, 1, 2, 3, 4, 5], [6, 8], []])
+    found = head.score_parts(asked, ITEMS, vectors_of(head)).likeness
     expected = torch.stack(
         [(TEXT[1:6] @ TEXT.T).mean(dim=0), (TEXT[6] @ TEXT.T) / 2, torch.zeros(9)]
     )

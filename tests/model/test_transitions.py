@@ -7,9 +7,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genrec.model.histories import NO_ROW, pad_histories
+from genrec.model.item_features import NO_ROW, pad_histories
+from genrec.model.sasrec_head import Transitions
 from genrec.model.transition_counts import FADING, FLOOR, REACH, count_transitions
-from genrec.model.transitions import Transitions
 
 NUM_ITEMS = 6
 HISTORIES = st.lists(st.lists(st.integers(0, NUM_ITEMS - 1), max_size=9), min_size=1, max_size=6)

@@ -26,8 +26,8 @@ from genrec.decode.trie import Trie
 from genrec.engines.policy import SasRecFusion
 from genrec.engines.vllm.table_file import file_stamp, read_table, seen_rows, table_id
 from genrec.errors import ArtifactError, DataError
-from genrec.model.load import FULL_MODELS
-from genrec.model.sasrec_head import SasRecHead, load_sasrec_head
+from genrec.model.load import FULL_MODELS, load_sasrec_head
+from genrec.model.sasrec_head import SasRecHead
 from genrec.model.vocabulary import SidVocabulary
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.stream.templates import END_MARKER, ITEM_MARKER

@@ -7,8 +7,10 @@ checking what a user passes in, asking for one user, looking up items, adding an
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import ChainMap
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from numbers import Real
 from typing import Any, NoReturn, TypedDict, Unpack, overload
 
@@ -28,7 +30,7 @@ from genrec.arguments import (
     wrong_type,
 )
 from genrec.data import Dataset
-from genrec.errors import DataError, DecodeError, TooFewItems
+from genrec.errors import DataError, DecodeError
 from genrec.events import NEW_USER, read_events
 from genrec.frames import answers
 from genrec.frames.answers import read_users
@@ -62,6 +64,8 @@ class BaseRecommender(ABC):
     """A ``schema.Ranker`` over a catalogue that may grow."""
 
     name: str
+    table: SemanticIdTable
+    """The semantic IDs of everything that can be recommended."""
 
     def __init__(self, data: Dataset, histories: Dataset | FrameHistories | None = None) -> None:
         """Take the prepared data that hold the catalogue and, where others do, the users."""
@@ -83,11 +87,6 @@ class BaseRecommender(ABC):
             f"a {type(self).__name__} holds a model in memory and cannot be pickled or copied; "
             "pass the path of the run, and load it once in each process"
         )
-
-    @property
-    @abstractmethod
-    def table(self) -> SemanticIdTable:
-        """The semantic IDs of everything that can be recommended."""
 
     @abstractmethod
     def rank_many(self, requests: Sequence[Request], k: int) -> list[list[Recommendation]]:
@@ -121,7 +120,12 @@ class BaseRecommender(ABC):
     @property
     def items(self) -> list[Item]:
         """Every item that can be recommended, in the order of the table."""
-        return [self._entry(item_id) or Item(item_id) for item_id in self.table.item_ids]
+        return [self._entries.get(item_id) or Item(item_id) for item_id in self.table.item_ids]
+
+    @cached_property
+    def _entries(self) -> Mapping[str, Item]:
+        """What is known of items; read from disk when it is first asked for."""
+        return ChainMap(self._new_items, self._data.items_by_id)
 
     def knows(self, item_id: str) -> bool:
         """Tell whether an item can be recommended."""
@@ -134,7 +138,7 @@ class BaseRecommender(ABC):
             DataError: The item is not in the table.
         """
         self.table.index_of(check_id(item_id, "item_id"))
-        return self._entry(item_id) or Item(item_id)
+        return self._entries.get(item_id) or Item(item_id)
 
     def codes_of(self, item_id: str) -> SemanticId:
         """Return the semantic ID of an item.
@@ -237,7 +241,7 @@ class BaseRecommender(ABC):
         if count < 1:
             raise DecodeError(f"k={k}: ask for at least one item")
         for request in requests:
-            self.check_enough_items(check_type(request, "request", Request, "a Request"), count)
+            self.table.check_enough(check_type(request, "request", Request, "a Request"), count)
         return self._answer(requests, count)
 
     def explain(
@@ -387,23 +391,6 @@ class BaseRecommender(ABC):
             history = History(NEW_USER, read_events(events))
         return self._without_removed(history)
 
-    def check_enough_items(self, request: Request, k: int) -> None:
-        """Check that a request's filters leave ``k`` items.
-
-        Raises:
-            TooFewItems: They leave fewer.
-        """
-        forbidden, knows = request.forbidden, self.table.knows
-        if request.candidates is None:
-            left = len(self.table) - sum(map(knows, forbidden))
-        else:
-            left = sum(map(knows, request.candidates - forbidden))
-        if left < k:
-            raise TooFewItems(
-                f"asked for {k} items, but the filters leave {left} of {len(self.table)}; ask for "
-                "fewer or filter less"
-            )
-
     def _request(
         self,
         user_id: str | None,
@@ -475,11 +462,6 @@ class BaseRecommender(ABC):
     def _answer(self, requests: Sequence[Request], k: int) -> list[list[Recommendation]]:
         """Rank, or raise ``EngineUnavailable`` for a request that gets no answer."""
         return self.rank_many(requests, k)
-
-    def _entry(self, item_id: str) -> Item | None:
-        if item_id in self._new_items:
-            return self._new_items[item_id]
-        return self._data.find(item_id)
 
     def _grow(self, table: SemanticIdTable, items: Sequence[Item]) -> None:
         # First, since a table that holds an item must find its words.

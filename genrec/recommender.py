@@ -250,26 +250,23 @@ class Recommender(BaseRecommender):
         moved._take(place_catalogue(self.table, other.items))
         return moved
 
-    @property
-    def table(self) -> SemanticIdTable:
-        """The semantic IDs of everything that can be recommended."""
-        return self._run.encoder.renderer.table
-
     def rank_many(self, requests: Sequence[Request], k: int) -> list[list[Recommendation]]:
         """See ``schema.Ranker.rank_many``; items a filter names in vain are passed over.
 
         Raises:
             DataError: A history names an item that is not in the table.
         """
-        return [
-            [
-                self._recommendation(int(row), rank, float(score))
-                for rank, (row, score) in enumerate(
-                    zip(found.rows, found.scores, strict=True), start=1
-                )
-            ]
-            for found in self._engine.items(self._queries(requests), k)
-        ]
+        table, ranked = self.table, []
+        for found in self._engine.items(self._queries(requests), k):
+            items = []
+            for rank, (row, score) in enumerate(zip(found.rows, found.scores, strict=True), 1):
+                item_id = table.item_ids[row]
+                entry = self._entries.get(item_id)
+                title = entry.label if entry else item_id
+                codes = tuple(table.codes[row].tolist())
+                items.append(Recommendation(item_id, rank, float(score), title, codes))
+            ranked.append(items)
+        return ranked
 
     def score_many(
         self,
@@ -441,7 +438,12 @@ class Recommender(BaseRecommender):
 
     def _read_with(self, table: SemanticIdTable) -> None:
         """Encode from now on with a table, and with the words of this catalogue's items."""
-        renderer = replace(self._run.encoder.renderer, table=table, find_item=self._entry)
+        renderer = replace(
+            self._run.encoder.renderer,
+            table=table,
+            find_item=lambda item_id: self._entries.get(item_id),
+        )
+        self.table = table
         encoder = replace(self._run.encoder, renderer=renderer)
         self._run = replace(self._run, encoder=encoder)
         self._codec = SummaryCodec(encoder)
@@ -462,22 +464,12 @@ class Recommender(BaseRecommender):
             if request.candidates is not None:
                 if request.candidates not in candidate_rows:
                     candidate_rows[request.candidates] = np.array(
-                        self._rows(request.candidates), dtype=np.int64
+                        self.table.rows_of(request.candidates), dtype=np.int64
                     )
                 candidates = candidate_rows[request.candidates]
-            forbidden = self._rows(request.forbidden)
+            forbidden = self.table.rows_of(request.forbidden)
             queries.append(ItemQuery(prompt, forbidden, candidates, request.interest_bias))
         return queries
-
-    def _rows(self, item_ids: Iterable[str]) -> list[int]:
-        table = self.table
-        return [table.index_of(item_id) for item_id in item_ids if table.knows(item_id)]
-
-    def _recommendation(self, row: int, rank: int, score: float) -> Recommendation:
-        item_id = self.table.item_ids[row]
-        codes = tuple(int(code) for code in self.table.codes[row])
-        entry = self._entry(item_id)
-        return Recommendation(item_id, rank, score, entry.label if entry else item_id, codes)
 
 
 def _open_histories(run: LoadedRun, histories: Any) -> Dataset | FrameHistories:

@@ -121,10 +121,10 @@ class Dataset(ShortRepr):
         ids = self._open(ITEMS_FILE).read([ITEM_ID]).column(0).to_pylist()
         return {item_id: index for index, item_id in enumerate(ids)}
 
-    def find(self, item_id: str) -> Item | None:
-        """Return a catalogue entry; None where there is no such item."""
-        index = self.item_index.get(item_id)
-        return None if index is None else self.items[index]
+    @cached_property
+    def items_by_id(self) -> dict[str, Item]:
+        """The catalogue, by item ID."""
+        return {item.item_id: item for item in self.items}
 
     def histories(self, upto: Split) -> Iterator[History]:
         """Yield every user's events up to and including a split, users in the file's order.

@@ -310,7 +310,13 @@ class Policy:
         Returns:
             -inf where a child may not be taken. Shape: (B, ..., C), float32.
         """
-        logprobs = child_logprobs(logits, children.allowed, children.scored)
+        allowed, scored = children.allowed, children.scored
+        # A row of -inf has a NaN softmax; nothing of it is kept.
+        among = logits.float().masked_fill(~scored, -torch.inf).log_softmax(dim=-1)
+        count = allowed.sum(dim=-1, keepdim=True)
+        share = (scored.sum(dim=-1, keepdim=True) / count).log()
+        unseen = torch.where(allowed, -count.float().log(), -torch.inf)
+        logprobs = torch.where(scored, among + share, unseen)
         if self.fusion is None and self.bias is None:
             return logprobs
         if self.fusion is not None:
@@ -319,37 +325,10 @@ class Policy:
             logprobs = logprobs + self.bias.strength_at(children.nodes)
         # Nodes without an allowed child have a NaN softmax here too.
         return (
-            logprobs.masked_fill(~children.allowed, -torch.inf)
+            logprobs.masked_fill(~allowed, -torch.inf)
             .log_softmax(dim=-1)
-            .masked_fill(~children.allowed, -torch.inf)
+            .masked_fill(~allowed, -torch.inf)
         )
-
-
-def child_logprobs(logits: Tensor, allowed: Tensor, seen_in_training: Tensor) -> Tensor:
-    """Return the log-probability of each child of each node under one model.
-
-    Args:
-        logits: The model's scores of the children; read only where a node has several allowed
-            children that training has seen. Shape: (..., C).
-        allowed: Whether each may be taken. Shape: (..., C), bool.
-        seen_in_training: Whether training has seen each. Shape: (..., C), bool.
-
-    Returns:
-        -inf for children that may not be taken; the others sum to 1. Shape: (..., C), float32.
-
-    Examples:
-        >>> allowed = torch.tensor([True, True, False, True])
-        >>> seen = torch.tensor([True, True, True, False])
-        >>> child_logprobs(torch.zeros(4), allowed, seen).exp()
-        tensor([0.3333, 0.3333, 0.0000, 0.3333])
-    """
-    scored = allowed & seen_in_training
-    # A row of -inf has a NaN softmax; nothing of it is kept.
-    among = logits.float().masked_fill(~scored, -torch.inf).log_softmax(dim=-1)
-    count = allowed.sum(dim=-1, keepdim=True)
-    share = (scored.sum(dim=-1, keepdim=True) / count).log()
-    equal = -count.float().log()
-    return torch.where(scored, among + share, torch.where(allowed, equal, -torch.inf))
 
 
 def _keys(trie: DeviceTrie, sets: Sequence[Sequence[int] | np.ndarray]) -> Tensor:

@@ -109,6 +109,7 @@ def describe_run(path: Path, model: Any = None) -> LoadedRun:
     table = SemanticIdTable.load(index)
     config = _base_config(base)
     data = find_parent(index, "data")
+    catalogue = Dataset.load(data)
     try:
         tokenizer = AutoTokenizer.from_pretrained(base)
     except (OSError, ValueError) as error:
@@ -121,7 +122,7 @@ def describe_run(path: Path, model: Any = None) -> LoadedRun:
                 table,
                 review_chars=config.review_chars,
                 item_words=config.item_words,
-                find_item=Dataset.load(data).find,
+                find_item=lambda item_id: catalogue.items_by_id.get(item_id),
             ),
             tokenizer,
             config.context_tokens,

@@ -18,8 +18,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from genrec.artifacts import hash_files, read_manifest, write_aside, write_manifest
-from genrec.errors import ArtifactError, DataError
-from genrec.schema import SemanticId, ShortRepr
+from genrec.errors import ArtifactError, DataError, TooFewItems
+from genrec.schema import Request, SemanticId, ShortRepr
 from genrec.semantic_ids.vectors import ItemEncoder
 
 KIND = "index"
@@ -76,7 +76,7 @@ class SemanticIdTable(ShortRepr):
     def __len__(self) -> int:
         return len(self.item_ids)
 
-    @property
+    @cached_property
     def num_levels(self) -> int:
         """L, codes of an ID."""
         return int(self.codes.shape[1])
@@ -106,6 +106,28 @@ class SemanticIdTable(ShortRepr):
                 f"item '{item_id}' is not in the table of {len(self)} items; check the ID "
                 "(IDs are text and case-sensitive), or add the item to the table first"
             ) from None
+
+    def rows_of(self, item_ids: Iterable[str]) -> list[int]:
+        """Return the rows of the items that are in the table."""
+        index = self._index
+        return [index[item_id] for item_id in item_ids if item_id in index]
+
+    def check_enough(self, request: Request, k: int) -> None:
+        """Check that a request's filters leave ``k`` items.
+
+        Raises:
+            TooFewItems: They leave fewer.
+        """
+        total, forbidden = len(self.item_ids), request.forbidden
+        if request.candidates is None:
+            left = total - len(self.rows_of(forbidden))
+        else:
+            left = len(self.rows_of(request.candidates - forbidden))
+        if left < k:
+            raise TooFewItems(
+                f"asked for {k} items, but the filters leave {left} of {total}; ask for fewer or "
+                "filter less"
+            )
 
     def codes_of(self, item_id: str) -> SemanticId:
         """Return the semantic ID of an item.

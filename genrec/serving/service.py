@@ -229,7 +229,7 @@ class RecommendationService:
                 "k_too_large", f"k={k}; at most {settings.max_k} items are returned at once"
             )
         recommender = self.loaded.recommender
-        recommender.check_enough_items(request, k)
+        recommender.table.check_enough(request, k)
         # A search is as wide as the largest k of its batch. A k beyond the usual width would
         # change its neighbours' answers, so it shares a batch only with the same k.
         # A chat model is asked about one request at a time, for just as many items as wanted.

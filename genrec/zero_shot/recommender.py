@@ -65,11 +65,15 @@ class ZeroShotRecommender(BaseRecommender):
         self.config = config or ZeroShotConfig()
         self.bias = PositionBias()
         super().__init__(data)
-        self._model, self._table = model, table
+        self._model, self.table = model, table
         self._loop = loop or EventLoop()
         self._raises = raises
         self._retriever = Retriever(data, table, self.config.sources)
-        self._writer = PromptWriter(self._entry, self.config.review_chars, self.config.title_chars)
+        self._writer = PromptWriter(
+            lambda item_id: self._entries.get(item_id),
+            self.config.review_chars,
+            self.config.title_chars,
+        )
         self._example_pool = (
             ExamplePool.fit(data, self.config.seed) if self.config.examples else ExamplePool(())
         )
@@ -166,7 +170,7 @@ class ZeroShotRecommender(BaseRecommender):
             EngineUnavailable: The model gave no usable answer for one of them.
         """
         asker = Summarizer(
-            self._model, self._writer, self._table, self.config.answer_tokens, min_evidence
+            self._model, self._writer, self.table, self.config.answer_tokens, min_evidence
         )
 
         async def summarize(history: History) -> Summary:
@@ -192,7 +196,7 @@ class ZeroShotRecommender(BaseRecommender):
         for answer in self._answer(requests, self.config.num_candidates, self._raises):
             shares: dict[str, float] = {}
             for found in answer:
-                name = self._table.name_of(found.semantic_id[:1])
+                name = self.table.name_of(found.semantic_id[:1])
                 shares[name] = shares.get(name, 0.0) + math.exp(found.score)
             ranked = sorted(shares.items(), key=lambda pair: -pair[1])
             expected.append(ranked[:top])
@@ -230,11 +234,6 @@ class ZeroShotRecommender(BaseRecommender):
         chat = self._writer.choose(request, titles, examples)(request.history.events)
         text = "\n\n".join(f"[{turn['role']}]\n{turn['content']}" for turn in chat)
         return text, self._loop.run(self._model.count_tokens(chat))
-
-    @property
-    def table(self) -> SemanticIdTable:
-        """The semantic IDs of all items that can be recommended."""
-        return self._table
 
     @property
     def adapters(self) -> list[str]:
@@ -336,7 +335,7 @@ class ZeroShotRecommender(BaseRecommender):
             found += [(item_id, last - place) for place, item_id in enumerate(rest, start=1)]
         return [
             Recommendation(
-                item_id, rank, score, self.item(item_id).label, self._table.codes_of(item_id)
+                item_id, rank, score, self.item(item_id).label, self.table.codes_of(item_id)
             )
             for rank, (item_id, score) in enumerate(found, start=1)
         ]
@@ -352,7 +351,7 @@ class ZeroShotRecommender(BaseRecommender):
         return OpenRecommender(self._model, self._writer, self._titles, self.config.answer_tokens)
 
     def _take(self, table: SemanticIdTable) -> None:
-        self._table, self._titles = table, None
+        self.table, self._titles = table, None
 
     def _grow(self, table: SemanticIdTable, items: Sequence[Item]) -> None:
         super()._grow(table, items)

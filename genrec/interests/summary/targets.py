@@ -20,7 +20,7 @@ from genrec.interests.summary.codec import (
     WrittenClaim,
     WrittenSummary,
 )
-from genrec.interests.summary.templates import StatementKind, list_of, wordings
+from genrec.interests.summary.templates import StatementKind, wordings
 from genrec.schema import Event, History, Interest, SemanticId
 from genrec.semantic_ids.table import SemanticIdTable
 
@@ -80,17 +80,15 @@ def _cited(events: Sequence[Event], table: SemanticIdTable) -> tuple[SemanticId,
 def _statements(
     lists: dict[SummaryList, list[Interest]], rng: random.Random
 ) -> tuple[Statement, ...]:
-    said = []
-    for kind in _MOST_TELLING:
-        codes = [interest.prefix[0] for interest in _about(kind, lists)][:MAX_SAID]
-        if codes:
-            said.append(Statement(kind, rng.randrange(len(wordings()[kind])), tuple(codes)))
+    codes: dict[StatementKind, list[int]] = {kind: [] for kind in _MOST_TELLING}
+    for name, interests in lists.items():
+        for interest in interests:
+            # What returned has a statement of its own.
+            has_returned = name == "recent" and interest.trend == "returned"
+            codes["returned" if has_returned else name].append(interest.prefix[0])
+    said = [
+        Statement(kind, rng.randrange(len(wordings()[kind])), tuple(about[:MAX_SAID]))
+        for kind, about in codes.items()
+        if about
+    ]
     return tuple(said[:MAX_STATEMENTS])
-
-
-def _about(kind: StatementKind, lists: dict[SummaryList, list[Interest]]) -> list[Interest]:
-    """Return the interests a statement may be about; what returned has a statement of its own."""
-    about = lists[list_of(kind)]
-    if list_of(kind) == "recent":
-        about = [one for one in about if (one.trend == "returned") == (kind == "returned")]
-    return about

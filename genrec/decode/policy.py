@@ -178,24 +178,15 @@ class LogitFusion:
         for depth in range(trie.num_levels - 1, -1, -1):
             first, last = trie.level_start[depth], trie.level_start[depth + 1]
             begins = trie.first_child[first : last + 1].long()
-            levels.append(_sum_siblings(levels[-1], begins.diff()))
+            # The log of the sum of each run of siblings; there may be runs of nothing but -inf.
+            parents = torch.repeat_interleave(begins.diff()).expand(len(level), -1)
+            peaks = level.new_full((len(level), len(begins) - 1), -torch.inf)
+            peaks = peaks.scatter_reduce(1, parents, level, "amax")
+            safe = peaks.masked_fill(peaks.isneginf(), 0)
+            odds = (level - safe.gather(1, parents)).exp()
+            level = torch.zeros_like(peaks).scatter_add(1, parents, odds).log() + safe
+            levels.append(level)
         return cls(torch.cat(levels[::-1], dim=1), weight)
-
-    def fuse(self, logprobs: Tensor, nodes: Tensor) -> Tensor:
-        """Add the LM's and the second model's scores of children.
-
-        Args:
-            logprobs: The LM's. Shape: (B, ...), float32.
-            nodes: The children. Shape: (B, ...).
-
-        Returns:
-            Scores that mean something among siblings only. Shape: (B, ...), float32.
-        """
-        last = self.subtree_logsumexp.shape[1] - 1
-        below = self.subtree_logsumexp.gather(1, nodes.clamp(max=last).flatten(1)).view(nodes.shape)
-        if self.weight == 1:
-            return below
-        return (1 - self.weight) * logprobs + self.weight * below
 
 
 @dataclass(frozen=True, eq=False)
@@ -320,7 +311,10 @@ class Policy:
         if self.fusion is None and self.bias is None:
             return logprobs
         if self.fusion is not None:
-            logprobs = self.fusion.fuse(logprobs, children.nodes)
+            weight, sums = self.fusion.weight, self.fusion.subtree_logsumexp
+            nodes = children.nodes.clamp(max=sums.shape[1] - 1)
+            below = sums.gather(1, nodes.flatten(1)).view(nodes.shape)
+            logprobs = below if weight == 1 else (1 - weight) * logprobs + weight * below
         if self.bias is not None:
             logprobs = logprobs + self.bias.strength_at(children.nodes)
         # Nodes without an allowed child have a NaN softmax here too.
@@ -342,21 +336,3 @@ def _keys(trie: DeviceTrie, sets: Sequence[Sequence[int] | np.ndarray]) -> Tenso
     owners = torch.repeat_interleave(sizes)
     result: Tensor = torch.unique(owners * trie.num_leaves + trie.place_of[leaves])
     return result
-
-
-def _sum_siblings(logs: Tensor, sizes: Tensor) -> Tensor:
-    """Return the log of the sum of each run of columns.
-
-    Args:
-        logs: May hold -inf. Shape: (B, C).
-        sizes: Columns of each run, at least 1. Shape: (P,).
-
-    Returns:
-        Shape: (B, P).
-    """
-    owners = torch.repeat_interleave(sizes).expand(len(logs), -1)
-    shape = (len(logs), len(sizes))
-    peaks = logs.new_full(shape, -torch.inf).scatter_reduce(1, owners, logs, "amax")
-    safe = peaks.masked_fill(peaks.isneginf(), 0)
-    sums = logs.new_zeros(shape).scatter_add(1, owners, (logs - safe.gather(1, owners)).exp())
-    return sums.log() + safe

@@ -16,12 +16,12 @@ from genrec.model.lora import check_adapter
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-class AdapterSet:
+class AdaptedModel:
     """A model and the adapters on it.
 
     Attributes:
         model: Runs with the adapter in use.
-        in_use: Its name; None: the base alone.
+        adapter: Its name; None: the base alone.
     """
 
     def __init__(self, model: Any, base: Path) -> None:
@@ -33,16 +33,16 @@ class AdapterSet:
         """
         self.model = model
         self._base = base
-        self.in_use: str | None = model.active_adapter if has_adapter(model) else None
+        self.adapter: str | None = model.active_adapter if has_adapter(model) else None
 
     @property
-    def names(self) -> list[str]:
-        """Loaded adapters, in the order they came."""
+    def adapters(self) -> list[str]:
+        """See ``Engine``; in the order they came."""
         return list(self.model.peft_config) if has_adapter(self.model) else []
 
-    def load(self, name: str, path: Path) -> None:
+    def load_adapter(self, name: str, path: Path) -> None:
         """See ``Engine.load_adapter``."""
-        check_new(name, self.names)
+        check_new(name, self.adapters)
         check_adapter(path, self._base)
         options: dict[str, Any] = {"adapter_name": name, "torch_device": str(self.model.device)}
         try:
@@ -53,28 +53,28 @@ class AdapterSet:
 
                 self.model = PeftModel.from_pretrained(self.model, str(path), **options).eval()
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-            if name in self.names:
+            if name in self.adapters:
                 self.model.delete_adapter(name)
             raise damaged(path, error) from None
         finally:
-            self._switch(self.in_use)
+            self._switch(self.adapter)
 
-    def use(self, name: str | None) -> None:
+    def use_adapter(self, name: str | None) -> None:
         """See ``Engine.use_adapter``."""
         if name is not None:
-            check_loaded(name, self.names)
+            check_loaded(name, self.adapters)
         self._switch(name)
 
-    def drop(self, name: str) -> None:
+    def drop_adapter(self, name: str) -> None:
         """See ``Engine.drop_adapter``."""
-        check_idle(name, self.names, self.in_use)
-        others = [other for other in self.names if other != name]
+        check_idle(name, self.adapters, self.adapter)
+        others = [other for other in self.adapters if other != name]
         if others:
-            self.model.set_adapter(self.in_use or others[0])
+            self.model.set_adapter(self.adapter or others[0])
             self.model.delete_adapter(name)
         else:  # PEFT's wrapper cannot stand without any.
             self.model = self.model.unload()
-        self._switch(self.in_use)
+        self._switch(self.adapter)
 
     def _switch(self, name: str | None) -> None:
         if has_adapter(self.model):
@@ -84,7 +84,7 @@ class AdapterSet:
             else:
                 layers.enable_adapter_layers()
                 self.model.set_adapter(name)
-        self.in_use = name
+        self.adapter = name
 
 
 def check_name(name: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,7 +16,7 @@ from genrec.decode.prefix_logits import batches, merge_prefixes, next_logits
 from genrec.decode.search import beam_search, run_search
 from genrec.decode.tree import PrefillCache, score_after
 from genrec.decode.trie import Trie
-from genrec.engines.adapters import AdapterSet
+from genrec.engines.adapters import AdaptedModel
 from genrec.engines.base import FoundItems, ItemQuery
 from genrec.engines.grammar import Grammar, GrammarState
 from genrec.engines.merge_prefixes import batch_branches, find_families
@@ -32,7 +31,7 @@ BATCH_LOGITS = 2**27
 """Scores of one forward pass: half a gigabyte."""
 
 
-class TorchEngine:
+class TorchEngine(AdaptedModel):
     """Runs a model on one device."""
 
     def __init__(
@@ -45,7 +44,7 @@ class TorchEngine:
             device: Where the model lies.
             num_beams: Beams kept at every level; at least the ``k`` asked for is used.
         """
-        self._adapters = AdapterSet(run.model, base_of(run.path))
+        super().__init__(run.model, base_of(run.path))
         self._arithmetic = float32_arithmetic(run.model)
         self._encoder = run.encoder
         self._vocabulary = run.vocabulary
@@ -55,28 +54,6 @@ class TorchEngine:
         self._head = None if run.sasrec_head is None else run.sasrec_head.to(self._device)
         self._trained_on = run.table
         self.replace_table(run.table)
-
-    @property
-    def adapters(self) -> list[str]:
-        """See ``Engine``."""
-        return self._adapters.names
-
-    @property
-    def adapter(self) -> str | None:
-        """See ``Engine``."""
-        return self._adapters.in_use
-
-    def load_adapter(self, name: str, path: Path) -> None:
-        """See ``Engine.load_adapter``."""
-        self._adapters.load(name, path)
-
-    def use_adapter(self, name: str | None) -> None:
-        """See ``Engine.use_adapter``."""
-        self._adapters.use(name)
-
-    def drop_adapter(self, name: str) -> None:
-        """See ``Engine.drop_adapter``."""
-        self._adapters.drop(name)
 
     def replace_table(self, table: SemanticIdTable) -> None:
         """See ``Engine.replace_table``."""
@@ -98,7 +75,7 @@ class TorchEngine:
             input_ids, attention_mask = self._pad([query.prompt for query in batch])
             policy = make_policy(self._trie, self._vocabulary, self._fusion, batch, input_ids)
             with self._arithmetic():
-                read = PrefillCache(self._adapters.model, input_ids, attention_mask, self._trie)
+                read = PrefillCache(self.model, input_ids, attention_mask, self._trie)
                 search = beam_search(policy, len(batch), max(k, self._num_beams))
                 leaves, scores = run_search(search, read)
             for number, rows, row_scores in zip(
@@ -154,12 +131,12 @@ class TorchEngine:
         log_probs = np.full(
             (len(prompts), self._vocabulary.token_ids.shape[1]), -np.inf, dtype=np.float32
         )
-        vocabulary = self._adapters.model.config.get_text_config().vocab_size
+        vocabulary = self.model.config.get_text_config().vocab_size
         for batch in batches(
             merge_prefixes(prompts), len(forced), BATCH_TOKENS, BATCH_LOGITS, vocabulary
         ):
             with self._arithmetic():
-                logits = next_logits(self._adapters.model, batch, forced, self._pad_id)
+                logits = next_logits(self.model, batch, forced, self._pad_id)
             indices = np.array([index for stream in batch for index in stream.indices])
             fusion = None
             if self._fusion is not None:
@@ -182,7 +159,7 @@ class TorchEngine:
         while len(written) < max_tokens and (allowed := state.allowed):
             if len(allowed) > 1:
                 with self._arithmetic():
-                    logits = self._adapters.model(
+                    logits = self.model(
                         input_ids=torch.tensor([unread], device=self._device),
                         past_key_values=cache,
                         use_cache=True,
@@ -197,7 +174,7 @@ class TorchEngine:
 
     def _read(self, prompts: Sequence[Sequence[int]]) -> Iterator[tuple[list[int], PrefillCache]]:
         """Read prompts in batches; a beginning that several share is read once."""
-        model, trie = self._adapters.model, self._trie
+        model, trie = self.model, self._trie
         families, alone = find_families(prompts)
         lengths = [len(prompts[index]) for index in alone]
         for batch in batch_by_length(lengths, max_tokens=BATCH_TOKENS):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
 
@@ -30,19 +30,19 @@ class LiveHistory:
     """What is known about a user at this moment.
 
     Attributes:
-        user_id: External ID.
-        stored: The newest events, oldest first.
+        history: The newest events.
+        event_ids: The ID that each was posted under, if it had one.
         older_items: Items of events older than these: still not to be recommended again.
     """
 
-    user_id: str
-    stored: tuple[StoredEvent, ...]
+    history: History
+    event_ids: tuple[str | None, ...]
     older_items: frozenset[str] = frozenset()
 
-    @property
-    def history(self) -> History:
-        """The events as the recommender takes them."""
-        return History(self.user_id, tuple(stored.event for stored in self.stored))
+    def without(self, left_out: Collection[int]) -> LiveHistory:
+        """Return the history as if some events had never been; 0 is the oldest one."""
+        kept = (name for place, name in enumerate(self.event_ids) if place not in left_out)
+        return replace(self, history=self.history.without(left_out), event_ids=tuple(kept))
 
     def what_if(self, without: Sequence[int | str], as_of: int | None) -> LiveHistory:
         """Return the history as of a past moment, without some events.
@@ -57,7 +57,7 @@ class LiveHistory:
         """
         numbers = [key for key in without if isinstance(key, int)]
         left_out = resolve_event_indices(self.history, numbers)
-        index_of = {stored.event_id: index for index, stored in enumerate(self.stored)}
+        index_of = {event_id: index for index, event_id in enumerate(self.event_ids)}
         for key in without:
             if isinstance(key, str):
                 if key not in index_of:
@@ -67,10 +67,10 @@ class LiveHistory:
                         "`event_id` or by number (1 is the oldest)",
                     )
                 left_out.add(index_of[key])
-        kept = (stored for index, stored in enumerate(self.stored) if index not in left_out)
         if as_of is not None:
-            kept = (stored for stored in kept if stored.event.timestamp < as_of)
-        return replace(self, stored=tuple(kept))
+            events = enumerate(self.history.events)
+            left_out |= {index for index, event in events if event.timestamp >= as_of}
+        return self.without(left_out)
 
 
 class PreparedUsers:
@@ -157,8 +157,11 @@ class Histories:
             key=lambda stored: stored.event.timestamp,
         )
         older = [stored.event.item_id for stored in merged[: -self._max_events]]
+        newest = merged[-self._max_events :]
         return LiveHistory(
-            user_id, tuple(merged[-self._max_events :]), posted.older_items.union(older)
+            History(user_id, tuple(stored.event for stored in newest)),
+            tuple(stored.event_id for stored in newest),
+            posted.older_items.union(older),
         )
 
     def search(self, query: str, limit: int) -> list[tuple[str, int]]:

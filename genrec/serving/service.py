@@ -171,12 +171,14 @@ class RecommendationService:
         if user_id is None:
             self._check_events(events)
             ordered = sorted(events, key=lambda event: event.timestamp)
-            return LiveHistory(INLINE_USER, tuple(map(StoredEvent, ordered)))
+            return LiveHistory(History(INLINE_USER, tuple(ordered)), (None,) * len(ordered))
         loaded = self.loaded
-        live = await run_sync(loaded.histories.read, user_id)
+        live: LiveHistory = await run_sync(loaded.histories.read, user_id)
         knows = loaded.recommender.table.knows
-        stored = tuple(stored for stored in live.stored if knows(stored.event.item_id))
-        return LiveHistory(user_id, stored, live.older_items)
+        removed = {
+            index for index, event in enumerate(live.history.events) if not knows(event.item_id)
+        }
+        return live.without(removed) if removed else live
 
     async def request(self, query: Query) -> Request:
         """Return the request to the model.
@@ -185,18 +187,21 @@ class RecommendationService:
             ServiceError: A user, item or event is unknown, or ``at`` precedes the last event.
             DataError: An interest or an event does not exist.
         """
-        for name, item_ids in (("exclude", query.exclude), ("candidates", query.candidates or ())):
-            self._check_count(len(item_ids), f"items in `{name}`", self.settings.max_filter_items)
-            self._check_items(item_ids, name)
-        self._check_count(len(query.without), "events in `without`", self.settings.max_events)
+        for name, item_ids in (("exclude", query.exclude), ("candidates", query.candidates)):
+            if item_ids:
+                most = self.settings.max_filter_items
+                self._check_count(len(item_ids), f"items in `{name}`", most)
+                self._check_items(item_ids, name)
         interest_bias: Mapping[SemanticId, float] = {}
         if query.interest_bias:
             interest_bias = read_interest_bias(self.loaded.recommender.table, query.interest_bias)
         live = await self.history(query.user_id, query.events)
         if query.without or query.as_of is not None:
+            self._check_count(len(query.without), "events in `without`", self.settings.max_events)
             live = live.what_if(query.without, query.as_of)
         at = query.as_of if query.at is None else query.at
-        last = live.stored[-1].event.timestamp if live.stored else None
+        events = live.history.events
+        last = events[-1].timestamp if events else None
         if at is not None and last is not None:
             if at < last - self.settings.clock_skew_s:
                 raise ServiceError(

@@ -65,19 +65,17 @@ async def get_user(user_id: UserId, service: Service) -> UserResponse:
     recommender = service.loaded.recommender
     events = [
         UserEvent(
-            event_id=stored.event_id,
-            item_id=stored.event.item_id,
+            event_id=event_id,
+            item_id=event.item_id,
             title=(
-                recommender.item(stored.event.item_id).label
-                if recommender.knows(stored.event.item_id)
-                else None
+                recommender.item(event.item_id).label if recommender.knows(event.item_id) else None
             ),
-            timestamp=stored.event.timestamp,
-            event_type=stored.event.event_type,
-            rating=stored.event.rating,
-            review=stored.event.opinion,
+            timestamp=event.timestamp,
+            event_type=event.event_type,
+            rating=event.rating,
+            review=event.opinion,
         )
-        for stored in live.stored
+        for event, event_id in zip(live.history.events, live.event_ids, strict=True)
     ]
     return UserResponse(user_id=user_id, events=events)
 

@@ -131,8 +131,15 @@ def train(
                 module.train()
                 done += 1
                 loss = _train_step(
-                    *(accelerator, module, optimizer, schedule),
-                    *(corpus, steps[step], config, state, done),
+                    accelerator,
+                    module,
+                    optimizer,
+                    schedule,
+                    corpus,
+                    steps[step],
+                    config,
+                    state,
+                    done,
                 )
                 state.step = step + 1
                 bar.update(task, advance=1, note=f"loss {loss:.3f}")

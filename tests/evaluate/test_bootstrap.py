@@ -21,6 +21,8 @@ def test_the_interval_is_a_95_percent_one():
     found = intervals({"x": values})["x"]
     width = 2 * 1.959964 * values.std() / np.sqrt(len(values))
     assert found.high - found.low == pytest.approx(width, rel=0.08)
+    assert found.high - found.mean == pytest.approx(width / 2, rel=0.1)
+    assert found.mean - found.low == pytest.approx(width / 2, rel=0.1)
 
 
 def test_equal_seeds_give_equal_intervals_and_others_do_not():

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genrec.interests.explain.shared_prefix import MAX_EVENTS, find_reason
+from genrec.interests.explain.shared_prefix import MAX_EVENTS, Reason, find_reason
 from genrec.interests.profile.interests import find_interests
 from genrec.interests.timeline.timeline import interest_timeline
 from genrec.schema import Event, History
@@ -69,3 +69,10 @@ def test_the_newest_events_are_quoted_and_all_are_counted():
 @pytest.mark.parametrize("items", ["", "x", "abc"])
 def test_without_anything_in_common_there_is_no_reason(items):
     assert find_reason((2, 2, 2), history(items), TABLE) is None
+
+
+def test_a_reason_says_how_many_events_it_does_not_name():
+    events = tuple(Event("u", item, 0) for item in "abc")
+    few, many = Reason((0,), "tea", events, 3), Reason((0,), "tea", events, 7)
+    assert few.sentence(["A", "B", "A"]) == "Of “tea”, like A and B in your history."
+    assert many.sentence(["A", "B", "C"]) == "Of “tea”, like A, B, C and 4 more in your history."

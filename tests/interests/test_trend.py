@@ -26,6 +26,9 @@ TIMELINE = Timeline([DAY * day for day in range(20)])
         ([0, 1, 2, 3, 18, 19], "returned"),
         ([19], "emerging"),
         (list(range(20)), "steady"),
+        # Silence since then is as likely as not (p = 0.55), or a little less so (p = 0.40).
+        ([2, 14], "steady"),
+        ([0, 7, 14], "fading"),
     ],
 )
 def test_planted_trends(places, trend):

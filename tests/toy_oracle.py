@@ -12,7 +12,7 @@ import numpy as np
 from genrec.data.toy.catalogue import load_catalogue
 from genrec.data.toy.files import TRUTH_FILE
 from genrec.data.toy.interests import PlantedInterest
-from genrec.data.toy.reviews import read_wish
+from genrec.data.toy.reviews import read_complaint, read_wish
 from genrec.data.toy.shopper import Shopper
 from genrec.errors import ArtifactError, DataError
 from genrec.schema import History, Recommendation, Request
@@ -70,11 +70,12 @@ class Oracle:
             raise DataError(
                 f"user '{history.user_id}' is not in the toy world; ask for one of its users"
             )
-        shopper = Shopper(len(self._catalogue.items), interests, self._repeat_rate)
+        shopper = Shopper(self._catalogue.brands, interests, self._repeat_rate)
         for event in history.events:
-            wish = read_wish(self._catalogue, event.review)
             item = self._catalogue.index_of[event.item_id]
-            shopper.observe(item, event.timestamp, event.rating, wish)
+            shopper.observe(item, event.timestamp, event.rating)
+            shopper.shun(read_complaint(self._catalogue, item, event.review))
+            shopper.wish_for(read_wish(self._catalogue, event.review))
         last = history.events[-1] if history.events else None
         at = at if at is not None else (last.timestamp if last else interests[0].times[0])
         return shopper.probabilities(at, event_type or (last and last.event_type) or "purchase")

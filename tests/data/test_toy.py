@@ -1,7 +1,9 @@
 import csv
 import gzip
 import json
+import re
 from collections import Counter, defaultdict
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +13,11 @@ from genrec.config import load_config
 from genrec.data import Dataset
 from genrec.data.prepare import prepare
 from genrec.data.toy import ToyConfig, write_toy
+from genrec.data.toy.catalogue import load_catalogue
 from genrec.errors import ArtifactError, ConfigError
 
 CONFIG = ToyConfig(num_users=200)
-WISH = "Next on my list: the "
+WISH = re.compile("(?:Next on my list: |Now I want |Saving up for )the [^.]+")
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +30,11 @@ def toy(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def truth(toy) -> dict:
     return json.loads((toy / "truth.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def catalogue():
+    return load_catalogue(CONFIG.num_themes)
 
 
 @pytest.fixture(scope="module")
@@ -186,20 +194,70 @@ def test_reviews_agree_with_ratings_and_vary(events):
     assert {float(event["rating"]) for event in events if event["rating"]} == {1, 2, 3, 4, 5}
 
 
-def test_wishes_mostly_come_true(toy, events, truth):
-    """A reader of reviews knows more than a reader of items."""
-    with gzip.open(toy / "items.jsonl.gz", "rt", encoding="utf-8") as file:
-        titles = {item["item_id"]: item["title"] for item in map(json.loads, file)}
-    open_wishes: dict[tuple[str, str], str] = {}
-    outcomes = Counter()
+def by_user(events):
+    told = defaultdict(list)
     for event in events:
-        interest = (event["user_id"], truth["items"][event["item_id"]]["theme"])
-        if wished := open_wishes.pop(interest, None):
-            outcomes[titles[event["item_id"]].endswith(wished)] += 1
-        if WISH in event["review"]:
-            open_wishes[interest] = event["review"].split(WISH)[1].removesuffix(".")
-    assert outcomes.total() > 100
+        told[event["user_id"]].append(event)
+    return told.values()
+
+
+def test_wishes_mostly_come_true_at_the_next_event(events, catalogue):
+    """A reader of reviews knows more than a reader of items."""
+    outcomes, of_chance = Counter(), Counter()
+    for history in by_user(events):
+        for event, following in pairwise(history):
+            wished = [sentence.split(" the ")[-1] for sentence in WISH.findall(event["review"])]
+            took = catalogue.names[catalogue.index_of[following["item_id"]]]
+            if wished:
+                outcomes[wished == [took]] += 1
+            else:
+                of_chance[took in event["review"]] += 1
+    assert outcomes.total() > 0.15 * len(events)
     assert outcomes[True] / outcomes.total() > 0.8
+    assert of_chance[True] / of_chance.total() < 0.01
+
+
+def test_wishes_are_of_any_theme_and_leave_the_shares_of_themes_as_planted(events, truth):
+    """Which theme comes next is told, not changed: one wish in many names another theme."""
+    same = Counter()
+    for history in by_user(events):
+        for event, following in pairwise(history):
+            if WISH.search(event["review"]):
+                themes = {truth["items"][one["item_id"]]["theme"] for one in (event, following)}
+                same[len(themes) == 1] += 1
+    assert 0.3 < same[True] / same.total() < 0.8
+
+
+def test_a_brand_complained_of_is_hardly_taken_again(events, catalogue):
+    brand_of = {item.item_id: item.brand for item in catalogue.items}
+    taken, shunned = Counter(), Counter()
+    for history in by_user(events):
+        done_with = set()
+        for event in history:
+            brand = brand_of[event["item_id"]]
+            themes = {item.categories[1] for item in catalogue.items if item.brand in done_with}
+            item = catalogue.items[catalogue.index_of[event["item_id"]]]
+            if item.categories[1] in themes:
+                taken[event["user_id"]] += 1
+                shunned[event["user_id"]] += brand in done_with
+            if f"Never again {brand}." in event["review"]:
+                done_with.add(brand)
+    # Every third item of a theme is of one brand.
+    assert taken.total() > 100
+    assert shunned.total() / taken.total() < 0.1
+
+
+def test_a_farewell_is_said_of_an_interest_that_ends(events, truth):
+    said = 0
+    for event in events:
+        theme = truth["items"][event["item_id"]]["theme"]
+        if f"My {theme.lower()} days are over." in event["review"]:
+            said += 1
+            held = truth["users"][event["user_id"]]["interests"]
+            interest = next(one for one in held if one["theme"] == theme)
+            peak = max(strength for _, strength in interest["knots"])
+            assert strength(interest, int(event["timestamp"])) < 0.6 * peak
+    assert said > 20
 
 
 def test_prepare_takes_the_files_as_they_are(toy, truth, tmp_path):

@@ -52,6 +52,11 @@ class Catalogue:
     items: tuple[Item, ...]
 
     @cached_property
+    def brands(self) -> tuple[str | None, ...]:
+        """Of each item."""
+        return tuple(item.brand for item in self.items)
+
+    @cached_property
     def index_of(self) -> dict[str, int]:
         """Item integers by item ID."""
         return {item.item_id: index for index, item in enumerate(self.items)}

@@ -1,17 +1,22 @@
 """Ratings, and short reviews that agree with them.
 
-A review may end with a wish for another item of the same theme, which the next event there
-mostly fulfils: something that only a reader of reviews can know.
+A review may speak of three things that only a reader can know: a wish for another item, of any
+theme, which the next event mostly fulfils; that the user is done with the item's brand; and that an
+interest comes to its end.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from genrec.data.toy.catalogue import Catalogue, subtheme_of, theme_of
 
 REVIEW_SHARE = 0.7
-WISH_SENTENCE = "Next on my list: the "
+WISHES = ("Next on my list: the ", "Now I want the ", "Saving up for the ")
+COMPLAINT = "Never again {brand}."
+FAREWELL = "My {theme} days are over."
 
 GOOD = (
     "Love this {noun}.",
@@ -74,15 +79,31 @@ def draw_rating(rng: np.random.Generator, quality: float, is_fading: bool) -> fl
     return float(np.clip(round(stars), 1, 5))
 
 
+@dataclass(frozen=True)
+class Said:
+    """What a review tells of things to come.
+
+    Attributes:
+        wish: The item wished for.
+        is_done_with_brand: Whether the brand of the item will be shunned.
+        is_done_with_theme: Whether the interest comes to its end.
+    """
+
+    wish: int | None = None
+    is_done_with_brand: bool = False
+    is_done_with_theme: bool = False
+
+
 def write_review(
-    rng: np.random.Generator, catalogue: Catalogue, item: int, rating: float, wish: int | None
+    rng: np.random.Generator, catalogue: Catalogue, item: int, rating: float, said: Said
 ) -> tuple[str, str]:
-    """Return the title and the text of a review; a wish is always put into words."""
+    """Return the title and the text of a review; what is said of things to come stands first."""
     theme = catalogue.themes[theme_of(item)]
     words = {
         "noun": noun_of(catalogue.names[item]),
         "brand": catalogue.items[item].brand,
         "moment": _pick(rng, theme.moments),
+        "theme": theme.name.lower(),
     }
     tone = "good" if rating >= 4 else "mixed" if rating == 3 else "bad"
     opening = {"good": GOOD, "mixed": MIXED, "bad": BAD}[tone]
@@ -98,18 +119,27 @@ def write_review(
     if tone == "mixed":
         sentences.pop()
     keep = sorted(rng.permutation(len(sentences))[: rng.integers(1, len(sentences) + 1)])
-    text = " ".join(sentences[place] for place in keep).format(**words)
-    if wish is not None:
-        text += f" {WISH_SENTENCE}{catalogue.names[wish]}."
-    return _pick(rng, TITLES[tone]).format(**words), text
+    text = [sentences[place] for place in keep]
+    text[:0] = [FAREWELL] * said.is_done_with_theme + [COMPLAINT] * said.is_done_with_brand
+    if said.wish is not None:
+        text.insert(0, f"{_pick(rng, WISHES)}{catalogue.names[said.wish]}.")
+    return _pick(rng, TITLES[tone]).format(**words), " ".join(text).format(**words)
 
 
 def read_wish(catalogue: Catalogue, review: str | None) -> int | None:
     """Return the item a review wishes for."""
-    if not review or WISH_SENTENCE not in review:
-        return None
-    name = review.split(WISH_SENTENCE)[1].removesuffix(".")
-    return catalogue.names.index(name)
+    for opening in WISHES:
+        if review and review.startswith(opening):
+            wished = review.removeprefix(opening)
+            found = (i for i, name in enumerate(catalogue.names) if wished.startswith(name + "."))
+            return next(found)
+    return None
+
+
+def read_complaint(catalogue: Catalogue, item: int, review: str | None) -> str | None:
+    """Return the brand that a review of an item is done with."""
+    brand = catalogue.items[item].brand
+    return brand if review and COMPLAINT.format(brand=brand) in review else None
 
 
 def noun_of(name: str) -> str:

@@ -26,7 +26,9 @@ STAY_SHARE = 0.8
 ONE_OFF_SHARE = 0.04
 """Events that follow no interest, such as a gift."""
 WISH_SHARE = 0.9
-"""How often the wish a review ends with comes true at the theme's next event."""
+"""How often a wish that a review speaks of comes true at the next event."""
+SHUNNED = 0.05
+"""Of its former chances, what is left to an item of a brand that the user is done with."""
 START_SHARES = (0.4, 0.3, 0.2, 0.1)
 """Of the subthemes, where an interest begins."""
 
@@ -41,34 +43,58 @@ class Shopper:
     """One user's state: what was taken, and where each interest stands."""
 
     def __init__(
-        self, num_items: int, interests: Sequence[PlantedInterest], repeat_rate: float
+        self, brands: Sequence[str | None], interests: Sequence[PlantedInterest], repeat_rate: float
     ) -> None:
+        """Begin with nothing.
+
+        Args:
+            brands: Of each item.
+            interests: As planted.
+            repeat_rate: How often something that runs out is bought again.
+        """
         self.interests = interests
         self.repeat_rate = repeat_rate
-        self._is_new = np.ones(num_items, dtype=bool)
+        self._brands = np.array(brands, dtype=object)
+        self._liking = np.ones(len(brands))
+        self._is_new = np.ones(len(brands), dtype=bool)
         self._last_item: dict[int, int] = {}
         self._disappointed: set[int] = set()
-        self._wish: dict[int, int] = {}
+        self._wish: int | None = None
         self._last_theme: int | None = None
         self._last_time: int | None = None
 
-    def observe(self, item: int, at: int, rating: float | None, wish: int | None) -> None:
-        """Take note of an event: its item, time, rating and the item its review wishes for."""
+    def observe(self, item: int, at: int, rating: float | None) -> None:
+        """Take note of an event: its item, time and rating."""
         theme = theme_of(item)
         self._is_new[item] = False
         self._last_item[theme] = item
         self._last_theme, self._last_time = theme, at
         self._disappointed.discard(theme)
-        self._wish.pop(theme, None)
+        self._wish = None
         if rating is not None and rating <= DISAPPOINTING_RATING:
             self._disappointed.add(theme)
-        if wish is not None:
-            self._wish[theme] = wish
 
-    def new_items(self, theme: int) -> np.ndarray:
-        """Return the items of a theme that were never taken."""
-        first = theme * THEME_ITEMS
-        return first + np.flatnonzero(self._is_new[first : first + THEME_ITEMS])
+    def shun(self, brand: str | None) -> None:
+        """Take note that a review is done with a brand; None: with no brand."""
+        if brand is not None:
+            self._liking[self._brands == brand] = SHUNNED
+
+    def wish_for(self, item: int | None) -> None:
+        """Take note of the item that the last event's review wishes for; None: for nothing."""
+        self._wish = item
+
+    def draw_wish(self, rng: np.random.Generator, at: int) -> int | None:
+        """Return any new item of a theme that the user would turn to at a moment.
+
+        Themes are wished for as often as they are turned to, so wishes tell which one comes and
+        change nothing of how often it does.
+        """
+        shares = self._theme_shares(at)
+        mass = np.zeros(len(self._is_new))
+        for theme, share in shares.items():
+            items = slice(theme * THEME_ITEMS, (theme + 1) * THEME_ITEMS)
+            mass[items] = share * _spread(self._is_new[items] * (self._liking[items] == 1))
+        return int(rng.choice(len(mass), p=_spread(mass))) if mass.any() else None
 
     def is_tired_of(self, theme: int, at: int) -> bool:
         """Whether an interest has fallen well below its peak."""
@@ -93,7 +119,14 @@ class Shopper:
         mass = (1 - ONE_OFF_SHARE) * mass + ONE_OFF_SHARE * _spread(one_off)
         if self.repeat_rate > 0:
             mass = self._with_repeats(mass, at)
-        return mass / total if (total := mass.sum()) > 0 else mass
+        total = mass.sum()
+        if total == 0:
+            return mass
+        mass = mass / total
+        if self._wish is not None and mass[self._wish] > 0:
+            mass = (1 - WISH_SHARE) * mass
+            mass[self._wish] += WISH_SHARE
+        return mass
 
     def _theme_shares(self, at: int) -> dict[int, float]:
         shares = {
@@ -110,18 +143,14 @@ class Shopper:
 
     def _within(self, theme: int, event_type: str) -> np.ndarray:
         """Return the probabilities of a theme's items; they sum to 1 or 0. Shape: (20,)."""
-        is_new = self._is_new[theme * THEME_ITEMS : (theme + 1) * THEME_ITEMS]
-        grid = is_new.reshape(SUBTHEMES, CHAIN)
+        items = slice(theme * THEME_ITEMS, (theme + 1) * THEME_ITEMS)
+        grid = self._is_new[items].reshape(SUBTHEMES, CHAIN)
         last = self._last_item.get(theme)
         if last is None:
             cells = 0.7 * _first_new(grid) * np.array(START_SHARES)[:, None] + 0.3 * _spread(grid)
         else:
             cells = self._after(last, grid, event_type)
-        mass: np.ndarray = _spread(cells.reshape(-1))
-        wish = self._wish.get(theme)
-        if wish is not None and is_new[wish % THEME_ITEMS]:
-            mass = (1 - WISH_SHARE) * mass
-            mass[wish % THEME_ITEMS] += WISH_SHARE
+        mass: np.ndarray = _spread(cells.reshape(-1) * self._liking[items])
         return mass
 
     def _after(self, last: int, grid: np.ndarray, event_type: str) -> np.ndarray:

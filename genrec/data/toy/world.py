@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from genrec.data.toy.catalogue import Catalogue, load_catalogue, theme_of
 from genrec.data.toy.interests import PlantedInterest, plant_interests
-from genrec.data.toy.reviews import REVIEW_SHARE, draw_rating, write_review
+from genrec.data.toy.reviews import REVIEW_SHARE, Said, draw_rating, write_review
 from genrec.data.toy.shopper import Shopper
 from genrec.schema import Event
 
@@ -20,8 +20,12 @@ DAY_S = 86_400
 SPAN_S = 730 * DAY_S
 VIEW_SHARE = 0.3
 RATED_SHARE = 0.85
-WISHING_SHARE = 0.2
-"""Of reviews that please, how many end with a wish."""
+WISHING_SHARE = 0.7
+"""Of reviews, how many speak of a wish."""
+COMPLAINING_SHARE = 0.6
+"""Of reviews with three stars or fewer, how many are done with the brand."""
+LEAVING_SHARE = 0.5
+"""Of reviews under an interest that fades, how many say so."""
 FIRST_NAMES = (
     "ada amir anya arlo bea carlos chloe dara dev elif emil esme farah felix freya gita hana hugo "
     "ida imre ines ivan jada jonas june kaito kira lars leila liam lotte luca maeve malik maya "
@@ -87,21 +91,28 @@ def _draw_user(
     start = START + int(rng.uniform(0, 0.16) * SPAN_S)
     end = START + int(rng.uniform(0.92, 1.0) * SPAN_S)
     interests = plant_interests(rng, config.num_themes, start, end)
-    shopper = Shopper(len(catalogue.items), interests, config.repeat_rate)
+    shopper = Shopper(catalogue.brands, interests, config.repeat_rate)
     events = []
-    for at in _draw_times(rng, start, end, config.events_per_user):
+    times = _draw_times(rng, start, end, config.events_per_user)
+    for at, following in zip(times, [*times[1:], end], strict=True):
         event_type = "view" if rng.random() < VIEW_SHARE else "purchase"
         chances = shopper.probabilities(at, event_type)
         if chances.sum() == 0:
             break
         item = int(rng.choice(len(chances), p=chances))
-        rating, wish, title, review = None, None, None, None
+        rating, title, review = None, None, None
+        is_tired = shopper.is_tired_of(theme_of(item), at)
         if event_type == "purchase" and rng.random() < RATED_SHARE:
-            rating = draw_rating(rng, quality[item], shopper.is_tired_of(theme_of(item), at))
-            if rng.random() < REVIEW_SHARE:
-                wish = _draw_wish(rng, shopper, item, rating)
-                title, review = write_review(rng, catalogue, item, rating, wish)
-        shopper.observe(item, at, rating, wish)
+            rating = draw_rating(rng, quality[item], is_tired)
+        shopper.observe(item, at, rating)
+        if rating is not None and rng.random() < REVIEW_SHARE:
+            complains = rating <= 3 and rng.random() < COMPLAINING_SHARE
+            shopper.shun(catalogue.brands[item] if complains else None)
+            wish = shopper.draw_wish(rng, following) if rng.random() < WISHING_SHARE else None
+            shopper.wish_for(wish)
+            leaves = is_tired and rng.random() < LEAVING_SHARE
+            said = Said(wish, is_done_with_brand=complains, is_done_with_theme=leaves)
+            title, review = write_review(rng, catalogue, item, rating, said)
         item_id = catalogue.items[item].item_id
         events.append(Event(user_id, item_id, at, event_type, rating, title, review))
     return ToyUser(user_id, start, end, interests, tuple(events))
@@ -118,11 +129,3 @@ def _draw_times(rng: np.random.Generator, start: int, end: int, median: int) -> 
             times.add(at)
             at += int(rng.uniform(60, 1800))
     return sorted(times)
-
-
-def _draw_wish(rng: np.random.Generator, shopper: Shopper, item: int, rating: float) -> int | None:
-    """Return another item of the theme that the user does not have yet, or None."""
-    options = [other for other in shopper.new_items(theme_of(item)) if other != item]
-    if rating < 4 or not options or rng.random() > WISHING_SHARE:
-        return None
-    return int(options[rng.integers(len(options))])

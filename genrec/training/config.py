@@ -17,6 +17,9 @@ class _Settings(BaseModel):
 class Mixture(_Settings):
     """How much of each task an epoch holds, as a share of its samples; weights of the losses.
 
+    A share of titles above 1 shows each several times: a small model that is to understand what
+    reviews call an item needs that.
+
     Attributes:
         next_item: Streams: the item of every event.
         titles: ID to title and title to ID.
@@ -27,7 +30,7 @@ class Mixture(_Settings):
     """
 
     next_item: float = Field(1.0, ge=0, le=1)
-    titles: float = Field(0.1, ge=0, le=1)
+    titles: float = Field(0.1, ge=0)
     interests: float = Field(0.0, ge=0, le=1)
     review_weight: float = Field(0.1, ge=0)
     words_weight: float = Field(0.1, ge=0)

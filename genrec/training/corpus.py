@@ -7,6 +7,7 @@ epoch's number: any process can name the batch of any step, which is what resumi
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator
 from itertools import chain
@@ -90,11 +91,12 @@ class Corpus:
     def steps(self, epoch: int) -> list[list[list[int]]]:
         """Return the steps of an epoch; each is rows, each row is sample numbers."""
         generator = np.random.default_rng((self._seed, epoch))
-        chosen = []
+        chosen = [np.empty(0, dtype=np.int64)]
         for task, numbers in self._of_task.items():
             share = getattr(self._mixture, task)
-            count = round(share * len(numbers))
-            chosen.append(generator.permutation(numbers)[:count])
+            for done in range(math.ceil(share)):
+                count = round((share - done) * len(numbers))
+                chosen.append(generator.permutation(numbers)[:count])
         numbers = np.concatenate(chosen)
         rows = pack(self._lengths[numbers].tolist(), self._row_tokens, seed=epoch)
         rows = [numbers[row].tolist() for row in rows]

@@ -107,7 +107,7 @@ class Shopper:
             Sums to 1, or to 0 where the user already has everything. Shape: (items,).
         """
         held = {interest.theme for interest in self.interests}
-        mass = np.zeros(len(self._is_new))
+        mass: np.ndarray = np.zeros(len(self._is_new))
         for theme, share in self._theme_shares(at).items():
             if share > 0:
                 mass[theme * THEME_ITEMS : (theme + 1) * THEME_ITEMS] = share * self._within(

@@ -9,7 +9,7 @@ LAUNCH := $(BIN)/accelerate launch --config_file
 DEMO := runs/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-vllm demo test test-fast lint docs examples mutants clean bench-beauty bench-loss bench-decode bench-prepare \
+.PHONY: help setup setup-vllm demo test test-fast lint docs examples notebooks mutants clean bench-beauty bench-loss bench-decode bench-prepare \
 	serve bench-serve bench-sports bench-results bench-vllm bench-new-items bench-zero-shot \
 	bench-cross-domain bench-graph bench-propagation bench-explanations bench-interests bench-summaries
 
@@ -84,6 +84,10 @@ docs: $(READY)  ## Build the documentation site into runs/site
 
 examples: $(READY) $(DEMO)/sft/manifest.json  ## Write what the examples of the documentation print anew
 	$(BIN)/python -m docs.site.examples
+
+notebooks: $(READY)  ## Run the notebooks and keep their outputs
+	PYTHONWARNINGS="ignore:IProgress not found" $(BIN)/jupyter nbconvert --to notebook --execute --inplace \
+		$(foreach name,quickstart own_data interests,docs/notebooks/$(name).ipynb)
 
 mutants: $(READY)  ## Plant faults in decode, interests, semantic_ids and evaluate; list those no test finds
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/mutants.py

@@ -44,10 +44,11 @@ EXCLUSIVE = ("vllm_server", "chat_server")
 # does without the chain, so that a second worker has work while the first one makes it.
 LONGEST_FIRST = (
     "vllm_server",
+    "pipeline/test_examples.py",
     "decode/test_search.py",
     "serving/test_bad_input.py",
     "training/test_training.py",
-    "pipeline/test_examples.py",
+    "test_notebooks.py",
     "vllm/test_gateway_restart.py",
     "chat_server",
     "vllm/test_half.py",

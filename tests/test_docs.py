@@ -28,6 +28,7 @@ def test_every_page_is_in_the_navigation():
 
     navigation = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))["nav"]
     made = {"index.md", "contributing.md", "changelog.md"}
+    made |= {f"notebooks/{path.stem}.md" for path in (ROOT / "docs" / "notebooks").glob("*.ipynb")}
     assert pages(navigation) == made | {path.name for path in (ROOT / "docs").glob("*.md")}
 
 

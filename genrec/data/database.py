@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ def connect(
 ) -> duckdb.DuckDBPyConnection:
     """Open a database file, or one in memory, for which times that name no zone are in one."""
     connection = duckdb.connect(path or ":memory:", config=config or {})
-    # The bar would go to standard output.
-    connection.execute("SET enable_progress_bar = false")
+    # The bar would go to standard output. In a notebook DuckDB refuses to be asked where it has
+    # none to turn off, for want of ipywidgets.
+    with suppress(duckdb.InvalidInputException):
+        connection.execute("SET enable_progress_bar = false")
     connection.execute(f"SET TimeZone = '{time_zone}'")
     return connection
 

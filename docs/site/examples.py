@@ -141,6 +141,12 @@ def agreement(shown: list[str], printed: list[str]) -> float:
     return near / max(len(shown), 1)
 
 
+def shape(lines: list[str]) -> set[str]:
+    """Return the keys of JSON and the heads of tables: what does not depend on the model."""
+    keys = set(re.findall(r'"(\w+)":', "\n".join(lines)))
+    return keys | {_words(line) for line in lines if line.startswith("┃")}
+
+
 def _words(line: str) -> str:
     return _FRAME.sub(" ", _NUMBER.sub("#", line)).strip()
 

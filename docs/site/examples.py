@@ -34,7 +34,7 @@ LINE_CHARS = 96
 
 _BLOCK = re.compile(r"^```text\n(\$ .*?)^```$", re.MULTILINE | re.DOTALL)
 _NUMBER = re.compile(r"(?<![\w.])[-+]?\d+(?:\.\d+)?")
-_FRAME = re.compile(r"[─━│┃█╭╮╰╯┏┓┗┛┡┩└┘├┤┼╇┬┴┳┻╈╋┴\s]+")
+_FRAME = re.compile(r"[─━│┃█╭╮╰╯┏┓┗┛┡┩└┘├┤┼╇┬┴┳┻╈╋\s]+")
 
 
 @dataclass(frozen=True)

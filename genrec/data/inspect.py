@@ -71,10 +71,11 @@ def inspect(
     options: dict[str, list[str]] = {}
     looked: list[tuple[str, int, FileKind, Reading]] = []
     doubts: dict[str, dict[str, None]] = {}
+    samples = {path: _file_with_rows(path, config) for path in map(str, paths)}
     # Events first: what they are told to be read with counts for items, too.
-    for path in sorted(map(str, paths), key=lambda path: _kind(path, config) == "item"):
-        kind = _kind(path, _with(config, options))
-        files, shown = expand([path]), _file_with_rows(path, config)
+    for path in sorted(map(str, paths), key=lambda path: _kind(samples[path], config) == "item"):
+        files, shown = expand([path]), samples[path]
+        kind = _kind(shown, _with(config, options))
         settled, found = config, dict[str, None]()
         for _ in range(_ROUNDS):
             settled = _with(config, options)
@@ -112,11 +113,11 @@ def _file_with_rows(path: str, config: PrepareConfig) -> Path:
     raise DataError(f"{path} holds no rows to look at")
 
 
-def _kind(path: str, config: PrepareConfig) -> FileKind:
+def _kind(path: Path, config: PrepareConfig) -> FileKind:
     """Tell events from items: only events have users, or times of rows without titles."""
     if FORMATS[config.format].events.layout is not None:
         return "event"
-    reading = _reading(_file_with_rows(path, config), "event", config)
+    reading = _reading(path, "event", config)
     guesses = [pair.partition("=")[0] for pair in reading.options.get("columns", ())]
     named = {
         role

@@ -20,7 +20,7 @@ from accelerate import Accelerator
 from accelerate.utils import GradientAccumulationPlugin, ProjectConfiguration, set_seed
 from transformers import get_cosine_schedule_with_warmup
 
-from genrec.errors import ArtifactError
+from genrec.errors import ArtifactError, ConfigError
 from genrec.model.fit import EarlyStopping, check_finite
 from genrec.model.loss import StreamLoss, Target
 from genrec.progress import console, progress
@@ -106,10 +106,13 @@ def train(
         validate: Measures the model; None keeps the last weights.
 
     Raises:
+        ConfigError: There is nothing to train on.
         ArtifactError: A checkpoint is damaged.
         TrainingError: The loss is not finite; the checkpoint before stays.
     """
     steps_per_epoch = len(corpus.steps(0))
+    if not steps_per_epoch:
+        raise ConfigError(f"{config.data} has no events to train on, nor items for other tasks")
     total = steps_per_epoch * config.epochs
     schedule = get_cosine_schedule_with_warmup(
         optimizer, round(total * config.optimizer.warmup_share), total

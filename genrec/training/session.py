@@ -139,8 +139,6 @@ def run_session(
         model.gradient_checkpointing_enable({"use_reentrant": False})
     items = ItemLoss(run.vocabulary, run.table.codes, run.encoder.opening)
     module = StreamLoss(model, items, loss_weights(config.mixture), config.embedding_dropout)
-    if not corpus.steps(0):
-        raise ConfigError(f"{config.data} has no events to train on, nor items for other tasks")
     validate = make_validation(config, run, data, accelerator.device)
     if validate is None and config.validation.users:
         accelerator.print(

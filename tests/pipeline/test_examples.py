@@ -38,7 +38,7 @@ def _make_demo(folder: Path) -> None:
         (folder / name).symlink_to(ROOT / name)
     bin_folder = Path(sys.executable).parent
     printed = subprocess.run(
-        ["make", "--dry-run", "demo", f"BIN={bin_folder}"],
+        ["make", "--dry-run", "--no-print-directory", "demo", f"BIN={bin_folder}"],
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
     recipe = printed.stdout[printed.stdout.index("rm -rf runs/demo") :]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-import torch
 from accelerate import Accelerator
 
 from genrec.data import Dataset
@@ -17,14 +15,9 @@ from genrec.model.new_items import choose_new_item_boost
 from genrec.model.sasrec_head import SasRecHead
 from genrec.model.sasrec_training import Recipe, choose_terms, fit_sasrec_head
 from genrec.training.config import TrainConfig
-from genrec.training.validation import make_validation
+from genrec.training.fusion import choose_fusion
 
-WEIGHTS = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
-UNTRIED_WEIGHT = 0.4
-"""Where validation is off."""
 MAX_QUESTIONS = 4000
-WEIGHING_USERS = 4
-"""The weight is chosen once, between near neighbours: on so many times the users of a look."""
 
 
 def train_sasrec_head(
@@ -63,34 +56,14 @@ def train_sasrec_head(
             f"validation NDCG@10 {look['ndcg@10']:.4f}"
         )
     choose_terms(head, histories, watched, items)
-    choose_new_item_boost(head, histories, watched, items, recipe)
-    accelerator.print(
-        f"factor of the transition counts: {head.terms.transitions} · of the likeness of texts: "
-        f"{head.terms.likeness} · boost of new items: {head.terms.new_item_boost:.2f} nats"
-    )
-    validate = make_validation(
-        config,
-        replace(run, sasrec_head=head),
-        data,
-        accelerator.device,
-        WEIGHING_USERS * config.validation.users,
-    )
-    if validate is None:
-        head.weight = UNTRIED_WEIGHT
-    else:
-        with accelerator.autocast():
-            head.weight = _best_weight(head, validate, module)
-    accelerator.print(f"weight of the SASRec head: {head.weight:.0%}")
-    return head
-
-
-@torch.inference_mode()
-def _best_weight(
-    head: SasRecHead, validate: Callable[[StreamLoss], float], module: StreamLoss
-) -> float:
-    ndcg = {}
     module.eval()
-    for weight in WEIGHTS:
-        head.weight = weight
-        ndcg[weight] = validate(module)
-    return max(ndcg, key=lambda weight: ndcg[weight])
+    with accelerator.autocast():
+        choose_fusion(replace(run, model=module), head, data, config, accelerator.device)
+    choose_new_item_boost(head, histories, watched, items, recipe)
+    terms = head.terms
+    accelerator.print(
+        f"weight of the SASRec head: {head.weight:.0%} · factor of the transition counts: "
+        f"{terms.transitions} · of the likeness of texts: {terms.likeness} · boost of new items: "
+        f"{terms.new_item_boost:.2f} nats"
+    )
+    return head

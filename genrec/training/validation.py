@@ -15,18 +15,32 @@ from genrec.metrics import ndcg_of_ranks
 from genrec.model.load import LoadedRun
 from genrec.model.loss import StreamLoss
 from genrec.recommender import Recommender
-from genrec.schema import Example, Request
+from genrec.schema import Request
 from genrec.training.config import TrainConfig
 
 CUTOFF = 10
 
 
+def sample_questions(data: Dataset, num_users: int, seed: int) -> list[tuple[Request, str]]:
+    """Ask for the first validation event of some users; each with the item that it is.
+
+    Args:
+        data: Where the users are from.
+        num_users: Sampled; all where there are fewer.
+        seed: Equal seeds ask the same users, on every process.
+    """
+    examples = list(data.examples("valid")) if num_users else []
+    if len(examples) > num_users:
+        examples = random.Random(seed).sample(examples, num_users)
+    return [
+        (Request(example.history, at=first.timestamp, event_type=first.event_type), first.item_id)
+        for example in examples
+        for first in example.targets[:1]
+    ]
+
+
 def make_validation(
-    config: TrainConfig,
-    run: LoadedRun,
-    data: Dataset,
-    device: torch.device,
-    num_users: int | None = None,
+    config: TrainConfig, run: LoadedRun, data: Dataset, device: torch.device
 ) -> Callable[[StreamLoss], float] | None:
     """Return the measure, or None where validation is off or has no users.
 
@@ -37,29 +51,19 @@ def make_validation(
         run: Its model is the one that is measured.
         data: Where the users are from.
         device: Of the model.
-        num_users: How many to sample; None: as the settings say.
     """
-    num_users = config.validation.users if num_users is None else num_users
-    examples = _sample(list(data.examples("valid")) if num_users else [], num_users, config.seed)
-    if not examples:
+    questions = sample_questions(data, config.validation.users, config.seed)
+    if not questions:
         return None
-    requests = [
-        Request(example.history, at=target.timestamp, event_type=target.event_type)
-        for example in examples
-        for target in example.targets[:1]
-    ]
+    requests = [request for request, _ in questions]
 
     def validate(module: StreamLoss) -> float:
         engine = TorchEngine(replace(run, model=module), device, config.validation.num_beams)
         found = Recommender(run, engine, data).rank_many(requests, CUTOFF)
         ranks = [
-            next((item.rank for item in items if item.item_id == example.targets[0].item_id), 0)
-            for example, items in zip(examples, found, strict=True)
+            next((item.rank for item in items if item.item_id == target), 0)
+            for (_, target), items in zip(questions, found, strict=True)
         ]
         return float(ndcg_of_ranks(np.array(ranks), CUTOFF).mean())
 
     return validate
-
-
-def _sample(examples: list[Example], count: int, seed: int) -> list[Example]:
-    return examples if len(examples) <= count else random.Random(seed).sample(examples, count)

@@ -1,0 +1,159 @@
+"""Chooses how causal LM and SASRec head are fused: the head's weight and its terms, all at once.
+
+What helps the head alone may help less, or more, beside the LM. One search finds items for every
+validation user, both scorers judge them once, and then every choice ranks them: a search under each
+would read all prompts again.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from genrec.data import Dataset
+from genrec.engines.base import ItemQuery
+from genrec.engines.torch import TorchEngine
+from genrec.metrics import ndcg_of_ranks
+from genrec.model.item_features import ItemFeatures
+from genrec.model.load import LoadedRun
+from genrec.model.sasrec_head import SasRecHead, Terms
+from genrec.model.sasrec_training import (
+    CUTOFF,
+    LIKENESS,
+    TRANSITIONS,
+    Questions,
+    score_questions,
+)
+from genrec.schema import Request
+from genrec.training.config import TrainConfig
+from genrec.training.validation import sample_questions
+
+WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+UNTRIED_WEIGHT = 0.4
+"""Where validation is off; and of the search that finds the items: most weights agree with it."""
+NUM_FOUND = 50
+USERS_PER_LOOK = 4
+"""It is chosen once, between near neighbours: on so many times the users of a look."""
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Items found for Q users, F each, and what every scorer says of them.
+
+    Attributes:
+        lm: Log-probability in nats, -inf where a user has fewer than F. Shape: (Q, F).
+        logits: Of the SASRec head, before its terms; they follow, before their factors.
+            Shape of each: (Q, F).
+        is_target: Marks the item that came next, where it was found. Shape: (Q, F), bool.
+    """
+
+    lm: np.ndarray
+    logits: np.ndarray
+    transitions: np.ndarray
+    likeness: np.ndarray
+    is_target: np.ndarray
+
+    def ndcg(self, weight: float, terms: Terms) -> float:
+        """Return the mean NDCG@10 of a choice.
+
+        A search normalises what it fuses at every level; here the scores of whole items are fused,
+        which ranks them almost alike (docs/lab-notes.md, Fusion while decoding).
+        """
+        head = self.logits + terms.transitions * self.transitions + terms.likeness * self.likeness
+        scores = (1 - weight) * self.lm + weight * head
+        target = np.where(self.is_target, scores, -np.inf).max(axis=1, keepdims=True)
+        ranks = (scores > target).sum(axis=1) + 1
+        ranks[~self.is_target.any(axis=1)] = 0
+        return float(ndcg_of_ranks(ranks, CUTOFF).mean())
+
+
+def choose_fusion(
+    run: LoadedRun, head: SasRecHead, data: Dataset, config: TrainConfig, device: torch.device
+) -> None:
+    """Set the head's weight and terms to those with the best NDCG@10 on validation users.
+
+    Args:
+        run: The finished causal LM.
+        head: Trained, with the terms that are best for it alone.
+        data: Its valid split is asked.
+        config: Says how many users.
+        device: Of both.
+    """
+    head.weight = UNTRIED_WEIGHT
+    if not config.validation.users:
+        return
+    questions = sample_questions(data, USERS_PER_LOOK * config.validation.users, config.seed)
+    if not questions:
+        return
+    found = find_and_judge(replace(run, sasrec_head=head), head, questions, device)
+    likeness = LIKENESS if head.text_network is not None else (0.0,)
+    head.weight, head.terms = best_fusion(found, likeness)
+
+
+def best_fusion(found: Found, likeness: Sequence[float]) -> tuple[float, Terms]:
+    """Return the weight and the terms with the best NDCG@10; of equal ones the smallest.
+
+    Args:
+        found: What they rank.
+        likeness: Factors to try.
+    """
+    tried = [
+        (weight, Terms(*factors))
+        for weight, *factors in itertools.product(WEIGHTS, TRANSITIONS, likeness)
+    ]
+    return max(tried, key=lambda choice: found.ndcg(*choice))
+
+
+@torch.inference_mode()
+def find_and_judge(
+    run: LoadedRun,
+    head: SasRecHead,
+    questions: Sequence[tuple[Request, str]],
+    device: torch.device,
+) -> Found:
+    """Search for each question with the fusion as it is, and judge what was found.
+
+    Args:
+        run: With the head.
+        head: See ``choose_fusion``.
+        questions: Q requests, each with the item that came next.
+        device: Of both.
+    """
+    table = run.table
+    prompts = run.encoder.prompts([request for request, _ in questions])
+    queries = [
+        ItemQuery(prompt, table.rows_of(request.forbidden))
+        for prompt, (request, _) in zip(prompts, questions, strict=True)
+    ]
+    rows = [found.rows for found in TorchEngine(run, device, NUM_FOUND).items(queries, NUM_FOUND)]
+    alone = TorchEngine(replace(run, sasrec_head=None), device)
+    lm = np.full((len(rows), max(map(len, rows))), -np.inf)
+    places = np.zeros(lm.shape, dtype=np.int64)
+    for number, row_scores in enumerate(alone.item_scores(queries, [row.tolist() for row in rows])):
+        lm[number, : len(row_scores)] = row_scores
+        places[number, : len(row_scores)] = rows[number]
+    # The head reads the events that the prompt holds.
+    views = run.encoder.views([request.history for request, _ in questions])
+    asked: Questions = [
+        (
+            [table.index_of(event.item_id) for event in request.history.events[view.start :]],
+            table.index_of(target),
+        )
+        for (request, target), view in zip(questions, views, strict=True)
+    ]
+    parts: list[list[np.ndarray]] = []
+    begin = 0
+    for scores, *_ in score_questions(head, ItemFeatures.of(table), asked):
+        batch = torch.as_tensor(places[begin : begin + len(scores.logits)], device=device)
+        begin += len(batch)
+        parts.append([
+            np.zeros(batch.shape) if each is None else each.gather(1, batch).cpu().numpy()
+            for each in scores
+        ])  # fmt: skip
+    logits, transitions, likeness = (np.concatenate(each) for each in zip(*parts, strict=True))
+    is_target = (places == np.array([[target] for _, target in asked])) & np.isfinite(lm)
+    return Found(lm, logits, transitions, likeness, is_target)

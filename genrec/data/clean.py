@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -45,6 +46,9 @@ _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 # For Arrow, whose regular expressions are RE2's.
 _HAS_CONTROLS = r"[\x00-\x1f\x7f-\x{9f}]"
 _IS_UNTIDY = r"[&\x00-\x1f\x7f-\x{9f}\x{2028}\x{2029}]"
+# Bytes without which UTF-8 holds nothing untidy; 0xc2 begins U+0080 to U+00bf, 0xe2 U+2028.
+_SUSPICIOUS = np.zeros(256, dtype=bool)
+_SUSPICIOUS[[*range(0x20), ord("&"), 0x7F, 0xC2, 0xE2]] = True
 _MAY_BE_MARKED = rf"{MARKUP}|getTime|^\s*\."
 
 
@@ -60,6 +64,22 @@ def tidy(text: str) -> str:
     if not text.isprintable():
         text = _CONTROLS.sub("", _SPACES.sub(" ", text))
     return text.strip()
+
+
+def is_tidy(values: pa.Array) -> bool:
+    r"""Whether `tidy` would change no text but for its ends, told by one look at the bytes.
+
+    That is ten times as fast as a pattern; False where it cannot tell.
+
+    Examples:
+        >>> is_tidy(pa.array(["Bath", None])), is_tidy(pa.array(["Bath &amp; Body"]))
+        (True, False)
+    """
+    _, ends, data = values.buffers()
+    if data is None or not len(values):
+        return True
+    places = np.frombuffer(ends, np.int32)[values.offset : values.offset + len(values) + 1]
+    return not _SUSPICIOUS[np.frombuffer(data, np.uint8)[places[0] : places[-1]]].any()
 
 
 def check_columns(
@@ -134,7 +154,8 @@ class _Maker:
         values = self._values(name)
         if isinstance(values, list):
             values = pa.array(map(_identifier, values), pa.string())
-        values, *_ = rewrite(values, _HAS_CONTROLS, lambda text: _CONTROLS.sub("", text))
+        if not is_tidy(values):
+            values, *_ = rewrite(values, _HAS_CONTROLS, lambda text: _CONTROLS.sub("", text))
         return self._known(pc.utf8_trim_whitespace(values))
 
     def plain(self, name: str) -> pa.Array:
@@ -158,7 +179,13 @@ class _Maker:
         values = self._values(CATEGORIES)
         read = values if isinstance(values, list) else values.to_pylist()
         lists = [self._category_list(value) for value in read]
-        return pa.array(lists, pa.list_(pa.string()))
+        # All parts are cleaned as one column; what is empty then goes.
+        parts = self._tidy([part for parts in lists for part in parts], " ")
+        kept = pc.fill_null(pc.not_equal(parts, ""), False)
+        before = np.cumsum([0, *kept.to_numpy(zero_copy_only=False)])
+        ends = np.cumsum([0, *map(len, lists)])
+        offsets = pa.array(before[ends], pa.int32())
+        return pa.ListArray.from_arrays(offsets, parts.filter(kept))
 
     def other_text(self) -> pa.Array:
         """Return what no other column holds, as lines "name: value"."""
@@ -201,28 +228,19 @@ class _Maker:
             values, *_ = rewrite(values, r"\s\s", lambda text: re.sub(r"\s+", " ", text))
             if is_brand:
                 values = self.repairs.rewrite(values, r"^\s*by\s", _without_by, "html")
-        values, *_ = rewrite(values, _IS_UNTIDY, tidy)
+        if not is_tidy(values):
+            values, *_ = rewrite(values, _IS_UNTIDY, tidy)
         return self._known(pc.utf8_trim_whitespace(values))
 
-    def _category_list(self, value: Any) -> list[str]:
+    def _category_list(self, value: Any) -> Sequence[Any]:
         """Read a list, or a text: a list in it, or parts with "|" or " > " between them."""
         if isinstance(value, str):
             parts = _listed(value) if self.repairs.wants("lists") else None
-            if parts is not None:
-                self.repairs.note("lists", 1, value, " | ".join(map(str, parts)))
-                value = parts
-            else:
-                value = value.split("|")
-        if not isinstance(value, list | tuple):
-            return []
-        texts = [_words(part) for part in value]
-        if self.reading.html and self.repairs.wants("html"):
-            bare = [strip_markup(text) for text in texts]
-            changed = sum(map(str.__ne__, texts, bare))
-            self.repairs.note("html", changed, " | ".join(texts), " | ".join(filter(None, bare)))
-            texts = bare
-        missing = set(self.reading.null_words) if self.repairs.wants("null-words") else set()
-        return [part for part in map(tidy, texts) if part and part not in missing]
+            if parts is None:
+                return value.split("|")
+            self.repairs.note("lists", 1, value, " | ".join(map(str, parts)))
+            return parts
+        return value if isinstance(value, list | tuple) else ()
 
 
 def _listed(text: str) -> list[Any] | None:

@@ -76,11 +76,13 @@ def parse_object(line: str) -> dict[str, Any] | str | None:
             row = read_literal(line.strip())
         except ValueError:
             return MALFORMED
+        if isinstance(row, dict) and not all(isinstance(name, str) for name in row):
+            return MALFORMED
     return _checked(row, line)
 
 
 def _checked(row: Any, written: str) -> dict[str, Any] | str:
-    if not isinstance(row, dict) or not all(isinstance(name, str) for name in row):
+    if not isinstance(row, dict):
         return MALFORMED
     # Half of a surrogate pair, written as an escape, is no character.
     if "\\ud" in written or "\\uD" in written:

@@ -216,11 +216,15 @@ def _write_parquet(rows: duckdb.DuckDBPyRelation, schema: pa.Schema, path: Path)
 
 def _row_groups(batches: pa.RecordBatchReader, schema: pa.Schema) -> Iterator[pa.Table]:
     """Cut the rows at fixed places, so that the bytes do not depend on DuckDB's batches."""
-    pending = schema.empty_table()
+    pending = [schema.empty_table()]
     for batch in batches:
-        pending = pa.concat_tables([pending, pa.Table.from_batches([batch]).cast(schema)])
-        while len(pending) >= _ROW_GROUP_ROWS:
-            yield pending.slice(0, _ROW_GROUP_ROWS).combine_chunks()
-            pending = pending.slice(_ROW_GROUP_ROWS)
-    if len(pending):
-        yield pending.combine_chunks()
+        pending.append(pa.Table.from_batches([batch]).cast(schema))
+        if sum(map(len, pending)) < _ROW_GROUP_ROWS:
+            continue
+        rows = pa.concat_tables(pending)
+        whole = len(rows) - len(rows) % _ROW_GROUP_ROWS
+        for start in range(0, whole, _ROW_GROUP_ROWS):
+            yield rows.slice(start, _ROW_GROUP_ROWS).combine_chunks()
+        pending = [rows.slice(whole)]
+    if rest := pa.concat_tables(pending):
+        yield rest.combine_chunks()

@@ -1,7 +1,11 @@
 """Values mended on the way: each counted with an example, each to be left undone."""
 
+import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from genrec.data.clean import is_tidy, tidy
 from genrec.data.markup import strip_markup
 from genrec.schema import Item
 from tests.data.conftest import all_events
@@ -149,3 +153,29 @@ def test_decimal_commas(desk):
     assert report.repaired["decimal comma"]["count"] == 1
     _, report = desk.prepare(path, no_repair="decimal")
     assert report.event_rejects == {"rating is not a number": 1}
+
+
+CHARACTERS = st.sampled_from("ab &<\x00\t\x1f\x7f\x80\x85\x9f\xa0é€—\u2028\u2029\u3000日😀")
+TEXTS = st.lists(st.none() | st.text(CHARACTERS, max_size=4), max_size=5)
+
+
+@given(TEXTS, st.integers(0, 3), st.integers(0, 3))
+def test_what_looks_tidy_is_left_alone(texts, start, length):
+    """Slices share the bytes of what they were cut from."""
+    cut = texts[start : start + length]
+    if is_tidy(pa.array(texts, pa.string()).slice(start, length)):
+        assert all(tidy(text) == text.strip() for text in cut if text is not None)
+    else:
+        assert not "".join(filter(None, cut)).isascii() or any(
+            "&" in text or not text.isprintable() for text in cut if text
+        )
+
+
+def test_every_part_of_a_category_is_cleaned_and_repairs_are_counted(desk):
+    events = desk.write("e.csv", "user_id,item_id,timestamp\nu,x,1\n")
+    rows = 'x,"Home &amp; Garden| |NULL|<b>Hoses</b>|Hoses\tgreen"\ny,\nz,A'
+    items = desk.write("i.csv", f"item_id,categories\n{rows}\n")
+    data, report = desk.prepare(events, items)
+    shown = {item.item_id: item.categories for item in data.items}
+    assert shown == {"x": ("Home & Garden", "Hoses", "Hoses green"), "y": (), "z": ("A",)}
+    assert report.repaired["word for a missing value"]["count"] == 1

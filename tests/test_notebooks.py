@@ -34,9 +34,16 @@ def _run(path: Path):
 
 
 def outputs(notebook) -> list[list[set[str]]]:
-    """Return for each cell of code the kinds of what it shows; lines of progress are left out."""
+    """Return for each cell of code the kinds of what it returns and draws.
+
+    Lines of progress are left out: how many there are depends on how long it took.
+    """
     return [
-        [set(output.data) for output in cell.outputs if output.output_type != "stream"]
+        [
+            set(output.data)
+            for output in cell.outputs
+            if output.output_type == "execute_result" or "image/png" in output.get("data", ())
+        ]
         for cell in notebook.cells
         if cell.cell_type == "code"
     ]

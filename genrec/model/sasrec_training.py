@@ -25,8 +25,8 @@ Questions = Sequence[tuple[Sequence[int], int]]
 
 CUTOFF = 10
 QUESTIONS_AT_ONCE = 512
-TRANSITIONS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
-LIKENESS = (0.0, 1.0, 2.0, 4.0, 6.0, 8.0, 12.0, 16.0, 20.0)
+TRANSITIONS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
+LIKENESS = (0.0, 1.0, 2.0, 4.0, 6.0, 8.0, 12.0, 16.0)
 UNTRIED = Terms(transitions=2.0, likeness=4.0)
 """Without questions to choose by."""
 BUCKET = 32

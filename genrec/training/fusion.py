@@ -21,18 +21,15 @@ from genrec.metrics import ndcg_of_ranks
 from genrec.model.item_features import ItemFeatures
 from genrec.model.load import LoadedRun
 from genrec.model.sasrec_head import SasRecHead, Terms
-from genrec.model.sasrec_training import (
-    CUTOFF,
-    LIKENESS,
-    TRANSITIONS,
-    Questions,
-    score_questions,
-)
+from genrec.model.sasrec_training import CUTOFF, Questions, score_questions
 from genrec.schema import Request
 from genrec.training.config import TrainConfig
 from genrec.training.validation import sample_questions
 
 WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+TRANSITIONS = (0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0)
+LIKENESS = (0.0, 2.0, 4.0, 8.0, 12.0, 16.0, 24.0, 32.0, 40.0)
+"""Up to more than the head alone wants: the LM knows what its vectors know, but not these."""
 UNTRIED_WEIGHT = 0.4
 """Where validation is off; and of the search that finds the items: most weights agree with it."""
 NUM_FOUND = 50
@@ -76,6 +73,8 @@ def choose_fusion(
 ) -> None:
     """Set the head's weight and terms to those with the best NDCG@10 on validation users.
 
+    Where nobody's next item is found there is nothing to choose by, and they stay as they are.
+
     Args:
         run: The finished causal LM.
         head: Trained, with the terms that are best for it alone.
@@ -90,6 +89,8 @@ def choose_fusion(
     if not questions:
         return
     found = find_and_judge(replace(run, sasrec_head=head), head, questions, device)
+    if not found.is_target.any():
+        return
     likeness = LIKENESS if head.text_network is not None else (0.0,)
     head.weight, head.terms = best_fusion(found, likeness)
 
@@ -131,7 +132,7 @@ def find_and_judge(
     ]
     rows = [found.rows for found in TorchEngine(run, device, NUM_FOUND).items(queries, NUM_FOUND)]
     alone = TorchEngine(replace(run, sasrec_head=None), device)
-    lm = np.full((len(rows), max(map(len, rows))), -np.inf)
+    lm = np.full((len(rows), max(1, *map(len, rows))), -np.inf)
     places = np.zeros(lm.shape, dtype=np.int64)
     for number, row_scores in enumerate(alone.item_scores(queries, [row.tolist() for row in rows])):
         lm[number, : len(row_scores)] = row_scores

@@ -13,14 +13,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from genrec.data import Dataset
 from genrec.engines.base import ItemQuery
 from genrec.engines.torch import TorchEngine
 from genrec.metrics import ndcg_of_ranks
-from genrec.model.item_features import ItemFeatures
+from genrec.model.item_features import NO_ROW, ItemFeatures
 from genrec.model.load import LoadedRun
-from genrec.model.sasrec_head import SasRecHead, Terms
+from genrec.model.sasrec_head import SasRecHead, ScoreParts, Terms
 from genrec.model.sasrec_training import CUTOFF, Questions, score_questions
 from genrec.schema import Request
 from genrec.training.config import TrainConfig
@@ -33,6 +34,10 @@ LIKENESS = (0.0, 2.0, 4.0, 8.0, 12.0, 16.0, 24.0, 32.0, 40.0)
 UNTRIED_WEIGHT = 0.4
 """Where validation is off; and of the search that finds the items: most weights agree with it."""
 NUM_FOUND = 50
+CORNERS = (Terms(), Terms(transitions=8.0), Terms(likeness=32.0), Terms(8.0, 32.0))
+NUM_BY_HEAD = 20
+"""So many more are the best of the head under each of these; a search under one choice finds what
+speaks for that choice."""
 USERS_PER_LOOK = 4
 """It is chosen once, between near neighbours: on so many times the users of a look."""
 
@@ -116,7 +121,7 @@ def find_and_judge(
     questions: Sequence[tuple[Request, str]],
     device: torch.device,
 ) -> Found:
-    """Search for each question with the fusion as it is, and judge what was found.
+    """Find items for each question with the fusion as it is and with the head, and judge them.
 
     Args:
         run: With the head.
@@ -130,13 +135,6 @@ def find_and_judge(
         ItemQuery(prompt, table.rows_of(request.forbidden))
         for prompt, (request, _) in zip(prompts, questions, strict=True)
     ]
-    rows = [found.rows for found in TorchEngine(run, device, NUM_FOUND).items(queries, NUM_FOUND)]
-    alone = TorchEngine(replace(run, sasrec_head=None), device)
-    lm = np.full((len(rows), max(1, *map(len, rows))), -np.inf)
-    places = np.zeros(lm.shape, dtype=np.int64)
-    for number, row_scores in enumerate(alone.item_scores(queries, [row.tolist() for row in rows])):
-        lm[number, : len(row_scores)] = row_scores
-        places[number, : len(row_scores)] = rows[number]
     # The head reads the events that the prompt holds.
     views = run.encoder.views([request.history for request, _ in questions])
     asked: Questions = [
@@ -146,15 +144,41 @@ def find_and_judge(
         )
         for (request, target), view in zip(questions, views, strict=True)
     ]
-    parts: list[list[np.ndarray]] = []
-    begin = 0
-    for scores, *_ in score_questions(head, ItemFeatures.of(table), asked):
-        batch = torch.as_tensor(places[begin : begin + len(scores.logits)], device=device)
-        begin += len(batch)
-        parts.append([
-            np.zeros(batch.shape) if each is None else each.gather(1, batch).cpu().numpy()
-            for each in scores
-        ])  # fmt: skip
-    logits, transitions, likeness = (np.concatenate(each) for each in zip(*parts, strict=True))
-    is_target = (places == np.array([[target] for _, target in asked])) & np.isfinite(lm)
+    searched = TorchEngine(run, device, NUM_FOUND).items(queries, NUM_FOUND)
+    rows: list[list[int]] = []
+    judged: list[np.ndarray] = []
+    for parts, histories, _, catalogue in score_questions(head, ItemFeatures.of(table), asked):
+        by_head = _best_of_head(parts, histories, catalogue)
+        for number, best in enumerate(by_head.cpu().numpy()):
+            union = np.union1d(searched[len(rows)].rows, best)
+            rows.append(union.tolist())
+            judged.append(
+                np.stack([
+                    np.zeros(len(union)) if part is None else part[number, union].cpu().numpy()
+                    for part in parts
+                ])
+            )  # fmt: skip
+    by_lm = TorchEngine(replace(run, sasrec_head=None), device).item_scores(queries, rows)
+    width = max(map(len, rows))
+    lm = np.stack([_pad(scores, width, -np.inf) for scores in by_lm])
+    logits, transitions, likeness = (
+        np.stack([_pad(each[part], width, 0.0) for each in judged]) for part in range(3)
+    )
+    targets = [row == target for row, (_, target) in zip(map(np.array, rows), asked, strict=True)]
+    is_target = np.stack([_pad(each, width, False) for each in targets]) & np.isfinite(lm)
     return Found(lm, logits, transitions, likeness, is_target)
+
+
+def _best_of_head(parts: ScoreParts, histories: Tensor, items: ItemFeatures) -> Tensor:
+    """Return the head's best unseen items under each of ``CORNERS``. Shape: (B, n)."""
+    users, columns = (histories != NO_ROW).nonzero(as_tuple=True)
+    best = []
+    for terms in CORNERS:
+        logits = parts.join(items, terms).clone()
+        logits[users, histories[users, columns]] = -torch.inf
+        best.append(logits.topk(min(NUM_BY_HEAD, logits.shape[1])).indices)
+    return torch.cat(best, dim=1)
+
+
+def _pad(values: np.ndarray, width: int, filler: float) -> np.ndarray:
+    return np.pad(values, (0, width - len(values)), constant_values=filler)

@@ -90,7 +90,7 @@ def choose_fusion(
     head.weight = UNTRIED_WEIGHT
     if not config.validation.users:
         return
-    questions = sample_questions(data, USERS_PER_LOOK * config.validation.users, config.seed)
+    questions = draw_questions(data, config.validation.users, config.seed)
     if not questions:
         return
     found = find_and_judge(replace(run, sasrec_head=head), head, questions, device)
@@ -98,6 +98,18 @@ def choose_fusion(
         return
     likeness = LIKENESS if head.text_network is not None else (0.0,)
     head.weight, head.terms = best_fusion(found, likeness)
+
+
+def draw_questions(data: Dataset, users: int, seed: int) -> list[tuple[Request, str]]:
+    """Draw others than the users of the looks, if there are enough.
+
+    The LM's best epoch was chosen by those, so it is better on them than on anybody else, and would
+    get too great a say.
+    """
+    looked_at = {request.history.user_id for request, _ in sample_questions(data, users, seed)}
+    drawn = sample_questions(data, (1 + USERS_PER_LOOK) * users, seed)
+    others = [each for each in drawn if each[0].history.user_id not in looked_at]
+    return others if len(others) >= len(looked_at) else drawn
 
 
 def best_fusion(found: Found, likeness: Sequence[float]) -> tuple[float, Terms]:

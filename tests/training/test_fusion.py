@@ -12,7 +12,7 @@ from genrec.engines.torch import TorchEngine
 from genrec.metrics import ndcg_of_ranks
 from genrec.model.load import load_run
 from genrec.model.sasrec_head import Terms
-from genrec.training.fusion import Found, best_fusion, find_and_judge
+from genrec.training.fusion import Found, draw_questions, best_fusion, find_and_judge
 from genrec.training.validation import sample_questions
 
 NAMES = ("lm", "logits", "transitions", "likeness")
@@ -82,3 +82,16 @@ def test_found_items_are_judged_as_each_scorer_alone_does(chain):
         scores = np.sort(by_head[user])[::-1]
         top = joined[user][real][best][:5]
         np.testing.assert_allclose(top - top[0], scores[:5] - scores[0], atol=1e-3)
+
+
+def test_users_whose_looks_stopped_the_training_are_not_asked_again(chain):
+    data = Dataset.load(chain.data)
+
+    def users(questions):
+        return {request.history.user_id for request, _ in questions}
+
+    everybody = users(sample_questions(data, 10**6, seed=0))
+    asked = users(draw_questions(data, 10, seed=0))
+    assert len(asked) == 40 and not asked & users(sample_questions(data, 10, seed=0))
+    # With too few others, everybody is.
+    assert users(draw_questions(data, len(everybody) - 1, seed=0)) == everybody

@@ -12,7 +12,7 @@ from genrec.engines.torch import TorchEngine
 from genrec.metrics import ndcg_of_ranks
 from genrec.model.load import load_run
 from genrec.model.sasrec_head import Terms
-from genrec.training.fusion import Found, draw_questions, best_fusion, find_and_judge
+from genrec.training.fusion import Found, best_fusion, draw_questions, find_and_judge
 from genrec.training.validation import sample_questions
 
 NAMES = ("lm", "logits", "transitions", "likeness")

@@ -88,8 +88,6 @@ def choose_fusion(
         device: Of both.
     """
     head.weight = UNTRIED_WEIGHT
-    if not config.validation.users:
-        return
     questions = draw_questions(data, config.validation.users, config.seed)
     if not questions:
         return
@@ -176,8 +174,8 @@ def find_and_judge(
     logits, transitions, likeness = (
         np.stack([_pad(each[part], width, 0.0) for each in judged]) for part in range(3)
     )
-    targets = [row == target for row, (_, target) in zip(map(np.array, rows), asked, strict=True)]
-    is_target = np.stack([_pad(each, width, False) for each in targets]) & np.isfinite(lm)
+    places = np.stack([_pad(row, width, NO_ROW) for row in rows])
+    is_target = (places == np.array([[target] for _, target in asked])) & np.isfinite(lm)
     return Found(lm, logits, transitions, likeness, is_target)
 
 
@@ -192,5 +190,5 @@ def _best_of_head(parts: ScoreParts, histories: Tensor, items: ItemFeatures) -> 
     return torch.cat(best, dim=1)
 
 
-def _pad(values: np.ndarray, width: int, filler: float) -> np.ndarray:
+def _pad(values: Sequence[int] | np.ndarray, width: int, filler: float) -> np.ndarray:
     return np.pad(values, (0, width - len(values)), constant_values=filler)

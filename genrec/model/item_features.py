@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -13,6 +14,10 @@ from genrec.semantic_ids.table import SemanticIdTable
 
 NO_ROW = -1
 """Padding, and an item without a row."""
+NUM_LOOKALIKES = 20
+SHARPNESS = 20.0
+"""How much more the nearest lookalike counts than one with less likeness: exp(20 * difference)."""
+AT_ONCE = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +66,31 @@ class ItemFeatures:
 
     def __len__(self) -> int:
         return len(self.trained)
+
+    @cached_property
+    def new(self) -> Tensor:
+        """Rows of a catalogue that training never met. Shape: (M,)."""
+        return (self.trained == NO_ROW).nonzero().squeeze(1)
+
+    @cached_property
+    def lookalikes(self) -> Tensor:
+        """Weights of the items that training met and whose texts are most like those of the new.
+
+        They add up to at most 1, the less the less alike the texts are. Shape: (M, N), sparse.
+        """
+        met = (self.trained != NO_ROW).nonzero().squeeze(1)
+        count = min(NUM_LOOKALIKES, len(met))
+        rows, weights = [], []
+        for some in self.new.split(AT_ONCE):
+            likeness, nearest = (self.text[some] @ self.text[met].T).topk(count)
+            rows.append(met[nearest])
+            weights.append((SHARPNESS * likeness).softmax(dim=1) * likeness.clamp(min=0))
+        owners = torch.arange(len(self.new), device=met.device).repeat_interleave(count)
+        columns = torch.cat(rows).flatten() if rows else met[:0]
+        values = torch.cat(weights).flatten() if weights else self.text.new_zeros(0)
+        shape = (len(self.new), len(self))
+        places = torch.stack([owners, columns])
+        return torch.sparse_coo_tensor(places, values, shape, check_invariants=False)
 
     def __getitem__(self, rows: Tensor) -> ItemFeatures:
         """Look rows up; padding gets the features of some item. Shape of rows: (...)."""

@@ -9,9 +9,9 @@ a small network makes of its text. In training an item's own vector is sometimes
 the rest learns to do without: a new item, which has no vector of its own, then stands where its
 text puts it.
 
-Three further terms join the logits: counts of what followed what (``Transitions``), the likeness
-of an item's text to that of the user's last items, and a boost for items that training never met,
-which the rest underrates.
+Three further terms join the logits: counts of what followed what (``Transitions``; a new item has
+those of the items whose texts are most like its own), the likeness of an item's text to that of
+the user's last items, and a boost for items that training never met, which the rest underrates.
 
 Source: SASRec, Kang and McAuley, arXiv 1808.09781; trained with sampled softmax as in eSASRec,
 arXiv 2508.06450. Text beside an ID vector that is dropped at random: DropoutNet, Volkovs et al.
@@ -238,6 +238,8 @@ class SasRecHead(nn.Module):
         if self.transitions is not None and (wanted is None or wanted.transitions):
             met = items.trained[histories.clamp(min=0)].where(present, NO_ROW)
             transitions = self.transitions(met)[:, items.trained]
+            if len(items.new) and items.text.shape[-1]:
+                transitions[:, items.new] = (items.lookalikes @ transitions.T).T
         likeness = None
         if self.text_network is not None and (wanted is None or wanted.likeness):
             recent = newest(histories, RECENT)

@@ -1,5 +1,6 @@
 """The SASRec head: what it reads, what it learns, how it is kept."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -104,6 +105,27 @@ def test_terms_are_added_as_they_say(head):
     expected = parts.logits + 2 * parts.transitions + 3 * parts.likeness
     expected[:, 5] += 0.5
     torch.testing.assert_close(score(head, asked, items), expected)
+
+
+def test_a_new_item_has_the_transitions_of_its_lookalikes(head):
+    """A copy has those of its original, the less like it the fewer; without text it has none."""
+    choose_terms(head, [[1, 2], [2, 4]] * 3, [], ITEMS)
+    near = torch.nn.functional.normalize(TEXT[2] + 0.5 * TEXT[3], dim=0)
+    text = torch.cat([TEXT, torch.stack([TEXT[2], near, torch.zeros(7)])])
+    trained = torch.cat([torch.arange(9), torch.full((3,), NO_ROW)])
+    items = ItemFeatures(trained, torch.cat([CODES, CODES[:3]]), text)
+    with torch.no_grad():
+        found = head.score_parts(pad_histories([[1], [3]]), items, head.vectors(items)).transitions
+    assert found[0, 9] > 0.9 * found[0, 2] > found[0, 10] > 0
+    assert found[0, 11] == 0 and (found[1] == 0).all()
+    # Each weighs as much as its text is like that of the new item, summed up by hand.
+    likeness = (TEXT @ near).tolist()
+    loud = [math.exp(20 * value) for value in likeness]
+    expected = sum(
+        part / sum(loud) * max(value, 0) * float(found[0, row])
+        for row, (part, value) in enumerate(zip(loud, likeness, strict=True))
+    )
+    assert float(found[0, 10]) == pytest.approx(expected, rel=1e-4)
 
 
 def test_it_learns_a_cycle_and_stops_at_its_best():

@@ -15,7 +15,7 @@ def recommender(chain):
 
 
 def test_the_twin_of_a_liked_item_is_recommended(recommender):
-    """It stands with the average of its siblings, instead of below everything training met."""
+    """It stands with its siblings and follows what its original followed."""
     histories = [example.history for example in list(recommender.data.examples("test"))[:30]]
     requests = [Request(history) for history in histories]
     first = [found[0].item_id for found in recommender.rank_many(requests, 1)]
@@ -28,7 +28,7 @@ def test_the_twin_of_a_liked_item_is_recommended(recommender):
         for item_id, answer in zip(first, recommender.rank_many(requests, 10), strict=True)
     ]
     # By chance a twin would be among the ten of one user in 27.
-    assert sum(found) >= 6
+    assert sum(found) >= 20
 
 
 def test_a_new_item_is_read_in_a_history(recommender):

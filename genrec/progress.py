@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -131,15 +131,27 @@ def progress() -> Progress:
     )
 
 
-def track(items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
-    """Yield from ``items`` behind a progress bar."""
+def track(
+    items: Iterable[T],
+    description: str,
+    total: int | None = None,
+    size: Callable[[T], int] = lambda _: 1,
+) -> Iterator[T]:
+    """Yield from ``items`` behind a progress bar.
+
+    Args:
+        items: What is worked on.
+        description: Says what is done, and of what the numbers are, if not of ``items``.
+        total: Of the sizes; None: as many as there are items, if that is known.
+        size: What an item counts; a batch may count its rows.
+    """
     if total is None and isinstance(items, Sized):
         total = len(items)
     with progress() as bar:
         task = bar.add_task(description, total=total, note="")
         for item in items:
             yield item
-            bar.advance(task)
+            bar.advance(task, size(item))
 
 
 @contextmanager

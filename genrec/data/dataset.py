@@ -177,6 +177,24 @@ class Dataset(ShortRepr):
             if history and targets:
                 yield Example(History(user_id, history), targets)
 
+    def num_examples(self, split: Split) -> int:
+        """Return how many ``examples`` yields, without reading the events."""
+        earlier = _splits_upto(split)[:-1]
+        self.check_events()
+        query = (
+            f"SELECT {USER_ID} FROM read_parquet(?) GROUP BY {USER_ID} "
+            f"HAVING bool_or({SPLIT} = ?) AND bool_or(list_contains(?, {SPLIT}))"
+        )
+        with connect() as connection:
+            try:
+                found = connection.execute(
+                    f"SELECT count(*) FROM ({query})",
+                    [str(self.path / EVENTS_FILE), split, list(earlier)],
+                ).fetchone()
+            except DAMAGED as error:
+                raise self._damaged(EVENTS_FILE, error) from None
+        return int(found[0]) if found else 0
+
     def interactions(self, upto: Split) -> Interactions:
         """Return the events up to and including a split as integer arrays."""
         known = _splits_upto(upto)

@@ -101,9 +101,11 @@ def evaluate(
     check_questions(data, split, k, ask_at, max_users)
     ledgers = [_Ledger(data, k, filter_seen) for filter_seen in (True, False)]
     questions: Iterable[Example] = data.examples(split)
+    total = data.num_examples(split)
     if max_users is not None:
-        questions = _sample(questions, max_users, seed)
-    for batch in track(in_batches(questions, batch_size), f"{ranker.name} on {split}"):
+        questions, total = _sample(questions, max_users, seed), min(max_users, total)
+    batches = in_batches(questions, batch_size)
+    for batch in track(batches, f"users asked about by {ranker.name}", total, len):
         for ledger in ledgers:
             ledger.ask(ranker, batch, ask_at)
     filtered, unfiltered = (ledger.settle(ranker.name, seed) for ledger in ledgers)

@@ -39,7 +39,7 @@ def write_corpus(path: Path, data: Dataset, encoder: Encoder, mixture: Mixture, 
     """Tokenize the training events and the catalogue into an Arrow file, whole or not at all."""
     aside = path.with_suffix(".tmp")
     writer = ArrowWriter(path=str(aside), features=FEATURES)
-    for task, sample in track(_samples(data, encoder, mixture, seed), "tokenizing"):
+    for task, sample in track(_samples(data, encoder, mixture, seed), "samples tokenized"):
         writer.write({"input_ids": sample.input_ids, "targets": sample.targets, "task": task})
     writer.finalize()
     writer.close()

@@ -55,6 +55,7 @@ def test_users_with_nothing_in_the_split_are_left_out(desk):
     assert list(data.examples("train")) == []
     assert list(data.examples("valid")) == []  # w was never seen before
     (example,) = data.examples("test")
+    assert [data.num_examples(split) for split in ("train", "valid", "test")] == [0, 0, 1]
     assert (item_ids(example.history), example.targets[0].item_id) == (["i", "j"], "k")
     numbers = data.interactions("train")
     assert (numbers.num_users, list(numbers.user_index)) == (3, [0, 0, 1])

@@ -96,6 +96,7 @@ def test_leave_one_out(new_desk, rows, n):
         assert upto_train[user_id] == (events[: -2 * n] if held_out else events)
     for split, back in (("valid", 2 * n), ("test", n)):
         examples = list(data.examples(split))
+        assert data.num_examples(split) == len(examples)
         several = [user_id for user_id, events in whole.items() if len(events) > 2 * n]
         assert [example.history.user_id for example in examples] == several
         for example in examples:

@@ -180,6 +180,7 @@ def small_data(num_users: int, targets: str = "B") -> SimpleNamespace:
     return SimpleNamespace(
         item_index={item: row for row, item in enumerate("ABCD")},
         examples=lambda split: iter(examples),
+        num_examples=lambda split: num_users,
     )
 
 

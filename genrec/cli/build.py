@@ -46,7 +46,8 @@ Quote = Annotated[str | None, typer.Option(help="Around fields; none: nothing is
 Escape = Annotated[str | None, typer.Option(help="Before a character that means itself.")]
 Decimal = Annotated[str | None, typer.Option(help="Of ratings: . or a comma.")]
 TimeUnitOption = Annotated[
-    str | None, typer.Option("--time-unit", help="Of times that are numbers: s, ms, us, ns, days.")
+    str | None,
+    typer.Option("--time-unit", help="Of times that are numbers: s, ms, us, ns, days, excel-days."),
 ]
 TimeFormat = Annotated[str | None, typer.Option(help="Of times, as %d.%m.%Y %H:%M.")]
 TimeZone = Annotated[str | None, typer.Option(help="Of times that name none (default UTC).")]

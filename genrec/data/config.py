@@ -26,12 +26,15 @@ FormatName = Literal[
     "instacart",
     "kuairec",
     "yambda",
+    "sequences",
 ]
 
 
-TimeUnit = Literal["s", "ms", "us", "ns", "days"]
+TimeUnit = Literal["s", "ms", "us", "ns", "days", "excel-days"]
 RepairName = Literal["html", "lists", "null-words", "float-ids", "decimal"]
-NULL_WORDS = ("\\N", "NULL", "null", "None", "NaN", "nan", "NaT", "N/A", "n/a", "#N/A", "<NA>")
+NULL_WORDS = (
+    *("\\N", "NULL", "null", "None", "NaN", "nan", "NaT", "NA", "N/A", "n/a", "#N/A", "<NA>"),
+)
 
 _CHARACTERS = {"tab": "\t", "\\t": "\t", "space": " ", "comma": ",", "semicolon": ";", "pipe": "|"}
 _CHARACTERS |= {"\\x01": "\x01", "^A": "\x01", "backslash": "\\"}
@@ -55,7 +58,7 @@ class ReadingConfig(BaseModel):
         quote: Around fields; "none": nothing is quoted.
         escape: Before a character that means itself, such as a backslash; "none": there is none.
         decimal: Of ratings.
-        time_unit: Of times that are numbers.
+        time_unit: Of times that are numbers; "excel-days" are those of spreadsheets, since 1899.
         time_format: Of times that are text, as strptime has it.
         time_zone: Of times that name none, such as "Europe/Berlin".
         day_first: Whether 1/2/2020 is in February.

@@ -23,6 +23,7 @@ from genrec.schema import (
     CATEGORIES,
     DESCRIPTION,
     EVENT_TYPE,
+    ITEM_COLUMNS,
     ITEM_ID,
     REVIEW,
     TIMESTAMP,
@@ -52,6 +53,18 @@ def _clicks(batch: Batch) -> Batch:
     return Batch([batch.lines[place] for place in places], columns, batch.rejects)
 
 
+def _sequence(batch: Batch) -> Batch:
+    """Make one row of each item of "u1 i7 i3 i9": a user, and what they took, oldest first."""
+    words = [line.split() for line in batch.columns["line"].to_pylist()] if batch.lines else []
+    places = [place for place, found in enumerate(words) for _ in found[1:]]
+    columns: dict[str, Any] = {
+        USER_ID: [words[place][0] for place in places],
+        ITEM_ID: [item for found in words for item in found[1:]],
+        TIMESTAMP: [str(number) for found in words for number in range(len(found) - 1)],
+    }
+    return Batch([batch.lines[place] for place in places], columns, batch.rejects)
+
+
 def _track(track_id: str | None, artist: str | None, track: str | None) -> str | None:
     """Tracks that MusicBrainz does not know go by their names."""
     return track_id or (f"{artist} – {track}" if track else None)
@@ -63,6 +76,15 @@ RETAILROCKET = Format(
         time=TimeForm("ms"),
     ),
     items=Source({ITEM_ID: "itemid"}),
+)
+
+SEQUENCES = Format(
+    events=Source(
+        {USER_ID: USER_ID, ITEM_ID: ITEM_ID, TIMESTAMP: TIMESTAMP},
+        layout=layout(("line",), encoding="utf-8"),
+        reshape=_sequence,
+    ),
+    items=Source({name: name for name in ITEM_COLUMNS}, others="text", by_name=True),
 )
 
 _BEHAVIOURS = ("impression_id", "user_id", "time", "history", "impressions")

@@ -98,6 +98,8 @@ def tell_dialect(
     delimiter = config.delimiter or named
     if delimiter is None or (certain_first and delimiter not in header_line):
         delimiter = max(_DELIMITERS, key=lambda each: header_line.count(each) * len(each))
+        if delimiter not in header_line and _is_spaced(lines):
+            delimiter = " "
     base = Dialect(delimiter, encoding=encoding, skip_lines=skip, carriage_returns=returns)
     lines = [line for line in lines if line.strip()]
     dialect = _tell_quotes(base, lines, config)
@@ -109,6 +111,20 @@ def tell_dialect(
     elif _all_end_in_a_delimiter(dialect, lines, len(names)):
         dialect = dataclasses.replace(dialect, trailing=True)
     return dialect, missing
+
+
+def _is_spaced(lines: list[str]) -> bool:
+    """Whether spaces are between fields: every line has as many words, of the first two or more."""
+    counts = {len(line.split()) for line in lines if line.strip()}
+    return len(counts) == 1 and min(counts) > 1
+
+
+def is_sequence(text: str) -> bool:
+    """Whether each line is an ID and IDs behind it, with spaces between: "u1 i7 i3 i9"."""
+    lines = [line.split() for line in text.split("\n")[:_ENOUGH_LINES] if line.strip()]
+    users = {line[0] for line in lines}
+    are_ids = all(re.fullmatch(r"[\w-]*\d[\w-]*", word) for line in lines for word in line)
+    return are_ids and len(users) == len(lines) > 1 and min(map(len, lines)) > 2
 
 
 def _skipped(lines: list[str]) -> tuple[int, str | None]:

@@ -16,6 +16,7 @@ from genrec.data.corpora import (
     LASTFM_1K,
     MIND,
     RETAILROCKET,
+    SEQUENCES,
     STEAM,
     YAMBDA,
 )
@@ -265,4 +266,5 @@ FORMATS: Mapping[str, Format] = {
     "instacart": INSTACART,
     "kuairec": KUAIREC,
     "yambda": YAMBDA,
+    "sequences": SEQUENCES,
 }

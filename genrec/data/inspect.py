@@ -137,8 +137,8 @@ def _with(config: PrepareConfig, options: dict[str, list[str]]) -> PrepareConfig
             settings["header"] = False
         elif name == "day-first":
             settings["day_first"] = True
-        elif name in ("encoding", "order"):
-            settings[name] = values[0]
+        elif name in ("encoding", "order", "time-unit"):
+            settings[name.replace("-", "_")] = values[0]
         else:
             settings[name.replace("-", "_")] = tuple(values)
     return config.model_copy(update=settings)

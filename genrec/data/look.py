@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from genrec.data.config import ReadingConfig
-from genrec.data.dialects import tell_dialect, tell_encoding
+from genrec.data.dialects import is_sequence, tell_dialect, tell_encoding
 from genrec.data.lines import Block
 from genrec.data.markup import has_markup
 from genrec.data.objects import parse_object, read_lines, read_stream
@@ -147,6 +147,11 @@ def look_at(
         if layout is not None:
             look.dialect = layout
         else:
+            if is_sequence(text[: text.rfind("\n")]):
+                raise DataError(
+                    f"{path}: each line seems to be a user and what they took; it looks like "
+                    "--format sequences"
+                )
             look.dialect, look.header_missing = tell_dialect(
                 text, encoding, KNOWN, config, certain_first
             )

@@ -19,7 +19,7 @@ from genrec.data.look import Look, read, read_binary
 from genrec.data.roles import EVENT_ROLES, ITEM_ROLES, is_index, likely, plain, same_names
 from genrec.data.rows import Batch
 from genrec.data.sources import Source
-from genrec.data.times import TimeForm, tell
+from genrec.data.times import TimeForm, are_times, tell
 from genrec.errors import DataError
 from genrec.schema import EVENT_COLUMNS, ITEM_COLUMNS, ITEM_ID, RATING, TIMESTAMP, USER_ID
 
@@ -206,6 +206,11 @@ def _guess_columns(
     if config.order == "file":
         required.discard(TIMESTAMP)
         guesses.pop(TIMESTAMP, None)
+    elif USER_ID in {**known, **guesses} and TIMESTAMP not in {**known, **guesses}:
+        taken = {*known.values(), *guesses.values()}
+        left = [name for name in found if name not in taken and not name.lower().endswith("id")]
+        times = next((name for name in left if are_times(look.values(name))), None)
+        guesses |= {} if times is None else {TIMESTAMP: times}
     if guesses:
         said = [
             pair
@@ -237,11 +242,7 @@ def _by_values(look: Look, known: dict[str, str]) -> dict[str, str]:
         if name in known.values() or not (values := look.values(name)):
             continue
         numbers = [_number(value) for value in values]
-        form = tell(values)
-        is_date = form.format is not None or not any(numbers) and form != TimeForm()
-        if TIMESTAMP not in {**known, **guesses} and (
-            is_date or form.unit != "s" or min(numbers, default=0) > 1e8
-        ):
+        if TIMESTAMP not in {**known, **guesses} and are_times(values):
             guesses[TIMESTAMP] = name
         elif RATING not in guesses and len(texts) >= 2 and 0 <= max(numbers) <= 100:
             guesses[RATING] = name
@@ -276,8 +277,8 @@ def _settle_times(reading: Reading, config: PrepareConfig) -> None:
         values = [v for v in reading.look.values(name) if v.strip() not in reading.null_words]
         reading.time = tell(values, config.day_first)
         if reading.time.doubt:
-            reading.doubts.append(f"times such as {values[0]!r}: {reading.time.doubt}!")
-            reading.options["day-first"] = []
+            reading.doubts.append(f"times such as {values[0]!r}: {reading.time.doubt}")
+            reading.options |= {name: list(given) for name, given in reading.time.options}
         elif reading.time != TimeForm():
             reading.taken.append(f"times are {reading.time.text}")
 

@@ -47,7 +47,9 @@ def parse(lines: Iterable[str], dialect: Dialect) -> Iterator[list[str]]:
         csv.Error: From the iterator, at a record that breaks the dialect's rules.
     """
     if dialect.quote is None and (dialect.escape is None or len(dialect.delimiter) > 1):
-        yield from (line.rstrip("\r\n").split(dialect.delimiter) for line in lines)
+        # One space or several are between fields that spaces separate.
+        between = None if dialect.delimiter == " " else dialect.delimiter
+        yield from (line.rstrip("\r\n").split(between) for line in lines)
         return
     yield from csv.reader(lines, **_csv_options(dialect))
 
@@ -58,6 +60,7 @@ def _csv_options(dialect: Dialect) -> dict[str, Any]:
         "quotechar": dialect.quote,
         "quoting": csv.QUOTE_NONE if dialect.quote is None else csv.QUOTE_MINIMAL,
         "escapechar": dialect.escape,
+        "skipinitialspace": dialect.delimiter == " ",
         "strict": True,
     }
 
@@ -134,6 +137,8 @@ class _Table:
         """Return the columns if every line of a block is one sound row, else None."""
         data, dialect = block.data, self.dialect
         if dialect.escape or len(dialect.delimiter) > 1 or b"\n\n" in data:
+            return None
+        if dialect.delimiter == " " and (b"  " in data or b" \n" in data or b"\n " in data):
             return None
         if data.count(b"\r") != data.count(b"\r\n") or not self._quotes_are_regular(data):
             return None

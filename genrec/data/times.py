@@ -13,16 +13,27 @@ from datetime import datetime
 from genrec.data.config import TimeUnit
 from genrec.data.database import connect
 
-_PER_SECOND: dict[TimeUnit, float] = {"s": 1, "ms": 1e3, "us": 1e6, "ns": 1e9, "days": 1 / 86400}
+_SECONDS: dict[TimeUnit, float] = {
+    **{"s": 1, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "days": 86400.0, "excel-days": 86400.0},
+}
+_EXCEL_DAYS_IN_1970 = 25569
 UNIT_NAMES: dict[TimeUnit, str] = {
     "s": "seconds since 1970",
     "ms": "milliseconds since 1970",
     "us": "microseconds since 1970",
     "ns": "nanoseconds since 1970",
     "days": "days since 1970",
+    "excel-days": "days as spreadsheets count them",
 }
 # Of any moment after 1973 there is one unit in which its number lies in a band.
 _BANDS: tuple[tuple[float, TimeUnit], ...] = ((1e17, "ns"), (1e14, "us"), (1e11, "ms"))
+# Days of 1990 to 2035. Counters may lie there too, so it is asked.
+_DAYS: tuple[tuple[float, float, TimeUnit], ...] = (
+    (7305, 23741, "days"),
+    (32874, 49310, "excel-days"),
+)
+_YEARS = (631152000, 2524608000)
+"""Seconds of 1990 and 2050."""
 _DIGITS_OF_DATES = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 
 _MONTH_FIRST = ("%m/%d/%Y", "%m-%d-%Y", "%m.%d.%Y", "%m/%d/%y")
@@ -50,12 +61,14 @@ class TimeForm:
     Attributes:
         unit: Of times that are numbers; others are read as ISO dates.
         format: As strptime has it; None: numbers or ISO dates.
-        doubt: Why it may be another one.
+        doubt: Why it may be another one; with "!" where it has to be said.
+        options: What would settle it, as options of ``genrec prepare``.
     """
 
     unit: TimeUnit = "s"
     format: str | None = None
     doubt: str | None = None
+    options: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     @property
     def text(self) -> str:
@@ -68,9 +81,11 @@ class TimeForm:
             quoted = self.format.replace("'", "''")
             return f"epoch(try_strptime({column}, '{quoted}')::TIMESTAMPTZ)"
         number = f"try_cast({column} AS DOUBLE)"
+        if self.unit == "excel-days":
+            number = f"({number} - {_EXCEL_DAYS_IN_1970})"
         if self.unit != "s":
-            scale = _PER_SECOND[self.unit]
-            number += f" / {scale!r}" if scale >= 1 else f" * {1 / scale!r}"
+            scale = _SECONDS[self.unit]
+            number += f" * {scale!r}" if scale >= 1 else f" / {1 / scale!r}"
         return f"coalesce({number}, epoch(try_cast({column} AS TIMESTAMPTZ)))"
 
 
@@ -94,13 +109,25 @@ def tell(values: Sequence[str], day_first: bool | None = None) -> TimeForm:
     return _choose(fitting, day_first)
 
 
+def are_times(values: Sequence[str]) -> bool:
+    """Whether values are dates, or numbers that are moments since 1990 in one of the units."""
+    values = list(dict.fromkeys(value.strip() for value in values))
+    form = tell(values)
+    if not values or form.format or form.doubt:
+        return form.format is not None
+    query = f"SELECT bool_and({form.seconds('v')} BETWEEN $first AND $last) FROM unnest($v) AS _(v)"
+    with connect() as connection:
+        parameters = {"v": values, "first": _YEARS[0], "last": _YEARS[1]}
+        return bool(connection.execute(query, parameters).fetchall()[0][0])
+
+
 def _choose(fitting: Sequence[str], day_first: bool | None) -> TimeForm:
     day = [name for name in fitting if name.startswith(_DAY_FIRST)]
     month = [name for name in fitting if name.startswith(_MONTH_FIRST)]
     if day and month:
         if day_first is None:
-            doubt = "day or month may come first (--day-first or --month-first)"
-            return TimeForm(format=day[0], doubt=doubt)
+            doubt = "day or month may come first (--day-first or --month-first)!"
+            return TimeForm(format=day[0], doubt=doubt, options=(("day-first", ()),))
         return TimeForm(format=(day if day_first else month)[0])
     return TimeForm(format=fitting[0]) if fitting else TimeForm()
 
@@ -114,6 +141,10 @@ def _tell_number(values: Sequence[str]) -> TimeForm:
     for start, unit in _BANDS:
         if numbers and all(start <= number < start * 1e3 for number in numbers):
             return TimeForm(unit=unit)
+    for first, last, unit in _DAYS:
+        if numbers and all(first <= number <= last for number in numbers):
+            doubt = f"they may be {UNIT_NAMES[unit]}"
+            return TimeForm(doubt=doubt, options=(("time-unit", (unit,)),))
     return TimeForm()
 
 

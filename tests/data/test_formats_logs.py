@@ -195,3 +195,16 @@ def test_yambda(desk):
     pq.write_table(table.drop_columns(["event_type"]), desk.root / "listens.parquet")
     data, _ = desk.prepare(desk.root / "listens.parquet", format="yambda")
     assert {event.event_type for event in all_events(data)} == {"listen"}
+
+
+def test_sequences(desk):
+    desk.write("Beauty.txt", "1 7 3 7\n2 3 9\n3 7 9 12\n")
+    data, report = desk.prepare(desk.root / "Beauty.txt", format="sequences")
+    assert all_events(data)[:3] == [
+        Event("1", "7", 0),
+        Event("1", "3", 1),
+        Event("1", "7", 2),
+    ]
+    assert report.event_rows == 8 and report.event_rejects == {}
+    with pytest.raises(DataError, match="--format sequences"):
+        desk.prepare(desk.root / "Beauty.txt")

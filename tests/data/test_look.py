@@ -69,6 +69,7 @@ def through_command(desk, *files):
             HEADER + "a,x,13.09.2020 12:26:40\na,y,13.09.2020 12:28:20\n",
             "%d.%m.%Y %H:%M:%S",
         ),
+        ("words.txt", PLAIN.replace(",", " "), "spaces between fields"),
         ("us.csv", HEADER + "a,x,09/13/2020 12:26:40 PM\na,y,09/13/2020 12:28:20 PM\n", "%m/%d/%Y"),
     ],
 )
@@ -134,6 +135,24 @@ def test_what_is_certain_is_taken_and_named(desk, name, content, taken):
                 ("cp1253", "Πολύ καλό βιβλίο"),
                 ("cp932", "とても良い本"),
             )
+        ),
+        (
+            "iso.csv",
+            "a,x,2020-09-13 12:26:40,4\na,y,2020-09-13 12:28:20,5\n",
+            "header seems to be missing",
+            "--no-header --columns user_id=1,item_id=2,timestamp=3,rating=4",
+        ),
+        (
+            "spaces.txt",
+            "a  x   1600000000\na  y   1600000100\n",
+            "header seems to be missing",
+            "--no-header --columns user_id=1,item_id=2,timestamp=3",
+        ),
+        (
+            "datum.csv",
+            "user_id|item_id|Bestell-ID|Datum\na|x|12|13.09.2020\na|y|13|14.09.2020\n",
+            "no column 'timestamp'",
+            "--columns timestamp=Datum",
         ),
         ("nots.csv", "user_id,item_id\na,x\na,y\n", "no column 'timestamp'", "--order file"),
     ],
@@ -319,9 +338,20 @@ def test_item_files_keep_what_they_certainly_are(desk):
 def test_the_newest_event_before_1990_is_a_warning(desk):
     path = desk.write("e.csv", HEADER + "a,x,15949\na,y,15950\n")
     _, report = desk.prepare(path)
-    assert "counters or days" in report.warnings[0]
+    assert "counters or days" in " ".join(report.warnings)
     data, report = desk.prepare(path, time_unit="days")
     assert report.warnings == [] and all_events(data)[0].timestamp == 15949 * 86400
+
+
+@pytest.mark.parametrize(
+    ("times", "unit", "first"),
+    [(("18518", "18519"), "days", 1599955200), (("44087.5", "44088"), "excel-days", 1599998400)],
+)
+def test_days_are_proposed_where_numbers_may_be_days(desk, times, unit, first):
+    path = desk.write("days.csv", HEADER + f"a,x,{times[0]}\na,y,{times[1]}\n")
+    assert "counters or days" in " ".join(desk.prepare(path)[1].warnings)
+    assert all_events(desk.prepare(path, time_unit=unit)[0])[0].timestamp == first
+    assert f"--time-unit {unit}" in inspect([path]).command
 
 
 def test_parts_without_rows_are_passed_over(desk):

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import Qwen3Config, Qwen3ForCausalLM
+from transformers import PreTrainedModel, Qwen3Config, Qwen3ForCausalLM
 
 from genrec.decode.device_trie import DeviceTrie
 from genrec.decode.policy import Constraint, Policy
@@ -72,17 +72,35 @@ def clustered_paths(num_items: int, seed: int = 0) -> np.ndarray:
     return rows + FIRST_CODE + CODEBOOK_SIZE * np.arange(NUM_LEVELS)
 
 
+def allowed_tokens(paths: np.ndarray) -> dict[tuple[int, ...], list[int]]:
+    """Return which tokens may follow each prefix of some paths."""
+    allowed: dict[tuple[int, ...], set[int]] = {}
+    for path in paths.tolist():
+        for level, token in enumerate(path):
+            allowed.setdefault(tuple(path[:level]), set()).add(token)
+    return {prefix: sorted(tokens) for prefix, tokens in allowed.items()}
+
+
 def generate(
-    model: Qwen3ForCausalLM, input_ids: torch.Tensor, allowed: dict[tuple[int, ...], list[int]]
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Decode as one does without us. Returns paths (B, K, L) and scores (B, K)."""
+    model: PreTrainedModel,
+    input_ids: torch.Tensor,
+    attention_mask: torch.Tensor,
+    allowed: dict[tuple[int, ...], list[int]],
+    num_beams: int,
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Decode as one does without us.
+
+    Returns:
+        Paths (B, K, L) and their scores (B, K); None of one beam, which is given no score.
+    """
+    num_rows, length = input_ids.shape
     output = model.generate(
         input_ids,
-        attention_mask=torch.ones_like(input_ids),
-        prefix_allowed_tokens_fn=lambda _, ids: allowed[tuple(ids[PROMPT_TOKENS:].tolist())],
-        num_beams=NUM_BEAMS,
-        num_return_sequences=NUM_BEAMS,
-        max_new_tokens=NUM_LEVELS,
+        attention_mask=attention_mask,
+        prefix_allowed_tokens_fn=lambda _, ids: allowed[tuple(ids[length:].tolist())],
+        num_beams=num_beams,
+        num_return_sequences=num_beams,
+        max_new_tokens=max(map(len, allowed)) + 1,
         renormalize_logits=True,
         do_sample=False,
         length_penalty=0.0,
@@ -91,24 +109,24 @@ def generate(
         return_dict_in_generate=True,
         output_scores=True,
     )
-    paths = output.sequences[:, PROMPT_TOKENS:].view(-1, NUM_BEAMS, NUM_LEVELS)
-    return paths, output.sequences_scores.view(-1, NUM_BEAMS)
+    paths = output.sequences[:, length:].view(num_rows, num_beams, -1)
+    scores = output.sequences_scores.view(num_rows, num_beams) if num_beams > 1 else None
+    return paths, scores
 
 
 def compare(rounds: int) -> dict[str, object]:
     model, paths = build_model(), clustered_paths(12_000)
     trie = DeviceTrie.from_trie(Trie.build(paths))
-    allowed: dict[tuple[int, ...], set[int]] = {}
-    for path in paths.tolist():
-        for level, token in enumerate(path):
-            allowed.setdefault(tuple(path[:level]), set()).add(token)
-    lists = {prefix: sorted(tokens) for prefix, tokens in allowed.items()}
+    allowed = allowed_tokens(paths)
     prompts = torch.randint(0, FIRST_CODE, (NUM_USERS, PROMPT_TOKENS))
 
     @torch.inference_mode()
     def tree(rows: torch.Tensor, num_beams: int = NUM_BEAMS) -> Beams:
         prompts = PrefillCache(model, rows, torch.ones_like(rows), trie)
         return run_search(beam_search(Policy(trie), len(rows), num_beams), prompts)
+
+    def by_transformers(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        return generate(model, rows, torch.ones_like(rows), allowed, NUM_BEAMS)
 
     @torch.inference_mode()
     def prefill(rows: torch.Tensor) -> None:
@@ -118,13 +136,13 @@ def compare(rounds: int) -> dict[str, object]:
     print(f"{parameters:,} parameters, trie levels start at {trie.level_start}")
     engines: Engines = {
         "tree": tree,
-        "generate": lambda rows: generate(model, rows, lists),
+        "generate": by_transformers,
         "prefill": prefill,
     }
     figures = {
         "parameters": parameters,
         "speeds": [measure_speed(engines, prompts, size, rounds) for size in (64, 16, 1)],
-        **compare_results(tree(prompts), *generate(model, prompts, lists), paths),
+        **compare_results(tree(prompts), *by_transformers(prompts), paths),
     }
     exact = tree(prompts[:8], trie.num_leaves)
     exact_s = best_of(lambda: tree(prompts[:1], trie.num_leaves), rounds)

@@ -11,8 +11,7 @@ from collections import ChainMap
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from numbers import Real
-from typing import Any, NoReturn, TypedDict, Unpack, overload
+from typing import Any, NoReturn, Unpack, overload
 
 import numpy as np
 
@@ -20,44 +19,25 @@ from genrec.arguments import (
     Moment,
     check_collection,
     check_count,
-    check_flag,
     check_id,
     check_ids,
     check_integer,
-    check_text,
     check_type,
-    to_seconds,
-    wrong_type,
 )
 from genrec.data import Dataset
 from genrec.errors import DataError, DecodeError
 from genrec.events import NEW_USER, read_events
 from genrec.frames import answers
-from genrec.frames.answers import read_users
+from genrec.frames.answers import read_items, read_users
 from genrec.frames.histories import FrameHistories
-from genrec.frames.read import as_frame, as_series, check_columns, read_ids
 from genrec.frames.show import NextInterests, Recommendations
-from genrec.frames.write import default_kind
-from genrec.interests.counterfactual import read_interest_bias, resolve_event_indices
 from genrec.interests.explain.deletion import Explanation
 from genrec.interests.profile.interests import MIN_EVIDENCE
 from genrec.interests.summary.check import Summary
-from genrec.schema import ITEM_ID, Event, History, Item, Recommendation, Request, SemanticId
+from genrec.request_options import RequestOptions, make_requests
+from genrec.schema import Event, History, Item, Recommendation, Request, SemanticId
 from genrec.semantic_ids.extend import add_items, remove_items, restore_items
 from genrec.semantic_ids.table import SemanticIdTable
-
-
-class RequestOptions(TypedDict, total=False):
-    """What both ``recommend``, which documents them, and ``explain`` take beside the user."""
-
-    exclude: Collection[str]
-    candidates: Collection[str] | None
-    at: Moment | None
-    event_type: str | None
-    filter_seen: bool
-    as_of: Moment | None
-    without: Collection[int | str]
-    interest_bias: Mapping[str | SemanticId, float] | None
 
 
 class BaseRecommender(ABC):
@@ -107,6 +87,10 @@ class BaseRecommender(ABC):
         self, histories: Sequence[History], top: int = 5
     ) -> list[list[tuple[str, float]]]:
         """Return for each history the interests expected next, likeliest first."""
+
+    @abstractmethod
+    def _prompt(self, request: Request) -> tuple[str, int]:
+        """Return what the model reads of a request, and how many tokens it is."""
 
     @abstractmethod
     def _take(self, table: SemanticIdTable) -> None:
@@ -319,17 +303,8 @@ class BaseRecommender(ABC):
         Raises:
             DataError: An item is not in the table, or a column is missing.
         """
-        frame, series = as_frame(items), as_series(items)
-        kind: Any = default_kind()
-        if frame is not None:
-            check_columns(frame, (ITEM_ID,), None, "items")
-            items, kind = frame[ITEM_ID].to_list(), frame.implementation
-        elif series is not None:
-            items, kind = series.to_list(), series.implementation
-        elif isinstance(items, str):
-            items = [items]
-        item_ids = read_ids(check_collection(items, "items", "item IDs"), "items")
-        return answers.similar_items(self.table, list(dict.fromkeys(item_ids)), k, kind)
+        item_ids, kind = read_items(items)
+        return answers.similar_items(self.table, item_ids, k, kind)
 
     def next_interests(
         self, user_id: str | None = None, events: Iterable[Event] | None = None, top: int = 5
@@ -338,6 +313,16 @@ class BaseRecommender(ABC):
         count = check_count(top, "top")
         history = self.history(user_id, events)
         return NextInterests(self.next_interests_many([history], count)[0])
+
+    def prompt(
+        self,
+        user_id: str | None = None,
+        events: Iterable[Event] | None = None,
+        at: Moment | None = None,
+        event_type: str | None = None,
+    ) -> tuple[str, int]:
+        """Return exactly what the model reads before it names an item, and how many tokens."""
+        return self._prompt(self._request(user_id, events, at=at, event_type=event_type))
 
     def add_items(self, items: Sequence[Item]) -> list[SemanticId]:
         """Give new items the free IDs nearest to them; they can be recommended from now on.
@@ -401,49 +386,9 @@ class BaseRecommender(ABC):
         return self._requests([self.history(user_id, events)], **options)[0]
 
     def _requests(
-        self,
-        histories: Sequence[History],
-        exclude: Collection[str] = (),
-        candidates: Collection[str] | None = None,
-        at: Moment | None = None,
-        event_type: str | None = None,
-        filter_seen: bool = True,
-        as_of: Moment | None = None,
-        without: Collection[int | str] = (),
-        interest_bias: Mapping[str | SemanticId, float] | None = None,
+        self, histories: Sequence[History], **options: Unpack[RequestOptions]
     ) -> list[Request]:
-        """Check the options once, and make a request of each history."""
-        wanted = None if candidates is None else frozenset(check_ids(candidates, "candidates"))
-        unwanted = frozenset(check_ids(exclude, "exclude"))
-        for item_id in unwanted | (wanted or frozenset()):
-            self.table.index_of(item_id)
-        if event_type is not None:
-            check_text(event_type, "event_type")
-        dropped = [
-            event if isinstance(event, str) else check_integer(event, "without")
-            for event in check_collection(
-                () if without is None else without, "without", "event numbers or item IDs"
-            )
-        ]
-        moment = None if at is None else to_seconds(at, "at")
-        past = None if as_of is None else to_seconds(as_of, "as_of")
-        shared = Request(
-            History(NEW_USER, ()),
-            past if moment is None else moment,
-            event_type,
-            unwanted,
-            wanted,
-            check_flag(filter_seen, "filter_seen"),
-            read_interest_bias(self.table, _check_bias(interest_bias)),
-        )
-        requests = []
-        for history in histories:
-            if dropped:
-                history = history.without(resolve_event_indices(history, dropped))
-            if past is not None:
-                history = history.before(past)
-            requests.append(replace(shared, history=history))
-        return requests
+        return make_requests(histories, self.table, options)
 
     def _look_up(self, user_ids: Sequence[str]) -> dict[str, History]:
         """Return the histories of those who are known; many are read in one pass."""
@@ -478,18 +423,3 @@ def _is_one(users: Any) -> bool:
 def _check_alone(events: Any) -> None:
     if events is not None:
         raise DataError("give either users or the events of one new user, not both")
-
-
-def _check_bias(interest_bias: Any) -> Mapping[str | SemanticId, float]:
-    bias = {} if interest_bias is None else interest_bias
-    if not isinstance(bias, Mapping):
-        raise wrong_type(bias, "interest_bias", "a mapping from interests to nats")
-    for interest, nats in bias.items():
-        if not isinstance(interest, str):
-            for code in check_type(
-                interest, "interest_bias", tuple, "names or semantic-ID prefixes"
-            ):
-                check_integer(code, f"interest_bias[{interest}]")
-        if isinstance(nats, bool) or not isinstance(nats, Real):
-            raise wrong_type(nats, f"interest_bias[{interest!r}]", "nats (a number)")
-    return bias

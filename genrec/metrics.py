@@ -19,6 +19,8 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 CUTOFFS = (1, 5, 10, 20)
+WATCHED_CUTOFF = 10
+"""Of the NDCG that stops trainings early and chooses among their results."""
 ACCURACIES = ("recall", "ndcg", "mrr")
 NO_ITEM = -1
 """Stands for an answer that is no item of the catalogue, and for a place left empty."""
@@ -164,3 +166,12 @@ def ndcg_of_ranks(ranks: np.ndarray, cutoff: int) -> np.ndarray:
     """
     one = np.ones(len(ranks), dtype=np.int64)
     return accuracy(mark_hits(ranks, one, cutoff), one, [cutoff])[f"ndcg@{cutoff}"]
+
+
+def watched_ndcg(ranks: np.ndarray) -> float:
+    """Return the mean NDCG@``WATCHED_CUTOFF`` of questions that have one target each.
+
+    Args:
+        ranks: As for ``ndcg_of_ranks``; at least one.
+    """
+    return float(ndcg_of_ranks(ranks, WATCHED_CUTOFF).mean())

@@ -6,7 +6,6 @@ recommender.recommend("u17", k=10)
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
@@ -20,9 +19,8 @@ import numpy as np
 from genrec.arguments import Moment, check_collection, check_integer
 from genrec.base_recommender import BaseRecommender
 from genrec.data import Dataset
-from genrec.devices import choose_device
 from genrec.engines.base import Engine, ItemQuery
-from genrec.engines.torch import TorchEngine
+from genrec.engines.load import connect_engine, load_engine
 from genrec.errors import ConfigError
 from genrec.frames import answers
 from genrec.frames.answers import read_users
@@ -36,7 +34,7 @@ from genrec.interests.summary.codec import SummaryCodec
 from genrec.interests.summary.generate import summarize
 from genrec.interests.timeline.evolution import Evolution, evolve
 from genrec.interests.timeline.forecast import Forecaster, calibrated
-from genrec.model.load import ADAPTER_NAME, LoadedRun, base_of, describe_run, load_run
+from genrec.model.load import LoadedRun
 from genrec.pretrained.card import write_card
 from genrec.pretrained.folder import write_folder
 from genrec.pretrained.hub import find_model, upload_folder
@@ -103,35 +101,16 @@ class Recommender(BaseRecommender):
             EngineUnavailable: Nothing answers at the URL.
         """
         path = find_model(path, revision)
+        engine: Engine
         if vllm is not None:
             if sasrec_weight is not None or new_item_boost is not None:
                 raise ConfigError(
                     "a vLLM server runs the SASRec head as its base says: leave sasrec_weight and "
                     "new_item_boost"
                 )
-            from genrec.engines.vllm.client import VllmEngine
-
-            run = describe_run(path)
-            remote = VllmEngine(vllm, run, num_beams)
-            if base_of(run.path) != run.path:
-                remote.load_adapter(ADAPTER_NAME, run.path)
-                remote.use_adapter(ADAPTER_NAME)
-            return cls(run, remote, Dataset.load(run.data), _open_histories(run, histories))
-        device = choose_device(device)
-        run = load_run(path, device)
-        if sasrec_weight is not None:
-            if run.sasrec_head is None or not 0 <= sasrec_weight <= 1:
-                raise ConfigError(
-                    f"sasrec_weight={sasrec_weight}: give 0 to 1, for a run with a SASRec head"
-                )
-            run.sasrec_head.weight = sasrec_weight
-        if new_item_boost is not None:
-            if run.sasrec_head is None or not math.isfinite(new_item_boost):
-                raise ConfigError(
-                    f"new_item_boost={new_item_boost}: give a number, for a run with a SASRec head"
-                )
-            run.sasrec_head.terms = replace(run.sasrec_head.terms, new_item_boost=new_item_boost)
-        engine = TorchEngine(run, device, num_beams)
+            run, engine = connect_engine(vllm, path, num_beams)
+        else:
+            run, engine = load_engine(path, device, num_beams, sasrec_weight, new_item_boost)
         return cls(run, engine, Dataset.load(run.data), _open_histories(run, histories))
 
     @classmethod
@@ -420,15 +399,7 @@ class Recommender(BaseRecommender):
         """See ``Engine.drop_adapter``."""
         self._engine.drop_adapter(name)
 
-    def prompt(
-        self,
-        user_id: str | None = None,
-        events: Iterable[Event] | None = None,
-        at: Moment | None = None,
-        event_type: str | None = None,
-    ) -> tuple[str, int]:
-        """Return exactly what the model reads before it writes an item, and how many tokens."""
-        request = self._request(user_id, events, at=at, event_type=event_type)
+    def _prompt(self, request: Request) -> tuple[str, int]:
         tokens = self._run.encoder.prompts([request])[0]
         return self._run.encoder.tokenizer.decode(tokens), len(tokens)
 

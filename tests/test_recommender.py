@@ -69,6 +69,11 @@ def test_an_argument_of_a_wrong_type_is_named(recommender, past, name, value):
                 ask(**{name: value})
 
 
+def test_an_option_that_does_not_exist_is_named(recommender, past):
+    with pytest.raises(TypeError, match="no option 'filter_sen'; options are as_of, at, cand"):
+        recommender.explain("P001", past.user_id, filter_sen=False)
+
+
 @pytest.mark.parametrize("k", [True, 3.0, "3", None, [3]])
 def test_a_number_of_items_is_a_whole_number(recommender, past, k):
     with pytest.raises(WrongTypeError, match="^k="):

@@ -16,7 +16,7 @@ from genrec.errors import DataError
 from genrec.model.item_features import ItemFeatures, pad_histories
 from genrec.model.sasrec_config import SasRecHeadConfig
 from genrec.model.sasrec_head import SasRecHead
-from genrec.model.sasrec_training import Recipe, fit_sasrec_head
+from genrec.model.sasrec_training import Recipe, fit_sasrec_head, to_questions
 from genrec.schema import Item, Request
 
 
@@ -80,19 +80,16 @@ class SasRec(ScoringRanker):
             DataError: Nobody has two train events.
         """
         config = config or SasRecConfig()
-        row = data.item_index
+        row = data.item_index.__getitem__
         histories = [
-            [row[event.item_id] for event in history.events] for history in data.histories("train")
+            [row(event.item_id) for event in history.events] for history in data.histories("train")
         ]
         if all(len(history) < 2 for history in histories):
             raise DataError(
                 f"nobody in {data.path} has two train events; there is nothing to learn"
             )
-        questions = [
-            ([row[event.item_id] for event in each.history.events], row[each.targets[0].item_id])
-            for each in sample_questions(data, config.validation_users, seed)
-        ]
-        features = ItemFeatures.plain(len(row))
+        questions = to_questions(sample_questions(data, config.validation_users, seed), row)
+        features = ItemFeatures.plain(len(data.item_index))
         head, curve = fit_sasrec_head(
             histories, questions, features, Recipe(np.zeros((0, 1, 1)), config, seed, device)
         )

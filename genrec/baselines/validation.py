@@ -7,10 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from genrec.data import Dataset
-from genrec.metrics import accuracy, find_ranks, mark_hits
+from genrec.metrics import WATCHED_CUTOFF, accuracy, find_ranks, mark_hits
 from genrec.schema import Example, Ranker, Request
-
-CUTOFF = 10
 
 
 def sample_questions(data: Dataset, num_users: int, seed: int) -> list[Example]:
@@ -31,10 +29,10 @@ def measure_ndcg(ranker: Ranker, questions: Sequence[Example], data: Dataset) ->
         data: Whose catalogue the answers are from.
     """
     requests = [Request(question.history) for question in questions]
-    ranked = np.full((len(questions), CUTOFF), -1)
-    for row, answer in zip(ranked, ranker.rank_many(requests, CUTOFF), strict=True):
+    ranked = np.full((len(questions), WATCHED_CUTOFF), -1)
+    for row, answer in zip(ranked, ranker.rank_many(requests, WATCHED_CUTOFF), strict=True):
         row[: len(answer)] = [data.item_index[given.item_id] for given in answer]
     targets = [{data.item_index[event.item_id] for event in each.targets} for each in questions]
     num_targets = np.array([len(held_out) for held_out in targets])
-    hits = mark_hits(find_ranks(ranked, targets), num_targets, CUTOFF)
-    return float(accuracy(hits, num_targets, [CUTOFF])[f"ndcg@{CUTOFF}"].mean())
+    hits = mark_hits(find_ranks(ranked, targets), num_targets, WATCHED_CUTOFF)
+    return float(accuracy(hits, num_targets, [WATCHED_CUTOFF])[f"ndcg@{WATCHED_CUTOFF}"].mean())

@@ -5,12 +5,26 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from genrec.arguments import to_seconds
 from genrec.cli import batch, show, what_if, zero_shot
+from genrec.cli.build import Data
+from genrec.cli.runs import (
+    AS_TRAINED,
+    AsJson,
+    Catalogue,
+    Device,
+    EventType,
+    HeadSettings,
+    HistoriesFrom,
+    Run,
+    RunIfAny,
+    User,
+    load_run,
+)
 from genrec.errors import ConfigError
 from genrec.evaluate.harness import AskAt
 from genrec.interests.profile.interests import MIN_EVIDENCE
@@ -25,20 +39,6 @@ if TYPE_CHECKING:
 TOP = 5
 """Interests that are expected next, as many as are said."""
 
-_RUN_HELP = "A run, or a model: folder, or name on the Hugging Face Hub."
-Run = Annotated[Path, typer.Option(help=_RUN_HELP)]
-RunIfAny = Annotated[Path | None, typer.Option(help=_RUN_HELP)]
-HistoriesFrom = Annotated[
-    Path | None,
-    typer.Option("--histories", help="Prepared data to know users from; default: the run's."),
-]
-Catalogue = Annotated[
-    Path | None,
-    typer.Option(help="Prepared data of another catalogue to use the run on, through text."),
-]
-User = Annotated[str, typer.Option(help="User ID in the prepared data.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON to standard output.")]
-Device = Annotated[str | None, typer.Option(help="cpu or cuda; default: a GPU where there is one.")]
 EvaluatedSplit = Annotated[Split, typer.Option(help="valid or test.")]
 Moment = Annotated[
     AskAt, typer.Option(help="Ask at the time of the 'target' event or of the 'last' one.")
@@ -56,16 +56,6 @@ SaveTo = Annotated[
 ]
 
 
-class HeadSettings(NamedTuple):
-    """Settings of the SASRec head, None: as in training; see ``Recommender.from_pretrained``."""
-
-    sasrec_weight: float | None = None
-    new_item_boost: float | None = None
-
-
-AS_TRAINED = HeadSettings()
-
-
 @zero_shot.with_options
 def recommend(
     user: Annotated[str | None, typer.Option(help="User ID in the prepared data.")] = None,
@@ -77,7 +67,7 @@ def recommend(
     ] = None,
     filter_seen: Annotated[bool, typer.Option(help="Leave out items the user has seen.")] = True,
     at: what_if.At = None,
-    event_type: Annotated[str | None, typer.Option(help="Kind of act to predict.")] = None,
+    event_type: EventType = None,
     as_of: what_if.AsOf = None,
     without: what_if.Without = None,
     boost: what_if.Boost = None,
@@ -179,11 +169,11 @@ def prompt(
     run: Run,
     user: User,
     at: what_if.At = None,
-    event_type: Annotated[str | None, typer.Option(help="Kind of act to predict.")] = None,
+    event_type: EventType = None,
     histories: HistoriesFrom = None,
 ) -> None:
     """Print exactly what the model reads, and how many tokens that is."""
-    text, tokens = _load_run(run, "cpu", histories=histories).prompt(
+    text, tokens = load_run(run, "cpu", histories=histories).prompt(
         user, at=at, event_type=event_type
     )
     typer.echo(text)
@@ -221,7 +211,7 @@ def evaluate(
     recommender = _load_recommender(run, options, device, num_beams, catalogue, head, histories)
     rankers: list[Ranker] = [recommender]
     if options.zero_shot and run is not None:
-        rankers.append(zero_shot.on_same_data(_load_run(run, device, num_beams), recommender))
+        rankers.append(zero_shot.on_same_data(load_run(run, device, num_beams), recommender))
     rankers += fit_baselines(recommender.data) if baselines else []
     report = compare(
         rankers,
@@ -245,7 +235,7 @@ def evaluate(
 
 def baseline(
     name: Annotated[str, typer.Argument(help="Such as text-similarity or tiger.")],
-    data: Annotated[Path, typer.Option(help="Prepared data (`genrec prepare`).")],
+    data: Data,
     index: Annotated[
         Path | None,
         typer.Option(help="Its ID table (`genrec index`), for those that read IDs."),
@@ -283,7 +273,7 @@ def demo(
     from genrec.evaluate import compare
     from genrec.evaluate.harness import check_questions
 
-    recommender = _load_run(run, None, histories=histories)
+    recommender = load_run(run, None, histories=histories)
     check_questions(recommender.data, "test")
     user = user or show.pick_user(recommender.data)
     show.output.print(show.timeline(recommender.data, user))
@@ -327,21 +317,4 @@ def _load_recommender(
         return zero_shot.load(options, device)
     if run is None:
         raise ConfigError("give a run (--run DIR), or ask a stock model with --zero-shot")
-    recommender = _load_run(run, device, num_beams, head, histories)
-    if catalogue is not None:
-        recommender = recommender.with_catalogue(catalogue)
-    return recommender
-
-
-def _load_run(
-    run: Path,
-    device: str | None,
-    num_beams: int = 50,
-    head: HeadSettings = AS_TRAINED,
-    histories: Path | None = None,
-) -> Recommender:
-    from genrec.recommender import Recommender
-
-    return Recommender.from_pretrained(
-        run, device, num_beams, histories=histories, **head._asdict()
-    )
+    return load_run(run, device, num_beams, catalogue, head, histories)

@@ -14,6 +14,7 @@ from genrec.progress import console
 
 Out = Annotated[Path, typer.Option(help="Folder to write; appears only when complete.")]
 Data = Annotated[Path, typer.Option(help="Prepared data (`genrec prepare`).")]
+Index = Annotated[Path, typer.Option(help="Semantic-ID table (`genrec index`).")]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="YAML file of settings.")]
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", help="A setting as name=value, dotted; repeatable.")
@@ -161,7 +162,7 @@ def index(data: Data, out: Out, config: ConfigFile = None, overrides: Overrides 
 
 def base(
     data: Data,
-    index: Annotated[Path, typer.Option(help="Semantic-ID table (`genrec index`).")],
+    index: Index,
     out: Out,
     source: Annotated[
         str | None,

@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from genrec.cli import show
-from genrec.cli.build import ConfigFile, Data, Overrides
+from genrec.cli.build import ConfigFile, Data, Index, Overrides
+from genrec.cli.runs import AsJson
 from genrec.config import load_config
 from genrec.errors import ConfigError
 from genrec.progress import console, working
@@ -28,7 +29,7 @@ SHOWN = 8
 
 def graph(
     data: Data,
-    index: Annotated[Path, typer.Option(help="Semantic-ID table (`genrec index`).")],
+    index: Index,
     out: Annotated[
         Path | None, typer.Option(help="File to write: .graphml, .json, .png, .svg or .pdf.")
     ] = None,
@@ -45,7 +46,7 @@ def graph(
     upto: Annotated[Split, typer.Option(help="Last split whose events count.")] = "test",
     config: ConfigFile = None,
     overrides: Overrides = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON to standard output.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show the interest graph: users, interests, items and words, and what links them."""
     from genrec.data import Dataset

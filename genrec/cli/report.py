@@ -14,10 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from genrec.cli import show
+from genrec.cli.runs import AsJson
 from genrec.evaluate import compare_saved
 from genrec.evaluate.checks import Finding, ReportTable, Unit, check, read_report_tables
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON to standard output.")]
 
 
 def compare(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import re
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from pkgutil import resolve_name
 from typing import Annotated, Any, get_args
 
 import typer
@@ -19,65 +20,17 @@ from genrec.errors import ConfigError
 _ATTRIBUTE = re.compile(r"^    (\w+): (.*)$")
 
 
-def _toy() -> type[BaseModel]:
-    from genrec.data.toy import ToyConfig
-
-    return ToyConfig
-
-
-def _prepare() -> type[BaseModel]:
-    from genrec.data.config import PrepareConfig
-
-    return PrepareConfig
-
-
-def _index() -> type[BaseModel]:
-    from genrec.semantic_ids.config import IndexConfig
-
-    return IndexConfig
-
-
-def _base() -> type[BaseModel]:
-    from genrec.model.base import BaseConfig
-
-    return BaseConfig
-
-
-def _train() -> type[BaseModel]:
-    from genrec.training.config import TrainConfig
-
-    return TrainConfig
-
-
-def _graph() -> type[BaseModel]:
-    from genrec.graph.config import GraphConfig
-
-    return GraphConfig
-
-
-def _zero_shot() -> type[BaseModel]:
-    from genrec.zero_shot.config import ZeroShotConfig
-
-    return ZeroShotConfig
-
-
-def _serve() -> type[BaseModel]:
-    from genrec.serving.settings import Settings
-
-    return Settings
-
-
 # Each is imported when it is asked for: some bring torch along.
-STAGES: dict[str, Callable[[], type[BaseModel]]] = {
-    "toy": _toy,
-    "prepare": _prepare,
-    "index": _index,
-    "base": _base,
-    "pretrain": _train,
-    "sft": _train,
-    "graph": _graph,
-    "zero-shot": _zero_shot,
-    "serve": _serve,
+STAGES = {
+    "toy": "genrec.data.toy:ToyConfig",
+    "prepare": "genrec.data.config:PrepareConfig",
+    "index": "genrec.semantic_ids.config:IndexConfig",
+    "base": "genrec.model.base:BaseConfig",
+    "pretrain": "genrec.training.config:TrainConfig",
+    "sft": "genrec.training.config:TrainConfig",
+    "graph": "genrec.graph.config:GraphConfig",
+    "zero-shot": "genrec.zero_shot.config:ZeroShotConfig",
+    "serve": "genrec.serving.settings:Settings",
 }
 
 
@@ -85,8 +38,14 @@ def config(name: Annotated[str, typer.Argument(help=", ".join(STAGES))]) -> None
     """Print every setting of a stage with default and meaning, as YAML that --config takes."""
     if name not in STAGES:
         raise ConfigError(f"no stage '{name}'; stages are {', '.join(STAGES)}")
-    for line in describe(STAGES[name]()):
+    for line in describe(settings_of(name)):
         typer.echo(line)
+
+
+def settings_of(stage: str) -> type[BaseModel]:
+    """Return the class of a stage's settings."""
+    kind: type[BaseModel] = resolve_name(STAGES[stage])
+    return kind
 
 
 def describe(kind: type[BaseModel], indent: str = "") -> Iterator[str]:

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from genrec.arguments import to_seconds
 from genrec.cli import show
+from genrec.cli.runs import (
+    AsJson,
+    Catalogue,
+    Device,
+    EventType,
+    HistoriesFrom,
+    Run,
+    User,
+    load_run,
+)
 from genrec.errors import ConfigError
 
 DEFAULT_STRENGTH = 2.0
@@ -87,33 +96,23 @@ def _read_strength(option: str) -> tuple[str, float]:
 
 
 def explain(
-    run: Annotated[
-        Path, typer.Option(help="A run, or a model: folder, or name on the Hugging Face Hub.")
-    ],
-    user: Annotated[str, typer.Option(help="User ID in the prepared data.")],
+    run: Run,
+    user: User,
     item: Annotated[str, typer.Option(help="Item ID: a recommended one, or any other.")],
     at: At = None,
-    event_type: Annotated[str | None, typer.Option(help="Kind of act to predict.")] = None,
+    event_type: EventType = None,
     as_of: AsOf = None,
     without: Without = None,
     boost: Boost = None,
     dampen: Dampen = None,
-    catalogue: Annotated[
-        Path | None, typer.Option(help="Prepared data of another catalogue to use the run on.")
-    ] = None,
-    histories: Annotated[
-        Path | None, typer.Option(help="Prepared data to know users from; default: the run's.")
-    ] = None,
-    device: Annotated[str | None, typer.Option(help="cpu or cuda.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    catalogue: Catalogue = None,
+    histories: HistoriesFrom = None,
+    device: Device = None,
+    as_json: AsJson = False,
 ) -> None:
     """Say why an item is recommended to a user: what each event does to its odds."""
-    from genrec.recommender import Recommender
-
     what_if = read(as_of, without, boost, dampen)
-    recommender = Recommender.from_pretrained(run, device, histories=histories)
-    if catalogue is not None:
-        recommender = recommender.with_catalogue(catalogue)
+    recommender = load_run(run, device, catalogue=catalogue, histories=histories)
     found = recommender.explain(item, user, at=at, event_type=event_type, **what_if)
     if as_json:
         typer.echo(json.dumps(found.to_json(), ensure_ascii=False, indent=2))

@@ -29,10 +29,9 @@ from genrec.schema import (
     BRAND,
     CATEGORIES,
     DESCRIPTION,
-    EVENT_TYPE,
+    EVENT_COLUMNS,
     ITEM_ID,
     RATING,
-    REVIEW,
     TEXT,
     TIMESTAMP,
     TITLE,
@@ -111,33 +110,13 @@ def check_columns(
 
 def event_table(batch: Batch, reading: Reading, repairs: Repairs) -> pa.Table:
     """Return a batch of events: line, and our event columns as text."""
-    maker = _Maker(batch, reading, repairs)
-    return maker.table(
-        {
-            USER_ID: maker.identifiers(USER_ID),
-            ITEM_ID: maker.identifiers(ITEM_ID),
-            TIMESTAMP: maker.plain(TIMESTAMP),
-            EVENT_TYPE: maker.texts(EVENT_TYPE),
-            RATING: maker.ratings(),
-            TITLE: maker.texts(TITLE),
-            REVIEW: maker.texts(REVIEW),
-        }
-    )
+    return _Maker(batch, reading, repairs).table(EVENT_COLUMNS)
 
 
 def item_table(batch: Batch, reading: Reading, repairs: Repairs) -> pa.Table:
     """Return a batch of items: line, and our item columns as text."""
-    maker = _Maker(batch, reading, repairs)
-    return maker.table(
-        {
-            ITEM_ID: maker.identifiers(ITEM_ID),
-            TITLE: maker.texts(TITLE),
-            BRAND: maker.texts(BRAND),
-            DESCRIPTION: maker.texts(DESCRIPTION),
-            TEXT: maker.other_text(),
-            CATEGORIES: maker.categories(),
-        }
-    )
+    columns = (ITEM_ID, TITLE, BRAND, DESCRIPTION, TEXT, CATEGORIES)
+    return _Maker(batch, reading, repairs).table(columns)
 
 
 class _Maker:
@@ -146,7 +125,8 @@ class _Maker:
     def __init__(self, batch: Batch, reading: Reading, repairs: Repairs) -> None:
         self.batch, self.reading, self.repairs = batch, reading, repairs
 
-    def table(self, columns: dict[str, pa.Array]) -> pa.Table:
+    def table(self, names: Sequence[str]) -> pa.Table:
+        columns = {name: _MAKERS.get(name, _Maker.texts)(self, name) for name in names}
         return pa.table({LINE: pa.array(self.batch.lines, pa.int64())} | columns)
 
     def identifiers(self, name: str) -> pa.Array:
@@ -165,8 +145,8 @@ class _Maker:
             values = pa.array(map(_plain, values), pa.string())
         return self._known(pc.utf8_trim_whitespace(values))
 
-    def ratings(self) -> pa.Array:
-        values = self.plain(RATING)
+    def ratings(self, name: str) -> pa.Array:
+        values = self.plain(name)
         if self.reading.decimal == ",":
             change = _with_point
             values = self.repairs.rewrite(values, r"^-?[0-9.]*,[0-9]+$", change, "decimal")
@@ -175,8 +155,8 @@ class _Maker:
     def texts(self, name: str) -> pa.Array:
         return self._tidy(self._values(name), " ", is_brand=name == BRAND)
 
-    def categories(self) -> pa.Array:
-        values = self._values(CATEGORIES)
+    def categories(self, name: str) -> pa.Array:
+        values = self._values(name)
         read = values if isinstance(values, list) else values.to_pylist()
         lists = [self._category_list(value) for value in read]
         # All parts are cleaned as one column; what is empty then goes.
@@ -187,7 +167,7 @@ class _Maker:
         offsets = pa.array(before[ends], pa.int32())
         return pa.ListArray.from_arrays(offsets, parts.filter(kept))
 
-    def other_text(self) -> pa.Array:
+    def other_text(self, _: str) -> pa.Array:
         """Return what no other column holds, as lines "name: value"."""
         source, reading = self.reading.source, self.reading
         names = dict(source.text)
@@ -241,6 +221,16 @@ class _Maker:
             self.repairs.note("lists", 1, value, " | ".join(map(str, parts)))
             return parts
         return value if isinstance(value, list | tuple) else ()
+
+
+_MAKERS = {
+    USER_ID: _Maker.identifiers,
+    ITEM_ID: _Maker.identifiers,
+    TIMESTAMP: _Maker.plain,
+    RATING: _Maker.ratings,
+    TEXT: _Maker.other_text,
+    CATEGORIES: _Maker.categories,
+}
 
 
 def _listed(text: str) -> list[Any] | None:

@@ -15,17 +15,15 @@ import pyarrow as pa
 
 from genrec.data.database import connect
 from genrec.data.rows import Batch
-from genrec.data.sources import Constant, Derived, Format, Source, layout
+from genrec.data.sources import Constant, Derived, Format, Source, event_columns, layout
 from genrec.data.times import TimeForm
 from genrec.errors import DataError
 from genrec.schema import (
     BRAND,
     CATEGORIES,
     DESCRIPTION,
-    EVENT_TYPE,
     ITEM_COLUMNS,
     ITEM_ID,
-    REVIEW,
     TIMESTAMP,
     TITLE,
     USER_ID,
@@ -72,7 +70,7 @@ def _track(track_id: str | None, artist: str | None, track: str | None) -> str |
 
 RETAILROCKET = Format(
     events=Source(
-        {USER_ID: "visitorid", ITEM_ID: "itemid", TIMESTAMP: "timestamp", EVENT_TYPE: "event"},
+        event_columns("visitorid", "itemid", "timestamp", "event"),
         time=TimeForm("ms"),
     ),
     items=Source({ITEM_ID: "itemid"}),
@@ -91,12 +89,7 @@ _BEHAVIOURS = ("impression_id", "user_id", "time", "history", "impressions")
 _NEWS = ("news_id", "category", "subcategory", "title", "abstract", "url", "entities", "more")
 MIND = Format(
     events=Source(
-        {
-            USER_ID: "user_id",
-            ITEM_ID: "item_id",
-            TIMESTAMP: "time",
-            EVENT_TYPE: Constant("click"),
-        },
+        event_columns("user_id", "item_id", "time", Constant("click")),
         layout=layout(_BEHAVIOURS, encoding="utf-8"),
         time=TimeForm(format="%m/%d/%Y %I:%M:%S %p"),
         reshape=_clicks,
@@ -114,13 +107,7 @@ MIND = Format(
 
 STEAM = Format(
     events=Source(
-        {
-            USER_ID: "username",
-            ITEM_ID: "product_id",
-            TIMESTAMP: "date",
-            EVENT_TYPE: Constant("review"),
-            REVIEW: "text",
-        }
+        event_columns("username", "product_id", "date", Constant("review"), review="text")
     ),
     items=Source(
         {
@@ -137,12 +124,7 @@ _PLAYS = ("user_id", "timestamp", "artist_id", "artist", "track_id", "track")
 _TRACK = Derived(_track, ("track_id", "artist", "track"))
 LASTFM_1K = Format(
     events=Source(
-        {
-            USER_ID: "user_id",
-            ITEM_ID: _TRACK,
-            TIMESTAMP: "timestamp",
-            EVENT_TYPE: Constant("play"),
-        },
+        event_columns("user_id", _TRACK, "timestamp", Constant("play")),
         layout=layout(_PLAYS, encoding="utf-8"),
     ),
     items=Source(
@@ -152,14 +134,7 @@ LASTFM_1K = Format(
 )
 
 HM = Format(
-    events=Source(
-        {
-            USER_ID: "customer_id",
-            ITEM_ID: "article_id",
-            TIMESTAMP: "t_dat",
-            EVENT_TYPE: Constant("purchase"),
-        }
-    ),
+    events=Source(event_columns("customer_id", "article_id", "t_dat", Constant("purchase"))),
     items=Source(
         {
             ITEM_ID: "article_id",
@@ -232,14 +207,7 @@ def _quoted(text: str) -> str:
 
 
 INSTACART = Format(
-    events=Source(
-        {
-            USER_ID: "user_id",
-            ITEM_ID: "product_id",
-            TIMESTAMP: "time",
-            EVENT_TYPE: Constant("purchase"),
-        }
-    ),
+    events=Source(event_columns("user_id", "product_id", "time", Constant("purchase"))),
     items=Source(
         {
             ITEM_ID: "product_id",
@@ -251,14 +219,7 @@ INSTACART = Format(
 )
 
 KUAIREC = Format(
-    events=Source(
-        {
-            USER_ID: "user_id",
-            ITEM_ID: "video_id",
-            TIMESTAMP: "timestamp",
-            EVENT_TYPE: Constant("watch"),
-        }
-    ),
+    events=Source(event_columns("user_id", "video_id", "timestamp", Constant("watch"))),
     items=Source(
         {
             ITEM_ID: "video_id",
@@ -280,12 +241,9 @@ KUAIREC = Format(
 
 YAMBDA = Format(
     events=Source(
-        {
-            USER_ID: "uid",
-            ITEM_ID: "item_id",
-            TIMESTAMP: "timestamp",
-            EVENT_TYPE: Derived(lambda kind: kind or "listen", ("event_type",)),
-        }
+        event_columns(
+            "uid", "item_id", "timestamp", Derived(lambda kind: kind or "listen", ("event_type",))
+        )
     ),
     items=Source({ITEM_ID: "item_id", BRAND: "artist_id"}),
 )

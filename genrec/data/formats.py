@@ -20,21 +20,16 @@ from genrec.data.corpora import (
     STEAM,
     YAMBDA,
 )
-from genrec.data.sources import Column, Constant, Derived, Format, Source, layout
+from genrec.data.sources import Column, Constant, Derived, Format, Source, event_columns, layout
 from genrec.data.times import TimeForm
 from genrec.schema import (
     BRAND,
     CATEGORIES,
     DESCRIPTION,
     EVENT_COLUMNS,
-    EVENT_TYPE,
     ITEM_COLUMNS,
     ITEM_ID,
-    RATING,
-    REVIEW,
-    TIMESTAMP,
     TITLE,
-    USER_ID,
 )
 
 
@@ -94,56 +89,44 @@ def _stars(rating: Any) -> Any:
     return None if rating in (0, "0") else rating
 
 
-_AMAZON_REVIEW: dict[str, Column] = {
-    USER_ID: "reviewerID",
+_AMAZON_REVIEW = event_columns(
+    "reviewerID",
+    "asin",
+    "unixReviewTime",
+    Constant("purchase"),
+    rating="overall",
+    title="summary",
+    review="reviewText",
+)
+
+_AMAZON_ITEM: dict[str, Column] = {
     ITEM_ID: "asin",
-    TIMESTAMP: "unixReviewTime",
-    EVENT_TYPE: Constant("purchase"),
-    RATING: "overall",
-    TITLE: "summary",
-    REVIEW: "reviewText",
+    TITLE: "title",
+    BRAND: "brand",
+    CATEGORIES: Derived(_first_path, ("categories",)),
+    DESCRIPTION: "description",
 }
 
 AMAZON_2014 = Format(
-    events=Source(_AMAZON_REVIEW, html=True),
-    items=Source(
-        {
-            ITEM_ID: "asin",
-            TITLE: "title",
-            BRAND: "brand",
-            CATEGORIES: Derived(_first_path, ("categories",)),
-            DESCRIPTION: "description",
-        },
-        html=True,
-    ),
+    events=Source(_AMAZON_REVIEW, html=True), items=Source(_AMAZON_ITEM, html=True)
 )
 
 AMAZON_2018 = Format(
     events=Source(_AMAZON_REVIEW, html=True),
-    items=Source(
-        {
-            ITEM_ID: "asin",
-            TITLE: "title",
-            BRAND: "brand",
-            CATEGORIES: "category",
-            DESCRIPTION: "description",
-        },
-        html=True,
-        text={"feature": "features"},
-    ),
+    items=Source({**_AMAZON_ITEM, CATEGORIES: "category"}, html=True, text={"feature": "features"}),
 )
 
 AMAZON_2023 = Format(
     events=Source(
-        {
-            USER_ID: "user_id",
-            ITEM_ID: "parent_asin",
-            TIMESTAMP: "timestamp",
-            EVENT_TYPE: Constant("purchase"),
-            RATING: "rating",
-            TITLE: "title",
-            REVIEW: "text",
-        },
+        event_columns(
+            "user_id",
+            "parent_asin",
+            "timestamp",
+            Constant("purchase"),
+            rating="rating",
+            title="title",
+            review="text",
+        ),
         time=TimeForm("ms"),
         html=True,
     ),
@@ -163,13 +146,9 @@ AMAZON_2023 = Format(
     ),
 )
 
-_MOVIELENS_EVENT: dict[str, Column] = {
-    USER_ID: "userId",
-    ITEM_ID: "movieId",
-    TIMESTAMP: "timestamp",
-    EVENT_TYPE: Constant("rating"),
-    RATING: "rating",
-}
+_MOVIELENS_EVENT = event_columns(
+    "userId", "movieId", "timestamp", Constant("rating"), rating="rating"
+)
 _MOVIELENS_ITEM: dict[str, Column] = {
     ITEM_ID: "movieId",
     TITLE: "title",
@@ -198,14 +177,9 @@ MOVIELENS_32M = Format(events=Source(_MOVIELENS_EVENT), items=Source(_MOVIELENS_
 
 YELP = Format(
     events=Source(
-        {
-            USER_ID: "user_id",
-            ITEM_ID: "business_id",
-            TIMESTAMP: "date",
-            EVENT_TYPE: Constant("review"),
-            RATING: "stars",
-            REVIEW: "text",
-        }
+        event_columns(
+            "user_id", "business_id", "date", Constant("review"), rating="stars", review="text"
+        )
     ),
     items=Source(
         {
@@ -219,16 +193,16 @@ YELP = Format(
 
 GOODREADS = Format(
     events=Source(
-        {
-            USER_ID: "user_id",
-            ITEM_ID: "book_id",
-            TIMESTAMP: "date_added",
-            EVENT_TYPE: Derived(_read_or_shelved, ("is_read",)),
-            RATING: Derived(_stars, ("rating",)),
-            REVIEW: Derived(
+        event_columns(
+            "user_id",
+            "book_id",
+            "date_added",
+            Derived(_read_or_shelved, ("is_read",)),
+            rating=Derived(_stars, ("rating",)),
+            review=Derived(
                 lambda full, cut: full or cut, ("review_text", "review_text_incomplete")
             ),
-        },
+        ),
         time=TimeForm(format="%a %b %d %H:%M:%S %z %Y"),
     ),
     items=Source(

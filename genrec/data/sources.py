@@ -9,6 +9,7 @@ from typing import Any
 
 from genrec.data.rows import Batch, Dialect
 from genrec.data.times import TimeForm
+from genrec.schema import EVENT_TYPE, ITEM_ID, TIMESTAMP, USER_ID
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,14 @@ class Format:
     events: Source
     items: Source
     join: Callable[[Sequence[Path], Path], list[Path]] | None = None
+
+
+def event_columns(
+    user_id: Column, item_id: Column, timestamp: Column, event_type: Column, **others: Column
+) -> dict[str, Column]:
+    """Return the columns of a log of events; others go by our names, such as ``rating``."""
+    needed = {USER_ID: user_id, ITEM_ID: item_id, TIMESTAMP: timestamp, EVENT_TYPE: event_type}
+    return needed | others
 
 
 def layout(header: tuple[str, ...], delimiter: str = "\t", encoding: str = "latin-1") -> Dialect:

@@ -179,6 +179,7 @@ def compare(
         for ranker in rankers
         for result in evaluate(ranker, data, split, k, ask_at, max_users, seed=seed)
     )
+    first, *_ = evaluations
     setting = {
         "data_hash": data.manifest.content_hash,
         "protocol": data.protocol,
@@ -187,10 +188,10 @@ def compare(
         "k": k,
         "num_beams": num_beams,
         "level": "item",
-        "num_users": len(evaluations[0].user_ids),
+        "num_users": len(first.user_ids),
         "num_items": len(data.item_index),
         "max_users": max_users,
-        "max_targets": int(evaluations[0].num_targets.max()),
+        "max_targets": int(first.num_targets.max()),
         "tie_order": "file",
         "tied_share": tied_share(data, split),
         "seed": seed,

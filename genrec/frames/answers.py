@@ -5,17 +5,17 @@ Enters: a recommender and users in any of the forms of ``read_users``. Leaves: o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
 
-from genrec.arguments import check_count, wrong_type
+from genrec.arguments import check_collection, check_count, wrong_type
 from genrec.batching import in_batches
 from genrec.errors import DataError
-from genrec.frames.read import as_frame, as_series, read_histories, read_ids
+from genrec.frames.read import as_frame, as_series, check_columns, read_histories, read_ids
 from genrec.frames.write import default_kind, make_frame
 from genrec.interests.explain.deletion import Explanation
 from genrec.interests.summary.check import Summary
@@ -79,6 +79,7 @@ EXPLANATIONS = pa.schema(
 )
 
 T = TypeVar("T")
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,28 @@ def read_users(users: Any, look_up: LookUp) -> Asked:
     return Asked(_known(read_ids(given, "users"), look_up), default_kind())
 
 
+def read_items(items: Any) -> tuple[list[str], Any]:
+    """Return the item IDs that are meant, each once, and the kind of frame to answer with.
+
+    Args:
+        items: An item ID, or a list, series or frame (column ``item_id``) of them.
+
+    Raises:
+        DataError: The column is missing, or a value cannot be used.
+    """
+    frame, series = as_frame(items), as_series(items)
+    kind: Any = default_kind()
+    if frame is not None:
+        check_columns(frame, (ITEM_ID,), None, "items")
+        items, kind = frame[ITEM_ID].to_list(), frame.implementation
+    elif series is not None:
+        items, kind = series.to_list(), series.implementation
+    elif isinstance(items, str):
+        items = [items]
+    item_ids = read_ids(check_collection(items, "items", "item IDs"), "items")
+    return list(dict.fromkeys(item_ids)), kind
+
+
 def recommendations(
     requests: Sequence[Request],
     k: int,
@@ -131,10 +154,10 @@ def recommendations(
     """Return each user's items, best first; fewer than ``k`` where filters leave fewer."""
     count = check_count(k, "k")
     rows: list[tuple[str, str, float, int]] = []
-    for batch in _watched(requests, "recommending"):
-        for request, found in zip(batch, rank(batch, count), strict=True):
-            user_id = request.history.user_id
-            rows += [(user_id, item.item_id, item.score, item.rank) for item in found]
+    ranked = _answered(requests, lambda some: rank(some, count), "recommending")
+    for request, found in ranked:
+        user_id = request.history.user_id
+        rows += [(user_id, item.item_id, item.score, item.rank) for item in found]
     return _frame(rows, RECOMMENDATIONS, kind)
 
 
@@ -143,23 +166,22 @@ def summaries(
 ) -> Any:
     """Return a row for each user and interest, strongest first."""
     rows: list[tuple[Any, ...]] = []
-    for batch in _watched(histories, "interests"):
-        for history, summary in zip(batch, ask(batch), strict=True):
-            rows += [
-                (
-                    history.user_id,
-                    interest.name,
-                    interest.weight,
-                    interest.trend,
-                    interest.p_value,
-                    len(interest.evidence),
-                    interest.first_seen,
-                    interest.last_seen,
-                    interest.peak,
-                    summary.words,
-                )
-                for interest in summary.interests
-            ]
+    for history, summary in _answered(histories, ask, "interests"):
+        rows += [
+            (
+                history.user_id,
+                interest.name,
+                interest.weight,
+                interest.trend,
+                interest.p_value,
+                len(interest.evidence),
+                interest.first_seen,
+                interest.last_seen,
+                interest.peak,
+                summary.words,
+            )
+            for interest in summary.interests
+        ]
     return _frame(rows, INTERESTS, kind)
 
 
@@ -168,15 +190,12 @@ def timelines(
 ) -> Any:
     """Return for each event the share that each interest has right after it."""
     rows: list[tuple[Any, ...]] = []
-    for batch in _watched(requests, "timelines"):
-        for evolution in ask(batch):
-            for place, event in enumerate(evolution.events):
-                rows += [
-                    (evolution.user_id, place + 1, event.timestamp, name, float(share))
-                    for name, share in zip(
-                        evolution.names, evolution.expected[place + 1], strict=True
-                    )
-                ]
+    for _, evolution in _answered(requests, ask, "timelines"):
+        for place, event in enumerate(evolution.events):
+            rows += [
+                (evolution.user_id, place + 1, event.timestamp, name, float(share))
+                for name, share in zip(evolution.names, evolution.expected[place + 1], strict=True)
+            ]
     return _frame(rows, TIMELINE, kind)
 
 
@@ -187,23 +206,22 @@ def explanations(
 ) -> Any:
     """Return for each user and item what each event does to the item's log-probability."""
     rows: list[tuple[Any, ...]] = []
-    for batch in _watched(questions, "explaining"):
-        for (request, item_id), explained in zip(batch, ask(batch), strict=True):
-            named = {effect.place for effect in explained.evidence}
-            rows += [
-                (
-                    request.history.user_id,
-                    item_id,
-                    effect.place + 1,
-                    effect.event.timestamp,
-                    effect.event.item_id,
-                    effect.title,
-                    effect.nats,
-                    effect.place in named,
-                    explained.sentence,
-                )
-                for effect in explained.effects
-            ]
+    for (request, item_id), explained in _answered(questions, ask, "explaining"):
+        named = {effect.place for effect in explained.evidence}
+        rows += [
+            (
+                request.history.user_id,
+                item_id,
+                effect.place + 1,
+                effect.event.timestamp,
+                effect.event.item_id,
+                effect.title,
+                effect.nats,
+                effect.place in named,
+                explained.sentence,
+            )
+            for effect in explained.effects
+        ]
     return _frame(rows, EXPLANATIONS, kind)
 
 
@@ -236,9 +254,13 @@ def _frame(rows: Sequence[tuple[Any, ...]], schema: pa.Schema, kind: Any) -> Any
     return make_frame(dict(zip(schema.names, map(list, columns), strict=True)), schema, kind)
 
 
-def _watched(asked: Sequence[T], description: str) -> Iterable[Sequence[T]]:
+def _answered(
+    asked: Sequence[T], ask: Callable[[Sequence[T]], Sequence[Answer]], description: str
+) -> Iterator[tuple[T, Answer]]:
+    """Yield whatever is asked with its answer; it is asked in batches."""
     batches = list(in_batches(asked, USERS_AT_ONCE))
-    return track(batches, description) if len(batches) > 1 else batches
+    for batch in track(batches, description) if len(batches) > 1 else batches:
+        yield from zip(batch, ask(batch), strict=True)
 
 
 def _known(user_ids: Sequence[str], look_up: LookUp) -> list[History]:

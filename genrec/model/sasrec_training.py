@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from genrec.metrics import ndcg_of_ranks
+from genrec.metrics import watched_ndcg
 from genrec.model.fit import fit
 from genrec.model.item_features import NO_ROW, ItemFeatures, pad_histories
 from genrec.model.sasrec_config import SasRecHeadConfig
 from genrec.model.sasrec_head import SasRecHead, ScoreParts, Terms, Transitions
 from genrec.model.transition_counts import count_transitions
+from genrec.schema import Example
 
 Histories = Sequence[Sequence[int]]
 """Rows of each user's events, oldest first."""
 Questions = Sequence[tuple[Sequence[int], int]]
 """Histories of rows, each with the row that came next."""
 
-CUTOFF = 10
 QUESTIONS_AT_ONCE = 512
 TRANSITIONS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
 LIKENESS = (0.0, 1.0, 2.0, 4.0, 6.0, 8.0, 12.0, 16.0)
@@ -48,6 +48,14 @@ class Recipe:
     config: SasRecHeadConfig
     seed: int
     device: torch.device | str = "cpu"
+
+
+def to_questions(examples: Iterable[Example], row: Callable[[str], int]) -> Questions:
+    """Return what came first after each history, given the row of an item."""
+    return [
+        ([row(event.item_id) for event in each.history.events], row(each.targets[0].item_id))
+        for each in examples
+    ]
 
 
 def fit_sasrec_head(
@@ -158,7 +166,7 @@ def ndcg_by_terms(
                 logits = logits.clone()
             logits[asked, histories[asked, columns]] = -torch.inf
             ranks[number].append((logits > wanted).sum(dim=1).cpu().numpy() + 1)
-    return [float(ndcg_of_ranks(np.concatenate(each), CUTOFF).mean()) for each in ranks]
+    return [watched_ndcg(np.concatenate(each)) for each in ranks]
 
 
 def score_questions(

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
-from pathlib import Path
 
 from anyio.to_thread import run_sync
 
@@ -27,8 +25,9 @@ from genrec.interests.timeline.evolution import Evolution
 from genrec.interests.timeline.timeline import InterestTimeline, interest_timeline
 from genrec.recommender import Recommender
 from genrec.schema import Event, History, Interest, Item, Recommendation, Request, SemanticId
+from genrec.serving.adapters import Adapters
 from genrec.serving.batching import Batcher, Kind, Limits
-from genrec.serving.errors import Conflict, NotFound, ServiceError, quote
+from genrec.serving.errors import ServiceError, quote
 from genrec.serving.histories import LiveHistory
 from genrec.serving.loading import Loaded, load
 from genrec.serving.monitoring import Metrics, log
@@ -82,6 +81,11 @@ class RecommendationService:
         self._engine = connect(settings.store.get_secret_value())
         self._events = EventStore(self._engine)
         self._loaded: Loaded | None = None
+        self.adapters = Adapters(
+            self._batcher,
+            settings.adapters_dir or settings.run.parent,
+            lambda: self.loaded.recommender,
+        )
         self._loading: asyncio.Task[None] | None = None
         self._explanations = count()
 
@@ -318,61 +322,6 @@ class RecommendationService:
         self._check_count(len(items), "items", self.settings.max_items)
         return await self._batcher.exclusive(lambda: self.loaded.catalogue.add(items))
 
-    async def load_adapter(self, name: str, path: str) -> None:
-        """Load an adapter under a name; it is not in use yet.
-
-        Args:
-            name: To call it by.
-            path: Relative to the folder of adapters, or absolute below it.
-
-        Raises:
-            ServiceError: A path outside that folder.
-            GenrecError: The adapter cannot be loaded.
-        """
-        # A request must not reach any other file of the machine.
-        folder = Path(os.path.realpath(self.settings.adapters_dir or self.settings.run.parent))
-        below = Path(os.path.realpath(folder / path))
-        if not below.is_relative_to(folder):
-            raise ServiceError(
-                "path_not_allowed",
-                f"{quote(path)} is not below the folder of adapters; put the adapter there, or set "
-                "GENREC_ADAPTERS_DIR",
-            )
-        await self._batcher.exclusive(lambda: self.loaded.recommender.load_adapter(name, below))
-
-    async def use_adapter(self, name: str | None) -> None:
-        """Use an adapter, or the base alone, for every later request.
-
-        Raises:
-            NotFound: It is not loaded.
-        """
-
-        def use() -> None:
-            if name is not None:
-                self._check_adapter(name)
-            self.loaded.recommender.use_adapter(name)
-
-        await self._batcher.exclusive(use)
-
-    async def drop_adapter(self, name: str) -> None:
-        """Unload an adapter.
-
-        Raises:
-            NotFound: It is not loaded.
-            Conflict: It is in use.
-        """
-
-        def drop() -> None:
-            self._check_adapter(name)
-            if self.loaded.recommender.adapter == name:
-                raise Conflict(
-                    "adapter_in_use",
-                    f"adapter {quote(name)} is in use; POST /v1/adapters/use another one first",
-                )
-            self.loaded.recommender.drop_adapter(name)
-
-        await self._batcher.exclusive(drop)
-
     async def check_store(self) -> None:
         """Ask the store something small."""
         await run_sync(self._events.forgotten, [INLINE_USER])
@@ -429,15 +378,6 @@ class RecommendationService:
         if number > most:
             raise ServiceError(
                 "too_many", f"{number} {what} in one request; at most {most} are taken"
-            )
-
-    def _check_adapter(self, name: str) -> None:
-        loaded = self.loaded.recommender.adapters
-        if name not in loaded:
-            raise NotFound(
-                "unknown_adapter",
-                f"no adapter {quote(name)} is loaded (there are: "
-                f"{', '.join(sorted(loaded)) or 'none'}); load it with PUT /v1/adapters/NAME",
             )
 
     async def _load(self) -> None:

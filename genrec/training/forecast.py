@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -16,6 +15,7 @@ from genrec.model.load import LoadedRun
 from genrec.model.loss import StreamLoss
 from genrec.schema import Event, Request
 from genrec.training.config import TrainConfig
+from genrec.training.validation import draw
 
 MAX_WINDOWS = 4000
 
@@ -37,8 +37,7 @@ def train_forecaster(
     examples = list(data.examples("valid")) if config.validation.users else []
     if not examples:
         return None
-    if len(examples) > MAX_WINDOWS:
-        examples = random.Random(config.seed).sample(examples, MAX_WINDOWS)
+    examples = draw(examples, MAX_WINDOWS, config.seed)
     table = run.table
     module.eval()
     with accelerator.autocast():

@@ -18,14 +18,14 @@ from torch import Tensor
 from genrec.data import Dataset
 from genrec.engines.base import ItemQuery
 from genrec.engines.torch import TorchEngine
-from genrec.metrics import ndcg_of_ranks
+from genrec.metrics import watched_ndcg
 from genrec.model.item_features import NO_ROW, ItemFeatures
 from genrec.model.load import LoadedRun
 from genrec.model.sasrec_head import SasRecHead, ScoreParts, Terms
-from genrec.model.sasrec_training import CUTOFF, Questions, score_questions
+from genrec.model.sasrec_training import Questions, score_questions
 from genrec.schema import Request
 from genrec.training.config import TrainConfig
-from genrec.training.validation import sample_questions
+from genrec.training.validation import draw, list_questions
 
 WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 TRANSITIONS = (0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0)
@@ -70,7 +70,7 @@ class Found:
         target = np.where(self.is_target, scores, -np.inf).max(axis=1, keepdims=True)
         ranks = (scores > target).sum(axis=1) + 1
         ranks[~self.is_target.any(axis=1)] = 0
-        return float(ndcg_of_ranks(ranks, CUTOFF).mean())
+        return watched_ndcg(ranks)
 
 
 def choose_fusion(
@@ -91,7 +91,7 @@ def choose_fusion(
     questions = draw_questions(data, config.validation.users, config.seed)
     if not questions:
         return
-    found = find_and_judge(replace(run, sasrec_head=head), head, questions, device)
+    found = find_and_judge(replace(run, sasrec_head=head), questions, device)
     if not found.is_target.any():
         return
     likeness = LIKENESS if head.text_network is not None else (0.0,)
@@ -104,8 +104,9 @@ def draw_questions(data: Dataset, users: int, seed: int) -> list[tuple[Request, 
     The LM's best epoch was chosen by those, so it is better on them than on anybody else, and would
     get too great a say.
     """
-    looked_at = {request.history.user_id for request, _ in sample_questions(data, users, seed)}
-    drawn = sample_questions(data, (1 + USERS_PER_LOOK) * users, seed)
+    everybody = list_questions(data) if users else []
+    looked_at = {request.history.user_id for request, _ in draw(everybody, users, seed)}
+    drawn = draw(everybody, (1 + USERS_PER_LOOK) * users, seed)
     others = [each for each in drawn if each[0].history.user_id not in looked_at]
     return others if len(others) >= len(looked_at) else drawn
 
@@ -126,20 +127,17 @@ def best_fusion(found: Found, likeness: Sequence[float]) -> tuple[float, Terms]:
 
 @torch.inference_mode()
 def find_and_judge(
-    run: LoadedRun,
-    head: SasRecHead,
-    questions: Sequence[tuple[Request, str]],
-    device: torch.device,
+    run: LoadedRun, questions: Sequence[tuple[Request, str]], device: torch.device
 ) -> Found:
     """Find items for each question with the fusion as it is and with the head, and judge them.
 
     Args:
-        run: With the head.
-        head: See ``choose_fusion``.
+        run: With its head, trained.
         questions: Q requests, each with the item that came next.
         device: Of both.
     """
-    table = run.table
+    table, head = run.table, run.sasrec_head
+    assert head is not None
     prompts = run.encoder.prompts([request for request, _ in questions])
     queries = [
         ItemQuery(prompt, table.rows_of(request.forbidden))

@@ -7,11 +7,11 @@ accelerate launch train/pretrain.py --config train/configs/pretrain.yaml \
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 
-from genrec.artifacts import find_parent, write_aside
-from genrec.interests.timeline.forecast import Forecaster
+from genrec.artifacts import find_parent
 from genrec.model.base import save_model
 from genrec.model.load import base_settings, has_adapter, load_run
 from genrec.model.sasrec_head import SasRecHead
@@ -31,36 +31,26 @@ def pretrain(config: TrainConfig) -> None:
     )
     run = replace(session.run, sasrec_head=sasrec_head)
     forecaster = train_forecaster(session.accelerator, config, run, session.data, unwrapped)
-    if session.accelerator.is_main_process:
-        _write(session, sasrec_head, forecaster)
-    session.accelerator.wait_for_everyone()
+
+    def save(directory: Path) -> None:
+        _save(directory, session, sasrec_head)
+
+    session.write(save, forecaster)
 
 
-def _write(session: Session, sasrec_head: SasRecHead | None, forecaster: Forecaster | None) -> None:
-    config, out = session.config, session.config.out
-    model = session.module.model
+def _save(directory: Path, session: Session, sasrec_head: SasRecHead | None) -> None:
+    config, model = session.config, session.module.model
     if has_adapter(model):
         model = model.merge_and_unload()
     model = model.to(getattr(torch, session.run.base_config.dtype))
     settings = {**config.model_dump(mode="json"), "base_settings": base_settings(config.base)}
-    with write_aside(out) as directory:
-        parents = {
-            "index": find_parent(config.base, "index"),
-            "base": config.base,
-            **session.data_parent,
-        }
-        save_model(
-            directory,
-            out,
-            "pretrain",
-            model,
-            session.run.encoder.tokenizer,
-            settings,
-            parents,
-            sasrec_head,
-        )
-        session.write_beside(directory, forecaster)
-    session.workspace.close()
+    parents = {
+        "index": find_parent(config.base, "index"),
+        "base": config.base,
+        **session.data_parent,
+    }
+    tokenizer = session.run.encoder.tokenizer
+    save_model(directory, config.out, "pretrain", model, tokenizer, settings, parents, sasrec_head)
 
 
 def main() -> None:

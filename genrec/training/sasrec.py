@@ -13,7 +13,7 @@ from genrec.model.load import LoadedRun
 from genrec.model.loss import StreamLoss
 from genrec.model.new_items import choose_new_item_boost
 from genrec.model.sasrec_head import SasRecHead
-from genrec.model.sasrec_training import Recipe, choose_terms, fit_sasrec_head
+from genrec.model.sasrec_training import Recipe, choose_terms, fit_sasrec_head, to_questions
 from genrec.training.config import TrainConfig
 from genrec.training.fusion import choose_fusion
 
@@ -41,10 +41,7 @@ def train_sasrec_head(
     histories = [
         [row(event.item_id) for event in history.events] for history in data.histories("train")
     ]
-    questions = [
-        ([row(event.item_id) for event in example.history.events], row(example.targets[0].item_id))
-        for example in data.examples("valid")
-    ]
+    questions = to_questions(data.examples("valid"), row)
     drawn = np.random.default_rng(config.seed).permutation(len(questions))[:MAX_QUESTIONS]
     watched = [questions[index] for index in drawn] if config.validation.users else []
     items = ItemFeatures.of(run.table)

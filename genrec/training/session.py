@@ -11,7 +11,7 @@ from typing import Any
 
 from accelerate import Accelerator
 
-from genrec.artifacts import read_manifest, save_manifest
+from genrec.artifacts import read_manifest, save_manifest, write_aside
 from genrec.config import dump_yaml, load_config
 from genrec.data import Dataset
 from genrec.errors import ConfigError, GenrecError
@@ -53,17 +53,26 @@ class Session:
         same = self.config.data.resolve() == self.run.data.resolve()
         return {} if same else {"data": self.config.data}
 
-    def write_beside(self, directory: Path, forecaster: Forecaster | None) -> None:
-        """Write what every run has beside its weights: forecaster, validation curve, logs.
+    def write(self, save: Callable[[Path], None], forecaster: Forecaster | None) -> None:
+        """Write the run: its weights, and what every run has beside them.
 
-        If it was cut off on the way, its manifest says so.
+        If training was cut off on the way, the manifest says so.
+
+        Args:
+            save: Writes weights and manifest into a folder.
+            forecaster: None: it was not trained.
         """
-        if forecaster is not None:
-            forecaster.save(directory)
-        write_curve(directory, self.progress)
-        self.workspace.keep_logs(directory)
-        if resumed := self.workspace.resumed():
-            save_manifest(directory, replace(read_manifest(directory), resumed=resumed))
+        if self.accelerator.is_main_process:
+            with write_aside(self.config.out) as directory:
+                save(directory)
+                if forecaster is not None:
+                    forecaster.save(directory)
+                write_curve(directory, self.progress)
+                self.workspace.keep_logs(directory)
+                if resumed := self.workspace.resumed():
+                    save_manifest(directory, replace(read_manifest(directory), resumed=resumed))
+            self.workspace.close()
+        self.accelerator.wait_for_everyone()
 
 
 def run_command(train_run: Callable[[TrainConfig], None], description: str) -> None:

@@ -6,13 +6,13 @@ accelerate launch train/sft.py --config train/configs/sft.yaml \
 
 from __future__ import annotations
 
-from genrec.artifacts import write_aside
-from genrec.interests.timeline.forecast import Forecaster
+from pathlib import Path
+
 from genrec.model.load import load_run
 from genrec.model.lora import add_adapter, load_quantized, save_adapter
 from genrec.training.config import TrainConfig
 from genrec.training.forecast import train_forecaster
-from genrec.training.session import Session, run_command, run_session
+from genrec.training.session import run_command, run_session
 
 
 def sft(config: TrainConfig) -> None:
@@ -25,19 +25,13 @@ def sft(config: TrainConfig) -> None:
     )
     unwrapped = session.accelerator.unwrap_model(session.module)
     forecaster = train_forecaster(session.accelerator, config, session.run, session.data, unwrapped)
-    if session.accelerator.is_main_process:
-        _write(session, forecaster)
-    session.accelerator.wait_for_everyone()
+    settings = config.model_dump(mode="json")
+    parents = {"base": config.base, **session.data_parent}
 
+    def save(directory: Path) -> None:
+        save_adapter(directory, config.out, session.module.model, settings, parents)
 
-def _write(session: Session, forecaster: Forecaster | None) -> None:
-    config, out = session.config, session.config.out
-    with write_aside(out) as directory:
-        settings = config.model_dump(mode="json")
-        parents = {"base": config.base, **session.data_parent}
-        save_adapter(directory, out, session.module.model, settings, parents)
-        session.write_beside(directory, forecaster)
-    session.workspace.close()
+    session.write(save, forecaster)
 
 
 def main() -> None:

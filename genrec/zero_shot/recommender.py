@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self, Unpack
 
-from genrec.arguments import Moment
 from genrec.artifacts import check_parent
 from genrec.base_recommender import BaseRecommender
 from genrec.data import Dataset
@@ -17,7 +16,7 @@ from genrec.errors import ConfigError, EngineUnavailable
 from genrec.interests.explain.deletion import Explanation
 from genrec.interests.profile.interests import MIN_EVIDENCE
 from genrec.interests.summary.check import Summary
-from genrec.schema import Event, History, Item, Recommendation, Request
+from genrec.schema import History, Item, Recommendation, Request
 from genrec.semantic_ids.build import IndexConfig, build_table
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.zero_shot.candidates import Retriever
@@ -219,15 +218,8 @@ class ZeroShotRecommender(BaseRecommender):
 
         return self._run(questions, predict, "ratings")
 
-    def prompt(
-        self,
-        user_id: str | None = None,
-        events: Iterable[Event] | None = None,
-        at: Moment | None = None,
-        event_type: str | None = None,
-    ) -> tuple[str, int]:
-        """Return the chat sent to the model, before events are cut, and its number of tokens."""
-        request = self._request(user_id, events, at=at, event_type=event_type)
+    def _prompt(self, request: Request) -> tuple[str, int]:
+        """Return the chat, before events are cut, and its number of tokens."""
         items = self._candidates([request])[0]
         examples = self._example_pool.draw(request, self.config.examples)
         titles = self._writer.titles(items)

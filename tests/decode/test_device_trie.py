@@ -6,16 +6,10 @@ from hypothesis import strategies as st
 from genrec.decode.device_trie import DeviceTrie, trailing_states
 from genrec.decode.policy import Constraint
 from genrec.decode.trie import NO_NODE, Trie
+from tests.decode.tries import path_tables
 
 VOCABULARY = 8
 OPENING = 7
-
-
-@st.composite
-def path_tables(draw, max_rows=24):
-    num_levels = draw(st.integers(1, 4))
-    path = st.tuples(*[st.integers(0, 5)] * num_levels)
-    return draw(st.lists(path, min_size=1, max_size=max_rows, unique=True))
 
 
 def all_prefixes(paths):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from genrec.decode import tree
@@ -12,9 +12,7 @@ from genrec.decode.policy import Constraint, LogitFusion, Policy, PrefixBias
 from genrec.decode.tree import PrefillCache, score_after
 from genrec.decode.trie import Trie
 from tests.decode.exact import exact_scores
-
-FEW = settings(max_examples=15, deadline=None)
-CLOSE = {"atol": 1e-4, "rtol": 0}
+from tests.decode.tries import CLOSE, FEW
 
 
 def trie_of(seed, num_paths, num_levels=3, new=()):

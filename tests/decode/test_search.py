@@ -1,19 +1,17 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from peft import LoraConfig, get_peft_model
 
+from benchmarks.decode_speed import allowed_tokens, generate
 from genrec.decode.device_trie import DeviceTrie
 from genrec.decode.policy import Constraint
 from genrec.decode.trie import Trie
 from genrec.errors import DecodeError
 from tests.decode.exact import exact_scores
-from tests.decode.tries import search
-
-FEW = settings(max_examples=15, deadline=None)
-CLOSE = {"atol": 1e-4, "rtol": 0}
+from tests.decode.tries import CLOSE, FEW, search
 
 
 def random_paths(seed, num_paths=60, num_levels=3, width=12):
@@ -132,32 +130,11 @@ def test_the_same_as_generate_with_allowed_tokens(model, prompts, num_beams):
     paths = random_paths(3, 80)
     trie = Trie.build(paths)
     input_ids, mask = prompts(2, 4)
-    allowed = {}
-    for path in paths.tolist():
-        for level, token in enumerate(path):
-            allowed.setdefault(tuple(path[:level]), []).append(token)
-    prompt_length = input_ids.shape[1]
-    generated = model.generate(
-        input_ids,
-        attention_mask=mask,
-        prefix_allowed_tokens_fn=lambda _, ids: allowed[tuple(ids[prompt_length:].tolist())],
-        num_beams=num_beams,
-        num_return_sequences=num_beams,
-        max_new_tokens=trie.num_levels,
-        renormalize_logits=True,
-        do_sample=False,
-        length_penalty=0.0,
-        eos_token_id=None,
-        pad_token_id=0,
-        return_dict_in_generate=True,
-        output_scores=True,
-    )
+    found, scores = generate(model, input_ids, mask, allowed_tokens(paths), num_beams)
     beams = search(model, input_ids, mask, DeviceTrie.from_trie(trie), num_beams)
-    found = generated.sequences[:, prompt_length:].view(4, num_beams, -1)
     assert torch.equal(torch.tensor(paths)[beams.leaves], found)
-    if num_beams > 1:  # greedy search returns no score
-        expected = generated.sequences_scores.view(4, num_beams)
-        torch.testing.assert_close(beams.scores, expected, **CLOSE)
+    if scores is not None:
+        torch.testing.assert_close(beams.scores, scores, **CLOSE)
 
 
 def test_padding_on_either_side_and_company_change_nothing(model, prompts):

@@ -7,13 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genrec.decode.trie import NO_NODE, ROOT, Trie
-
-
-@st.composite
-def path_tables(draw, max_rows=24):
-    num_levels = draw(st.integers(1, 4))
-    path = st.tuples(*[st.integers(0, 5)] * num_levels)
-    return draw(st.lists(path, min_size=1, max_size=max_rows, unique=True))
+from tests.decode.tries import path_tables
 
 
 def children_by_prefix(paths):

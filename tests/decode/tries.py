@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 from hypothesis import settings
+from hypothesis import strategies as st
 
 from genrec.decode.policy import Policy
 from genrec.decode.search import beam_search, run_search
@@ -10,6 +11,13 @@ from genrec.decode.tree import PrefillCache
 
 FEW = settings(max_examples=15, deadline=None)
 CLOSE = {"atol": 1e-4, "rtol": 0}
+
+
+@st.composite
+def path_tables(draw, max_rows=24):
+    num_levels = draw(st.integers(1, 4))
+    path = st.tuples(*[st.integers(0, 5)] * num_levels)
+    return draw(st.lists(path, min_size=1, max_size=max_rows, unique=True))
 
 
 def paths_of(seed, num_paths):

@@ -86,6 +86,15 @@ def test_very_long_lists_are_no_harder():
     assert high == pytest.approx(0.1 + 0.8 / math.log2(12), abs=1e-5)
 
 
+@pytest.mark.parametrize("metric", ["recall", "ndcg", "mrr"])
+def test_nobody_is_counted_twice(metric):
+    """All of the users have their target at rank 1 at best."""
+    assert allowed_range(Cell(metric, 10, 0.5, 0, ""), []) == pytest.approx((0, 1))
+    recall = Cell("recall", 10, 1.0, 0, "")
+    low, high = allowed_range(Cell("mrr", 10, 0.5, 0, ""), [recall])
+    assert (low, high) == pytest.approx((0.1, 1), abs=1e-5)
+
+
 def test_the_wrong_cell_is_named():
     cells = cells_of([1, 2, 3, 4, 6, 8, 9, 0, 0, 0, 0, 0], (1, 3, 5, 10), 4)
     wrong = [moved(cell, cell.value + 0.1) if cell.title == "NDCG@5" else cell for cell in cells]

@@ -9,7 +9,8 @@ from rich.console import Console
 
 from genrec.baselines import Popularity, fit_baselines
 from genrec.errors import ConfigError
-from genrec.evaluate import compare, evaluate, harness
+from genrec.evaluate import evaluate, harness
+from genrec.evaluate.report import compare
 from genrec.schema import Event, Example, History, Recommendation, Request
 from tests.toy_oracle import Oracle
 
@@ -150,6 +151,8 @@ def test_the_report_is_whole(toy_data):
     assert content["data_hash"] == toy_data.manifest.content_hash
     assert (content["split"], content["protocol"]) == ("test", "leave-one-out")
     assert (content["level"], content["num_beams"], content["max_targets"]) == ("item", 30, 1)
+    assert (content["num_users"], content["num_items"], content["tie_order"]) == (150, 240, "file")
+    assert (content["k"], content["seed"], content["max_users"]) == (20, 0, None)
     assert content["provenance"]["popularity"]["item_counts"]["upto"] == "train"
     assert set(content["rankers"]["item-knn"]) == {"filtered", "unfiltered"}
     found = content["rankers"]["item-knn"]["filtered"]

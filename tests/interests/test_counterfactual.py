@@ -129,24 +129,12 @@ def test_filters_hold_under_any_bias(recommender, past):
     items = [item.item_id for item in recommender.data.items]
     only, exclude = items[:30], items[:10]
     prefix = recommender.codes_of(items[0])[:1]
-    found = recommender.recommend(
-        past.user_id,
-        k=20,
-        candidates=only,
-        exclude=exclude,
-        filter_seen=False,
-        interest_bias={prefix: 50},
-    )
+    options = {"candidates": only, "exclude": exclude, "filter_seen": False}
+    options["interest_bias"] = {prefix: 50}
+    found = recommender.recommend(past.user_id, k=20, **options)
     assert set(ids(found)) == set(only) - set(exclude)
     with pytest.raises(DecodeError, match="leave 20"):
-        recommender.recommend(
-            past.user_id,
-            k=21,
-            candidates=only,
-            exclude=exclude,
-            filter_seen=False,
-            interest_bias={prefix: 50},
-        )
+        recommender.recommend(past.user_id, k=21, **options)
 
 
 def test_explanations_take_the_same_suppositions(recommender, past):

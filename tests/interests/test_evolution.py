@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
 
 from genrec.errors import ConfigError, DecodeError
 from genrec.interests.timeline.births import BORN_AT
 from genrec.interests.timeline.evolution import Evolution
-from genrec.interests.timeline.plot import plot_stream
+from genrec.interests.timeline.plot import plot_forecast, plot_interests, plot_stream
 from genrec.interests.timeline.windows import cut_windows, drift
+from genrec.plotting import COLOURS
 from genrec.recommender import Recommender
 from genrec.schema import Event, History, Request
 
@@ -113,6 +116,35 @@ def test_a_stream_is_drawn(recommender, histories, tmp_path):
     assert drawn.startswith("<?xml") and drawn.count("<path") > 10
     with pytest.raises(ConfigError, match="cannot draw"):
         plot_stream(evolution, tmp_path / "stream.nothing")
+
+
+def test_the_strongest_interests_are_drawn_in_the_order_they_were_met():
+    """Of eight interests the weakest is left to the rest; one never met comes last."""
+    shares = np.array([0.02, 0.21, 0.09, 0.13, 0.15, 0.14, 0.16, 0.1])
+    evolution = told([3, 1, 1, 2, 7, 6, 5, 1], np.tile(shares, (9, 1)))
+    in_order = [3, 1, 2, 7, 6, 5, 4]
+    axes = plot_interests(evolution, Figure().subplots())
+    texts = [text.get_text() for text in axes.texts]
+    assert texts[: len(in_order)] == [f"interest {column}" for column in in_order]
+    # Bands lie upon each other from the first, which is met in the first event, to the rest.
+    bands = [band.get_paths()[0].vertices[:, 1] for band in axes.collections]
+    ends = np.cumsum([*shares[in_order], shares[0]])
+    assert [vertices.max() for vertices in bands] == pytest.approx(ends)
+    assert axes.get_xlim() == (1, 8) and axes.get_ylim() == (0, 1)
+
+
+def test_a_forecast_is_drawn_as_shares_strongest_on_top():
+    shares = np.array([0.5, 0.2, 0.3])
+    evolution = told([2, 0], [[0.1, 0.8, 0.1], [0.2, 0.4, 0.4], shares])
+    for forecast, drawn in ((None, shares), (shares[::-1], shares[::-1])):
+        axes = plot_forecast(replace(evolution, forecast=forecast), Figure().subplots())
+        assert [bar.get_width() for bar in axes.patches] == sorted(drawn)
+        names = [label.get_text() for label in axes.get_yticklabels()]
+        assert names == [f"interest {column}" for column in np.argsort(drawn)]
+        colours = {name: bar.get_facecolor() for name, bar in zip(names, axes.patches, strict=True)}
+        # The first interest that was met has the first colour, whatever is foreseen of it.
+        assert colours["interest 2"] == to_rgba(COLOURS[0])
+        assert colours["interest 0"] == to_rgba(COLOURS[1])
 
 
 def test_a_birth_takes_two_events_or_the_models_word():

@@ -12,8 +12,8 @@ from genrec.artifacts import read_manifest
 from genrec.data import Dataset
 from genrec.data.prepare import PrepareConfig, prepare
 from genrec.errors import ArtifactError, ConfigError, DataError
-from genrec.semantic_ids.build import BehaviourConfig, ImageConfig, IndexConfig, TextConfig
 from genrec.semantic_ids.build import build_index as build
+from genrec.semantic_ids.config import BehaviourConfig, ImageConfig, IndexConfig, TextConfig
 from genrec.semantic_ids.table import CONTENT_FILES, SemanticIdTable, load_vectors
 
 
@@ -132,6 +132,9 @@ def test_what_cannot_be_built_leaves_nothing_behind(toy_data, tmp_path):
 def test_leaving_everything_out_is_refused():
     with pytest.raises(ValueError, match="all left out"):
         IndexConfig(text=TextConfig(weight=0), behaviour=BehaviourConfig(weight=0))
+    image = ImageConfig(path="images.npy")
+    alone = IndexConfig(text=TextConfig(weight=0), behaviour=BehaviourConfig(weight=0), image=image)
+    assert alone.image == image
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])

@@ -60,7 +60,7 @@ def test_found_items_are_judged_as_each_scorer_alone_does(chain):
     run, data = load_run(chain.pretrain), Dataset.load(chain.data)
     questions = sample_questions(data, 30, seed=0)
     head = run.sasrec_head
-    found = find_and_judge(run, head, questions, torch.device("cpu"))
+    found = find_and_judge(run, questions, torch.device("cpu"))
     requests = [request for request, _ in questions]
     queries = [
         ItemQuery(prompt, run.table.rows_of(request.forbidden))

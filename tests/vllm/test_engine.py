@@ -13,7 +13,7 @@ from genrec.engines.base import ItemQuery
 from genrec.engines.vllm.client import VllmEngine
 from genrec.errors import ConfigError, DecodeError, EngineUnavailable
 from genrec.interests.summary.codec import SummaryCodec
-from genrec.interests.summary.grammar import SummaryGrammar
+from genrec.interests.summary.generate import write_summaries
 from genrec.recommender import Recommender
 from genrec.schema import History, Item, Request
 from genrec.semantic_ids.extend import add_items
@@ -93,16 +93,9 @@ def test_same_first_codes(engine, torch_engine, prompts):
 
 def test_same_text_token_for_token(engine, torch_engine, run, chain):
     histories = [*islice(Dataset.load(chain.data).histories("valid"), 4), History("new", ())]
-    spelling = SummaryCodec(run.encoder)
-    grammar = SummaryGrammar(spelling)
-    questions = spelling.questions(histories)
-    grammars = [
-        grammar.of(history.events[question.first :])
-        for history, question in zip(histories, questions, strict=True)
-    ]
-    prompts = [question.prompt for question in questions]
-    mine = engine.text(prompts, grammars, spelling.answer_limit)
-    assert mine == torch_engine.text(prompts, grammars, spelling.answer_limit)
+    codec = SummaryCodec(run.encoder)
+    _, mine = write_summaries(histories, engine, codec)
+    assert mine == write_summaries(histories, torch_engine, codec)[1]
     end = run.encoder.tokenize([END_MARKER])[0]
     assert all(text[-1:] == end for text in mine)
 

@@ -14,7 +14,7 @@ import numpy as np
 from genrec.engines.base import Engine
 from genrec.interests.profile.interests import MIN_EVIDENCE
 from genrec.interests.summary.check import Summary, check_summary
-from genrec.interests.summary.codec import SummaryCodec
+from genrec.interests.summary.codec import SummaryCodec, SummaryQuestion
 from genrec.interests.summary.grammar import SummaryGrammar, read_summary
 from genrec.schema import History
 
@@ -41,14 +41,7 @@ def summarize(
     """
     encoder = codec.encoder
     table = encoder.renderer.table
-    grammar = SummaryGrammar(codec)
-    questions = codec.questions(histories)
-    grammars = [
-        grammar.of(history.events[question.first :])
-        for history, question in zip(histories, questions, strict=True)
-    ]
-    prompts = [question.prompt for question in questions]
-    texts = engine.text(prompts, grammars, codec.answer_limit)
+    questions, texts = write_summaries(histories, engine, codec)
     decode = encoder.tokenizer.backend_tokenizer.decode
     return [
         check_summary(
@@ -64,3 +57,17 @@ def summarize(
             zip(histories, questions, texts, strict=True)
         )
     ]
+
+
+def write_summaries(
+    histories: Sequence[History], engine: Engine, codec: SummaryCodec
+) -> tuple[list[SummaryQuestion], list[list[int]]]:
+    """Let the model write; return what it read of each history, and the tokens it wrote."""
+    grammar = SummaryGrammar(codec)
+    questions = codec.questions(histories)
+    grammars = [
+        grammar.of(history.events[question.first :])
+        for history, question in zip(histories, questions, strict=True)
+    ]
+    prompts = [question.prompt for question in questions]
+    return questions, engine.text(prompts, grammars, codec.answer_limit)

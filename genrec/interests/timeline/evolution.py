@@ -139,17 +139,7 @@ class Evolution(ShortRepr, HtmlRepr):
         return plot_interests(self, ax)
 
     def plot_forecast(self, ax: Axes | None = None) -> Axes:
-        """Draw the shares predicted in the next window, in the colours of ``plot``.
-
-        Args:
-            ax: Where to draw; None: a new figure.
-
-        Returns:
-            The axes.
-
-        Raises:
-            ConfigError: matplotlib is not installed.
-        """
+        """Draw the shares predicted in the next window, in the colours of ``plot`` and like it."""
         return plot_forecast(self, ax)
 
     def _shown(self) -> Iterator[str | Table]:

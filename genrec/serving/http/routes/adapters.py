@@ -51,7 +51,7 @@ async def list_adapters(service: Service) -> AdaptersResponse:
 @router.post("/v1/adapters/use", responses=describe_errors(400, 404, 413, 422, 503))
 async def use_adapter(body: UseAdapterRequest, service: Service) -> AdaptersResponse:
     """Use another adapter, for every later request."""
-    await service.use_adapter(body.name)
+    await service.adapters.use(body.name)
     return _state(service)
 
 
@@ -60,7 +60,7 @@ async def load_adapter(
     name: Annotated[AdapterName, Path()], body: LoadAdapterRequest, service: Service
 ) -> AdaptersResponse:
     """Load an adapter under a name, beside the others; it is not in use yet."""
-    await service.load_adapter(name, body.path)
+    await service.adapters.load(name, body.path)
     return _state(service)
 
 
@@ -69,7 +69,7 @@ async def load_adapter(
 )
 async def drop_adapter(name: Annotated[AdapterName, Path()], service: Service) -> Response:
     """Drop an adapter that is not in use."""
-    await service.drop_adapter(name)
+    await service.adapters.drop(name)
     return Response(status_code=204)
 
 

@@ -1,0 +1,64 @@
+"""A run with the engine that it is asked through: in this process, or on a vLLM server."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from genrec.devices import choose_device
+from genrec.engines.torch import TorchEngine
+from genrec.errors import ConfigError
+from genrec.model.load import ADAPTER_NAME, LoadedRun, base_of, describe_run, load_run
+
+if TYPE_CHECKING:
+    from genrec.engines.vllm.client import VllmEngine
+
+
+def load_engine(
+    path: Path,
+    device: str | None,
+    num_beams: int,
+    sasrec_weight: float | None = None,
+    new_item_boost: float | None = None,
+) -> tuple[LoadedRun, TorchEngine]:
+    """Load a run into this process; see ``Recommender.from_pretrained`` for the arguments.
+
+    Raises:
+        ArtifactError: The run or one of its parents is missing, damaged or another one.
+        ConfigError: A setting of the head that is out of range, or for a run without one.
+    """
+    device = choose_device(device)
+    run = load_run(path, device)
+    head = run.sasrec_head
+    if sasrec_weight is not None:
+        if head is None or not 0 <= sasrec_weight <= 1:
+            raise ConfigError(
+                f"sasrec_weight={sasrec_weight}: give 0 to 1, for a run with a SASRec head"
+            )
+        head.weight = sasrec_weight
+    if new_item_boost is not None:
+        if head is None or not math.isfinite(new_item_boost):
+            raise ConfigError(
+                f"new_item_boost={new_item_boost}: give a number, for a run with a SASRec head"
+            )
+        head.terms = replace(head.terms, new_item_boost=new_item_boost)
+    return run, TorchEngine(run, device, num_beams)
+
+
+def connect_engine(url: str, path: Path, num_beams: int) -> tuple[LoadedRun, VllmEngine]:
+    """Describe a run without its model, and connect to the vLLM server that serves its base.
+
+    Raises:
+        ArtifactError: As for ``load_engine``.
+        EngineUnavailable: Nothing answers at the URL.
+    """
+    from genrec.engines.vllm.client import VllmEngine
+
+    run = describe_run(path)
+    engine = VllmEngine(url, run, num_beams)
+    if base_of(run.path) != run.path:
+        engine.load_adapter(ADAPTER_NAME, run.path)
+        engine.use_adapter(ADAPTER_NAME)
+    return run, engine

@@ -1,0 +1,102 @@
+"""What can be asked beside the user: options as a Python user gives them, to requests.
+
+Options are checked here, once for all requests that share them. Knows the ID table, no model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from numbers import Real
+from typing import Any, TypedDict
+
+from genrec.arguments import (
+    Moment,
+    check_collection,
+    check_flag,
+    check_ids,
+    check_integer,
+    check_text,
+    check_type,
+    to_seconds,
+    wrong_type,
+)
+from genrec.events import NEW_USER
+from genrec.interests.counterfactual import read_interest_bias, resolve_event_indices
+from genrec.schema import History, Request, SemanticId
+from genrec.semantic_ids.table import SemanticIdTable
+
+
+class RequestOptions(TypedDict, total=False):
+    """What both ``recommend``, which documents them, and ``explain`` take beside the user."""
+
+    exclude: Collection[str]
+    candidates: Collection[str] | None
+    at: Moment | None
+    event_type: str | None
+    filter_seen: bool
+    as_of: Moment | None
+    without: Collection[int | str]
+    interest_bias: Mapping[str | SemanticId, float] | None
+
+
+def make_requests(
+    histories: Sequence[History], table: SemanticIdTable, options: RequestOptions
+) -> list[Request]:
+    """Check the options once, and make a request of each history.
+
+    Raises:
+        DataError: An unknown item, interest or event, or an option of a wrong type.
+        TypeError: There is no such option.
+    """
+    if unknown := options.keys() - RequestOptions.__optional_keys__:
+        known = ", ".join(sorted(RequestOptions.__optional_keys__))
+        raise TypeError(f"no option '{min(unknown)}'; options are {known}")
+    candidates, event_type = options.get("candidates"), options.get("event_type")
+    at, as_of, without = options.get("at"), options.get("as_of"), options.get("without")
+    wanted = None if candidates is None else frozenset(check_ids(candidates, "candidates"))
+    unwanted = frozenset(check_ids(options.get("exclude", ()), "exclude"))
+    for item_id in unwanted | (wanted or frozenset()):
+        table.index_of(item_id)
+    if event_type is not None:
+        check_text(event_type, "event_type")
+    dropped = [
+        event if isinstance(event, str) else check_integer(event, "without")
+        for event in check_collection(
+            () if without is None else without, "without", "event numbers or item IDs"
+        )
+    ]
+    moment = None if at is None else to_seconds(at, "at")
+    past = None if as_of is None else to_seconds(as_of, "as_of")
+    shared = Request(
+        History(NEW_USER, ()),
+        past if moment is None else moment,
+        event_type,
+        unwanted,
+        wanted,
+        check_flag(options.get("filter_seen", True), "filter_seen"),
+        read_interest_bias(table, _check_bias(options.get("interest_bias"))),
+    )
+    requests = []
+    for history in histories:
+        if dropped:
+            history = history.without(resolve_event_indices(history, dropped))
+        if past is not None:
+            history = history.before(past)
+        requests.append(replace(shared, history=history))
+    return requests
+
+
+def _check_bias(interest_bias: Any) -> Mapping[str | SemanticId, float]:
+    bias = {} if interest_bias is None else interest_bias
+    if not isinstance(bias, Mapping):
+        raise wrong_type(bias, "interest_bias", "a mapping from interests to nats")
+    for interest, nats in bias.items():
+        if not isinstance(interest, str):
+            for code in check_type(
+                interest, "interest_bias", tuple, "names or semantic-ID prefixes"
+            ):
+                check_integer(code, f"interest_bias[{interest}]")
+        if isinstance(nats, bool) or not isinstance(nats, Real):
+            raise wrong_type(nats, f"interest_bias[{interest!r}]", "nats (a number)")
+    return bias

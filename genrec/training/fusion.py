@@ -25,7 +25,7 @@ from genrec.model.sasrec_head import SasRecHead, ScoreParts, Terms
 from genrec.model.sasrec_training import Questions, score_questions
 from genrec.schema import Request
 from genrec.training.config import TrainConfig
-from genrec.training.validation import draw, list_questions
+from genrec.training.validation import Question, list_questions, split_users
 
 WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 TRANSITIONS = (0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0)
@@ -98,17 +98,16 @@ def choose_fusion(
     head.weight, head.terms = best_fusion(found, likeness)
 
 
-def draw_questions(data: Dataset, users: int, seed: int) -> list[tuple[Request, str]]:
+def draw_questions(data: Dataset, users: int, seed: int) -> list[Question]:
     """Draw others than the users of the looks, if there are enough.
 
-    The LM's best epoch was chosen by those, so it is better on them than on anybody else, and would
-    get too great a say.
+    The LM's best epoch may have been chosen by those, so it is better on them than on anybody else,
+    and would get too great a say.
     """
-    everybody = list_questions(data) if users else []
-    looked_at = {request.history.user_id for request, _ in draw(everybody, users, seed)}
-    drawn = draw(everybody, (1 + USERS_PER_LOOK) * users, seed)
-    others = [each for each in drawn if each[0].history.user_id not in looked_at]
-    return others if len(others) >= len(looked_at) else drawn
+    if not users:
+        return []
+    looked_at, others = split_users(list_questions(data), users, USERS_PER_LOOK, seed)
+    return others if len(others) >= len(looked_at) else [*looked_at, *others]
 
 
 def best_fusion(found: Found, likeness: Sequence[float]) -> tuple[float, Terms]:

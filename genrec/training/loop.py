@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,10 +25,8 @@ from genrec.model.loss import StreamLoss, Target
 from genrec.progress import console, progress
 from genrec.training.config import Mixture, TrainConfig
 from genrec.training.corpus import Corpus
+from genrec.training.validation import Validate, Validation
 from genrec.training.workspace import Workspace
-
-Validate = Callable[[Any], float]
-"""Takes the loss module, returns NDCG@10 on validation events."""
 
 
 @dataclass
@@ -92,9 +89,12 @@ def train(
     corpus: Corpus,
     config: TrainConfig,
     workspace: Workspace,
-    validate: Validate | None,
+    validation: Validation | None,
 ) -> Progress:
     """Train ``module`` and leave it holding its best weights.
+
+    They are those of the best look, or the last, whichever other users like better: looks at few
+    users often find the best weights too early.
 
     Args:
         accelerator: Of ``make_accelerator``.
@@ -103,7 +103,7 @@ def train(
         corpus: Training samples.
         config: Settings.
         workspace: Where checkpoints lie.
-        validate: Measures the model; None keeps the last weights.
+        validation: Measures the model; None keeps the last weights.
 
     Raises:
         ConfigError: There is nothing to train on.
@@ -150,9 +150,10 @@ def train(
                     accelerator.log({"loss": loss, "lr": schedule.get_last_lr()[0]}, step=done)
                 if config.checkpoint_steps and done % config.checkpoint_steps == 0:
                     _save_checkpoint(accelerator, workspace, done)
-            _finish_epoch(accelerator, module, config, workspace, validate, state, done)
+            _finish_epoch(accelerator, module, config, workspace, validation, state, done)
             bar.update(task, note=f"NDCG@10 {state.stopping.best:.4f}")
-    _take_best(accelerator, module, workspace, validate)
+    if validation is not None:
+        _take_best(accelerator, module, workspace, validation, state)
     if config.trackers:
         accelerator.end_training()
     return state
@@ -219,7 +220,7 @@ def _finish_epoch(
     module: Any,
     config: TrainConfig,
     workspace: Workspace,
-    validate: Validate | None,
+    validation: Validation | None,
     state: Progress,
     done: int,
 ) -> None:
@@ -229,12 +230,10 @@ def _finish_epoch(
     loss = state.loss_sum / max(state.loss_weight, 1e-9)
     state.loss_sum = state.loss_weight = 0.0
     last = state.epoch == config.epochs
-    if validate is not None and (last or state.epoch % config.validation.every_epochs == 0):
-        module.eval()
-        with torch.inference_mode(), accelerator.autocast():
-            ndcg = validate(accelerator.unwrap_model(module))
+    if validation is not None and (last or state.epoch % config.validation.every_epochs == 0):
+        ndcg = _measure(accelerator, module, validation.look)
         if state.stopping.is_best(ndcg):
-            _keep_best(accelerator, module, workspace)
+            _keep(accelerator, module, workspace.best)
         state.curve.append({"epoch": state.epoch, "loss": loss, "ndcg@10": ndcg})
         if config.trackers:
             accelerator.log({"ndcg@10": ndcg, "epoch_loss": loss}, step=done)
@@ -246,7 +245,14 @@ def _finish_epoch(
     _save_checkpoint(accelerator, workspace, done)
 
 
-def _keep_best(accelerator: Accelerator, module: Any, workspace: Workspace) -> None:
+def _measure(accelerator: Accelerator, module: Any, validate: Validate) -> float:
+    module.eval()
+    with torch.inference_mode(), accelerator.autocast():
+        return validate(accelerator.unwrap_model(module))
+
+
+def _keep(accelerator: Accelerator, module: Any, path: Path) -> None:
+    """Write the trained weights, whole or not at all."""
     trained = {
         name
         for name, parameter in accelerator.unwrap_model(module).named_parameters()
@@ -256,18 +262,39 @@ def _keep_best(accelerator: Accelerator, module: Any, workspace: Workspace) -> N
     weights = accelerator.get_state_dict(module)
     weights = {name: tensor for name, tensor in weights.items() if name in trained}
     if accelerator.is_main_process:
-        aside = workspace.best.with_suffix(".tmp")
+        aside = path.with_suffix(".tmp")
         torch.save(weights, aside)
-        aside.replace(workspace.best)
+        aside.replace(path)
     accelerator.wait_for_everyone()
 
 
+def _take(accelerator: Accelerator, module: Any, path: Path) -> None:
+    weights = torch.load(path, map_location="cpu", weights_only=True)
+    accelerator.unwrap_model(module).load_state_dict(weights, strict=False)
+
+
 def _take_best(
-    accelerator: Accelerator, module: Any, workspace: Workspace, validate: Validate | None
+    accelerator: Accelerator,
+    module: Any,
+    workspace: Workspace,
+    validation: Validation,
+    state: Progress,
 ) -> None:
-    if validate is not None:
-        weights = torch.load(workspace.best, map_location="cpu", weights_only=True)
-        accelerator.unwrap_model(module).load_state_dict(weights, strict=False)
+    """Leave the weights of the best look, or the last ones if other users like these better."""
+    compare = validation.compare if state.stopping.stale else None
+    if compare is None:
+        _take(accelerator, module, workspace.best)
+        return
+    last = _measure(accelerator, module, compare)
+    _keep(accelerator, module, workspace.last)
+    _take(accelerator, module, workspace.best)
+    best = _measure(accelerator, module, compare)
+    if last >= best:
+        _take(accelerator, module, workspace.last)
+    accelerator.print(
+        f"NDCG@10 on other users: {last:.4f} with the last weights, {best:.4f} with those of the "
+        f"best look; the {'last' if last >= best else 'best look'} are kept"
+    )
 
 
 def _save_checkpoint(accelerator: Accelerator, workspace: Workspace, done: int) -> None:

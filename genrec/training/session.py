@@ -148,12 +148,12 @@ def run_session(
         model.gradient_checkpointing_enable({"use_reentrant": False})
     items = ItemLoss(run.vocabulary, run.table.codes, run.encoder.opening)
     module = StreamLoss(model, items, loss_weights(config.mixture), config.embedding_dropout)
-    validate = make_validation(config, run, data, accelerator.device)
-    if validate is None and config.validation.users:
+    validation = make_validation(config, run, data, accelerator.device)
+    if validation is None and config.validation.users:
         accelerator.print(
             f"{config.data} has no validation events: nothing is stopped early or chosen by them, "
             "and the last weights are kept"
         )
     optimizer = make_optimizer(model, run, config)
-    progress = train(accelerator, module, optimizer, corpus, config, workspace, validate)
+    progress = train(accelerator, module, optimizer, corpus, config, workspace, validation)
     return Session(accelerator, config, workspace, run, data, module, progress)

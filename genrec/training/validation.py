@@ -1,10 +1,15 @@
-"""What early stopping watches: NDCG@10 on sampled validation users, seen items left out."""
+"""What training is steered by: NDCG@10 on sampled validation users, seen items left out.
+
+The best of many looks at the same users is better on them than on anybody else. So whatever is
+chosen after training is chosen by others.
+"""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -22,18 +27,28 @@ from genrec.training.config import TrainConfig
 T = TypeVar("T")
 
 
-def sample_questions(data: Dataset, num_users: int, seed: int) -> list[tuple[Request, str]]:
-    """Ask for the first validation event of some users; each with the item that it is.
+Validate = Callable[[StreamLoss], float]
+"""Takes the loss module, returns NDCG@10 on validation events."""
+Question = tuple[Request, str]
+"""A request, and the item that came next."""
+USERS_TO_COMPARE = 2
+"""Times the users of a look."""
 
-    Args:
-        data: Where the users are from.
-        num_users: Sampled; all where there are fewer.
-        seed: Equal seeds ask the same users, on every process.
+
+@dataclass(frozen=True)
+class Validation:
+    """How weights are measured.
+
+    Attributes:
+        look: While training goes on, by the same users every time.
+        compare: When it is over, by others; None where there are too few.
     """
-    return draw(list_questions(data), num_users, seed) if num_users else []
+
+    look: Validate
+    compare: Validate | None
 
 
-def list_questions(data: Dataset) -> list[tuple[Request, str]]:
+def list_questions(data: Dataset) -> list[Question]:
     """Ask for every user's first validation event; each with the item that it is."""
     return [
         (Request(example.history, at=first.timestamp, event_type=first.event_type), first.item_id)
@@ -47,10 +62,23 @@ def draw(questions: list[T], most: int, seed: int) -> list[T]:
     return random.Random(seed).sample(questions, most) if len(questions) > most else questions
 
 
+def split_users(
+    questions: list[Question], users: int, times: int, seed: int
+) -> tuple[list[Question], list[Question]]:
+    """Draw the users of the looks, and so many times as many others; fewer where there are fewer.
+
+    Equal seeds draw the same users, on every process.
+    """
+    looked_at = draw(questions, users, seed) if users else []
+    known = {request.history.user_id for request, _ in looked_at}
+    drawn = draw(questions, (1 + times) * users, seed)
+    return looked_at, [each for each in drawn if each[0].history.user_id not in known]
+
+
 def make_validation(
     config: TrainConfig, run: LoadedRun, data: Dataset, device: torch.device
-) -> Callable[[StreamLoss], float] | None:
-    """Return the measure, or None where validation is off or has no users.
+) -> Validation | None:
+    """Return the measures, or None where validation is off or has no users.
 
     Every process measures the same users, so that sharded models make the same forward calls.
 
@@ -60,13 +88,14 @@ def make_validation(
         data: Where the users are from.
         device: Of the model.
     """
-    questions = sample_questions(data, config.validation.users, config.seed)
-    if not questions:
+    users = config.validation.users
+    looked_at, others = split_users(list_questions(data), users, USERS_TO_COMPARE, config.seed)
+    if not looked_at:
         return None
-    requests = [request for request, _ in questions]
 
-    def validate(module: StreamLoss) -> float:
+    def measure(questions: Sequence[Question], module: StreamLoss) -> float:
         engine = TorchEngine(replace(run, model=module), device, config.validation.num_beams)
+        requests = [request for request, _ in questions]
         found = Recommender(run, engine, data).rank_many(requests, WATCHED_CUTOFF)
         ranks = [
             next((item.rank for item in items if item.item_id == target), 0)
@@ -74,4 +103,5 @@ def make_validation(
         ]
         return watched_ndcg(np.array(ranks))
 
-    return validate
+    enough = len(others) >= len(looked_at)
+    return Validation(partial(measure, looked_at), partial(measure, others) if enough else None)

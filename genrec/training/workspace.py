@@ -25,6 +25,7 @@ class Workspace:
         self.path = config.out.parent / f".{config.out.name}.training"
         self.corpus = self.path / "corpus.arrow"
         self.best = self.path / "best.pt"
+        self.last = self.path / "last.pt"
         self._resumed = self.path / "resumed.json"
         self._config = config
 

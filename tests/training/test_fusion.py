@@ -13,7 +13,7 @@ from genrec.metrics import ndcg_of_ranks
 from genrec.model.load import load_run
 from genrec.model.sasrec_head import Terms
 from genrec.training.fusion import Found, best_fusion, draw_questions, find_and_judge
-from genrec.training.validation import sample_questions
+from genrec.training.validation import draw, list_questions, split_users
 
 NAMES = ("lm", "logits", "transitions", "likeness")
 RIGHT_WHEN = {
@@ -58,7 +58,7 @@ def test_ranks_are_those_of_sorting():
 
 def test_found_items_are_judged_as_each_scorer_alone_does(chain):
     run, data = load_run(chain.pretrain), Dataset.load(chain.data)
-    questions = sample_questions(data, 30, seed=0)
+    questions = draw(list_questions(data), 30, seed=0)
     head = run.sasrec_head
     found = find_and_judge(run, questions, torch.device("cpu"))
     requests = [request for request, _ in questions]
@@ -90,8 +90,10 @@ def test_users_whose_looks_stopped_the_training_are_not_asked_again(chain):
     def users(questions):
         return {request.history.user_id for request, _ in questions}
 
-    everybody = users(sample_questions(data, 10**6, seed=0))
+    everybody = users(list_questions(data))
     asked = users(draw_questions(data, 10, seed=0))
-    assert len(asked) == 40 and not asked & users(sample_questions(data, 10, seed=0))
+    assert len(asked) == 40 and not asked & users(
+        split_users(list_questions(data), 10, 4, seed=0)[0]
+    )
     # With too few others, everybody is.
     assert users(draw_questions(data, len(everybody) - 1, seed=0)) == everybody

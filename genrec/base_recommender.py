@@ -14,8 +14,6 @@ from functools import cached_property
 from numbers import Real
 from typing import Any, NoReturn, TypedDict, Unpack, overload
 
-import numpy as np
-
 from genrec.arguments import (
     Moment,
     check_collection,
@@ -26,6 +24,7 @@ from genrec.arguments import (
     check_integer,
     check_text,
     check_type,
+    is_id,
     to_seconds,
     wrong_type,
 )
@@ -319,14 +318,14 @@ class BaseRecommender(ABC):
         Raises:
             DataError: An item is not in the table, or a column is missing.
         """
-        frame, series = as_frame(items), as_series(items)
+        frame, series = as_frame(items, "items"), as_series(items)
         kind: Any = default_kind()
         if frame is not None:
             check_columns(frame, (ITEM_ID,), None, "items")
             items, kind = frame[ITEM_ID].to_list(), frame.implementation
         elif series is not None:
             items, kind = series.to_list(), series.implementation
-        elif isinstance(items, str):
+        elif is_id(items):
             items = [items]
         item_ids = read_ids(check_collection(items, "items", "item IDs"), "items")
         return answers.similar_items(self.table, list(dict.fromkeys(item_ids)), k, kind)
@@ -471,8 +470,7 @@ class BaseRecommender(ABC):
 
 
 def _is_one(users: Any) -> bool:
-    is_id = isinstance(users, str | int | np.integer) and not isinstance(users, bool)
-    return users is None or is_id
+    return users is None or is_id(users)
 
 
 def _check_alone(events: Any) -> None:

@@ -11,13 +11,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from importlib import import_module
+from numbers import Real
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
-from genrec.arguments import Moment, check_collection, check_integer
+from genrec.arguments import (
+    Moment,
+    check_collection,
+    check_count,
+    check_integer,
+    check_path,
+    is_id,
+)
 from genrec.base_recommender import BaseRecommender
 from genrec.data import Dataset
 from genrec.devices import choose_device
@@ -100,8 +108,10 @@ class Recommender(BaseRecommender):
         Raises:
             ArtifactError: The run or one of its parents is missing, damaged or another one.
             ConfigError: A setting of the head for a run without one, or for a model elsewhere.
+            DataError: ``num_beams`` is no positive number.
             EngineUnavailable: Nothing answers at the URL.
         """
+        num_beams = check_count(num_beams, "num_beams")
         path = find_model(path, revision)
         if vllm is not None:
             if sasrec_weight is not None or new_item_boost is not None:
@@ -120,13 +130,15 @@ class Recommender(BaseRecommender):
         device = choose_device(device)
         run = load_run(path, device)
         if sasrec_weight is not None:
-            if run.sasrec_head is None or not 0 <= sasrec_weight <= 1:
+            is_share = isinstance(sasrec_weight, Real) and 0 <= sasrec_weight <= 1
+            if run.sasrec_head is None or not is_share:
                 raise ConfigError(
                     f"sasrec_weight={sasrec_weight}: give 0 to 1, for a run with a SASRec head"
                 )
             run.sasrec_head.weight = sasrec_weight
         if new_item_boost is not None:
-            if run.sasrec_head is None or not math.isfinite(new_item_boost):
+            is_finite = isinstance(new_item_boost, Real) and math.isfinite(new_item_boost)
+            if run.sasrec_head is None or not is_finite:
                 raise ConfigError(
                     f"new_item_boost={new_item_boost}: give a number, for a run with a SASRec head"
                 )
@@ -158,7 +170,7 @@ class Recommender(BaseRecommender):
                 "prepare", "index", "base", "pretrain" (``genrec config NAME`` lists them).
             out: Folder for the stages' artifacts; None: a temporary one that goes with the
                 recommender.
-            device: See ``from_pretrained``.
+            device: That answers, see ``from_pretrained``; training takes a GPU where there is one.
             num_beams: See ``from_pretrained``.
 
         Raises:
@@ -187,9 +199,10 @@ class Recommender(BaseRecommender):
         Raises:
             ArtifactError: Something else lies there, or the evaluation is of another run.
         """
+        folder = check_path(folder, "folder")
         card = write_card(self._run, self.table, evaluation)
-        write_folder(self._run.path, self.table, self.items, self._data, Path(folder), card)
-        return Path(folder)
+        write_folder(self._run.path, self.table, self.items, self._data, folder, card)
+        return folder
 
     def push_to_hub(
         self,
@@ -362,7 +375,7 @@ class Recommender(BaseRecommender):
         Raises:
             DataError: An unknown user or item.
         """
-        asked = read_users([users] if isinstance(users, str) else users, self._look_up)
+        asked = read_users([users] if is_id(users) else users, self._look_up)
         requests = self._requests(asked.histories, as_of=as_of)
         return answers.timelines(requests, self.evolutions, asked.kind)
 

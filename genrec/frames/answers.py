@@ -97,15 +97,16 @@ def read_users(users: Any, look_up: LookUp) -> Asked:
     """Return the histories that are meant.
 
     Args:
-        users: A frame of events; a frame, series or list of user IDs; or a list of histories.
+        users: A frame of events, which has items or times; a frame, series or list of user IDs; or
+            a list of histories.
         look_up: Finds known users.
 
     Raises:
         DataError: A column is missing, a value cannot be used, or users are not known.
     """
-    frame, series = as_frame(users), as_series(users)
+    frame, series = as_frame(users, "users"), as_series(users)
     if frame is not None:
-        if ITEM_ID in frame.columns or USER_ID not in frame.columns:
+        if USER_ID not in frame.columns or {ITEM_ID, TIMESTAMP} & set(frame.columns):
             return Asked(read_histories(frame, "users"), frame.implementation)
         ids = read_ids(frame[USER_ID].to_list(), f"users.{USER_ID}")
         return Asked(_known(ids, look_up), frame.implementation)
@@ -113,7 +114,7 @@ def read_users(users: Any, look_up: LookUp) -> Asked:
         ids = read_ids(series.to_list(), "users")
         return Asked(_known(ids, look_up), series.implementation)
     if isinstance(users, str | bytes | dict) or not isinstance(users, Iterable):
-        raise wrong_type(users, "users", "a frame of events, user IDs, or histories")
+        raise wrong_type(users, "users", "a frame of events, or a list of user IDs or histories")
     given = list(users)
     if any(isinstance(each, History) for each in given):
         if wrong := [each for each in given if not isinstance(each, History)]:

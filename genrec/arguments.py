@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import math
 import operator
+import os
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -30,7 +32,8 @@ _LAST_SECOND = 253_402_300_799
 
 def wrong_type(value: Any, name: str, expected: str) -> WrongTypeError:
     """Return the error to raise for an argument of a wrong type."""
-    shown = repr(value)
+    # A data frame's takes many lines.
+    shown = " ".join(repr(value).split())
     shown = shown if len(shown) <= SHOWN_CHARS else shown[: SHOWN_CHARS - 1] + "…"
     return WrongTypeError(f"{name}={shown} is of type {type(value).__name__}; give {expected}")
 
@@ -66,9 +69,15 @@ def check_id(value: Any, name: str) -> str:
     """
     if isinstance(value, str):
         return check_text(value, name)
-    if isinstance(value, bool | np.bool_) or not hasattr(value, "__index__"):
+    number = whole_number(value)
+    if number is None:
         raise wrong_type(value, name, "text (a str) or a whole number")
-    return str(operator.index(value))
+    return str(number)
+
+
+def is_id(value: Any) -> bool:
+    """Tell whether a value is one ID, not a collection of them."""
+    return isinstance(value, str) or whole_number(value) is not None
 
 
 def check_ids(value: Any, name: str, of: str = "item IDs") -> list[str]:
@@ -100,15 +109,26 @@ def check_collection(value: Any, name: str, of: str) -> list[Any]:
     return list(value)
 
 
+def whole_number(value: Any) -> int | None:
+    """Return a whole number, of Python or NumPy, as an int; None: it is none."""
+    if isinstance(value, bool | np.bool_):
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None
+
+
 def check_integer(value: Any, name: str) -> int:
     """Return a whole number, of Python or NumPy.
 
     Raises:
         WrongTypeError: It is none.
     """
-    if isinstance(value, bool | np.bool_) or not hasattr(value, "__index__"):
+    number = whole_number(value)
+    if number is None:
         raise wrong_type(value, name, "a whole number (an int)")
-    return operator.index(value)
+    return number
 
 
 def check_count(value: Any, name: str) -> int:
@@ -121,6 +141,17 @@ def check_count(value: Any, name: str) -> int:
     if count < 1:
         raise DataError(f"{name}={count}: give at least 1")
     return count
+
+
+def check_path(value: Any, name: str) -> Path:
+    """Return a path of text or of a path object.
+
+    Raises:
+        WrongTypeError: It is neither.
+    """
+    if not isinstance(value, str | os.PathLike):
+        raise wrong_type(value, name, "a path")
+    return Path(value)
 
 
 def check_flag(value: Any, name: str) -> bool:
@@ -164,9 +195,9 @@ def to_seconds(moment: Any, name: str = "moment") -> int:
         if not math.isfinite(moment):
             raise DataError(f"{name}={moment} is not a moment in time")
         moment = math.floor(moment)
-    if isinstance(moment, bool | np.bool_) or not hasattr(moment, "__index__"):
+    seconds = whole_number(moment)
+    if seconds is None:
         raise wrong_type(moment, name, "seconds since 1970, ISO text, a date or a datetime")
-    seconds = operator.index(moment)
     if abs(seconds) > _LAST_SECOND:
         raise DataError(
             f"{name}={seconds} lies after the year 9999; give seconds, not milliseconds"

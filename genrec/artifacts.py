@@ -64,12 +64,16 @@ def write_aside(path: Path) -> Iterator[Path]:
     touched.
 
     Raises:
-        ArtifactError: ``path`` exists and is not an artifact.
+        ArtifactError: ``path`` exists and is not an artifact, or nothing can be written there.
     """
     path = Path(path)
     check_output(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    except OSError as error:
+        reason = error.strerror or error
+        raise ArtifactError(f"cannot write {path} ({reason}); choose another output") from None
     # mkdtemp makes a private directory; an artifact is readable like any other output.
     umask = os.umask(0)
     os.umask(umask)

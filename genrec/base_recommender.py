@@ -13,8 +13,6 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any, NoReturn, Unpack, overload
 
-import numpy as np
-
 from genrec.arguments import (
     Moment,
     check_collection,
@@ -23,6 +21,7 @@ from genrec.arguments import (
     check_ids,
     check_integer,
     check_type,
+    is_id,
 )
 from genrec.data import Dataset
 from genrec.errors import DataError, DecodeError
@@ -416,8 +415,7 @@ class BaseRecommender(ABC):
 
 
 def _is_one(users: Any) -> bool:
-    is_id = isinstance(users, str | int | np.integer) and not isinstance(users, bool)
-    return users is None or is_id
+    return users is None or is_id(users)
 
 
 def _check_alone(events: Any) -> None:

@@ -7,6 +7,7 @@ in seconds, what is missing None. Everything else is refused by name.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any
@@ -45,20 +46,28 @@ def read_events(given: Any, name: str = "events") -> tuple[Event, ...]:
         (Event(user_id='new user', item_id='P013', timestamp=1599955200, event_type='view'), \
 Event(user_id='new user', item_id='7', timestamp=9))
     """
-    rows = _records(given)
+    rows = _records(given, name)
     rows = check_collection(given, name, "events") if rows is None else rows
     return tuple(_read(row, f"{name}[{place}]") for place, row in enumerate(rows))
 
 
-def _records(given: Any) -> Iterable[Any] | None:
+def _records(given: Any, name: str) -> Iterable[Any] | None:
     """Return the rows of a data frame as mappings; None: it is none."""
     if hasattr(given, "to_pylist") and hasattr(given, "column_names"):
+        _check_names(given.column_names, name)
         return list(given.to_pylist())
     if hasattr(given, "to_dicts"):
         return list(given.to_dicts())
     if hasattr(given, "columns") and hasattr(given, "to_dict"):
+        _check_names(given.columns, name)
         return list(given.to_dict("records"))
     return None
+
+
+def _check_names(columns: Iterable[Any], name: str) -> None:
+    # Of columns that share a name, all but one would be lost.
+    if twice := [column for column, count in Counter(columns).items() if count > 1]:
+        raise DataError(f"{name} has several columns {twice[0]!r}; drop or rename some")
 
 
 def _read(row: Any, name: str) -> Event:

@@ -9,28 +9,51 @@ from __future__ import annotations
 import shutil
 import tempfile
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from genrec.arguments import wrong_type
+from genrec.arguments import check_count, check_path, wrong_type
 from genrec.config import load_values
 from genrec.data import Dataset
-from genrec.data.prepare import PrepareConfig, prepare
-from genrec.errors import ConfigError
-from genrec.frames.read import as_frame, read_histories, read_items
+from genrec.data.prepare import PrepareConfig, Report, prepare
+from genrec.devices import choose_device
+from genrec.errors import ConfigError, DataError
+from genrec.frames.read import as_frame, read_items, read_rows
 from genrec.interests.summary.codec import fixed_pieces
 from genrec.model.base import BaseConfig, make_base
+from genrec.progress import console
 from genrec.recommender import Recommender
 from genrec.schema import CATEGORIES, EVENT_COLUMNS, ITEM_COLUMNS, RATING, TEXT, TIMESTAMP
 from genrec.semantic_ids.build import IndexConfig, build_index
 from genrec.training.config import TrainConfig
 from genrec.training.pretrain import pretrain
 
-STAGES = ("prepare", "index", "base", "pretrain")
+_EVENTS = pa.schema(
+    {name: pa.string() for name in EVENT_COLUMNS} | {TIMESTAMP: pa.int64(), RATING: pa.float64()}
+)
+_ITEMS = pa.schema(
+    {name: pa.string() for name in (*ITEM_COLUMNS, TEXT)} | {CATEGORIES: pa.list_(pa.string())}
+)
+
+
+@dataclass(frozen=True)
+class _Stages:
+    """Settings of each stage, in the order they run."""
+
+    prepare: PrepareConfig
+    index: IndexConfig
+    base: BaseConfig
+    pretrain: TrainConfig
+
+
+STAGES = tuple(field.name for field in fields(_Stages))
+_PLACES = {name: Path(name) for name in ("data", "base", "out")}
+"""Settings of training that are chosen here, so that the stages find each other."""
 
 
 def fit(
@@ -42,66 +65,102 @@ def fit(
     num_beams: int,
 ) -> Recommender:
     """See ``Recommender.fit``."""
-    settings = dict(config or {})
-    if unknown := set(settings) - set(STAGES):
-        raise ConfigError(f"config has no stage {min(unknown)!r}; stages are {', '.join(STAGES)}")
-    folder = Path(tempfile.mkdtemp(prefix="genrec-") if out is None else out)
-    paths = {stage: folder / stage for stage in ("data", *STAGES[1:])}
-    # Settings are read before anything takes long.
-    chosen = TrainConfig(data=paths["data"], base=paths["base"], out=paths["pretrain"])
-    train = load_values(TrainConfig, {**_places(chosen), **settings.get("pretrain", {})})
-    base = load_values(BaseConfig, settings.get("base", {}))
-    index = load_values(IndexConfig, settings.get("index", {}))
-    preparation = load_values(PrepareConfig, settings.get("prepare", {}))
+    # What can be wrong with the arguments is told before anything is written or takes long.
+    stages = _read_config(config)
+    device, num_beams = choose_device(device), check_count(num_beams, "num_beams")
+    kept = None if out is None else check_path(out, "out")
+    tables = {"events": _table(events, "events", read_rows, _EVENTS)}
+    if items is not None:
+        tables["items"] = _table(items, "items", read_items, _ITEMS)
+    folder = kept or Path(tempfile.mkdtemp(prefix="genrec-"))
     try:
-        with tempfile.TemporaryDirectory() as scratch:
-            log, catalogue = Path(scratch) / "events.parquet", None
-            _write_events(events, log)
-            if items is not None:
-                catalogue = Path(scratch) / "items.parquet"
-                _write_items(items, catalogue)
-            prepare(log, catalogue, paths["data"], preparation)
-        build_index(Dataset.load(paths["data"]), paths["index"], index)
-        make_base(paths["data"], paths["index"], paths["base"], base, fixed_pieces())
-        pretrain(train)
-        recommender = Recommender.from_pretrained(paths["pretrain"], device, num_beams)
+        run = _run_stages(tables, stages, folder)
+        recommender = Recommender.from_pretrained(run, device, num_beams)
     except BaseException:
-        if out is None:
+        if kept is None:
             shutil.rmtree(folder, ignore_errors=True)
         raise
-    if out is None:
+    if kept is None:
         # The recommender reads users and items from it as long as it lives.
         weakref.finalize(recommender, shutil.rmtree, folder, ignore_errors=True)
     return recommender
 
 
-def _places(config: TrainConfig) -> dict[str, Any]:
-    return {"data": config.data, "base": config.base, "out": config.out, "trackers": []}
+def _run_stages(tables: Mapping[str, pa.Table], stages: _Stages, folder: Path) -> Path:
+    """Run every stage, and return the folder of the trained run."""
+    data, index, base, run = (folder / name for name in ("data", "index", "base", "pretrain"))
+    _prepare(tables, data, stages.prepare)
+    build_index(Dataset.load(data), index, stages.index)
+    make_base(data, index, base, stages.base, fixed_pieces())
+    pretrain(stages.pretrain.model_copy(update={"data": data, "base": base, "out": run}))
+    return run
 
 
-def _write_events(frame: Any, path: Path) -> None:
-    found = as_frame(frame)
+def _read_config(config: Any) -> _Stages:
+    given = _settings({} if config is None else config, "config")
+    if unknown := [stage for stage in given if stage not in STAGES]:
+        raise ConfigError(f"config has no stage {unknown[0]!r}; stages are {', '.join(STAGES)}")
+    values = {stage: _settings(given.get(stage, {}), f"config[{stage!r}]") for stage in STAGES}
+    if chosen := [name for name in _PLACES if name in values["pretrain"]]:
+        raise ConfigError(
+            f"config['pretrain'] sets '{chosen[0]}', which fit does itself; leave it, and give the "
+            "folder to write as out"
+        )
+    return _Stages(
+        load_values(PrepareConfig, values["prepare"]),
+        load_values(IndexConfig, values["index"]),
+        load_values(BaseConfig, values["base"]),
+        load_values(TrainConfig, {"trackers": [], **values["pretrain"], **_PLACES}),
+    )
+
+
+def _settings(value: Any, name: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise wrong_type(value, name, "a mapping, such as {'pretrain': {'epochs': 5}}")
+    return value
+
+
+def _table(
+    frame: Any, name: str, read: Callable[[Any, str], Sequence[Any]], schema: pa.Schema
+) -> pa.Table:
+    """Return a user's frame as prepare reads it: our columns and types, in the frame's order."""
+    found = as_frame(frame, name)
     if found is None:
-        raise wrong_type(frame, "events", "a data frame of pandas, Polars or Arrow")
-    types = {TIMESTAMP: pa.int64(), RATING: pa.float64()}
-    schema = pa.schema({name: types.get(name, pa.string()) for name in EVENT_COLUMNS})
-    rows = [
-        {name: getattr(event, name) for name in EVENT_COLUMNS}
-        for history in read_histories(found, "events")
-        for event in history.events
-    ]
-    pq.write_table(pa.Table.from_pylist(rows, schema), path)
+        raise wrong_type(frame, name, "a data frame of pandas, Polars or Arrow")
+    rows = read(found, name)
+    if not rows:
+        raise DataError(f"{name} has no rows; give at least one")
+    columns = {column: [getattr(row, column) for row in rows] for column in schema.names}
+    return pa.Table.from_pydict(columns, schema)
 
 
-def _write_items(frame: Any, path: Path) -> None:
-    found = as_frame(frame)
-    if found is None:
-        raise wrong_type(frame, "items", "a data frame of pandas, Polars or Arrow")
-    names = (*ITEM_COLUMNS, TEXT)
-    types = {CATEGORIES: pa.list_(pa.string())}
-    schema = pa.schema({name: types.get(name, pa.string()) for name in names})
-    rows = [
-        {**{name: getattr(item, name) for name in names}, CATEGORIES: list(item.categories)}
-        for item in read_items(found, "items")
+def _prepare(tables: Mapping[str, pa.Table], out: Path, config: PrepareConfig) -> None:
+    """Prepare tables, and tell what of them is left out."""
+    with tempfile.TemporaryDirectory() as scratch:
+        files = {name: Path(scratch) / f"{name}.parquet" for name in tables}
+        for name, table in tables.items():
+            pq.write_table(table, files[name])
+        try:
+            report = prepare(files["events"], files.get("items"), out, config)
+        except DataError as error:
+            # Nobody can look into these files; their lines are the frames' rows.
+            told = str(error)
+            for name, file in files.items():
+                told = told.replace(str(file), name)
+            raise DataError(told) from None
+    for line in _told(report):
+        console.print(line, soft_wrap=True)
+
+
+def _told(report: Report) -> list[str]:
+    counts = (
+        ("events", report.event_rows, report.event_rejects),
+        ("items", report.item_rows, report.item_rejects),
+    )
+    return report.warnings + [
+        f"{name}: {sum(rejects.values()):,} of {rows:,} rows are left out ("
+        + ", ".join(f"{reason}: {count:,}" for reason, count in rejects.items())
+        + ")"
+        for name, rows, rejects in counts
+        if rejects
     ]
-    pq.write_table(pa.Table.from_pylist(rows, schema), path)

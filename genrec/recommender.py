@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
-from genrec.arguments import Moment, check_collection, check_integer
+from genrec.arguments import (
+    Moment,
+    check_collection,
+    check_count,
+    check_integer,
+    check_path,
+    is_id,
+)
 from genrec.base_recommender import BaseRecommender
 from genrec.data import Dataset
 from genrec.engines.base import Engine, ItemQuery
@@ -98,8 +105,10 @@ class Recommender(BaseRecommender):
         Raises:
             ArtifactError: The run or one of its parents is missing, damaged or another one.
             ConfigError: A setting of the head for a run without one, or for a model elsewhere.
+            DataError: ``num_beams`` is no positive number.
             EngineUnavailable: Nothing answers at the URL.
         """
+        num_beams = check_count(num_beams, "num_beams")
         path = find_model(path, revision)
         engine: Engine
         if vllm is not None:
@@ -137,7 +146,7 @@ class Recommender(BaseRecommender):
                 "prepare", "index", "base", "pretrain" (``genrec config NAME`` lists them).
             out: Folder for the stages' artifacts; None: a temporary one that goes with the
                 recommender.
-            device: See ``from_pretrained``.
+            device: That answers, see ``from_pretrained``; training takes a GPU where there is one.
             num_beams: See ``from_pretrained``.
 
         Raises:
@@ -166,9 +175,10 @@ class Recommender(BaseRecommender):
         Raises:
             ArtifactError: Something else lies there, or the evaluation is of another run.
         """
+        folder = check_path(folder, "folder")
         card = write_card(self._run, self.table, evaluation)
-        write_folder(self._run.path, self.table, self.items, self._data, Path(folder), card)
-        return Path(folder)
+        write_folder(self._run.path, self.table, self.items, self._data, folder, card)
+        return folder
 
     def push_to_hub(
         self,
@@ -341,7 +351,7 @@ class Recommender(BaseRecommender):
         Raises:
             DataError: An unknown user or item.
         """
-        asked = read_users([users] if isinstance(users, str) else users, self._look_up)
+        asked = read_users([users] if is_id(users) else users, self._look_up)
         requests = self._requests(asked.histories, as_of=as_of)
         return answers.timelines(requests, self.evolutions, asked.kind)
 

@@ -11,6 +11,7 @@ from genrec.arguments import (
     check_id,
     check_ids,
     check_integer,
+    check_path,
     check_text,
     to_seconds,
 )
@@ -85,7 +86,7 @@ def test_numbers_texts_and_flags():
         check_text("a\ud800", "user_id")
 
 
-@pytest.mark.parametrize("value", [True, 1.0, "1", None, [1]])
+@pytest.mark.parametrize("value", [True, 1.0, "1", None, [1], np.array([1, 2]), np.array(1.0)])
 def test_what_is_no_whole_number_is_refused(value):
     with pytest.raises(WrongTypeError, match="^k="):
         check_integer(value, "k")
@@ -95,6 +96,19 @@ def test_what_is_no_whole_number_is_refused(value):
 def test_what_is_no_collection_of_texts_is_refused(value):
     with pytest.raises(WrongTypeError, match=r"^exclude(\[\d\])?="):
         check_ids(value, "exclude")
+
+
+@pytest.mark.parametrize("value", [None, 3, ["a"]])
+def test_what_is_no_path_is_refused(value, tmp_path):
+    assert check_path(tmp_path, "out") == check_path(str(tmp_path), "out") == tmp_path
+    with pytest.raises(WrongTypeError, match="^out="):
+        check_path(value, "out")
+
+
+def test_a_value_of_many_lines_is_shown_in_one():
+    with pytest.raises(WrongTypeError) as told:
+        check_integer(np.arange(4.0).reshape(2, 2), "k")
+    assert "\n" not in str(told.value) and "k=array([[0., 1.], [2., 3.]])" in str(told.value)
 
 
 @pytest.mark.parametrize("value", ["no", 1, None])

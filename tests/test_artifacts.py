@@ -8,6 +8,7 @@ import pytest
 
 from genrec import artifacts
 from genrec.artifacts import read_manifest, write_aside, write_manifest
+from genrec.errors import ArtifactError
 
 ROOT = Path(__file__).parents[1]
 
@@ -24,6 +25,13 @@ def write(path: Path) -> dict:
         (directory / "x").write_text("x")
         write_manifest(directory, path, "data", {}, ["x"])
     return json.loads((path / "manifest.json").read_text())
+
+
+def test_an_output_below_a_file_is_told(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ArtifactError, match="cannot write .*choose another"):
+        with write_aside(tmp_path / "file" / "out"):
+            pass
 
 
 def git(*arguments: str, folder: Path) -> str:

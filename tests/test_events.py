@@ -100,3 +100,12 @@ def test_the_rest_is_refused_by_name(event, message):
 def test_what_is_no_collection(given):
     with pytest.raises(WrongTypeError, match="^events="):
         read_events(given)
+
+
+def test_columns_of_one_name_are_told():
+    pandas, arrow = pytest.importorskip("pandas"), pytest.importorskip("pyarrow")
+    names = ["item_id", "timestamp", "item_id"]
+    table = arrow.Table.from_arrays(list(map(arrow.array, (["a"], [1], ["b"]))), names)
+    for frame in (pandas.DataFrame([["a", 1, "b"]], columns=names), table):
+        with pytest.raises(DataError, match="events has several columns 'item_id'"):
+            read_events(frame)

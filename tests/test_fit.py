@@ -7,7 +7,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from genrec.errors import ConfigError, DataError, GenrecError
+from genrec.errors import ArtifactError, DataError, GenrecError
 from genrec.fit import fit
 
 EVENTS = {"user_id": ["u", "u", "v"], "item_id": ["a", "b", "a"], "timestamp": [1, 2, 3]}
@@ -20,8 +20,8 @@ WRONG = {
 }
 
 
-def train(events, items=None, config=None, out=None):
-    return fit(events, items, config, out, "cpu", 10)
+def train(events, items=None, config=None, out=None, device="cpu", num_beams=10):
+    return fit(events, items, config, out, device, num_beams)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -35,12 +35,13 @@ def test_frames_that_cannot_be_used_are_told_and_leave_nothing(
     assert "\n" not in str(told.value) and not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("wrong", [None, "events.csv", EVENTS, [("u", "a", 1)]])
+@pytest.mark.parametrize("wrong", [None, "events.csv", EVENTS, [("u", "a", 1)], pd.Series([1, 2])])
 def test_what_is_no_frame_is_told(wrong):
-    with pytest.raises(DataError, match="^events="):
+    with pytest.raises(DataError, match="^events=") as told:
         train(wrong)
+    assert "\n" not in str(told.value)
     with pytest.raises(DataError, match="^items="):
-        train(pd.DataFrame(EVENTS), items=wrong or "items.csv")
+        train(pd.DataFrame(EVENTS), items="items.csv" if wrong is None else wrong)
 
 
 def test_mixed_ids_and_items_twice_are_told():
@@ -51,15 +52,43 @@ def test_mixed_ids_and_items_twice_are_told():
 
 
 @pytest.mark.parametrize(
-    "config", [{"training": {}}, {"pretrain": {"epoch": 3}}, {"index": {"codebook_size": "x"}}]
+    ("wrong", "message"),
+    [
+        ({"config": {"training": {}}}, "no stage 'training'"),
+        ({"config": {"pretrain": {"epoch": 3}}}, "'epoch'"),
+        ({"config": {"index": {"codebook_size": "x"}}}, "'codebook_size'"),
+        ({"config": {"pretrain": {"out": "elsewhere"}}}, "sets 'out'"),
+        ({"config": "pretrain"}, "^config='pretrain' is of type str"),
+        ({"config": {"pretrain": None}}, r"^config\['pretrain'\]=None"),
+        ({"device": "abacus"}, "no device 'abacus'"),
+        ({"num_beams": 0}, "^num_beams=0"),
+        ({"num_beams": "9"}, "^num_beams='9'"),
+        ({"out": 3}, "^out=3"),
+    ],
 )
-def test_settings_are_read_before_anything_is_made(config, tmp_path):
-    with pytest.raises(ConfigError):
-        train(pd.DataFrame(EVENTS), config=config, out=tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+def test_arguments_are_read_before_anything_is_made(wrong, message, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(GenrecError, match=message) as told:
+        train(pd.DataFrame(EVENTS), **wrong)
+    assert "\n" not in str(told.value) and not list(tmp_path.iterdir())
+
+
+def test_an_output_that_cannot_be_written_is_told(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ArtifactError, match="cannot write .*; choose another output"):
+        train(pd.DataFrame(EVENTS), out=tmp_path / "file")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_events_of_items_that_are_not_given_are_told_by_their_row(kind, tmp_path):
+    events = {name: values * 2 for name, values in EVENTS.items()}
+    with pytest.raises(DataError, match="unknown item, first in events line 2: 'b'") as told:
+        train(KINDS[kind](events), KINDS[kind]({"item_id": ["a"]}), out=tmp_path)
+    assert "parquet" not in str(told.value)
 
 
 def test_a_frame_without_rows_is_told():
-    with pytest.raises(GenrecError) as told:
+    with pytest.raises(DataError, match="events has no rows"):
         train(pd.DataFrame(EVENTS).iloc[:0])
-    assert "\n" not in str(told.value)
+    with pytest.raises(DataError, match="items has no rows"):
+        train(pd.DataFrame(EVENTS), pd.DataFrame({"item_id": []}))

@@ -281,5 +281,5 @@ class Staging:
         raise DataError(
             f"{rejected:,} of {rows:,} {kind} rows cannot be used, more than max_reject_share "
             f"{self.config.max_reject_share:g} allows; most often: {reason}, first in {file} "
-            f"line {line}: {excerpt!r}; mend the file or raise max_reject_share"
+            f"line {line}: {excerpt!r}; mend the rows or raise max_reject_share"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,13 +34,15 @@ def load_engine(
     run = load_run(path, device)
     head = run.sasrec_head
     if sasrec_weight is not None:
-        if head is None or not 0 <= sasrec_weight <= 1:
+        is_share = isinstance(sasrec_weight, Real) and 0 <= sasrec_weight <= 1
+        if head is None or not is_share:
             raise ConfigError(
                 f"sasrec_weight={sasrec_weight}: give 0 to 1, for a run with a SASRec head"
             )
         head.weight = sasrec_weight
     if new_item_boost is not None:
-        if head is None or not math.isfinite(new_item_boost):
+        is_finite = isinstance(new_item_boost, Real) and math.isfinite(new_item_boost)
+        if head is None or not is_finite:
             raise ConfigError(
                 f"new_item_boost={new_item_boost}: give a number, for a run with a SASRec head"
             )

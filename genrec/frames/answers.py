@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pyarrow as pa
 
-from genrec.arguments import check_collection, check_count, wrong_type
+from genrec.arguments import check_collection, check_count, is_id, wrong_type
 from genrec.batching import in_batches
 from genrec.errors import DataError
 from genrec.frames.read import as_frame, as_series, check_columns, read_histories, read_ids
@@ -98,15 +98,16 @@ def read_users(users: Any, look_up: LookUp) -> Asked:
     """Return the histories that are meant.
 
     Args:
-        users: A frame of events; a frame, series or list of user IDs; or a list of histories.
+        users: A frame of events, which has items or times; a frame, series or list of user IDs; or
+            a list of histories.
         look_up: Finds known users.
 
     Raises:
         DataError: A column is missing, a value cannot be used, or users are not known.
     """
-    frame, series = as_frame(users), as_series(users)
+    frame, series = as_frame(users, "users"), as_series(users)
     if frame is not None:
-        if ITEM_ID in frame.columns or USER_ID not in frame.columns:
+        if USER_ID not in frame.columns or {ITEM_ID, TIMESTAMP} & set(frame.columns):
             return Asked(read_histories(frame, "users"), frame.implementation)
         ids = read_ids(frame[USER_ID].to_list(), f"users.{USER_ID}")
         return Asked(_known(ids, look_up), frame.implementation)
@@ -114,7 +115,7 @@ def read_users(users: Any, look_up: LookUp) -> Asked:
         ids = read_ids(series.to_list(), "users")
         return Asked(_known(ids, look_up), series.implementation)
     if isinstance(users, str | bytes | dict) or not isinstance(users, Iterable):
-        raise wrong_type(users, "users", "a frame of events, user IDs, or histories")
+        raise wrong_type(users, "users", "a frame of events, or a list of user IDs or histories")
     given = list(users)
     if any(isinstance(each, History) for each in given):
         if wrong := [each for each in given if not isinstance(each, History)]:
@@ -132,14 +133,14 @@ def read_items(items: Any) -> tuple[list[str], Any]:
     Raises:
         DataError: The column is missing, or a value cannot be used.
     """
-    frame, series = as_frame(items), as_series(items)
+    frame, series = as_frame(items, "items"), as_series(items)
     kind: Any = default_kind()
     if frame is not None:
         check_columns(frame, (ITEM_ID,), None, "items")
         items, kind = frame[ITEM_ID].to_list(), frame.implementation
     elif series is not None:
         items, kind = series.to_list(), series.implementation
-    elif isinstance(items, str):
+    elif is_id(items):
         items = [items]
     item_ids = read_ids(check_collection(items, "items", "item IDs"), "items")
     return list(dict.fromkeys(item_ids)), kind

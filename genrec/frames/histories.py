@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from genrec.arguments import check_text, wrong_type
+from genrec.arguments import check_id, wrong_type
 from genrec.errors import DataError
 from genrec.frames.read import as_frame, read_histories
 from genrec.schema import History, Split
@@ -20,7 +20,7 @@ class FrameHistories:
         Raises:
             DataError: See ``read_histories``.
         """
-        found = as_frame(frame)
+        found = as_frame(frame, "histories")
         if found is None:
             raise wrong_type(frame, "histories", "prepared data, or a data frame of events")
         self._histories = {
@@ -34,7 +34,7 @@ class FrameHistories:
             DataError: Nobody has this ID.
         """
         try:
-            return self._histories[check_text(user_id, "user_id")]
+            return self._histories[check_id(user_id, "user_id")]
         except KeyError:
             raise DataError(
                 f"no user '{user_id}' among the {len(self._histories)} of the histories; check "

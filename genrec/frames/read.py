@@ -5,12 +5,16 @@ Enters: a pandas or Polars data frame or series, or an Arrow table. Leaves: noun
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import narwhals as nw
+import pyarrow as pa
+from narwhals.exceptions import DuplicateError
 
-from genrec.arguments import check_text, is_missing, to_seconds, wrong_type
+from genrec.arguments import check_id, check_text, is_missing, to_seconds
 from genrec.errors import DataError
 from genrec.schema import (
     CATEGORIES,
@@ -29,14 +33,31 @@ SHOWN = 8
 """Columns of the user's that an error lists at most."""
 
 
-def as_frame(value: Any) -> nw.DataFrame[Any] | None:
-    """Return a data frame behind one interface; None where it is none."""
-    found = nw.from_native(value, eager_only=True, pass_through=True)
+def as_frame(value: Any, name: str) -> nw.DataFrame[Any] | None:
+    """Return a data frame behind one interface; None where it is none.
+
+    Args:
+        value: Anything.
+        name: Of the argument.
+
+    Raises:
+        DataError: Columns share a name.
+    """
+    if isinstance(value, pa.RecordBatch):
+        value = pa.Table.from_batches([value])
+    try:
+        found = nw.from_native(value, eager_only=True, pass_through=True)
+    except DuplicateError as error:
+        _, *twice = str(error).splitlines()
+        told = ", ".join(line.removeprefix("- ") for line in twice)
+        raise DataError(f"{name} has columns of one name ({told}); drop or rename some") from None
     return found if isinstance(found, nw.DataFrame) else None
 
 
 def as_series(value: Any) -> nw.Series[Any] | None:
     """Return a series behind one interface; None where it is none."""
+    if isinstance(value, pa.Array):
+        value = pa.chunked_array([value])
     found = nw.from_native(value, series_only=True, pass_through=True)
     return found if isinstance(found, nw.Series) else None
 
@@ -47,13 +68,37 @@ def read_ids(values: Sequence[Any], name: str) -> list[str]:
     Raises:
         DataError: One is missing, or is neither text nor a whole number, or both kinds occur.
     """
-    return [check_text(value, name) for value in _texts(list(values), name)]
+    ids = []
+    for row, value in enumerate(values):
+        if is_missing(value) or (isinstance(value, str) and not value):
+            raise DataError(f"{name}[{row}] is missing; drop the row or fill it in")
+        ids.append(check_id(value, f"{name}[{row}]"))
+        if isinstance(value, str) != isinstance(values[0], str):
+            raise DataError(
+                f"{name} mixes text and numbers (row {row}: {value!r}); make all of them text"
+            )
+    return ids
 
 
 def read_histories(frame: nw.DataFrame[Any], name: str = "events") -> list[History]:
     """Return the users of a frame of events in order of appearance, their events oldest first.
 
     Events at the same moment keep the frame's order; equal rows count once.
+
+    Raises:
+        DataError: See ``read_rows``.
+    """
+    by_user: dict[str, dict[Event, None]] = {}
+    for event in read_rows(frame, name):
+        by_user.setdefault(event.user_id, {})[event] = None
+    return [
+        History(user_id, tuple(sorted(events, key=lambda event: event.timestamp)))
+        for user_id, events in by_user.items()
+    ]
+
+
+def read_rows(frame: nw.DataFrame[Any], name: str = "events") -> list[Event]:
+    """Return the rows of a frame of events, in its order.
 
     Args:
         frame: Columns of ``EVENT_COLUMNS``: ``user_id``, ``item_id`` and ``timestamp`` at least.
@@ -65,8 +110,8 @@ def read_histories(frame: nw.DataFrame[Any], name: str = "events") -> list[Histo
     """
     check_columns(frame, (USER_ID, ITEM_ID, TIMESTAMP), EVENT_COLUMNS, name)
     columns = {column: frame[column].to_list() for column in frame.columns}
-    columns[USER_ID] = _texts(columns[USER_ID], f"{name}.{USER_ID}")
-    columns[ITEM_ID] = _texts(columns[ITEM_ID], f"{name}.{ITEM_ID}")
+    columns[USER_ID] = read_ids(columns[USER_ID], f"{name}.{USER_ID}")
+    columns[ITEM_ID] = read_ids(columns[ITEM_ID], f"{name}.{ITEM_ID}")
     columns[TIMESTAMP] = [
         to_seconds(value, f"{name}.{TIMESTAMP}[{row}]")
         for row, value in enumerate(columns[TIMESTAMP])
@@ -76,13 +121,8 @@ def read_histories(frame: nw.DataFrame[Any], name: str = "events") -> list[Histo
         columns[column] = [
             read(value, f"{name}.{column}[{row}]") for row, value in enumerate(columns[column])
         ]
-    by_user: dict[str, dict[Event, None]] = {}
-    for row in zip(*columns.values(), strict=True):
-        event = Event(**dict(zip(columns, row, strict=True)))
-        by_user.setdefault(event.user_id, {})[event] = None
     return [
-        History(user_id, tuple(sorted(events, key=lambda event: event.timestamp)))
-        for user_id, events in by_user.items()
+        Event(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)
     ]
 
 
@@ -94,10 +134,9 @@ def read_items(frame: nw.DataFrame[Any], name: str = "items") -> list[Item]:
     """
     check_columns(frame, (ITEM_ID,), None, name)
     columns = {column: frame[column].to_list() for column in frame.columns}
-    ids = _texts(columns.pop(ITEM_ID), f"{name}.{ITEM_ID}")
-    if len(set(ids)) < len(ids):
-        twice = next(item_id for n, item_id in enumerate(ids) if item_id in ids[:n])
-        raise DataError(f"{name}: item '{twice}' stands in several rows; give one row an item")
+    ids = read_ids(columns.pop(ITEM_ID), f"{name}.{ITEM_ID}")
+    if twice := [item_id for item_id, count in Counter(ids).items() if count > 1]:
+        raise DataError(f"{name}: item '{twice[0]}' stands in several rows; give one row an item")
     items = []
     for row, item_id in enumerate(ids):
         values = {column: cells[row] for column, cells in columns.items()}
@@ -134,8 +173,11 @@ def check_columns(
     found = [str(column) for column in frame.columns]
     shown = ", ".join(found[:SHOWN]) + (", …" if len(found) > SHOWN else "")
     if missing := [column for column in required if column not in found]:
+        # Of pandas alone; its values are in no column.
+        index = getattr(getattr(frame.to_native(), "index", None), "names", ())
+        remedy = "reset_index() makes one of its index" if missing[0] in index else "rename one"
         raise DataError(
-            f"{name} has no column '{missing[0]}' (its columns: {shown or 'none'}); rename one, "
+            f"{name} has no column '{missing[0]}' (its columns: {shown or 'none'}); {remedy}, "
             f"it needs {', '.join(required)}"
         )
     if unknown := [column for column in found if known is not None and column not in known]:
@@ -143,22 +185,6 @@ def check_columns(
             f"{name} has a column '{unknown[0]}' that is not known; drop or rename it, columns "
             f"are {', '.join(known or ())}"
         )
-
-
-def _texts(values: list[Any], name: str) -> list[str]:
-    texts = []
-    for row, value in enumerate(values):
-        if is_missing(value) or value == "":
-            raise DataError(f"{name}[{row}] is missing; drop the row or fill it in")
-        is_whole = hasattr(value, "__index__") and not isinstance(value, bool)
-        if not isinstance(value, str) and not is_whole:
-            raise wrong_type(value, f"{name}[{row}]", "text or a whole number")
-        if isinstance(value, str) != isinstance(values[0], str):
-            raise DataError(
-                f"{name} mixes text and numbers (row {row}: {value!r}); make all of them text"
-            )
-        texts.append(check_text(str(value), f"{name}[{row}]"))
-    return texts
 
 
 def _optional_text(value: Any, name: str) -> str | None:
@@ -172,7 +198,9 @@ def _rating(value: Any, name: str) -> float | None:
         return None
     if isinstance(value, bool | str) or not hasattr(value, "__float__"):
         raise DataError(f"{name}={value!r} is no rating; give numbers")
-    return float(value)
+    if not math.isfinite(rating := float(value)):
+        raise DataError(f"{name}={rating} is no rating; give finite numbers")
+    return rating
 
 
 def _categories(value: Any, name: str) -> tuple[str, ...]:

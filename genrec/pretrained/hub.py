@@ -9,6 +9,7 @@ from pathlib import Path
 from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
+from genrec.arguments import check_path
 from genrec.errors import ArtifactError
 
 # The Hub's client runs on one of these, by its version.
@@ -30,12 +31,13 @@ def find_model(name: Path | str, revision: str | None = None) -> Path:
 
     Raises:
         ArtifactError: The Hub cannot be reached, or has no such model.
+        WrongTypeError: It is neither text nor a path.
     """
-    text = str(name)
+    text, path = str(name), check_path(name, "path")
     if text.count("/") != 1 or text.startswith(("/", ".", "~")):
-        return Path(name)
-    if Path(name).exists() or Path(name).parent.exists():
-        return Path(name)
+        return path
+    if path.exists() or path.parent.exists():
+        return path
     try:
         return Path(snapshot_download(text, revision=revision))
     except _UNREACHABLE as error:

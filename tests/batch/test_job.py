@@ -134,6 +134,16 @@ def test_unknown_users_are_rejects_and_no_stop(chain, data, undisturbed, tmp_pat
     assert all("not in the prepared data" in row["reason"] for row in rejects)
 
 
+def test_more_items_than_there_are_give_each_user_what_is_left(config, data, tmp_path):
+    history = next(data.histories("test"))
+    (tmp_path / "users.txt").write_text(history.user_id)
+    job = with_out(config, tmp_path / "recs.parquet", users=str(tmp_path / "users.txt"), k=10_000)
+    left = len(data.items) - len({event.item_id for event in history.events})
+    assert recommend_all(job).rows == left
+    with pytest.raises(DataError, match="k=0"):
+        recommend_all(with_out(job, tmp_path / "none.parquet", k=0))
+
+
 def test_users_of_items_without_an_id_are_rejects(config, data, tmp_path):
     events = pq.read_table(data.path / "events.parquet")
     first = events.column("user_id")[0].as_py()

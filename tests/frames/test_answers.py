@@ -57,6 +57,7 @@ def test_users_in_every_form(recommender, events):
         (pl.Series(ids), pl.DataFrame),
         (pl.DataFrame({"user_id": ids}), pl.DataFrame),
         (pa.table({"user_id": ids}), pa.Table),
+        (pa.array(ids), pa.Table),
     ):
         found = recommender.recommend(users, k=3)
         assert isinstance(found, kind)
@@ -78,6 +79,22 @@ def test_histories_can_be_a_frame(chain, events):
     assert recommender.history(user_id) == own
     with pytest.raises(DataError, match="no user 'nobody' among the 3"):
         recommender.recommend("nobody")
+
+
+def test_users_that_are_numbers(chain, events):
+    numbers = events.user_id.astype("category").cat.codes + 7
+    recommender = Recommender.from_pretrained(
+        chain.pretrain, "cpu", histories=events.assign(user_id=numbers.astype("Int64"))
+    )
+    assert len(recommender.history(7).events) == sum(numbers == 7)
+    one = [item.item_id for item in recommender.recommend(np.int64(7), k=3)]
+    assert list(recommender.recommend([7], k=3).item_id) == one
+    assert set(recommender.timeline(7).user_id) == {"7"}
+
+
+def test_events_without_items_are_not_taken_for_a_list_of_users(recommender, events):
+    with pytest.raises(DataError, match="users has no column 'item_id'"):
+        recommender.recommend(events.rename(columns={"item_id": "item"}))
 
 
 def test_unknown_users_are_named(recommender, events):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from genrec.errors import DataError
 from genrec.frames.answers import RECOMMENDATIONS
-from genrec.frames.read import read_histories, read_ids, read_items
+from genrec.frames.read import as_frame, as_series, read_histories, read_ids, read_items
 from genrec.frames.write import make_frame
 from genrec.schema import Event, History, Item
 
@@ -104,6 +104,9 @@ WRONG = {
     "events.rating[0]='good' is no rating": {
         "user_id": ["u"], "item_id": ["a"], "timestamp": [1], "rating": ["good"],
     },
+    "events.rating[0]=inf is no rating": {
+        "user_id": ["u"], "item_id": ["a"], "timestamp": [1], "rating": [float("inf")],
+    },
     "events.item_id[0] is missing": {"user_id": ["u"], "item_id": [""], "timestamp": [1]},
 }  # fmt: skip
 
@@ -124,6 +127,24 @@ def test_mixed_ids_are_told():
     with pytest.raises(DataError, match="missing"):
         read_ids([float("nan")], "users")
     assert read_ids([np.int64(3), 4], "users") == ["3", "4"]
+
+
+def test_columns_of_one_name_and_of_the_index_are_told():
+    frame = pd.DataFrame({"user_id": ["u"], "item_id": ["a"], "timestamp": [1]})
+    table = pa.Table.from_arrays([pa.array(["u"])] * 2, ["user_id"] * 2)
+    for twice in (pd.concat([frame, frame[["user_id"]]], axis=1), table):
+        with pytest.raises(DataError, match=r"^users has columns of one name \('user_id' 2 times"):
+            as_frame(twice, "users")
+    indexed = as_frame(frame.set_index("user_id"), "users")
+    with pytest.raises(DataError, match=r"no column 'user_id'.*; reset_index\(\) makes one"):
+        read_histories(indexed, "users")
+
+
+def test_batches_and_arrays_of_arrow_are_frames_and_series():
+    batch = pa.RecordBatch.from_pydict({"user_id": ["u"], "item_id": ["a"], "timestamp": [1]})
+    assert read_histories(as_frame(batch, "users")) == [History("u", (Event("u", "a", 1),))]
+    assert as_series(batch.column("user_id")).to_list() == ["u"]
+    assert as_frame(batch.column("user_id"), "users") is None and as_series(batch) is None
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -210,6 +210,15 @@ def test_it_does_not_overwrite_what_is_no_model(recommender, tmp_path):
     assert (tmp_path / "mine.txt").read_text() == "mine"
 
 
-def test_an_unknown_weight_is_still_refused(moved):
-    with pytest.raises(ConfigError, match="sasrec_weight"):
-        Recommender.from_pretrained(moved.folder, "cpu", sasrec_weight=3)
+@pytest.mark.parametrize("setting", ["sasrec_weight", "new_item_boost"])
+@pytest.mark.parametrize("value", [float("inf"), "0.5"])
+def test_a_setting_that_does_not_fit_is_told(moved, setting, value):
+    with pytest.raises(ConfigError, match=f"{setting}={value}"):
+        Recommender.from_pretrained(moved.folder, "cpu", **{setting: value})
+
+
+def test_what_is_no_path_is_told(moved):
+    with pytest.raises(TypeError, match="^path=None"):
+        Recommender.from_pretrained(None)
+    with pytest.raises(TypeError, match="^folder=3"):
+        Recommender.from_pretrained(moved.folder, "cpu").save_pretrained(3)

@@ -16,16 +16,20 @@ INTRODUCTION = """\
 Recommend 10 unseen items to everybody, into one Parquet file (`make bench-peers`): each library
 through the script that its user would write, `benchmarks/peers/with_genrec.py` and its neighbours.
 The data are the toy shop of `make demo`: {users:,} users, {items:,} items, data `{data}`. Nobody
-trains on the test events, nor on any event of {new_items} items, which so are new. RecTools and
-cornac train a SASRec of the shape of genrec's own (width 64, one block, one head, 50 events) for as
-many epochs as were best on validation events; genrec trains the language model of the demo, with
-that SASRec inside. One thread of {processor}; seconds are the processor's.
+trains on the test events, nor on any event of {new_items} items, which are new in this way.
+RecTools and cornac train a SASRec of the shape of genrec's own (width 64, one block, one head, 50
+events), with the best number of epochs tried, by validation events (their scripts name them; the
+most tried were the best, so still more may help). genrec trains the language model of the demo,
+with that SASRec inside, and holds out validation events to stop by. One thread of {processor};
+seconds are the processor's.
 """
 NOTES = """\
 N@10 is of the {asked_users:,} users whose test event is not of a new item, asked right after the
-event before it. A user out of the ordinary gets so many rows. No file holds titles or reasons:
-genrec gives both in calls of their own (`recommend` for one user, `explain`), the two SASRecs do
-not.
+event before it; the toy shop is of our own making, so it says little of other data. A user out of
+the ordinary gets so many rows: one whom genrec gives none stands in its file of rejects with the
+reason, and cornac gives all items the same score where it knows none of a user's. No file holds
+titles or reasons: genrec gives both in calls of their own (`recommend` for one user, `explain`),
+the two SASRecs do not.
 """
 ODD = {
     "only_new": "rows of a user whose one event is of a new item",

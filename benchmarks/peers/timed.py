@@ -63,7 +63,7 @@ def kill_and_start_again(
     process.join()
     if process.exitcode != -signal.SIGKILL:
         raise SystemExit(f"{cpu_s:.1f} s: the job was not killed half-way; ask for more users")
-    return ask(module, model, histories, out)["cpu_s"] / cpu_s
+    return float(ask(module, model, histories, out)["cpu_s"]) / cpu_s
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ DEMO := runs/demo
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-vllm demo test test-fast lint docs examples notebooks mutants clean bench-beauty bench-loss bench-decode bench-prepare \
 	serve bench-serve bench-sports bench-results bench-vllm bench-new-items bench-zero-shot \
-	bench-cross-domain bench-graph bench-propagation bench-explanations bench-interests bench-summaries
+	bench-cross-domain bench-graph bench-propagation bench-explanations bench-interests bench-summaries bench-peers
 
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-16s %s\n", $$1, $$2}'
@@ -127,6 +127,20 @@ accuracy:
 bench-results: $(READY)  ## Write docs/results.md from what the two above left
 	$(BIN)/python -m benchmarks.results_page $(RESULTS)
 
+# Other libraries ask for other versions than ours, so each lives in an environment of its own.
+# RecTools asks for NumPy 1, and pyarrow for NumPy 2 from its version 24 on.
+bench-peers: $(READY) $(VENV)-rectools/.ready $(VENV)-cornac/.ready $(DEMO)/sft/manifest.json  ## The same batch job in RecTools and cornac
+	$(BIN)/python -m benchmarks.peers --data $(DEMO)/data \
+		--python rectools=$(VENV)-rectools/bin/python cornac=$(VENV)-cornac/bin/python
+
+$(VENV)-rectools/.ready: PACKAGES := "rectools[torch]==0.19.0" "pyarrow<24"
+$(VENV)-cornac/.ready: PACKAGES := "cornac==3.0.1" pyarrow
+$(VENV)-rectools/.ready $(VENV)-cornac/.ready: constraints.txt
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check torch -c constraints.txt
+	$(@D)/bin/pip install --quiet --disable-pip-version-check $(PACKAGES)
+	@touch $@
+
 bench-loss: $(READY)  ## All-event loss against one prompt per prefix (after bench-beauty)
 	$(BIN)/python benchmarks/loss_speed.py --data $(BEAUTY)/data --base $(BEAUTY)/base
 
@@ -191,4 +205,4 @@ bench-propagation: $(READY)  ## Behaviour vectors: truncated SVD against graph c
 	$(BIN)/python benchmarks/behaviour_vectors.py --data $(DATA)/amazon18_scientific $(DATA)/amazon14_beauty
 
 clean:  ## Remove what the commands made, but not your runs
-	rm -rf $(VENV) $(VENV)-vllm $(DEMO) .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-vllm $(VENV)-rectools $(VENV)-cornac $(DEMO) .pytest_cache .ruff_cache .mypy_cache .hypothesis

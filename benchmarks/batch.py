@@ -25,6 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -35,23 +36,32 @@ from genrec.engines.torch import TorchEngine
 from genrec.evaluate.harness import evaluate
 from genrec.model.load import load_run
 from genrec.recommender import Recommender
+from genrec.schema import Event
 
 NUM_BEAMS = 50
 PART_PATTERN = "part-*[0-9].parquet"
 
 
+def make_up(
+    histories: Sequence[Sequence[Event]], users: int
+) -> Iterator[tuple[str, Sequence[Event]]]:
+    """Yield the IDs of so many made-up users, each with a random stretch of a real history."""
+    chance = random.Random(0)
+    for user in range(users):
+        events = chance.choice(histories)
+        start = chance.randrange(max(len(events) - 3, 1))
+        yield f"user-{user}", events[start:]
+
+
 def write_histories(data: Dataset, folder: Path, users: int) -> None:
     """Prepare a data set of so many made-up users."""
-    chance = random.Random(0)
     histories = [history.events for history in data.histories("test")]
     with (folder / "events.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["user_id", "item_id", "timestamp", "event_type"])
-        for user in range(users):
-            events = chance.choice(histories)
-            start = chance.randrange(max(len(events) - 3, 1))
-            for event in events[start:]:
-                writer.writerow([f"user-{user}", event.item_id, event.timestamp, event.event_type])
+        for user_id, events in make_up(histories, users):
+            for event in events:
+                writer.writerow([user_id, event.item_id, event.timestamp, event.event_type])
     prepare(folder / "events.csv", None, folder / "histories")
 
 

@@ -3,7 +3,8 @@
     python -m benchmarks.results_page runs/results
 
 The folder holds DATA SET/RANKER/SEED/, each what `genrec evaluate --out` or `genrec baseline --out`
-saved. Every number comes from there; what others published comes from published.csv, as printed.
+saved. Every number comes from there; what others published comes from published.csv, as printed,
+and the same job in other libraries from what `python -m benchmarks.peers` measured.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.peers.section import RESULTS, write_section
 from benchmarks.results_plots import plot_accuracy, plot_curves
 from benchmarks.results_read import OURS, Origin, Results, Row, read_results
 from genrec.errors import GenrecError
@@ -41,6 +43,7 @@ def write_page(root: Path, page: Path) -> None:
     parts = [INTRODUCTION]
     for results in read_results(root):
         parts.append(_section(results, published.get(results.name, []), page.parent / "images"))
+    parts.append(write_section(json.loads(RESULTS.read_text(encoding="utf-8"))))
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text("\n".join(parts), encoding="utf-8")
 

@@ -218,7 +218,13 @@ GOODREADS = Format(
 )
 
 PLAIN = Format(
-    events=Source({name: name for name in EVENT_COLUMNS}, time=None, others="refuse", by_name=True),
+    events=Source(
+        {name: name for name in EVENT_COLUMNS},
+        time=None,
+        others="refuse",
+        by_name=True,
+        nested=True,
+    ),
     items=Source({name: name for name in ITEM_COLUMNS}, others="text", by_name=True),
 )
 

@@ -95,7 +95,8 @@ def inspect(
 def _reading(path: Path, kind: FileKind, config: PrepareConfig) -> Reading:
     corpus = FORMATS[config.format]
     source = corpus.events if kind == "event" else corpus.items
-    return settle(look_at(path, config, source.layout, kind == "item"), source, kind, config)
+    look = look_at(path, config, source.layout, kind == "item", nested=source.nested)
+    return settle(look, source, kind, config)
 
 
 def _file_with_rows(path: str, config: PrepareConfig) -> Path:

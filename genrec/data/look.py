@@ -19,6 +19,7 @@ from genrec.data.config import ReadingConfig
 from genrec.data.dialects import is_sequence, tell_dialect, tell_encoding
 from genrec.data.lines import Block
 from genrec.data.markup import has_markup
+from genrec.data.nested import flat
 from genrec.data.objects import parse_object, read_lines, read_stream
 from genrec.data.roles import KNOWN
 from genrec.data.rows import Batch, Dialect
@@ -102,6 +103,7 @@ def look_at(
     layout: Dialect | None = None,
     certain_first: bool = False,
     before: Look | None = None,
+    nested: bool = False,
 ) -> Look:
     """Look at the beginning of a file.
 
@@ -112,6 +114,7 @@ def look_at(
         certain_first: Whether what the file certainly is beats ``config``: for item files, as
             options are first of all about events.
         before: The part before this one, for parts of which only the first has a header.
+        nested: Whether what lies within objects is a column, too.
 
     Raises:
         DataError: It cannot be read at all.
@@ -127,7 +130,7 @@ def look_at(
         _refuse_unknown(path, sample)
     else:
         look = Look(path, kind, packed)
-        _keep(look, _read_binary(look, config))
+        _keep(look, _read_binary(look, config), nested)
         return look
     encoding, wrong, guess = tell_encoding(sample)
     if config.encoding and not (certain_first and not wrong and encoding != "utf-8"):
@@ -161,7 +164,10 @@ def look_at(
     cut = sample.rfind(b"\n") + 1
     data = sample if whole or not cut else sample[:cut]
     block = Block(1, data, text_encoding, len(data) + 1)
-    _keep(look, _read_text(look, block))
+    _keep(look, _read_text(look, block), nested)
+    for name, values in look.columns.items():
+        if look.num_rows == 1 and values and values[0].startswith("[{"):
+            raise DataError(f"{path} is one object; write the list '{name}' in it as a file")
     return look
 
 
@@ -255,8 +261,8 @@ def read_binary(look: Look, workspace: Path, time_zone: str) -> Iterator[Batch]:
     return read_excel(look.path)
 
 
-def _keep(look: Look, batches: Iterator[Batch]) -> None:
-    for batch in batches:
+def _keep(look: Look, batches: Iterator[Batch], nested: bool) -> None:
+    for batch in map(flat, batches) if nested else batches:
         for name, column in batch.columns.items():
             head = column[:_SAMPLE_ROWS]
             values = head if isinstance(head, list) else head.to_pylist()

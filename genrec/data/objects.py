@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from genrec.data.lines import WRONG_ENCODING, Block, Reject, Run, excerpt
+from genrec.data.nested import unwrapped
 from genrec.data.rows import MALFORMED, Batch
 
 _BETWEEN = re.compile(r"[\s,\[\]]*")
@@ -150,5 +151,5 @@ def _may_go_on(text: str, place: int, error: int, max_object_chars: int) -> bool
 
 def _with_rows(batch: Batch, rows: list[dict[str, Any]]) -> Batch:
     names = dict.fromkeys(name for row in rows for name in row)
-    batch.columns = {name: [row.get(name) for row in rows] for name in names}
+    batch.columns = {name: [unwrapped(row.get(name)) for row in rows] for name in names}
     return batch

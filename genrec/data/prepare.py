@@ -111,7 +111,7 @@ def look_at_all(
         source = corpus.items if kind == "item" else corpus.events
         before: Look | None = None
         for file in files:
-            before = look_at(file, config, source.layout, kind == "item", before)
+            before = look_at(file, config, source.layout, kind == "item", before, source.nested)
             readings.append((settle(before, source, kind, config), kind))
     unused = {pair.partition("=")[2].lower() for pair in config.columns}
     unused -= {name.lower() for reading, _ in readings for name in reading.look.columns}

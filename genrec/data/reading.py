@@ -16,6 +16,7 @@ from typing import Literal
 from genrec.data.config import PrepareConfig
 from genrec.data.lines import read_blocks
 from genrec.data.look import Look, read, read_binary
+from genrec.data.nested import flat
 from genrec.data.roles import EVENT_ROLES, ITEM_ROLES, is_index, likely, plain, same_names
 from genrec.data.rows import Batch
 from genrec.data.sources import Source
@@ -73,6 +74,8 @@ class Reading:
             DataError: The file as a whole cannot be read.
         """
         batches = self._batches(config, workspace)
+        if self.source.nested:
+            batches = map(flat, batches)
         return batches if self.source.reshape is None else map(self.source.reshape, batches)
 
     def _batches(self, config: PrepareConfig, workspace: Path) -> Iterator[Batch]:

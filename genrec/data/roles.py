@@ -66,11 +66,16 @@ def plain(name: str) -> str:
     return re.sub(r"[\W_]", "", name.lower().rpartition(".")[2])
 
 
+def _whole(name: str) -> str:
+    return re.sub(r"[\W_]", "", name.lower())
+
+
 def same_names(found: Collection[str], ours: Sequence[str]) -> dict[str, str]:
     """Return for our columns the file's of the same name, but for case and punctuation."""
     by_name: dict[str, str] = {}
     for name in found:
         by_name.setdefault(plain(name), name)
+        by_name.setdefault(_whole(name), name)
     exact = {name: name for name in ours if name in found}
     alike = {name: by_name[plain(name)] for name in ours if plain(name) in by_name}
     return alike | exact
@@ -80,13 +85,16 @@ def likely(
     found: Collection[str], taken: dict[str, str], roles: dict[str, tuple[str, ...]]
 ) -> dict[str, str]:
     """Return which of the other columns may be ours, by what they are usually called."""
-    left = {plain(name): name for name in reversed(list(found)) if name not in taken.values()}
+    others = [name for name in reversed(list(found)) if name not in taken.values()]
+    # Of user.id both may say what it is: the whole, or as in event.user_id the end.
+    left = {_whole(name): name for name in others} | {plain(name): name for name in others}
     guesses: dict[str, str] = {}
     for role, names in roles.items():
         if role not in taken:
-            name = next((left.pop(name) for name in names if name in left), None)
+            name = next((left[name] for name in names if name in left), None)
             if name is not None:
                 guesses[role] = name
+                left = {key: other for key, other in left.items() if other != name}
     return guesses
 
 

@@ -44,6 +44,7 @@ class Source:
         others: What becomes of all other columns: "ignore", "text", or "refuse".
         html: Whether texts are known to hold markup.
         by_name: Whether columns are found by our names.
+        nested: Whether what lies within objects is a column, too.
         reshape: Makes rows of events of rows that hold several, or none.
     """
 
@@ -54,6 +55,7 @@ class Source:
     others: str = "ignore"
     html: bool = False
     by_name: bool = False
+    nested: bool = False
     reshape: Callable[[Batch], Batch] | None = None
 
 

@@ -69,6 +69,36 @@ def through_command(desk, *files):
             HEADER + "a,x,13.09.2020 12:26:40\na,y,13.09.2020 12:28:20\n",
             "%d.%m.%Y %H:%M:%S",
         ),
+        (
+            "mongo.json",
+            "".join(
+                json.dumps(
+                    {
+                        "user_id": {"$oid": "a"},
+                        "item_id": item,
+                        "timestamp": {"$date": {"$numberLong": str(ms)}},
+                    }
+                )
+                + "\n"
+                for item, ms in (("x", 1600000000000), ("y", 1600000100000))
+            ),
+            "milliseconds",
+        ),
+        (
+            "nested.jsonl",
+            "".join(
+                json.dumps(
+                    {
+                        "user": {"id": "a"},
+                        "item": {"id": row["item_id"]},
+                        "timestamp": row["timestamp"],
+                    }
+                )
+                + "\n"
+                for row in OBJECTS
+            ),
+            "user.id is user_id",
+        ),
         ("words.txt", PLAIN.replace(",", " "), "spaces between fields"),
         ("us.csv", HEADER + "a,x,09/13/2020 12:26:40 PM\na,y,09/13/2020 12:28:20 PM\n", "%m/%d/%Y"),
     ],
@@ -352,6 +382,23 @@ def test_days_are_proposed_where_numbers_may_be_days(desk, times, unit, first):
     assert "counters or days" in " ".join(desk.prepare(path)[1].warnings)
     assert all_events(desk.prepare(path, time_unit=unit)[0])[0].timestamp == first
     assert f"--time-unit {unit}" in inspect([path]).command
+
+
+def test_a_list_within_one_object_is_named(desk):
+    path = desk.write("e.json", json.dumps({"count": 2, "data": OBJECTS}))
+    with pytest.raises(DataError, match="the list 'data'"):
+        desk.prepare(path)
+
+
+def test_structs_of_parquet_are_columns(desk):
+    path = desk.root / "e.parquet"
+    rows = [
+        {"user": {"id": "a"}, "item": {"id": x, "at": {"shop": 1}}, "timestamp": t}
+        for x, t in (("x", 1600000000), ("y", 1600000100))
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    data, _ = desk.prepare(path, ignore_columns="item.at.shop")
+    assert all_events(data) == TWO
 
 
 def test_parts_without_rows_are_passed_over(desk):

@@ -21,7 +21,7 @@ from genrec.data.lines import Block
 from genrec.data.markup import has_markup
 from genrec.data.nested import flat
 from genrec.data.objects import parse_object, read_lines, read_stream
-from genrec.data.roles import KNOWN
+from genrec.data.roles import KNOWN, plain
 from genrec.data.rows import Batch, Dialect
 from genrec.data.separated import read_separated
 from genrec.data.streams import compression, open_bytes
@@ -165,9 +165,10 @@ def look_at(
     data = sample if whole or not cut else sample[:cut]
     block = Block(1, data, text_encoding, len(data) + 1)
     _keep(look, _read_text(look, block), nested)
-    for name, values in look.columns.items():
-        if look.num_rows == 1 and values and values[0].startswith("[{"):
-            raise DataError(f"{path} is one object; write the list '{name}' in it as a file")
+    if nested and look.num_rows == 1 and not KNOWN.intersection(map(plain, look.columns)):
+        for name, values in look.columns.items():
+            if values and values[0].startswith("[{"):
+                raise DataError(f"{path} is one object; write the list '{name}' in it as a file")
     return look
 
 

@@ -27,14 +27,18 @@ def flat(batch: Batch, depth: int = _DEEPEST) -> Batch:
     columns: dict[str, Any] = {}
     nested = False
     for name, column in batch.columns.items():
-        if not isinstance(column, list) or not any(isinstance(each, dict) for each in column):
+        if not isinstance(column, list) or not any(map(_is_object, column)):
             columns[name] = column
             continue
         nested = True
-        rows = [each if isinstance(each, dict) else {} for each in column]
-        if any(each is not None and not isinstance(each, dict) for each in column):
-            columns[name] = [None if isinstance(each, dict) else each for each in column]
+        rows = [each if _is_object(each) else {} for each in column]
+        if any(each is not None and not _is_object(each) for each in column):
+            columns[name] = [None if _is_object(each) else each for each in column]
         for part in dict.fromkeys(part for row in rows for part in row):
             columns[f"{name}.{part}"] = [unwrapped(row.get(part)) for row in rows]
     made = Batch(batch.lines, columns, batch.rejects)
     return flat(made, depth - 1) if nested and depth > 1 else made
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, dict) and bool(value)

@@ -63,7 +63,7 @@ _PANDAS = re.compile(r"(unnamed:? ?\d+(_level_\d+)?|__index_level_\d+__|level_0|
 
 def plain(name: str) -> str:
     """Return a name in small letters and digits; tables that Hive puts before it are dropped."""
-    return re.sub(r"[\W_]", "", name.lower().rpartition(".")[2])
+    return _whole(name.rpartition(".")[2])
 
 
 def _whole(name: str) -> str:

@@ -13,8 +13,13 @@ from datetime import datetime
 from genrec.data.config import TimeUnit
 from genrec.data.database import connect
 
-_SECONDS: dict[TimeUnit, float] = {
-    **{"s": 1, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "days": 86400.0, "excel-days": 86400.0},
+_PER_SECOND: dict[TimeUnit, float] = {
+    "s": 1,
+    "ms": 1e3,
+    "us": 1e6,
+    "ns": 1e9,
+    "days": 1 / 86400,
+    "excel-days": 1 / 86400,
 }
 _EXCEL_DAYS_IN_1970 = 25569
 UNIT_NAMES: dict[TimeUnit, str] = {
@@ -84,8 +89,8 @@ class TimeForm:
         if self.unit == "excel-days":
             number = f"({number} - {_EXCEL_DAYS_IN_1970})"
         if self.unit != "s":
-            scale = _SECONDS[self.unit]
-            number += f" * {scale!r}" if scale >= 1 else f" / {1 / scale!r}"
+            scale = _PER_SECOND[self.unit]
+            number += f" / {scale!r}" if scale >= 1 else f" * {1 / scale!r}"
         return f"coalesce({number}, epoch(try_cast({column} AS TIMESTAMPTZ)))"
 
 

@@ -25,8 +25,6 @@ from genrec.schema import Request
 from genrec.training.config import TrainConfig
 
 T = TypeVar("T")
-
-
 Validate = Callable[[StreamLoss], float]
 """Takes the loss module, returns NDCG@10 on validation events."""
 Question = tuple[Request, str]
@@ -69,7 +67,7 @@ def split_users(
 
     Equal seeds draw the same users, on every process.
     """
-    looked_at = draw(questions, users, seed) if users else []
+    looked_at = draw(questions, users, seed)
     known = {request.history.user_id for request, _ in looked_at}
     drawn = draw(questions, (1 + times) * users, seed)
     return looked_at, [each for each in drawn if each[0].history.user_id not in known]
@@ -89,6 +87,8 @@ def make_validation(
         device: Of the model.
     """
     users = config.validation.users
+    if not users:
+        return None
     looked_at, others = split_users(list_questions(data), users, USERS_TO_COMPARE, config.seed)
     if not looked_at:
         return None

@@ -102,9 +102,10 @@ def check_collection(value: Any, name: str, of: str) -> list[Any]:
     """Return the elements of a collection; a bare text is not taken for one of its characters.
 
     Raises:
-        WrongTypeError: It is not a collection.
+        WrongTypeError: It is not a collection, or a data frame, which yields its columns.
     """
-    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+    is_frame = hasattr(value, "columns")
+    if isinstance(value, str | bytes | Mapping) or is_frame or not isinstance(value, Iterable):
         raise wrong_type(value, name, f"a list of {of}")
     return list(value)
 

@@ -3,6 +3,9 @@
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 
 from genrec.arguments import (
@@ -92,7 +95,13 @@ def test_what_is_no_whole_number_is_refused(value):
         check_integer(value, "k")
 
 
-@pytest.mark.parametrize("value", ["abc", b"abc", 3, {"a": 1}, ["a", 3.0], [None], [True], [b"a"]])
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("abc", b"abc", 3, {"a": 1}, ["a", 3.0], [None], [True], [b"a"]),
+        *(pd.DataFrame({"item_id": ["a"]}), pl.DataFrame({"a": ["a"]}), pa.table({"a": ["a"]})),
+    ],
+)
 def test_what_is_no_collection_of_texts_is_refused(value):
     with pytest.raises(WrongTypeError, match=r"^exclude(\[\d\])?="):
         check_ids(value, "exclude")

@@ -30,7 +30,8 @@ class BatchReport:
     Attributes:
         users: Asked about and known.
         rows: Written.
-        rejects: Users without an answer, with the reason in the file of rejects.
+        rejects: Rows of the file of rejects: users who have no answer, or one from a part of their
+            events, with the reason.
         rejects_path: That file.
         resumed: Shards that an earlier start had finished.
     """

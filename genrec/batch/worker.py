@@ -43,15 +43,18 @@ class Worker:
     def answer(self, shard: Shard) -> int:
         """Answer a shard and write its part; return its number of users."""
         if not self._parts.has(shard.number):
-            histories = list(read_shard(self.data, shard, self._wanted))
-            reasons = {each.user_id: self._reason_against(each) for each in histories}
-            usable = [each for each in histories if not reasons[each.user_id]]
+            told: dict[str, str] = {}
+            usable = []
+            for history in read_shard(self.data, shard, self._wanted):
+                known, told[history.user_id] = self._known_part(history)
+                if known.events:
+                    usable.append(known)
             rows = list(self._rows(usable))
             answered = {user_id for user_id, *_ in rows}
             for each in usable:
                 if each.user_id not in answered:
-                    reasons[each.user_id] = "its history leaves no item to recommend"
-            refused = [(user_id, reason) for user_id, reason in reasons.items() if reason]
+                    told[each.user_id] = "its history leaves no item to recommend"
+            refused = [(user_id, reason) for user_id, reason in told.items() if reason]
             self._parts.write(
                 shard.number, make_table(rows, RECOMMENDATIONS), make_table(refused, REJECTS)
             )
@@ -65,11 +68,22 @@ class Worker:
                 for item in items:
                     yield history.user_id, item.item_id, item.score, item.rank
 
-    def _reason_against(self, history: History) -> str:
-        for event in history.events:
-            if not self._recommender.knows(event.item_id):
-                return f"item '{event.item_id}' of the history has no semantic ID"
-        return ""
+    def _known_part(self, history: History) -> tuple[History, str]:
+        """Return the events whose items the model can read, and what to say of the others."""
+        unknown = {
+            place: event.item_id
+            for place, event in enumerate(history.events)
+            if not self._recommender.knows(event.item_id)
+        }
+        if not unknown:
+            return history, ""
+        item_id = next(iter(unknown.values()))
+        left = "answered from the rest" if len(unknown) < len(history.events) else "none is left"
+        reason = (
+            f"{len(unknown)} of {len(history.events)} events are of items without a semantic ID, "
+            f"such as '{item_id}': {left}"
+        )
+        return history.without(unknown), reason
 
 
 def make_table(rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:

@@ -70,7 +70,8 @@ def recommend_many(
     resumed = f", {report.resumed} shards of an earlier start kept" if report.resumed else ""
     console.print(
         f"wrote {report.rows:,} rows for {report.users:,} users to {out}{resumed}; "
-        f"{report.rejects:,} users without an answer in {report.rejects_path}",
+        f"{report.rejects:,} users have no answer, or one from a part of their events: see "
+        f"{report.rejects_path}",
         soft_wrap=True,
         highlight=False,
     )

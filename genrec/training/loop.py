@@ -22,9 +22,10 @@ from transformers import get_cosine_schedule_with_warmup
 from genrec.errors import ArtifactError, ConfigError
 from genrec.model.fit import EarlyStopping, check_finite
 from genrec.model.loss import StreamLoss, Target
-from genrec.progress import console, progress
+from genrec.progress import progress
 from genrec.training.config import Mixture, TrainConfig
 from genrec.training.corpus import Corpus
+from genrec.training.tell import tell
 from genrec.training.validation import Validate, Validation
 from genrec.training.workspace import Workspace
 
@@ -237,11 +238,11 @@ def _finish_epoch(
         state.curve.append({"epoch": state.epoch, "loss": loss, "ndcg@10": ndcg})
         if config.trackers:
             accelerator.log({"ndcg@10": ndcg, "epoch_loss": loss}, step=done)
-        if accelerator.is_main_process:
-            console.print(
-                f"epoch {state.epoch}/{config.epochs} · loss {loss:.4f} · "
-                f"validation NDCG@10 {ndcg:.4f} (best {state.stopping.best:.4f})"
-            )
+        tell(
+            accelerator,
+            f"epoch {state.epoch}/{config.epochs} · loss {loss:.4f} · "
+            f"validation NDCG@10 {ndcg:.4f} (best {state.stopping.best:.4f})",
+        )
     _save_checkpoint(accelerator, workspace, done)
 
 
@@ -291,9 +292,10 @@ def _take_best(
     best = _measure(accelerator, module, compare)
     if last >= best:
         _take(accelerator, module, workspace.last)
-    accelerator.print(
+    tell(
+        accelerator,
         f"NDCG@10 on other users: {last:.4f} with the last weights, {best:.4f} with those of the "
-        f"best look; the {'last' if last >= best else 'best look'} are kept"
+        f"best look; the {'last' if last >= best else 'best look'} are kept",
     )
 
 
@@ -327,7 +329,7 @@ def _resume(accelerator: Accelerator, workspace: Workspace) -> None:
             f"checkpoint {found[-1]} is damaged ({str(error).splitlines()[0]}); "
             f"remove {workspace.path} to start again"
         ) from None
-    accelerator.print(f"resuming from {found[-1].name}")
+    tell(accelerator, f"resuming from {found[-1].name}")
 
 
 def write_curve(directory: Path, state: Progress) -> None:

@@ -16,6 +16,7 @@ from genrec.model.sasrec_head import SasRecHead
 from genrec.model.sasrec_training import Recipe, choose_terms, fit_sasrec_head, to_questions
 from genrec.training.config import TrainConfig
 from genrec.training.fusion import choose_fusion
+from genrec.training.tell import tell
 
 MAX_QUESTIONS = 4000
 
@@ -48,9 +49,10 @@ def train_sasrec_head(
     recipe = Recipe(run.table.centroids, config.sasrec, config.seed, accelerator.device)
     head, curve = fit_sasrec_head(histories, watched, items, recipe)
     for look in curve:
-        accelerator.print(
+        tell(
+            accelerator,
             f"SASRec head, epoch {look['epoch']:.0f} · loss {look['loss']:.4f} · "
-            f"validation NDCG@10 {look['ndcg@10']:.4f}"
+            f"validation NDCG@10 {look['ndcg@10']:.4f}",
         )
     choose_terms(head, histories, watched, items)
     module.eval()
@@ -58,9 +60,10 @@ def train_sasrec_head(
         choose_fusion(replace(run, model=module), head, data, config, accelerator.device)
     choose_new_item_boost(head, histories, watched, items, recipe)
     terms = head.terms
-    accelerator.print(
+    tell(
+        accelerator,
         f"weight of the SASRec head: {head.weight:.0%} · factor of the transition counts: "
         f"{terms.transitions} · of the likeness of texts: {terms.likeness} · boost of new items: "
-        f"{terms.new_item_boost:.2f} nats"
+        f"{terms.new_item_boost:.2f} nats",
     )
     return head

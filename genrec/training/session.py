@@ -31,6 +31,7 @@ from genrec.training.loop import (
     write_curve,
 )
 from genrec.training.parameters import make_optimizer
+from genrec.training.tell import tell
 from genrec.training.validation import make_validation
 from genrec.training.workspace import Workspace
 
@@ -113,10 +114,11 @@ def run_session(
     with accelerator.main_process_first():
         workspace.open()
     is_slow = accelerator.mixed_precision == "bf16" and not multiplies_bfloat16(accelerator.device)
-    if is_slow and accelerator.is_main_process:
-        console.print(
+    if is_slow:
+        tell(
+            accelerator,
             "this machine emulates bfloat16, up to ten times slower than float32 is: better leave "
-            "--mixed_precision at 'no'"
+            "--mixed_precision at 'no'",
         )
     run = load(config.base)
     row_tokens = config.row_tokens or run.base_config.context_tokens
@@ -150,9 +152,10 @@ def run_session(
     module = StreamLoss(model, items, loss_weights(config.mixture), config.embedding_dropout)
     validation = make_validation(config, run, data, accelerator.device)
     if validation is None and config.validation.users:
-        accelerator.print(
+        tell(
+            accelerator,
             f"{config.data} has no validation events: nothing is stopped early or chosen by them, "
-            "and the last weights are kept"
+            "and the last weights are kept",
         )
     optimizer = make_optimizer(model, run, config)
     progress = train(accelerator, module, optimizer, corpus, config, workspace, validation)

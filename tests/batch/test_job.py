@@ -124,7 +124,7 @@ def test_unknown_users_are_rejects_and_no_stop(chain, data, undisturbed, tmp_pat
     done = succeed(genrec("recommend", "--run", chain.pretrain, "--users", tmp_path / "users.txt",
                           "--out", tmp_path / "recs.parquet", "-k", K, "--num-beams", 20,
                           "--device", "cpu"))  # fmt: skip
-    assert "15 rows for 3 users" in done.stderr and "2 users without an answer" in done.stderr
+    assert "15 rows for 3 users" in done.stderr and "2 users have no answer" in done.stderr
     rows = pq.read_table(tmp_path / "recs.parquet").to_pylist()
     whole = pq.read_table(undisturbed).to_pylist()
     expected = [(row["user_id"], row["item_id"]) for row in whole if row["user_id"] in known]
@@ -144,21 +144,38 @@ def test_more_items_than_there_are_give_each_user_what_is_left(config, data, tmp
         recommend_all(with_out(job, tmp_path / "none.parquet", k=0))
 
 
-def test_users_of_items_without_an_id_are_rejects(config, data, tmp_path):
+def test_events_of_items_without_an_id_are_passed_over_and_told(chain, config, data, tmp_path):
     events = pq.read_table(data.path / "events.parquet")
-    first = events.column("user_id")[0].as_py()
-    items = events.column("item_id").to_pylist()
+    users, items = (events.column(name).to_pylist() for name in ("user_id", "item_id"))
+    one_event, all_events = users[0], next(user for user in users if user != users[0])
     items[0] = "unheard-of"
-    changed = events.set_column(1, "item_id", pa.array(items))
+    items = [
+        "unknown" if user == all_events else item for user, item in zip(users, items, strict=True)
+    ]
     folder = tmp_path / "data"
     folder.mkdir()
     for name in ("items.parquet", "manifest.json", "report.json"):
         (folder / name).write_bytes((data.path / name).read_bytes())
-    pq.write_table(changed, folder / "events.parquet")
-    report = recommend_all(with_out(config, tmp_path / "recs.parquet", histories=str(folder), k=2))
-    assert report.rejects == 1
-    (row,) = pq.read_table(report.rejects_path).to_pylist()
-    assert row["user_id"] == first and "unheard-of" in row["reason"]
+    pq.write_table(events.set_column(1, "item_id", pa.array(items)), folder / "events.parquet")
+    out = tmp_path / "recs.parquet"
+    report = recommend_all(with_out(config, out, histories=str(folder), k=2))
+    assert report.rejects == 2
+    part, whole = pq.read_table(report.rejects_path).to_pylist()
+    assert part["user_id"] == one_event and whole["user_id"] == all_events
+    count = users.count(one_event)
+    assert part["reason"] == (
+        f"1 of {count} events are of items without a semantic ID, such as 'unheard-of': "
+        "answered from the rest"
+    )
+    assert whole["reason"].endswith("such as 'unknown': none is left")
+    answers = pq.read_table(out).to_pylist()
+    assert all_events not in {row["user_id"] for row in answers}
+    history = next(each for each in data.histories("test") if each.user_id == one_event)
+    recommender = Recommender.from_pretrained(chain.pretrain, "cpu", num_beams=20)
+    found = recommender.rank_many([Request(history.without([0]))], 2)[0]
+    assert [row["item_id"] for row in answers if row["user_id"] == one_event] == [
+        item.item_id for item in found
+    ]
 
 
 def test_another_job_at_the_same_output_is_refused(config, undisturbed, tmp_path):

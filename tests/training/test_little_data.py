@@ -54,8 +54,8 @@ def test_too_little_trains_and_says_what_is_missing(tmp_path, capsys, name):
     rows, settings, said = LITTLE[name]
     make_base_of(tmp_path, rows, **settings)
     train_little_run(tmp_path)
-    out = capsys.readouterr().out
-    assert (NO_VALIDATION in out) == bool(said)
+    told = capsys.readouterr().err
+    assert (NO_VALIDATION in told) == bool(said)
     recommender = Recommender.from_pretrained(tmp_path / "run")
     (found,) = recommender.recommend(
         events=[Event(user_id="", item_id="a", timestamp=START)], k=1, filter_seen=False

@@ -74,7 +74,7 @@ def test_a_killed_run_goes_on_to_the_same_result(chain, whole, tmp_path):
     assert not out.exists(), "the run must be cut off in the middle for this test to say anything"
     assert list(workspace.glob("checkpoint-[0-9]*"))
     done = succeed(launch("pretrain", *arguments))
-    assert "resuming" in done.stdout
+    assert "resuming" in done.stderr
     assert_same(weights(whole), weights(out), rtol=0, atol=0)
     assert not workspace.exists()
     (resumed,) = read_manifest(out).resumed

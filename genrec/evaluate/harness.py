@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, cast, get_args
+from typing import cast, get_args
 
 import numpy as np
 
@@ -29,9 +29,8 @@ from genrec.metrics import (
     rate,
 )
 from genrec.progress import track
-from genrec.schema import Example, Ranker, Recommendation, Request, Split
+from genrec.schema import AskAt, Example, Ranker, Recommendation, Request, Split
 
-AskAt = Literal["target", "last"]
 BATCH_SIZE = 256
 
 

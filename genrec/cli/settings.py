@@ -30,5 +30,3 @@ def config(name: Annotated[str, typer.Argument(help=", ".join(STAGES))]) -> None
         raise ConfigError(f"no stage '{name}'; stages are {', '.join(STAGES)}")
     for line in describe(settings_of(STAGES[name])):
         typer.echo(line)
-
-

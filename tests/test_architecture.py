@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 ROOMS = [
     ["display"],
     ["schema", "errors"],
-    ["arguments", "progress", "artifacts", "config", "metrics"],
+    ["arguments", "progress", "artifacts", "config", "metrics", "imports"],
     ["batching", "devices", "installed_models"],
     ["events", "plotting"],
     ["data"],

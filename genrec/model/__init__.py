@@ -8,4 +8,4 @@ transformers_logging.disable_progress_bar()
 
 # Else whatever imports a model imports scikit-learn, SciPy's statistics and pandas, for a threshold
 # of assisted generation, which is not used here.
-transformers.utils.is_sklearn_available = lambda: False
+transformers.utils.is_sklearn_available = lambda: False  # type: ignore[attr-defined]

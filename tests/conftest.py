@@ -141,10 +141,10 @@ def genrec(*arguments: object) -> subprocess.CompletedProcess:
     return subprocess.CompletedProcess(command, code, out.getvalue(), err.getvalue())
 
 
-def launch(script: str, *arguments: object, config: str = "cpu", **options):
+def launch(script: str, *arguments: object, config: str = "cpu", precision: str = "no", **options):
     """Run a training entry point under accelerate."""
     command = [
-        *(sys.executable, "-m", "accelerate.commands.launch"),
+        *(sys.executable, "-m", "accelerate.commands.launch", "--mixed_precision", precision),
         *("--config_file", f"train/accelerate/{config}.yaml", f"train/{script}.py"),
         *map(str, arguments),
     ]

@@ -40,10 +40,9 @@ def train_forecaster(
     examples = draw(examples, MAX_WINDOWS, config.seed)
     table = run.table
     module.eval()
-    with accelerator.autocast():
-        engine = TorchEngine(replace(run, model=module), accelerator.device)
-        requests = [Request(example.history) for example in examples]
-        log_probs = engine.code_log_probs(run.encoder.prompts(requests))
+    engine = TorchEngine(replace(run, model=module), accelerator.device)
+    requests = [Request(example.history) for example in examples]
+    log_probs = engine.code_log_probs(run.encoder.prompts(requests))
 
     def codes_of(events: Sequence[Event]) -> np.ndarray:
         return table.first_codes(event.item_id for event in events)

@@ -56,8 +56,8 @@ def train_sasrec_head(
         )
     choose_terms(head, histories, watched, items)
     module.eval()
-    with accelerator.autocast():
-        choose_fusion(replace(run, model=module), head, data, config, accelerator.device)
+    # Without autocast: weights are chosen for scores as precise as those that will be served.
+    choose_fusion(replace(run, model=module), head, data, config, accelerator.device)
     choose_new_item_boost(head, histories, watched, items, recipe)
     terms = head.terms
     tell(

@@ -140,6 +140,22 @@ def test_only_new_rows_train_when_asked(chain, tmp_path):
         assert torch.equal(before[other], after[other])
 
 
+def test_training_in_bfloat16_ends_with_all_parts_of_a_run(chain, undropped, tmp_path):
+    """What is chosen and fitted after training takes numbers of any kind from the model."""
+    out = tmp_path / "run"
+    arguments = settings(chain, out, "embedding_dropout=0")
+    succeed(launch("pretrain", *arguments, precision="bf16"))
+    assert {path.name for path in out.iterdir()} == {path.name for path in undropped.iterdir()}
+    for name, tensor in weights(out).items():
+        assert tensor.dtype == torch.float32, name
+    # Rounding moves weights, but to the same place.
+    losses = [
+        json.loads((run / "training.json").read_text())["curve"][-1]["loss"]
+        for run in (undropped, out)
+    ]
+    assert losses[1] == pytest.approx(losses[0], rel=0.02)
+
+
 def test_qlora_trains_on_a_four_bit_base(chain, tmp_path):
     out = tmp_path / "qlora"
     arguments = [

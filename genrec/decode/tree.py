@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from transformers import DynamicCache
 
 from genrec.decode.device_trie import DeviceTrie
+from genrec.decode.partial_output import score_only
 from genrec.decode.policy import Policy
 from genrec.decode.search import Step, run_search, score_leaves
 from genrec.errors import DecodeError
@@ -34,7 +35,7 @@ class PrefillCache:
     """A batch of prompts, read once: a ``StepScorer`` of any number of searches, one by one.
 
     Attributes:
-        logits: Scores of the token after each prompt. Shape: (B, 1, V).
+        logits: Scores of the trie's tokens after each prompt. Shape: (B, 1, R).
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class PrefillCache:
 
         Raises:
             DecodeError: The model cannot decode a tree of siblings.
-            ValueError: The trie is of a larger vocabulary, or a row without a token.
+            ValueError: The trie is of another vocabulary, or a row without a token.
         """
         mask = attention_mask.bool()
         if cache is None:
@@ -69,13 +70,14 @@ class PrefillCache:
             input_ids, mask = input_ids.gather(1, order), mask.gather(1, order)
         check_model(model, mask.shape[1] + trie.num_levels)
         self._model, self._mask, self._trie = model, mask, trie
+        self._score = score_only(model, trie.vocabulary)
         self._cache = DynamicCache() if cache is None else cache
         self._lengths = mask.sum(dim=1)
         # Columns of the cache that siblings take, the same for all rows.
         self._num_siblings = 0
         # Cache column of each token of each beam. Shape: (B, M, level).
         self._columns = mask.new_zeros((len(mask), 1, 0), dtype=torch.int64)
-        self.logits: Tensor = model(
+        self.logits: Tensor = self._score(
             input_ids=input_ids,
             attention_mask=mask.long(),
             position_ids=(mask.cumsum(dim=1) - 1).clamp(min=0)[:, -input_ids.shape[1] :],
@@ -83,11 +85,6 @@ class PrefillCache:
             use_cache=True,
             logits_to_keep=1,
         ).logits
-        if trie.largest_token >= self.logits.shape[-1]:
-            raise ValueError(
-                f"the trie holds token {trie.largest_token}, the model knows "
-                f"{self.logits.shape[-1]}; it was built for another vocabulary"
-            )
 
     def fork(self, shared: Tensor, input_ids: Tensor, attention_mask: Tensor) -> PrefillCache:
         """Read prompts that begin as this one, a single row, does; the beginning is not run again.
@@ -127,7 +124,7 @@ class PrefillCache:
         else:
             logits, index = self._run(step)
         rows = torch.arange(len(index), device=index.device).view(-1, 1, 1)
-        return logits[rows, index.unsqueeze(-1), children.tokens]
+        return logits[rows, index.unsqueeze(-1), self._trie.column_of[children.tokens]]
 
     def _run(self, step: Step) -> tuple[Tensor, Tensor]:
         """Run the waiting tokens of the beams that have a choice.
@@ -135,8 +132,8 @@ class PrefillCache:
         A token that waited has one descendant, so nothing is ever run twice.
 
         Returns:
-            Logits of all tokens run, and which of them is each beam's last.
-            Shapes: (B, Q, V), (B, M).
+            Logits after all tokens run, and which of them is each beam's last.
+            Shapes: (B, Q, R), (B, M).
         """
         depth, prompt = step.paths.shape[-1], self._mask.shape[1]
         before = prompt + self._num_siblings
@@ -159,7 +156,7 @@ class PrefillCache:
         visible[..., :prompt] = self._mask.unsqueeze(1)
         visible.scatter_(2, torch.where(ancestors < 0, total, ancestors), True)
         self._num_siblings += num_new
-        logits: Tensor = self._model(
+        logits: Tensor = self._score(
             input_ids=step.paths.flatten(1).gather(1, order),
             attention_mask=visible[..., :total].unsqueeze(1),
             position_ids=self._lengths.unsqueeze(1) + depths,

@@ -11,6 +11,7 @@ from transformers import DynamicCache
 
 from genrec.batching import batch_by_length
 from genrec.decode.device_trie import DeviceTrie, find_inner
+from genrec.decode.partial_output import score_only
 from genrec.decode.policy import Policy
 from genrec.decode.prefix_logits import batches, merge_prefixes, next_logits
 from genrec.decode.search import beam_search, run_search
@@ -27,8 +28,9 @@ from genrec.schema import SemanticId
 from genrec.semantic_ids.table import SemanticIdTable
 
 BATCH_TOKENS = 16_384
-BATCH_LOGITS = 2**27
-"""Scores of one forward pass: half a gigabyte."""
+"""Of a forward pass, and of a batch's cache: a row holds its prompt and the tokens of its beams."""
+BATCH_SCORES = 2**27
+"""Of a forward pass, and of the nodes of a trie in all rows of a batch: half a gigabyte."""
 
 
 class TorchEngine(AdaptedModel):
@@ -69,14 +71,18 @@ class TorchEngine(AdaptedModel):
     def items(self, queries: Sequence[ItemQuery], k: int) -> list[FoundItems]:
         """See ``Engine.items``."""
         found: list[FoundItems | None] = [None] * len(queries)
-        lengths = [len(query.prompt) for query in queries]
-        for numbers in batch_by_length(lengths, max_tokens=BATCH_TOKENS):
+        num_beams = max(k, self._num_beams)
+        # The tokens of the last level are chosen, never run.
+        of_beams = num_beams * (self._trie.num_levels - 1)
+        columns = [len(query.prompt) + of_beams for query in queries]
+        most_rows = max(1, BATCH_SCORES // len(self._trie.tokens))
+        for numbers in batch_by_length(columns, max_size=most_rows, max_tokens=BATCH_TOKENS):
             batch = [queries[number] for number in numbers]
             input_ids, attention_mask = self._pad([query.prompt for query in batch])
             policy = make_policy(self._trie, self._vocabulary, self._fusion, batch, input_ids)
             with self._arithmetic():
                 read = PrefillCache(self.model, input_ids, attention_mask, self._trie)
-                search = beam_search(policy, len(batch), max(k, self._num_beams))
+                search = beam_search(policy, len(batch), num_beams)
                 leaves, scores = run_search(search, read)
             for number, rows, row_scores in zip(
                 numbers, leaves[:, :k].cpu().numpy(), scores[:, :k].cpu().numpy(), strict=True
@@ -131,21 +137,19 @@ class TorchEngine(AdaptedModel):
         log_probs = np.full(
             (len(prompts), self._vocabulary.token_ids.shape[1]), -np.inf, dtype=np.float32
         )
-        vocabulary = self.model.config.get_text_config().vocab_size
+        model = score_only(self.model, tokens)
         for batch in batches(
-            merge_prefixes(prompts), len(forced), BATCH_TOKENS, BATCH_LOGITS, vocabulary
+            merge_prefixes(prompts), len(forced), BATCH_TOKENS, BATCH_SCORES, len(tokens)
         ):
             with self._arithmetic():
-                logits = next_logits(self.model, batch, forced, self._pad_id)
+                logits = next_logits(model, batch, forced, self._pad_id)
             indices = np.array([index for stream in batch for index in stream.indices])
             fusion = None
             if self._fusion is not None:
                 fusion = self._fusion.read(self._pad([prompts[index] for index in indices])[0])
             policy = Policy(self._trie, fusion=fusion)
             children = policy.expand(node.expand(len(logits)))
-            log_probs[np.ix_(indices, codes)] = (
-                policy.apply(logits[:, tokens], children).cpu().numpy()
-            )
+            log_probs[np.ix_(indices, codes)] = policy.apply(logits, children).cpu().numpy()
         return log_probs
 
     def _write(self, prompt: Sequence[int], grammar: Grammar, max_tokens: int) -> list[int]:
@@ -158,14 +162,15 @@ class TorchEngine(AdaptedModel):
         state = GrammarState(grammar)
         while len(written) < max_tokens and (allowed := state.allowed):
             if len(allowed) > 1:
+                model = score_only(self.model, torch.tensor(allowed, device=self._device))
                 with self._arithmetic():
-                    logits = self.model(
+                    logits = model(
                         input_ids=torch.tensor([unread], device=self._device),
                         past_key_values=cache,
                         use_cache=True,
                         logits_to_keep=1,
                     ).logits[0, -1]
-                allowed = [allowed[int(logits[allowed].argmax())]]
+                allowed = [allowed[int(logits.argmax())]]
                 unread = []
             state.advance(allowed[0])
             written.append(allowed[0])

@@ -12,7 +12,7 @@ from transformers import DynamicCache
 from genrec.batching import batch_by_length
 from genrec.decode.device_trie import DeviceTrie, find_inner
 from genrec.decode.partial_output import score_only
-from genrec.decode.policy import Policy
+from genrec.decode.policy import LogitFusion, Policy
 from genrec.decode.prefix_logits import batches, merge_prefixes, next_logits
 from genrec.decode.search import beam_search, run_search
 from genrec.decode.tree import PrefillCache, score_after
@@ -21,7 +21,7 @@ from genrec.engines.adapters import AdaptedModel
 from genrec.engines.base import FoundItems, ItemQuery
 from genrec.engines.grammar import Grammar, GrammarState
 from genrec.engines.merge_prefixes import batch_branches, find_families
-from genrec.engines.policy import SasRecFusion, make_policy
+from genrec.engines.policy import LeafScores, SasRecFusion, make_policy
 from genrec.model.load import LoadedRun, base_of
 from genrec.model.precision import float32_arithmetic
 from genrec.schema import SemanticId
@@ -72,24 +72,46 @@ class TorchEngine(AdaptedModel):
         """See ``Engine.items``."""
         found: list[FoundItems | None] = [None] * len(queries)
         num_beams = max(k, self._num_beams)
-        # The tokens of the last level are chosen, never run.
-        of_beams = num_beams * (self._trie.num_levels - 1)
-        columns = [len(query.prompt) + of_beams for query in queries]
-        most_rows = max(1, BATCH_SCORES // len(self._trie.tokens))
-        for numbers in batch_by_length(columns, max_size=most_rows, max_tokens=BATCH_TOKENS):
-            batch = [queries[number] for number in numbers]
-            input_ids, attention_mask = self._pad([query.prompt for query in batch])
-            policy = make_policy(self._trie, self._vocabulary, self._fusion, batch, input_ids)
+        for asked in self._list_batches(queries, num_beams):
+            prompts = [queries[numbers[0]].prompt for numbers in asked]
+            input_ids, attention_mask = self._pad(prompts)
+            head = self._read_head(prompts)
             with self._arithmetic():
                 read = PrefillCache(self.model, input_ids, attention_mask, self._trie)
-                search = beam_search(policy, len(batch), num_beams)
-                leaves, scores = run_search(search, read)
-            for number, rows, row_scores in zip(
-                numbers, leaves[:, :k].cpu().numpy(), scores[:, :k].cpu().numpy(), strict=True
-            ):
-                kept = rows >= 0
-                found[number] = FoundItems(rows[kept], row_scores[kept])
+            for numbers in zip(*asked, strict=True):
+                batch = [queries[number] for number in numbers]
+                policy = make_policy(self._trie, self._vocabulary, batch, head)
+                with self._arithmetic():
+                    search = beam_search(policy, len(batch), num_beams)
+                    leaves, scores = run_search(search, read)
+                for number, rows, row_scores in zip(
+                    numbers, leaves[:, :k].cpu().numpy(), scores[:, :k].cpu().numpy(), strict=True
+                ):
+                    kept = rows >= 0
+                    found[number] = FoundItems(rows[kept], row_scores[kept])
         return [result for result in found if result is not None]
+
+    def _list_batches(
+        self, queries: Sequence[ItemQuery], num_beams: int
+    ) -> Iterator[list[list[int]]]:
+        """Group queries by prompt, and prompts by length and by how many queries ask each.
+
+        Yields:
+            The queries of each prompt of a batch; of every prompt as many.
+        """
+        by_prompt: dict[tuple[int, ...], list[int]] = {}
+        for number, query in enumerate(queries):
+            by_prompt.setdefault(tuple(query.prompt), []).append(number)
+        by_count: dict[int, list[list[int]]] = {}
+        for numbers in by_prompt.values():
+            by_count.setdefault(len(numbers), []).append(numbers)
+        # The tokens of the last level are chosen, never run.
+        of_beams = num_beams * (self._trie.num_levels - 1)
+        most_rows = max(1, BATCH_SCORES // len(self._trie.tokens))
+        for asked in by_count.values():
+            columns = [len(queries[numbers[0]].prompt) + of_beams for numbers in asked]
+            for batch in batch_by_length(columns, max_size=most_rows, max_tokens=BATCH_TOKENS):
+                yield [asked[place] for place in batch]
 
     @torch.inference_mode()
     def item_scores(
@@ -99,8 +121,8 @@ class TorchEngine(AdaptedModel):
         scores = [np.empty(0, dtype=np.float32)] * len(queries)
         for numbers, prompts in self._read([query.prompt for query in queries]):
             batch = [queries[number] for number in numbers]
-            input_ids, _ = self._pad([query.prompt for query in batch])
-            policy = make_policy(self._trie, self._vocabulary, self._fusion, batch, input_ids)
+            head = self._read_head([query.prompt for query in batch])
+            policy = make_policy(self._trie, self._vocabulary, batch, head)
             asked = [list(rows[number]) for number in numbers]
             # Shorter lists are filled up with a leaf that nobody looks at.
             width = max(map(len, asked))
@@ -144,9 +166,8 @@ class TorchEngine(AdaptedModel):
             with self._arithmetic():
                 logits = next_logits(model, batch, forced, self._pad_id)
             indices = np.array([index for stream in batch for index in stream.indices])
-            fusion = None
-            if self._fusion is not None:
-                fusion = self._fusion.read(self._pad([prompts[index] for index in indices])[0])
+            head = self._read_head([prompts[index] for index in indices])
+            fusion = None if head is None else LogitFusion.build(self._trie, *head)
             policy = Policy(self._trie, fusion=fusion)
             children = policy.expand(node.expand(len(logits)))
             log_probs[np.ix_(indices, codes)] = policy.apply(logits, children).cpu().numpy()
@@ -196,6 +217,10 @@ class TorchEngine(AdaptedModel):
                 with self._arithmetic():
                     read = trunk.fork(shared, *self._pad(rest))
                 yield [branch.number for branch in branches], read
+
+    def _read_head(self, prompts: Sequence[Sequence[int]]) -> LeafScores | None:
+        """Return what the SASRec head says after prompts, if there is one."""
+        return None if self._fusion is None else self._fusion.read(self._pad(prompts)[0])
 
     def _pad(self, prompts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
         """Lay prompts out, padded on the left. Shape of each: (B, T)."""

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from transformers import DynamicCache
 
 from genrec.decode.device_trie import DeviceTrie
-from genrec.decode.partial_output import score_only
+from genrec.decode.partial_logits import logits_of
 from genrec.decode.policy import Policy
 from genrec.decode.search import Step, run_search, score_leaves
 from genrec.errors import DecodeError
@@ -69,22 +69,26 @@ class PrefillCache:
             order = mask.int().sort(dim=1, stable=True).indices[:, -int(mask.sum(dim=1).max()) :]
             input_ids, mask = input_ids.gather(1, order), mask.gather(1, order)
         check_model(model, mask.shape[1] + trie.num_levels)
+        largest = len(trie.column_of) - 1
+        known: int = model.config.get_text_config().vocab_size
+        if largest >= known:
+            raise ValueError(
+                f"the trie holds token {largest}, the model knows {known}; it was built for "
+                "another vocabulary"
+            )
         self._model, self._mask, self._trie = model, mask, trie
-        self._score = score_only(model, trie.vocabulary)
         self._cache = DynamicCache() if cache is None else cache
         self._lengths = mask.sum(dim=1)
         # Columns of the cache that siblings take, the same for all rows.
         self._num_siblings = 0
         # Cache column of each token of each beam. Shape: (B, M, level).
         self._columns = mask.new_zeros((len(mask), 1, 0), dtype=torch.int64)
-        self.logits: Tensor = self._score(
+        self.logits = self._forward(
             input_ids=input_ids,
             attention_mask=mask.long(),
             position_ids=(mask.cumsum(dim=1) - 1).clamp(min=0)[:, -input_ids.shape[1] :],
-            past_key_values=self._cache,
-            use_cache=True,
             logits_to_keep=1,
-        ).logits
+        )
 
     def fork(self, shared: Tensor, input_ids: Tensor, attention_mask: Tensor) -> PrefillCache:
         """Read prompts that begin as this one, a single row, does; the beginning is not run again.
@@ -156,14 +160,20 @@ class PrefillCache:
         visible[..., :prompt] = self._mask.unsqueeze(1)
         visible.scatter_(2, torch.where(ancestors < 0, total, ancestors), True)
         self._num_siblings += num_new
-        logits: Tensor = self._score(
+        logits = self._forward(
             input_ids=step.paths.flatten(1).gather(1, order),
             attention_mask=visible[..., :total].unsqueeze(1),
             position_ids=self._lengths.unsqueeze(1) + depths,
-            past_key_values=self._cache,
-            use_cache=True,
-        ).logits
+        )
         return logits, (self._columns[..., -1] - before).clamp(min=0)
+
+    def _forward(self, **inputs: Any) -> Tensor:
+        """Append tokens to the cache; return the trie's tokens' logits. Shape: (B, Q, R)."""
+        with logits_of(self._model, self._trie.vocabulary):
+            logits: Tensor = self._model(
+                **inputs, past_key_values=self._cache, use_cache=True
+            ).logits
+        return logits
 
 
 @torch.inference_mode()

@@ -11,7 +11,7 @@ from transformers import DynamicCache
 
 from genrec.batching import batch_by_length
 from genrec.decode.device_trie import DeviceTrie, find_inner
-from genrec.decode.partial_output import score_only
+from genrec.decode.partial_logits import logits_of
 from genrec.decode.policy import LogitFusion, Policy
 from genrec.decode.prefix_logits import batches, merge_prefixes, next_logits
 from genrec.decode.search import beam_search, run_search
@@ -159,12 +159,11 @@ class TorchEngine(AdaptedModel):
         log_probs = np.full(
             (len(prompts), self._vocabulary.token_ids.shape[1]), -np.inf, dtype=np.float32
         )
-        model = score_only(self.model, tokens)
         for batch in batches(
             merge_prefixes(prompts), len(forced), BATCH_TOKENS, BATCH_SCORES, len(tokens)
         ):
-            with self._arithmetic():
-                logits = next_logits(model, batch, forced, self._pad_id)
+            with self._arithmetic(), logits_of(self.model, tokens):
+                logits = next_logits(self.model, batch, forced, self._pad_id)
             indices = np.array([index for stream in batch for index in stream.indices])
             head = self._read_head([prompts[index] for index in indices])
             fusion = None if head is None else LogitFusion.build(self._trie, *head)
@@ -183,9 +182,9 @@ class TorchEngine(AdaptedModel):
         state = GrammarState(grammar)
         while len(written) < max_tokens and (allowed := state.allowed):
             if len(allowed) > 1:
-                model = score_only(self.model, torch.tensor(allowed, device=self._device))
-                with self._arithmetic():
-                    logits = model(
+                tokens = torch.tensor(allowed, device=self._device)
+                with self._arithmetic(), logits_of(self.model, tokens):
+                    logits = self.model(
                         input_ids=torch.tensor([unread], device=self._device),
                         past_key_values=cache,
                         use_cache=True,

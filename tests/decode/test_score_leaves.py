@@ -89,5 +89,5 @@ def test_branches_of_a_prompt_are_read_as_whole_prompts_are(model, seed, data):
 
 def test_a_trie_of_another_vocabulary_is_refused(qwen3, prompts):
     trie = DeviceTrie.from_trie(Trie.build([[0, 100], [1, 101]]))
-    with pytest.raises(ValueError, match="token 101 are asked for, the model knows 48"):
+    with pytest.raises(ValueError, match="token 101, the model knows 48"):
         PrefillCache(qwen3, *prompts(0, 1), trie)

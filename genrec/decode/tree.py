@@ -70,7 +70,7 @@ class PrefillCache:
             input_ids, mask = input_ids.gather(1, order), mask.gather(1, order)
         check_model(model, mask.shape[1] + trie.num_levels)
         largest = len(trie.column_of) - 1
-        known: int = model.config.get_text_config().vocab_size
+        known = _config_of(model).vocab_size
         if largest >= known:
             raise ValueError(
                 f"the trie holds token {largest}, the model knows {known}; it was built for "
@@ -200,8 +200,7 @@ def check_model(model: nn.Module, num_tokens: int) -> None:
     Raises:
         DecodeError: Naming what stands in the way.
     """
-    config: Any = model.config
-    config = config.get_text_config()
+    config = _config_of(model)
     if model.training:
         raise DecodeError("the model is in training mode and would drop units; call model.eval()")
     if config._attn_implementation != "sdpa":
@@ -218,3 +217,8 @@ def check_model(model: nn.Module, num_tokens: int) -> None:
             f"prompt and path take {num_tokens} tokens, the model's window is {window}; "
             "shorten the prompt"
         )
+
+
+def _config_of(model: nn.Module) -> Any:
+    config: Any = model.config
+    return config.get_text_config()

@@ -15,14 +15,16 @@ descendant has a choice.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from transformers import DynamicCache
 
 from genrec.decode.device_trie import DeviceTrie
-from genrec.decode.partial_logits import logits_of
 from genrec.decode.policy import Policy
 from genrec.decode.search import Step, run_search, score_leaves
 from genrec.errors import DecodeError
@@ -69,26 +71,29 @@ class PrefillCache:
             order = mask.int().sort(dim=1, stable=True).indices[:, -int(mask.sum(dim=1).max()) :]
             input_ids, mask = input_ids.gather(1, order), mask.gather(1, order)
         check_model(model, mask.shape[1] + trie.num_levels)
-        largest = len(trie.column_of) - 1
-        known = _config_of(model).vocab_size
+        self._model: Any = model
+        largest, known = len(trie.column_of) - 1, self._model.config.get_text_config().vocab_size
         if largest >= known:
             raise ValueError(
                 f"the trie holds token {largest}, the model knows {known}; it was built for "
                 "another vocabulary"
             )
-        self._model, self._mask, self._trie = model, mask, trie
+        self._mask, self._trie = mask, trie
         self._cache = DynamicCache() if cache is None else cache
         self._lengths = mask.sum(dim=1)
         # Columns of the cache that siblings take, the same for all rows.
         self._num_siblings = 0
         # Cache column of each token of each beam. Shape: (B, M, level).
         self._columns = mask.new_zeros((len(mask), 1, 0), dtype=torch.int64)
-        self.logits = self._forward(
-            input_ids=input_ids,
-            attention_mask=mask.long(),
-            position_ids=(mask.cumsum(dim=1) - 1).clamp(min=0)[:, -input_ids.shape[1] :],
-            logits_to_keep=1,
-        )
+        with logits_of(model, trie.vocabulary):
+            self.logits: Tensor = model(
+                input_ids=input_ids,
+                attention_mask=mask.long(),
+                position_ids=(mask.cumsum(dim=1) - 1).clamp(min=0)[:, -input_ids.shape[1] :],
+                past_key_values=self._cache,
+                use_cache=True,
+                logits_to_keep=1,
+            ).logits
 
     def fork(self, shared: Tensor, input_ids: Tensor, attention_mask: Tensor) -> PrefillCache:
         """Read prompts that begin as this one, a single row, does; the beginning is not run again.
@@ -160,20 +165,15 @@ class PrefillCache:
         visible[..., :prompt] = self._mask.unsqueeze(1)
         visible.scatter_(2, torch.where(ancestors < 0, total, ancestors), True)
         self._num_siblings += num_new
-        logits = self._forward(
-            input_ids=step.paths.flatten(1).gather(1, order),
-            attention_mask=visible[..., :total].unsqueeze(1),
-            position_ids=self._lengths.unsqueeze(1) + depths,
-        )
-        return logits, (self._columns[..., -1] - before).clamp(min=0)
-
-    def _forward(self, **inputs: Any) -> Tensor:
-        """Append tokens to the cache; return the trie's tokens' logits. Shape: (B, Q, R)."""
         with logits_of(self._model, self._trie.vocabulary):
             logits: Tensor = self._model(
-                **inputs, past_key_values=self._cache, use_cache=True
+                input_ids=step.paths.flatten(1).gather(1, order),
+                attention_mask=visible[..., :total].unsqueeze(1),
+                position_ids=self._lengths.unsqueeze(1) + depths,
+                past_key_values=self._cache,
+                use_cache=True,
             ).logits
-        return logits
+        return logits, (self._columns[..., -1] - before).clamp(min=0)
 
 
 @torch.inference_mode()
@@ -194,13 +194,41 @@ def score_after(prompts: PrefillCache, policy: Policy, leaves: Tensor) -> Tensor
     return torch.cat([run_search(score_leaves(policy, part), prompts) for part in parts], dim=1)
 
 
+@contextmanager
+def logits_of(model: Any, tokens: Tensor) -> Iterator[None]:
+    """Let a model score some tokens only; no other thread may run it meanwhile.
+
+    A pretrained vocabulary has 50,000 to 150,000 tokens, of which a step of a search can use some
+    hundred; scores of the others would cost as much as several layers, and more memory than all
+    else. The model is asked by its own ``forward``, so whatever wraps it (an adapter, shards of its
+    weights) and whatever it does with its logits (such as capping them) stays as it is.
+
+    Args:
+        model: Causal LM, wrapped or not, with ``get_output_embeddings``.
+        tokens: Its logits have the shape (..., N) meanwhile, in their order. Shape: (N,).
+    """
+    head: Any = model.get_output_embeddings()
+    # Hooks of others put their ``forward`` into the instance too.
+    before = vars(head).get("forward")
+    head.forward = lambda hidden: F.linear(
+        hidden, head.weight[tokens], None if head.bias is None else head.bias[tokens]
+    )
+    try:
+        yield
+    finally:
+        del head.forward
+        if before is not None:
+            head.forward = before
+
+
 def check_model(model: nn.Module, num_tokens: int) -> None:
     """Refuse models in which siblings would not see what their own sequence would.
 
     Raises:
         DecodeError: Naming what stands in the way.
     """
-    config = _config_of(model)
+    config: Any = model.config
+    config = config.get_text_config()
     if model.training:
         raise DecodeError("the model is in training mode and would drop units; call model.eval()")
     if config._attn_implementation != "sdpa":
@@ -217,8 +245,3 @@ def check_model(model: nn.Module, num_tokens: int) -> None:
             f"prompt and path take {num_tokens} tokens, the model's window is {window}; "
             "shorten the prompt"
         )
-
-
-def _config_of(model: nn.Module) -> Any:
-    config: Any = model.config
-    return config.get_text_config()

@@ -9,19 +9,18 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from genrec.batching import batch_by_length
+from genrec.batching import batch_by_length, pack
 from genrec.decode.device_trie import DeviceTrie, find_inner
-from genrec.decode.partial_logits import logits_of
 from genrec.decode.policy import LogitFusion, Policy
 from genrec.decode.prefix_logits import batches, merge_prefixes, next_logits
 from genrec.decode.search import beam_search, run_search
-from genrec.decode.tree import PrefillCache, score_after
+from genrec.decode.tree import PrefillCache, logits_of, score_after
 from genrec.decode.trie import Trie
 from genrec.engines.adapters import AdaptedModel
 from genrec.engines.base import FoundItems, ItemQuery
 from genrec.engines.grammar import Grammar, GrammarState
 from genrec.engines.merge_prefixes import batch_branches, find_families
-from genrec.engines.policy import LeafScores, SasRecFusion, make_policy
+from genrec.engines.policy import SasRecFusion, make_policy
 from genrec.model.load import LoadedRun, base_of
 from genrec.model.precision import float32_arithmetic
 from genrec.schema import SemanticId
@@ -72,13 +71,27 @@ class TorchEngine(AdaptedModel):
         """See ``Engine.items``."""
         found: list[FoundItems | None] = [None] * len(queries)
         num_beams = max(k, self._num_beams)
-        for asked in self._list_batches(queries, num_beams):
-            prompts = [queries[numbers[0]].prompt for numbers in asked]
-            input_ids, attention_mask = self._pad(prompts)
-            head = self._read_head(prompts)
+        # The tokens of the last level are chosen, never run.
+        of_beams = num_beams * (self._trie.num_levels - 1)
+        most_rows = max(1, BATCH_SCORES // len(self._trie.tokens))
+        by_prompt: dict[tuple[int, ...], list[int]] = {}
+        for number, query in enumerate(queries):
+            by_prompt.setdefault(tuple(query.prompt), []).append(number)
+
+        def fits(batch: list[tuple[tuple[int, ...], list[int]]]) -> bool:
+            (_, fewest), (longest, most) = batch[0], batch[-1]
+            columns = len(batch) * (len(longest) + of_beams)
+            as_many = len(fewest) == len(most)
+            return as_many and len(batch) <= most_rows and columns <= BATCH_TOKENS
+
+        # Prompts of a batch are read together, and each is asked as often as the others.
+        order = sorted(by_prompt.items(), key=lambda asked: (len(asked[1]), len(asked[0])))
+        for rows_of_batch in pack(order, fits):
+            input_ids, attention_mask = self._pad([prompt for prompt, _ in rows_of_batch])
+            head = None if self._fusion is None else self._fusion.read(input_ids)
             with self._arithmetic():
                 read = PrefillCache(self.model, input_ids, attention_mask, self._trie)
-            for numbers in zip(*asked, strict=True):
+            for numbers in zip(*(numbers for _, numbers in rows_of_batch), strict=True):
                 batch = [queries[number] for number in numbers]
                 policy = make_policy(self._trie, self._vocabulary, batch, head)
                 with self._arithmetic():
@@ -91,28 +104,6 @@ class TorchEngine(AdaptedModel):
                     found[number] = FoundItems(rows[kept], row_scores[kept])
         return [result for result in found if result is not None]
 
-    def _list_batches(
-        self, queries: Sequence[ItemQuery], num_beams: int
-    ) -> Iterator[list[list[int]]]:
-        """Group queries by prompt, and prompts by length and by how many queries ask each.
-
-        Yields:
-            The queries of each prompt of a batch; of every prompt as many.
-        """
-        by_prompt: dict[tuple[int, ...], list[int]] = {}
-        for number, query in enumerate(queries):
-            by_prompt.setdefault(tuple(query.prompt), []).append(number)
-        by_count: dict[int, list[list[int]]] = {}
-        for numbers in by_prompt.values():
-            by_count.setdefault(len(numbers), []).append(numbers)
-        # The tokens of the last level are chosen, never run.
-        of_beams = num_beams * (self._trie.num_levels - 1)
-        most_rows = max(1, BATCH_SCORES // len(self._trie.tokens))
-        for asked in by_count.values():
-            columns = [len(queries[numbers[0]].prompt) + of_beams for numbers in asked]
-            for batch in batch_by_length(columns, max_size=most_rows, max_tokens=BATCH_TOKENS):
-                yield [asked[place] for place in batch]
-
     @torch.inference_mode()
     def item_scores(
         self, queries: Sequence[ItemQuery], rows: Sequence[Sequence[int]]
@@ -121,7 +112,8 @@ class TorchEngine(AdaptedModel):
         scores = [np.empty(0, dtype=np.float32)] * len(queries)
         for numbers, prompts in self._read([query.prompt for query in queries]):
             batch = [queries[number] for number in numbers]
-            head = self._read_head([query.prompt for query in batch])
+            input_ids, _ = self._pad([query.prompt for query in batch])
+            head = None if self._fusion is None else self._fusion.read(input_ids)
             policy = make_policy(self._trie, self._vocabulary, batch, head)
             asked = [list(rows[number]) for number in numbers]
             # Shorter lists are filled up with a leaf that nobody looks at.
@@ -165,8 +157,10 @@ class TorchEngine(AdaptedModel):
             with self._arithmetic(), logits_of(self.model, tokens):
                 logits = next_logits(self.model, batch, forced, self._pad_id)
             indices = np.array([index for stream in batch for index in stream.indices])
-            head = self._read_head([prompts[index] for index in indices])
-            fusion = None if head is None else LogitFusion.build(self._trie, *head)
+            fusion = None
+            if self._fusion is not None:
+                head = self._fusion.read(self._pad([prompts[index] for index in indices])[0])
+                fusion = LogitFusion.build(self._trie, *head)
             policy = Policy(self._trie, fusion=fusion)
             children = policy.expand(node.expand(len(logits)))
             log_probs[np.ix_(indices, codes)] = policy.apply(logits, children).cpu().numpy()
@@ -216,10 +210,6 @@ class TorchEngine(AdaptedModel):
                 with self._arithmetic():
                     read = trunk.fork(shared, *self._pad(rest))
                 yield [branch.number for branch in branches], read
-
-    def _read_head(self, prompts: Sequence[Sequence[int]]) -> LeafScores | None:
-        """Return what the SASRec head says after prompts, if there is one."""
-        return None if self._fusion is None else self._fusion.read(self._pad(prompts)[0])
 
     def _pad(self, prompts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
         """Lay prompts out, padded on the left. Shape of each: (B, T)."""

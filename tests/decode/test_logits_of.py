@@ -6,8 +6,7 @@ from peft import LoraConfig, get_peft_model
 from transformers import Gemma2Config, Gemma2ForCausalLM
 
 from genrec.decode.device_trie import DeviceTrie
-from genrec.decode.partial_logits import logits_of
-from genrec.decode.tree import PrefillCache
+from genrec.decode.tree import PrefillCache, logits_of
 from genrec.decode.trie import Trie
 
 TOKENS = torch.tensor([40, 3, 17])

@@ -71,14 +71,14 @@ class PrefillCache:
             order = mask.int().sort(dim=1, stable=True).indices[:, -int(mask.sum(dim=1).max()) :]
             input_ids, mask = input_ids.gather(1, order), mask.gather(1, order)
         check_model(model, mask.shape[1] + trie.num_levels)
-        self._model: Any = model
-        largest, known = len(trie.column_of) - 1, self._model.config.get_text_config().vocab_size
+        config: Any = model.config
+        largest, known = len(trie.column_of) - 1, config.get_text_config().vocab_size
         if largest >= known:
             raise ValueError(
                 f"the trie holds token {largest}, the model knows {known}; it was built for "
                 "another vocabulary"
             )
-        self._mask, self._trie = mask, trie
+        self._model, self._mask, self._trie = model, mask, trie
         self._cache = DynamicCache() if cache is None else cache
         self._lengths = mask.sum(dim=1)
         # Columns of the cache that siblings take, the same for all rows.

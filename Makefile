@@ -10,7 +10,7 @@ DEMO := runs/demo
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-vllm demo test test-fast lint docs examples notebooks mutants clean bench-beauty bench-loss bench-decode bench-prepare \
-	serve bench-serve bench-sports bench-results bench-vllm bench-new-items bench-zero-shot \
+	serve bench-serve bench-start bench-sports bench-results bench-vllm bench-new-items bench-zero-shot \
 	bench-cross-domain bench-graph bench-propagation bench-explanations bench-interests bench-summaries bench-peers
 
 help:  ## List the commands
@@ -188,6 +188,9 @@ windows:
 
 bench-summaries: $(READY)  ## Do the interests that summaries name have their evidence, and do they come true?
 	$(BIN)/python benchmarks/summaries.py --data $(DATA)
+
+bench-start: $(READY) $(DEMO)/sft/manifest.json  ## How long commands and the gateway take to start
+	$(BIN)/python -m benchmarks.start_up --run $(DEMO)/pretrain
 
 bench-decode: $(READY)  ## Tree beam search against generate(prefix_allowed_tokens_fn)
 	$(BIN)/python benchmarks/decode_speed.py --threads 2

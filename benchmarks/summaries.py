@@ -31,12 +31,12 @@ import numpy as np
 from genrec.data import Dataset
 from genrec.evaluate.bootstrap import paired_difference
 from genrec.interests.profile.buckets import NEXT_EVENTS
-from genrec.interests.profile.interests import MIN_EVIDENCE, find_interests
+from genrec.interests.profile.interests import find_interests
 from genrec.interests.summary.check import Summary
 from genrec.interests.timeline.forecast import Forecaster
 from genrec.progress import console
 from genrec.recommender import Recommender
-from genrec.schema import Event, History, Request, SemanticId
+from genrec.schema import MIN_EVIDENCE, Event, History, Request, SemanticId
 from genrec.semantic_ids.table import SemanticIdTable
 
 SETS = ("toy", "amazon18_gift_cards", "ml100k")

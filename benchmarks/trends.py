@@ -27,10 +27,9 @@ from genrec.artifacts import find_parent
 from genrec.data import Dataset
 from genrec.data.toy.catalogue import theme_of
 from genrec.data.toy.world import ToyConfig, draw_world
-from genrec.interests.profile.interests import MIN_EVIDENCE
 from genrec.interests.profile.trend import Timeline
 from genrec.progress import console, track
-from genrec.schema import Trend
+from genrec.schema import MIN_EVIDENCE, Trend
 from genrec.semantic_ids.table import SemanticIdTable
 
 TRENDS: tuple[Trend, ...] = ("emerging", "steady", "fading")

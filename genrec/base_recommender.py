@@ -31,10 +31,9 @@ from genrec.frames.answers import read_items, read_users
 from genrec.frames.histories import FrameHistories
 from genrec.frames.show import NextInterests, Recommendations
 from genrec.interests.explain.deletion import Explanation
-from genrec.interests.profile.interests import MIN_EVIDENCE
 from genrec.interests.summary.check import Summary
 from genrec.request_options import RequestOptions, make_requests
-from genrec.schema import Event, History, Item, Recommendation, Request, SemanticId
+from genrec.schema import MIN_EVIDENCE, Event, History, Item, Recommendation, Request, SemanticId
 from genrec.semantic_ids.extend import add_items, remove_items, restore_items
 from genrec.semantic_ids.table import SemanticIdTable
 

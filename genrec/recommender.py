@@ -35,7 +35,6 @@ from genrec.frames.histories import FrameHistories
 from genrec.graph.user_item_path import user_item_path
 from genrec.interests.explain.deletion import Attribution, Explanation, explain_items
 from genrec.interests.profile.buckets import NEXT_EVENTS
-from genrec.interests.profile.interests import MIN_EVIDENCE
 from genrec.interests.summary.check import Summary
 from genrec.interests.summary.codec import SummaryCodec
 from genrec.interests.summary.generate import summarize
@@ -45,7 +44,7 @@ from genrec.model.load import LoadedRun
 from genrec.pretrained.card import write_card
 from genrec.pretrained.folder import write_folder
 from genrec.pretrained.hub import find_model, upload_folder
-from genrec.schema import Event, History, Recommendation, Request, SemanticId
+from genrec.schema import MIN_EVIDENCE, Event, History, Recommendation, Request, SemanticId
 from genrec.semantic_ids.extend import place_catalogue
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.stream.encode import View

@@ -31,6 +31,9 @@ Split = Literal["train", "valid", "test"]
 SPLITS: tuple[Split, ...] = ("train", "valid", "test")
 """In the order of time: what is known when asking about a split is every split before it."""
 
+AskAt = Literal["target", "last"]
+"""When an evaluation asks: as its target event happens, or right after the last event before."""
+
 SemanticId = tuple[int, ...]
 """Codes of one item, coarse to fine. A shorter tuple is a prefix: an interest."""
 
@@ -232,6 +235,10 @@ class Recommendation(ShortRepr):
 
 
 Trend = Literal["emerging", "steady", "fading", "returned"]
+
+
+MIN_EVIDENCE = 2
+"""Events that an interest rests on at least, unless something else is asked for."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

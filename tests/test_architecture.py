@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 ROOMS = [
     ["display"],
     ["schema", "errors"],
-    ["arguments", "progress", "artifacts", "config", "metrics"],
+    ["arguments", "progress", "artifacts", "config", "metrics", "imports"],
     ["batching", "devices", "installed_models"],
     ["events", "plotting"],
     ["data"],
@@ -136,10 +136,16 @@ def test_light_stages_import_without_the_heavy_libraries(module):
     assert not imported_by(module) & {"torch", "transformers", "vllm"}
 
 
-def test_a_recommender_imports_nothing_that_an_adapter_or_a_training_needs():
+def test_help_is_printed_without_anything_that_a_command_works_with():
+    heavy = {"duckdb", "jinja2", "numpy", "pyarrow", "pydantic", "yaml"}
+    assert not imported_by("genrec.cli") & heavy
+
+
+@pytest.mark.parametrize("module", ["genrec.recommender", "genrec.serving.http.app"])
+def test_what_answers_imports_nothing_that_an_adapter_or_a_training_needs(module):
     """They take longer to import than a recommendation takes."""
-    heavy = {"bitsandbytes", "datasets", "peft"}
-    assert not imported_by("genrec.recommender") & heavy
+    heavy = {"bitsandbytes", "datasets", "networkx", "pandas", "peft", "scipy.stats", "sklearn"}
+    assert not imported_by(module) & heavy
 
 
 def imported_by(module: str) -> set[str]:

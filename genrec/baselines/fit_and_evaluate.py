@@ -11,10 +11,10 @@ from genrec.baselines.trained import TRAINED
 from genrec.data import Dataset
 from genrec.devices import choose_device
 from genrec.errors import ConfigError
-from genrec.evaluate.harness import AskAt, check_questions
+from genrec.evaluate.harness import check_questions
 from genrec.evaluate.report import Report, compare
 from genrec.evaluate.saved import save_evaluation
-from genrec.schema import Ranker, Split
+from genrec.schema import AskAt, Ranker, Split
 from genrec.semantic_ids.table import SemanticIdTable
 
 

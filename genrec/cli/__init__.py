@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import sys
 from collections.abc import Callable
 from typing import Annotated
@@ -33,7 +32,9 @@ app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options"
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"genrec {importlib.metadata.version('genrec')}")
+        from importlib.metadata import version
+
+        typer.echo(f"genrec {version('genrec')}")
         raise typer.Exit
 
 

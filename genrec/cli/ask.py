@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genrec.arguments import to_seconds
 from genrec.cli import batch, show, what_if, zero_shot
 from genrec.cli.build import Data
 from genrec.cli.runs import (
@@ -26,10 +25,8 @@ from genrec.cli.runs import (
     load_run,
 )
 from genrec.errors import ConfigError
-from genrec.evaluate.harness import AskAt
-from genrec.interests.profile.interests import MIN_EVIDENCE
 from genrec.progress import console
-from genrec.schema import History, Ranker, Request, Split
+from genrec.schema import MIN_EVIDENCE, AskAt, History, Ranker, Request, Split
 
 if TYPE_CHECKING:
     from genrec.interests.timeline.evolution import Evolution
@@ -137,6 +134,8 @@ def interests(
     options: zero_shot.ZeroShotOptions = zero_shot.NOT_ASKED,
 ) -> None:
     """Say what a user cares about, in words that their events support, and how it moves."""
+    from genrec.arguments import to_seconds
+
     recommender = _load_recommender(run, options, device, catalogue=catalogue, histories=histories)
     history = recommender.history(user)
     if at is not None:

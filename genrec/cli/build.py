@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from genrec.cli import show
-from genrec.config import load_config
 from genrec.progress import console
 
 Out = Annotated[Path, typer.Option(help="Folder to write; appears only when complete.")]
@@ -27,6 +26,7 @@ def toy(
     overrides: Overrides = None,
 ) -> None:
     """Write a seeded toy world: catalogue, events, and the truth behind them."""
+    from genrec.config import load_config
     from genrec.data.toy import ToyConfig, write_toy
 
     write_toy(out, load_config(ToyConfig, config, overrides or ()))
@@ -108,6 +108,7 @@ def prepare(
     overrides: Overrides = None,
 ) -> None:
     """Clean an event log and a catalogue, and split them."""
+    from genrec.config import load_config
     from genrec.data.prepare import PrepareConfig
     from genrec.data.prepare import prepare as run
 
@@ -145,6 +146,7 @@ def inspect(
     overrides: Overrides = None,
 ) -> None:
     """Look at files: how they are written, what their columns are, the command that reads them."""
+    from genrec.config import load_config
     from genrec.data.inspect import inspect as look
     from genrec.data.prepare import PrepareConfig
 
@@ -153,6 +155,7 @@ def inspect(
 
 def index(data: Data, out: Out, config: ConfigFile = None, overrides: Overrides = None) -> None:
     """Give every item a semantic ID, and every coarse code a name."""
+    from genrec.config import load_config
     from genrec.data import Dataset
     from genrec.semantic_ids.build import IndexConfig, build_index
 
@@ -172,6 +175,7 @@ def base(
     overrides: Overrides = None,
 ) -> None:
     """Make the base: a causal LM with the semantic-ID vocabulary in it."""
+    from genrec.config import load_config
     from genrec.interests.summary.codec import fixed_pieces
     from genrec.model.base import BaseConfig, make_base
 

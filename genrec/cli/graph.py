@@ -14,7 +14,6 @@ from rich.text import Text
 from genrec.cli import show
 from genrec.cli.build import ConfigFile, Data, Index, Overrides
 from genrec.cli.runs import AsJson
-from genrec.config import load_config
 from genrec.errors import ConfigError
 from genrec.progress import console, working
 from genrec.schema import Split
@@ -49,6 +48,7 @@ def graph(
     as_json: AsJson = False,
 ) -> None:
     """Show the interest graph: users, interests, items and words, and what links them."""
+    from genrec.config import load_config
     from genrec.data import Dataset
     from genrec.graph import GraphConfig, build_graph, find_communities, find_path
     from genrec.semantic_ids.table import SemanticIdTable

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Group, RenderableType
@@ -15,8 +15,9 @@ from rich.text import Text
 
 from genrec.cli import show
 from genrec.cli.runs import AsJson
-from genrec.evaluate import compare_saved
-from genrec.evaluate.checks import Finding, ReportTable, Unit, check, read_report_tables
+
+if TYPE_CHECKING:
+    from genrec.evaluate.checks import Finding, ReportTable
 
 
 def compare(
@@ -34,6 +35,8 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Compare two rankers of saved evaluations user by user, with paired bootstrap intervals."""
+    from genrec.evaluate import compare_saved
+
     comparison = compare_saved(first, second, ranker, other)
     if as_json:
         typer.echo(json.dumps(comparison.to_json(), indent=2))
@@ -47,12 +50,15 @@ def lint_report(
         typer.Argument(help="Saved evaluations, reports (.json), or CSV tables of anybody."),
     ],
     unit: Annotated[
-        Unit, typer.Option(help="Of a table's numbers: percent, share, or auto.")
+        Literal["auto", "percent", "share"],
+        typer.Option(help="Of a table's numbers: percent, share, or auto."),
     ] = "auto",
     strict: Annotated[bool, typer.Option(help="Warnings refuse a report too.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Refuse reports with impossible or untrustworthy numbers; exits with 1 if any is refused."""
+    from genrec.evaluate.checks import check, read_report_tables
+
     report_tables = [
         report_table for path in paths for report_table in read_report_tables(path, unit)
     ]

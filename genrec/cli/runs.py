@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from genrec.imports import without_garbage_collection
+
 if TYPE_CHECKING:
     from genrec.recommender import Recommender
 
@@ -46,7 +48,8 @@ def load_run(
     histories: Path | None = None,
 ) -> Recommender:
     """Load a run, for another catalogue than its own where one is given."""
-    from genrec.recommender import Recommender
+    with without_garbage_collection():
+        from genrec.recommender import Recommender
 
     recommender = Recommender.from_pretrained(
         run, device, num_beams, histories=histories, **head._asdict()

@@ -10,15 +10,12 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from genrec.data import Dataset
-from genrec.data.lines import excerpt
 from genrec.display import day
-from genrec.interests.profile.buckets import SUMMARY_LISTS
 from genrec.progress import PlainConsole, console
 from genrec.schema import Interest, Recommendation
-from genrec.stream.templates import quote
 
 if TYPE_CHECKING:
+    from genrec.data import Dataset
     from genrec.data.inspect import Inspection
     from genrec.data.prepare import Report
     from genrec.interests.explain.deletion import Explanation
@@ -98,6 +95,8 @@ def _bar(nats: float, most: float) -> Text:
 
 def interests(summary: Summary, expected: Sequence[tuple[str, float]], user: str) -> Group:
     """Lay out a summary with its evidence, and what the next event is expected to be of."""
+    from genrec.interests.profile.buckets import SUMMARY_LISTS
+
     table = Table()
     table.add_column("interest", overflow="fold")
     table.add_column("share", justify="right")
@@ -165,6 +164,8 @@ def evolution(told: Evolution) -> Group:
 
 def timeline(data: Dataset, user: str, most: int = 25) -> Table:
     """Lay out a user's newest events, oldest first."""
+    from genrec.stream.templates import quote
+
     history = data.history(user)
     shown = history.events[-most:]
     earlier = len(history.events) - len(shown)
@@ -232,6 +233,8 @@ def print_notes(report: Report) -> None:
 
 def print_inspection(inspection: Inspection) -> None:
     """Print what files seem to be; the command goes on a line of its own."""
+    from genrec.data.lines import excerpt
+
     for file in inspection.files:
         more = f" · {file.num_files} files" if file.num_files > 1 else ""
         output.print(Text.assemble((file.path, "bold"), f" · {file.kind}s{more}"), soft_wrap=True)

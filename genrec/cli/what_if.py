@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import typer
 
-from genrec.arguments import to_seconds
 from genrec.cli import show
 from genrec.cli.runs import (
     AsJson,
@@ -67,6 +66,8 @@ def read(
         ConfigError: A strength that cannot be read.
         DataError: A time that cannot be read.
     """
+    from genrec.arguments import to_seconds
+
     interest_bias: dict[str, float] = {}
     for options, sign in ((boost, 1.0), (dampen, -1.0)):
         for option in options or ():

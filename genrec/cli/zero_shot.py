@@ -14,12 +14,11 @@ from rich.table import Table
 from rich.text import Text
 
 from genrec.cli import show
-from genrec.config import load_config
 from genrec.errors import ConfigError
-from genrec.evaluate.report import Report
 from genrec.progress import console
 
 if TYPE_CHECKING:
+    from genrec.evaluate.report import Report
     from genrec.recommender import Recommender
     from genrec.zero_shot.recommender import ZeroShotRecommender
 
@@ -91,6 +90,7 @@ def load(options: ZeroShotOptions, device: str | None) -> ZeroShotRecommender:
     Raises:
         ConfigError: Model or data are not given.
     """
+    from genrec.config import load_config
     from genrec.recommender import Recommender
     from genrec.zero_shot.config import ZeroShotConfig
 

@@ -37,7 +37,9 @@ class DeviceTrie:
         num_levels: Tokens of a path.
         num_leaves: Paths.
         most_children: Children of the widest node.
-        largest_token: So that a table made for another vocabulary is noticed.
+        vocabulary: Tokens of all paths, in ascending order. Shape: (R,), int64.
+        column_of: Place of each token in ``vocabulary``; 0 for those that no path has.
+            Shape: (largest token + 1,), int64.
     """
 
     tokens: Tensor
@@ -45,11 +47,12 @@ class DeviceTrie:
     leaf_at: Tensor
     place_of: Tensor
     seen_in_training: Tensor
+    vocabulary: Tensor
+    column_of: Tensor
     level_start: tuple[int, ...]
     num_levels: int
     num_leaves: int
     most_children: int
-    largest_token: int
 
     @classmethod
     def from_trie(
@@ -70,23 +73,27 @@ class DeviceTrie:
             seen_in_training = np.ones(trie.num_leaves, dtype=bool)
         place_of = np.empty_like(trie.leaf_at)
         place_of[trie.leaf_at] = np.arange(trie.num_leaves, dtype=place_of.dtype)
+        vocabulary = np.flatnonzero(np.bincount(trie.tokens[1:]))
+        column_of = np.zeros(vocabulary[-1] + 1, dtype=np.int64)
+        column_of[vocabulary] = np.arange(len(vocabulary))
         return cls(
             tokens=torch.tensor(trie.tokens, device=device),
             first_child=torch.tensor(trie.first_child, device=device),
             leaf_at=torch.tensor(trie.leaf_at, device=device),
             place_of=torch.tensor(place_of, device=device),
             seen_in_training=torch.tensor(_seen_nodes(trie, seen_in_training), device=device),
+            vocabulary=torch.tensor(vocabulary, device=device),
+            column_of=torch.tensor(column_of, device=device),
             level_start=trie.level_start,
             num_levels=trie.num_levels,
             num_leaves=trie.num_leaves,
             most_children=int(np.diff(trie.first_child).max()),
-            largest_token=int(trie.tokens.max()),
         )
 
     def to(self, device: torch.device | str) -> DeviceTrie:
         """Return the trie on another device."""
-        names = ("tokens", "first_child", "leaf_at", "place_of", "seen_in_training")
-        moved: dict[str, Any] = {name: getattr(self, name).to(device) for name in names}
+        arrays = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
+        moved: dict[str, Any] = {name: array.to(device) for name, array in arrays.items()}
         return replace(self, **moved)
 
     def slices(self, states: Tensor) -> tuple[Tensor, Tensor]:

@@ -15,10 +15,13 @@ descendant has a choice.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from transformers import DynamicCache
 
 from genrec.decode.device_trie import DeviceTrie
@@ -34,7 +37,7 @@ class PrefillCache:
     """A batch of prompts, read once: a ``StepScorer`` of any number of searches, one by one.
 
     Attributes:
-        logits: Scores of the token after each prompt. Shape: (B, 1, V).
+        logits: Scores of the trie's tokens after each prompt. Shape: (B, 1, R).
     """
 
     def __init__(
@@ -58,7 +61,7 @@ class PrefillCache:
 
         Raises:
             DecodeError: The model cannot decode a tree of siblings.
-            ValueError: The trie is of a larger vocabulary, or a row without a token.
+            ValueError: The trie is of another vocabulary, or a row without a token.
         """
         mask = attention_mask.bool()
         if cache is None:
@@ -68,6 +71,13 @@ class PrefillCache:
             order = mask.int().sort(dim=1, stable=True).indices[:, -int(mask.sum(dim=1).max()) :]
             input_ids, mask = input_ids.gather(1, order), mask.gather(1, order)
         check_model(model, mask.shape[1] + trie.num_levels)
+        config: Any = model.config
+        largest, known = len(trie.column_of) - 1, config.get_text_config().vocab_size
+        if largest >= known:
+            raise ValueError(
+                f"the trie holds token {largest}, the model knows {known}; it was built for "
+                "another vocabulary"
+            )
         self._model, self._mask, self._trie = model, mask, trie
         self._cache = DynamicCache() if cache is None else cache
         self._lengths = mask.sum(dim=1)
@@ -75,19 +85,15 @@ class PrefillCache:
         self._num_siblings = 0
         # Cache column of each token of each beam. Shape: (B, M, level).
         self._columns = mask.new_zeros((len(mask), 1, 0), dtype=torch.int64)
-        self.logits: Tensor = model(
-            input_ids=input_ids,
-            attention_mask=mask.long(),
-            position_ids=(mask.cumsum(dim=1) - 1).clamp(min=0)[:, -input_ids.shape[1] :],
-            past_key_values=self._cache,
-            use_cache=True,
-            logits_to_keep=1,
-        ).logits
-        if trie.largest_token >= self.logits.shape[-1]:
-            raise ValueError(
-                f"the trie holds token {trie.largest_token}, the model knows "
-                f"{self.logits.shape[-1]}; it was built for another vocabulary"
-            )
+        with logits_of(model, trie.vocabulary):
+            self.logits: Tensor = model(
+                input_ids=input_ids,
+                attention_mask=mask.long(),
+                position_ids=(mask.cumsum(dim=1) - 1).clamp(min=0)[:, -input_ids.shape[1] :],
+                past_key_values=self._cache,
+                use_cache=True,
+                logits_to_keep=1,
+            ).logits
 
     def fork(self, shared: Tensor, input_ids: Tensor, attention_mask: Tensor) -> PrefillCache:
         """Read prompts that begin as this one, a single row, does; the beginning is not run again.
@@ -127,7 +133,7 @@ class PrefillCache:
         else:
             logits, index = self._run(step)
         rows = torch.arange(len(index), device=index.device).view(-1, 1, 1)
-        return logits[rows, index.unsqueeze(-1), children.tokens]
+        return logits[rows, index.unsqueeze(-1), self._trie.column_of[children.tokens]]
 
     def _run(self, step: Step) -> tuple[Tensor, Tensor]:
         """Run the waiting tokens of the beams that have a choice.
@@ -135,8 +141,8 @@ class PrefillCache:
         A token that waited has one descendant, so nothing is ever run twice.
 
         Returns:
-            Logits of all tokens run, and which of them is each beam's last.
-            Shapes: (B, Q, V), (B, M).
+            Logits after all tokens run, and which of them is each beam's last.
+            Shapes: (B, Q, R), (B, M).
         """
         depth, prompt = step.paths.shape[-1], self._mask.shape[1]
         before = prompt + self._num_siblings
@@ -159,13 +165,14 @@ class PrefillCache:
         visible[..., :prompt] = self._mask.unsqueeze(1)
         visible.scatter_(2, torch.where(ancestors < 0, total, ancestors), True)
         self._num_siblings += num_new
-        logits: Tensor = self._model(
-            input_ids=step.paths.flatten(1).gather(1, order),
-            attention_mask=visible[..., :total].unsqueeze(1),
-            position_ids=self._lengths.unsqueeze(1) + depths,
-            past_key_values=self._cache,
-            use_cache=True,
-        ).logits
+        with logits_of(self._model, self._trie.vocabulary):
+            logits: Tensor = self._model(
+                input_ids=step.paths.flatten(1).gather(1, order),
+                attention_mask=visible[..., :total].unsqueeze(1),
+                position_ids=self._lengths.unsqueeze(1) + depths,
+                past_key_values=self._cache,
+                use_cache=True,
+            ).logits
         return logits, (self._columns[..., -1] - before).clamp(min=0)
 
 
@@ -185,6 +192,33 @@ def score_after(prompts: PrefillCache, policy: Policy, leaves: Tensor) -> Tensor
     """
     parts = leaves.split(LEAVES_AT_ONCE, dim=1)
     return torch.cat([run_search(score_leaves(policy, part), prompts) for part in parts], dim=1)
+
+
+@contextmanager
+def logits_of(model: Any, tokens: Tensor) -> Iterator[None]:
+    """Let a model score some tokens only; no other thread may run it meanwhile.
+
+    A pretrained vocabulary has 50,000 to 150,000 tokens, of which a step of a search can use some
+    hundred; scores of the others would cost as much as several layers, and more memory than all
+    else. The model is asked by its own ``forward``, so whatever wraps it (an adapter, shards of its
+    weights) and whatever it does with its logits (such as capping them) stays as it is.
+
+    Args:
+        model: Causal LM, wrapped or not, with ``get_output_embeddings``.
+        tokens: Its logits have the shape (..., N) meanwhile, in their order. Shape: (N,).
+    """
+    head: Any = model.get_output_embeddings()
+    # Hooks of others put their ``forward`` into the instance too.
+    before = vars(head).get("forward")
+    head.forward = lambda hidden: F.linear(
+        hidden, head.weight[tokens], None if head.bias is None else head.bias[tokens]
+    )
+    try:
+        yield
+    finally:
+        del head.forward
+        if before is not None:
+            head.forward = before
 
 
 def check_model(model: nn.Module, num_tokens: int) -> None:

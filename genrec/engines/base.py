@@ -63,7 +63,7 @@ class Engine(Protocol):
         ...
 
     def items(self, queries: Sequence[ItemQuery], k: int) -> list[FoundItems]:
-        """Return the ``k`` best items of each query."""
+        """Return the ``k`` best items of each query; a prompt that several ask is read once."""
         ...
 
     def item_scores(

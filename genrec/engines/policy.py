@@ -7,7 +7,7 @@ agree and need nothing but prompts.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -20,6 +20,18 @@ from genrec.model.sasrec_head import SasRecHead
 from genrec.model.vocabulary import SidVocabulary
 from genrec.schema import SemanticId
 from genrec.semantic_ids.table import SemanticIdTable
+
+
+class LeafScores(NamedTuple):
+    """What a second model says of every leaf after each prompt, whatever the filters.
+
+    Attributes:
+        logits: Shape: (B, num_leaves), float32.
+        weight: See ``LogitFusion``.
+    """
+
+    logits: Tensor
+    weight: float
 
 
 class SasRecFusion:
@@ -48,16 +60,14 @@ class SasRecFusion:
         self._head, self._trie, self._opening = head, trie, opening
 
     @torch.inference_mode()
-    def read(self, input_ids: Tensor, constraint: Constraint | None = None) -> LogitFusion:
+    def read(self, input_ids: Tensor) -> LeafScores:
         """Return the head's scores of what follows each prompt.
 
         Args:
             input_ids: Prompts, padded with anything that opens no item. Shape: (B, T).
-            constraint: Of B rows.
         """
         histories = written_leaves(input_ids, self._trie, self._opening)
-        logits = self._head(histories, self._items, self._vectors)
-        return LogitFusion.build(self._trie, logits, self._head.weight, constraint)
+        return LeafScores(self._head(histories, self._items, self._vectors), self._head.weight)
 
 
 class Steering(Protocol):
@@ -82,18 +92,16 @@ class Steering(Protocol):
 def make_policy(
     trie: DeviceTrie,
     vocabulary: SidVocabulary,
-    fusion: SasRecFusion | None,
     queries: Sequence[Steering],
-    input_ids: Tensor,
+    head: LeafScores | None,
 ) -> Policy:
     """Return how a batch of queries is decoded.
 
     Args:
         trie: Of the ID table.
         vocabulary: Codes to tokens.
-        fusion: The SASRec head; None: the causal LM alone.
         queries: B of them.
-        input_ids: Their prompts, padded. Shape: (B, T).
+        head: What the SASRec head says after their prompts; None: the causal LM alone.
     """
     constraint = Constraint.build(
         trie,
@@ -113,5 +121,5 @@ def make_policy(
                 for query in queries
             ],
         )
-    scores = None if fusion is None else fusion.read(input_ids, constraint)
-    return Policy(trie, constraint, scores, bias)
+    fusion = None if head is None else LogitFusion.build(trie, *head, constraint)
+    return Policy(trie, constraint, fusion, bias)

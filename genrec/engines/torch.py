@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from genrec.batching import batch_by_length
+from genrec.batching import batch_by_length, pack
 from genrec.decode.device_trie import DeviceTrie, find_inner
-from genrec.decode.policy import Policy
+from genrec.decode.policy import LogitFusion, Policy
 from genrec.decode.prefix_logits import batches, merge_prefixes, next_logits
 from genrec.decode.search import beam_search, run_search
-from genrec.decode.tree import PrefillCache, score_after
+from genrec.decode.tree import PrefillCache, logits_of, score_after
 from genrec.decode.trie import Trie
 from genrec.engines.adapters import AdaptedModel
 from genrec.engines.base import FoundItems, ItemQuery
@@ -27,8 +27,9 @@ from genrec.schema import SemanticId
 from genrec.semantic_ids.table import SemanticIdTable
 
 BATCH_TOKENS = 16_384
-BATCH_LOGITS = 2**27
-"""Scores of one forward pass: half a gigabyte."""
+"""Of a forward pass, and of a batch's cache: a row holds its prompt and the tokens of its beams."""
+BATCH_SCORES = 2**27
+"""Of a forward pass, and of the nodes of a trie in all rows of a batch: half a gigabyte."""
 
 
 class TorchEngine(AdaptedModel):
@@ -69,20 +70,38 @@ class TorchEngine(AdaptedModel):
     def items(self, queries: Sequence[ItemQuery], k: int) -> list[FoundItems]:
         """See ``Engine.items``."""
         found: list[FoundItems | None] = [None] * len(queries)
-        lengths = [len(query.prompt) for query in queries]
-        for numbers in batch_by_length(lengths, max_tokens=BATCH_TOKENS):
-            batch = [queries[number] for number in numbers]
-            input_ids, attention_mask = self._pad([query.prompt for query in batch])
-            policy = make_policy(self._trie, self._vocabulary, self._fusion, batch, input_ids)
+        num_beams = max(k, self._num_beams)
+        # The tokens of the last level are chosen, never run.
+        of_beams = num_beams * (self._trie.num_levels - 1)
+        most_rows = max(1, BATCH_SCORES // len(self._trie.tokens))
+        by_prompt: dict[tuple[int, ...], list[int]] = {}
+        for number, query in enumerate(queries):
+            by_prompt.setdefault(tuple(query.prompt), []).append(number)
+
+        def fits(batch: list[tuple[tuple[int, ...], list[int]]]) -> bool:
+            (_, fewest), (longest, most) = batch[0], batch[-1]
+            columns = len(batch) * (len(longest) + of_beams)
+            as_many = len(fewest) == len(most)
+            return as_many and len(batch) <= most_rows and columns <= BATCH_TOKENS
+
+        # Prompts of a batch are read together, and each is asked as often as the others.
+        order = sorted(by_prompt.items(), key=lambda asked: (len(asked[1]), len(asked[0])))
+        for rows_of_batch in pack(order, fits):
+            input_ids, attention_mask = self._pad([prompt for prompt, _ in rows_of_batch])
+            head = None if self._fusion is None else self._fusion.read(input_ids)
             with self._arithmetic():
                 read = PrefillCache(self.model, input_ids, attention_mask, self._trie)
-                search = beam_search(policy, len(batch), max(k, self._num_beams))
-                leaves, scores = run_search(search, read)
-            for number, rows, row_scores in zip(
-                numbers, leaves[:, :k].cpu().numpy(), scores[:, :k].cpu().numpy(), strict=True
-            ):
-                kept = rows >= 0
-                found[number] = FoundItems(rows[kept], row_scores[kept])
+            for numbers in zip(*(numbers for _, numbers in rows_of_batch), strict=True):
+                batch = [queries[number] for number in numbers]
+                policy = make_policy(self._trie, self._vocabulary, batch, head)
+                with self._arithmetic():
+                    search = beam_search(policy, len(batch), num_beams)
+                    leaves, scores = run_search(search, read)
+                for number, rows, row_scores in zip(
+                    numbers, leaves[:, :k].cpu().numpy(), scores[:, :k].cpu().numpy(), strict=True
+                ):
+                    kept = rows >= 0
+                    found[number] = FoundItems(rows[kept], row_scores[kept])
         return [result for result in found if result is not None]
 
     @torch.inference_mode()
@@ -94,7 +113,8 @@ class TorchEngine(AdaptedModel):
         for numbers, prompts in self._read([query.prompt for query in queries]):
             batch = [queries[number] for number in numbers]
             input_ids, _ = self._pad([query.prompt for query in batch])
-            policy = make_policy(self._trie, self._vocabulary, self._fusion, batch, input_ids)
+            head = None if self._fusion is None else self._fusion.read(input_ids)
+            policy = make_policy(self._trie, self._vocabulary, batch, head)
             asked = [list(rows[number]) for number in numbers]
             # Shorter lists are filled up with a leaf that nobody looks at.
             width = max(map(len, asked))
@@ -131,21 +151,19 @@ class TorchEngine(AdaptedModel):
         log_probs = np.full(
             (len(prompts), self._vocabulary.token_ids.shape[1]), -np.inf, dtype=np.float32
         )
-        vocabulary = self.model.config.get_text_config().vocab_size
         for batch in batches(
-            merge_prefixes(prompts), len(forced), BATCH_TOKENS, BATCH_LOGITS, vocabulary
+            merge_prefixes(prompts), len(forced), BATCH_TOKENS, BATCH_SCORES, len(tokens)
         ):
-            with self._arithmetic():
+            with self._arithmetic(), logits_of(self.model, tokens):
                 logits = next_logits(self.model, batch, forced, self._pad_id)
             indices = np.array([index for stream in batch for index in stream.indices])
             fusion = None
             if self._fusion is not None:
-                fusion = self._fusion.read(self._pad([prompts[index] for index in indices])[0])
+                head = self._fusion.read(self._pad([prompts[index] for index in indices])[0])
+                fusion = LogitFusion.build(self._trie, *head)
             policy = Policy(self._trie, fusion=fusion)
             children = policy.expand(node.expand(len(logits)))
-            log_probs[np.ix_(indices, codes)] = (
-                policy.apply(logits[:, tokens], children).cpu().numpy()
-            )
+            log_probs[np.ix_(indices, codes)] = policy.apply(logits, children).cpu().numpy()
         return log_probs
 
     def _write(self, prompt: Sequence[int], grammar: Grammar, max_tokens: int) -> list[int]:
@@ -158,14 +176,15 @@ class TorchEngine(AdaptedModel):
         state = GrammarState(grammar)
         while len(written) < max_tokens and (allowed := state.allowed):
             if len(allowed) > 1:
-                with self._arithmetic():
+                tokens = torch.tensor(allowed, device=self._device)
+                with self._arithmetic(), logits_of(self.model, tokens):
                     logits = self.model(
                         input_ids=torch.tensor([unread], device=self._device),
                         past_key_values=cache,
                         use_cache=True,
                         logits_to_keep=1,
                     ).logits[0, -1]
-                allowed = [allowed[int(logits[allowed].argmax())]]
+                allowed = [allowed[int(logits.argmax())]]
                 unread = []
             state.advance(allowed[0])
             written.append(allowed[0])

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, cast, get_args
+from typing import cast, get_args
 
 import numpy as np
 
@@ -29,10 +29,9 @@ from genrec.metrics import (
     rate,
 )
 from genrec.progress import track
-from genrec.schema import Example, Ranker, Recommendation, Request, Split
+from genrec.schema import AskAt, Example, Ranker, Recommendation, Request, Split
 
-AskAt = Literal["target", "last"]
-BATCH_SIZE = 256
+BATCH_SIZE = 128
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,8 @@ def evaluate(
         ask_at: "target" tells the ranker when the first target happens and of which kind it is,
             never what; "last" asks right after the last event of the history.
         max_users: A seeded sample of this many; None: everybody.
-        batch_size: Requests given to the ranker at once.
+        batch_size: Users asked about at once, in both filter modes: the prompts are the same, so
+            that a model need read them only once.
         seed: Of the sample and of the bootstrap.
 
     Returns:
@@ -106,8 +106,12 @@ def evaluate(
         questions, total = _sample(questions, max_users, seed), min(max_users, total)
     batches = in_batches(questions, batch_size)
     for batch in track(batches, f"users asked about by {ranker.name}", total, len):
-        for ledger in ledgers:
-            ledger.ask(ranker, batch, ask_at)
+        requests = [request for ledger in ledgers for request in ledger.requests(batch, ask_at)]
+        start = time.perf_counter()
+        answers = ranker.rank_many(requests, k)
+        seconds = time.perf_counter() - start
+        for ledger, own in zip(ledgers, in_batches(answers, len(batch)), strict=True):
+            ledger.note(batch, own, seconds / len(ledgers))
     filtered, unfiltered = (ledger.settle(ranker.name, seed) for ledger in ledgers)
     return filtered, unfiltered
 
@@ -126,9 +130,9 @@ class _Ledger:
         self._surplus = 0
         self._seconds = 0.0
 
-    def ask(self, ranker: Ranker, batch: Sequence[Example], ask_at: AskAt) -> None:
-        """Put one batch of questions to the ranker and note its answers."""
-        requests = [
+    def requests(self, batch: Sequence[Example], ask_at: AskAt) -> list[Request]:
+        """Return one batch of questions as requests."""
+        return [
             Request(
                 history=example.history,
                 at=example.targets[0].timestamp if ask_at == "target" else None,
@@ -137,9 +141,12 @@ class _Ledger:
             )
             for example in batch
         ]
-        start = time.perf_counter()
-        answers = ranker.rank_many(requests, self._k)
-        self._seconds += time.perf_counter() - start
+
+    def note(
+        self, batch: Sequence[Example], answers: Sequence[Sequence[Recommendation]], seconds: float
+    ) -> None:
+        """Note the answers to a batch, and the time that they took."""
+        self._seconds += seconds
         for example, answer in zip(batch, answers, strict=True):
             self._note(example, answer)
 

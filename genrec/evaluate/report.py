@@ -14,9 +14,9 @@ from rich.text import Text
 from genrec import display
 from genrec.data import Dataset
 from genrec.evaluate.bootstrap import Interval, paired_difference
-from genrec.evaluate.harness import AskAt, Evaluation, evaluate
+from genrec.evaluate.harness import Evaluation, evaluate
 from genrec.evaluate.provenance import provenance_of, tied_share
-from genrec.schema import Ranker, Split
+from genrec.schema import AskAt, Ranker, Split
 
 MODES = {True: "seen filtered", False: "seen allowed"}
 

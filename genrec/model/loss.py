@@ -58,6 +58,10 @@ class StreamLoss(nn.Module):
         """Of the model, so that a decoder can take this module in its place."""
         return self.model.config
 
+    def get_output_embeddings(self) -> Any:
+        """See ``config``."""
+        return self.model.get_output_embeddings()
+
     def forward(
         self, input_ids: Tensor, position_ids: Tensor, targets: Tensor | None = None, **inputs: Any
     ) -> Any:

@@ -11,6 +11,7 @@ import typer
 import uvicorn
 
 from genrec.errors import GenrecError
+from genrec.imports import without_garbage_collection
 from genrec.serving.http.security.keys import hash_key, make_key
 from genrec.serving.monitoring import configure_logging, log
 from genrec.serving.settings import read_settings
@@ -42,7 +43,8 @@ def start(run: Path | None, host: str | None, port: int | None) -> None:
         GenrecError: A setting, the run or the store cannot be used.
     """
     # Brings torch along, which the other commands do without.
-    from genrec.serving.http.app import create_app
+    with without_garbage_collection():
+        from genrec.serving.http.app import create_app
 
     settings = read_settings(run=run, host=host, port=port)
     configure_logging(settings.log_level)

@@ -170,10 +170,13 @@ class Encoder:
             requests: With histories in the order of time.
             views: What is read of each history; None: by the rule of windows.
         """
-        for request in requests:
-            _check_order(request.history)
+        # Several requests may be about one history, such as with and without a filter.
+        histories = {id(request.history): request.history for request in requests}
+        for history in histories.values():
+            _check_order(history)
         asks = self.tokenize([self.renderer.ask_item(request) for request in requests])
-        encoded = self.segments([request.history for request in requests])
+        segments_of = dict(zip(histories, self.segments([*histories.values()]), strict=True))
+        encoded = [segments_of[id(request.history)] for request in requests]
         if views is None:
             views = [list_views(segments, self.event_limit)[-1] for segments in encoded]
         return [

@@ -9,7 +9,6 @@ from itertools import pairwise
 from typing import Literal
 
 import numpy as np
-from scipy.stats import rankdata
 
 from genrec.schema import Item, Request
 from genrec.zero_shot.chat import ChatError, ChatModel
@@ -55,6 +54,8 @@ class CandidateRanker:
             ChatError: No usable answer for one of the orders; counted in ``usage``.
             PromptError: The candidates alone do not fit.
         """
+        from scipy.stats import rankdata
+
         if len(items) < 2:
             return [(item, 0.0) for item in items]
         titles = self.writer.titles(items)

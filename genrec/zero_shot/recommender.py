@@ -14,9 +14,8 @@ from genrec.base_recommender import BaseRecommender
 from genrec.data import Dataset
 from genrec.errors import ConfigError, EngineUnavailable
 from genrec.interests.explain.deletion import Explanation
-from genrec.interests.profile.interests import MIN_EVIDENCE
 from genrec.interests.summary.check import Summary
-from genrec.schema import History, Item, Recommendation, Request
+from genrec.schema import MIN_EVIDENCE, History, Item, Recommendation, Request
 from genrec.semantic_ids.build import IndexConfig, build_table
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.zero_shot.candidates import Retriever

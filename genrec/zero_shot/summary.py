@@ -9,11 +9,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from genrec.interests.profile.buckets import SUMMARY_LISTS
-from genrec.interests.profile.interests import MIN_EVIDENCE
 from genrec.interests.summary.check import Summary, check_summary, coarse_names
 from genrec.interests.summary.codec import MAX_NAMED
 from genrec.interests.summary.schema import MAX_SUMMARY_CHARS, SummaryContent, json_schema
-from genrec.schema import History, Request
+from genrec.schema import MIN_EVIDENCE, History, Request
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.zero_shot.chat import ChatModel, ResponseFormat
 from genrec.zero_shot.json_answers import any_of, literal, request_json

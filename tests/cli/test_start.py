@@ -9,7 +9,8 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from genrec.cli.settings import STAGES, describe, meanings_of, settings_of
+from genrec.cli.settings import STAGES
+from genrec.cli.settings_text import describe, meanings_of, settings_of
 from genrec.training.config import TrainConfig
 from tests.conftest import ROOT, genrec, succeed
 
@@ -25,7 +26,7 @@ def groups(kind):
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_setting_has_a_meaning_and_its_default(stage):
-    kind = settings_of(stage)
+    kind = settings_of(STAGES[stage])
     for group in groups(kind):
         meanings = meanings_of(group)
         assert [name for name in group.model_fields if not meanings.get(name)] == [], group

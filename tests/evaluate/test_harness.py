@@ -206,4 +206,5 @@ def test_speed_is_over_all_batches(monkeypatch):
     monkeypatch.setattr(harness, "time", SimpleNamespace(perf_counter=itertools.count().__next__))
     ranker = Scripted(lambda request, k: "B")
     result, _ = evaluate(ranker, small_data(4), "test", k=1, batch_size=1)
-    assert result.users_per_s == 1
+    # A second for each user's two lists.
+    assert result.users_per_s == 2

@@ -9,7 +9,7 @@ from genrec.data import Dataset
 from genrec.engines.grammar import GrammarState
 from genrec.engines.torch import TorchEngine
 from genrec.interests.profile.buckets import NEXT_EVENTS, classify
-from genrec.interests.profile.interests import MIN_EVIDENCE, find_interests
+from genrec.interests.profile.interests import find_interests
 from genrec.interests.summary.check import GOES_ON, coarse_names
 from genrec.interests.summary.codec import Statement, SummaryCodec, WrittenClaim, WrittenSummary
 from genrec.interests.summary.generate import summarize
@@ -17,7 +17,7 @@ from genrec.interests.summary.templates import NOT_ENOUGH, find_names
 from genrec.interests.timeline.forecast import Forecaster
 from genrec.model.load import load_run
 from genrec.recommender import Recommender
-from genrec.schema import Event, History, Request
+from genrec.schema import MIN_EVIDENCE, Event, History, Request
 
 
 class Claims:

@@ -11,7 +11,6 @@ import pytest
 from genrec.data import Dataset
 from genrec.engines.grammar import GrammarState, longest
 from genrec.interests.profile.buckets import NEXT_EVENTS
-from genrec.interests.profile.interests import MIN_EVIDENCE
 from genrec.interests.summary.check import check_summary
 from genrec.interests.summary.codec import MAX_CITED, MAX_NAMED, SummaryCodec, fixed_pieces
 from genrec.interests.summary.grammar import SummaryGrammar, read_summary
@@ -25,7 +24,7 @@ from genrec.interests.summary.templates import (
 )
 from genrec.model.load import load_run
 from genrec.model.loss import Target
-from genrec.schema import Event, History
+from genrec.schema import MIN_EVIDENCE, Event, History
 from genrec.stream.render import sid_text
 from genrec.stream.templates import END_MARKER, INTERESTS_MARKER
 from genrec.training.samples import MOMENTS, interest_samples

@@ -265,13 +265,8 @@ class Search:
 
 def _policy(filters: RowFilters, prompt: list[int]) -> Policy:
     catalogue = filters.catalogue
-    return make_policy(
-        catalogue.trie,
-        catalogue.base.vocabulary,
-        catalogue.fusion,
-        [filters],
-        torch.tensor([prompt]),
-    )
+    head = None if catalogue.fusion is None else catalogue.fusion.read(torch.tensor([prompt]))
+    return make_policy(catalogue.trie, catalogue.base.vocabulary, [filters], head)
 
 
 async def _all(coroutines: Any) -> list[Any]:

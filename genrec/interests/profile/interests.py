@@ -9,10 +9,9 @@ from collections import defaultdict
 
 from genrec.data.half_life import decay
 from genrec.interests.profile.trend import Timeline
-from genrec.schema import History, Interest, SemanticId
+from genrec.schema import MIN_EVIDENCE, History, Interest, SemanticId
 from genrec.semantic_ids.table import SemanticIdTable
 
-MIN_EVIDENCE = 2
 MAX_INTERESTS = 5
 HALF_LIFE_EVENTS = 8
 

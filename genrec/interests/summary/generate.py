@@ -12,11 +12,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from genrec.engines.base import Engine
-from genrec.interests.profile.interests import MIN_EVIDENCE
 from genrec.interests.summary.check import Summary, check_summary
 from genrec.interests.summary.codec import SummaryCodec, SummaryQuestion
 from genrec.interests.summary.grammar import SummaryGrammar, read_summary
-from genrec.schema import History
+from genrec.schema import MIN_EVIDENCE, History
 
 
 def summarize(

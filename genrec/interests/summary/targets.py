@@ -10,7 +10,7 @@ import random
 from collections.abc import Sequence
 
 from genrec.interests.profile.buckets import NEXT_EVENTS, SummaryList, classify
-from genrec.interests.profile.interests import MIN_EVIDENCE, find_interests
+from genrec.interests.profile.interests import find_interests
 from genrec.interests.summary.codec import (
     MAX_CITED,
     MAX_NAMED,
@@ -21,7 +21,7 @@ from genrec.interests.summary.codec import (
     WrittenSummary,
 )
 from genrec.interests.summary.templates import StatementKind, wordings
-from genrec.schema import Event, History, Interest, SemanticId
+from genrec.schema import MIN_EVIDENCE, Event, History, Interest, SemanticId
 from genrec.semantic_ids.table import SemanticIdTable
 
 _MOST_TELLING: tuple[StatementKind, ...] = (

@@ -28,6 +28,7 @@ ROOMS = [
     ["baselines"],
     ["pretrained"],
     ["frames"],
+    ["experiments"],
     ["request_options"],
     ["base_recommender"],
     ["zero_shot"],

@@ -1,0 +1,248 @@
+"""What a policy would have earned, from the log of another one.
+
+Enters: ``LoggedLists``. Leaves: estimates of the target policy's mean reward of a list, with 95%
+intervals over users, and warnings where the log cannot tell. Unlike an experiment's, these
+intervals are for one look.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+from rich.text import Text
+from scipy.special import stdtrit
+
+from genrec.errors import DataError
+from genrec.experiments.confidence import Interval
+from genrec.experiments.logged import LoggedLists
+
+LEVEL = 0.95
+MIN_EFFECTIVE = 100
+"""Effective lists below which a warning is given."""
+_MANY_ERRORS = 4
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """An estimate of the target policy's mean reward of a list.
+
+    Attributes:
+        name: Of the estimator.
+        interval: Estimate and 95% interval.
+    """
+
+    name: str
+    interval: Interval
+
+
+def ips(log: LoggedLists) -> Estimate:
+    """Inverse propensity scoring: rewards weighted by the ratio of the whole list's probabilities.
+
+    Without bias, where the log's policy may show whatever the target may.
+
+    Source:
+        Horvitz and Thompson (1952); Li et al., arXiv 1003.5956.
+    """
+    values = log.weights[:, -1] * log.rewards.sum(axis=1)
+    return _estimate("IPS", values.mean(), values - values.mean(), log)
+
+
+def snips(log: LoggedLists) -> Estimate:
+    """Self-normalised IPS: divided by the mean weight. A little bias, mostly far less variance.
+
+    Raises:
+        DataError: No logged list is possible under the target policy.
+
+    Source:
+        Swaminathan and Joachims, The self-normalized estimator for counterfactual learning,
+        NeurIPS 2015.
+    """
+    whole = LoggedLists(log.rewards.sum(axis=1, keepdims=True), log.weights[:, -1:], log.users)
+    return Estimate("SNIPS", cascade(whole).interval)
+
+
+def cascade(log: LoggedLists) -> Estimate:
+    """Reward interaction IPS (RIPS): a rank's reward is weighted by the list down to that rank.
+
+    For users who read from the top: what stands below cannot change what happens above. Every
+    rank is self-normalised. Equals ``snips`` for lists of one.
+
+    Raises:
+        DataError: No logged list is possible under the target policy.
+
+    Source:
+        McInerney et al., Counterfactual evaluation of slate recommendations with sequential reward
+        interactions, KDD 2020, arXiv 2007.12986.
+    """
+    weights = log.weights
+    mean_weights = weights.mean(axis=0)
+    if (mean_weights == 0).any():
+        rank = int(np.argmax(mean_weights == 0)) + 1
+        raise DataError(
+            f"no logged list is possible under the target policy down to rank {rank}; the log says "
+            "nothing about it: compare shorter lists, or explore more"
+        )
+    by_rank = (weights * log.rewards).mean(axis=0) / mean_weights
+    residuals = (weights * (log.rewards - by_rank) / mean_weights).sum(axis=1)
+    return _estimate("cascade", by_rank.sum(), residuals, log)
+
+
+def doubly_robust(log: LoggedLists) -> Estimate:
+    """A reward model's answer, corrected by the weighted errors it makes on the log.
+
+    Without bias if either the propensities or the model is right. Fit the model on other rows.
+
+    Raises:
+        DataError: The log has no predictions.
+
+    Source:
+        Dudik, Langford and Li, Doubly robust policy evaluation and learning, arXiv 1103.4601.
+    """
+    if log.predicted is None or log.expected is None:
+        raise DataError("log has no columns 'predicted' and 'expected', which doubly robust needs")
+    errors = log.rewards.sum(axis=1) - log.predicted
+    values = log.expected + log.weights[:, -1] * errors
+    return _estimate("doubly robust", values.mean(), values - values.mean(), log)
+
+
+def _estimate(name: str, value: float, residuals: np.ndarray, log: LoggedLists) -> Estimate:
+    """Put an interval around an estimate.
+
+    Args:
+        name: Of the estimator.
+        value: The estimate.
+        residuals: What each list adds to the estimate's error, times N; their mean is 0.
+            Shape: (N,).
+        log: Whose users are the unit.
+    """
+    value = float(value)
+    by_user = np.bincount(log.users, residuals)[np.unique(log.users)]
+    num_users = len(by_user)
+    if num_users < 2:
+        return Estimate(name, Interval(value, -math.inf, math.inf))
+    variance = by_user @ by_user * num_users / (num_users - 1) / len(residuals) ** 2
+    reach = float(stdtrit(num_users - 1, (1 + LEVEL) / 2) * math.sqrt(variance))
+    if log.rewards.min() < 0 or value < 0:
+        return Estimate(name, Interval(value, value - reach, value + reach))
+    if value == 0:
+        # No reward was seen where the target policy goes: it may be rare or not.
+        return Estimate(name, Interval(0.0, 0.0, math.inf))
+    # Sums of few weighted rewards are skewed; their logarithms less so.
+    factor = math.exp(min(reach / value, 700.0))
+    return Estimate(name, Interval(value, value / factor, value * factor))
+
+
+@dataclass(frozen=True)
+class OffPolicyReport:
+    """All estimates that a log allows.
+
+    Attributes:
+        num_lists: Lists in the log.
+        num_users: Users who saw them.
+        logged: Mean reward of a list under the policy that showed it.
+        mean_weight: Of whole lists; 1 but for chance, where the log covers the target policy.
+        effective_lists: As many lists of the target policy's own would tell as much (Kish).
+        estimates: One for each estimator.
+        warnings: Why not to trust them, in words.
+    """
+
+    num_lists: int
+    num_users: int
+    logged: Interval
+    mean_weight: float
+    effective_lists: float
+    estimates: tuple[Estimate, ...]
+    warnings: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON; an end that is not known is None."""
+        return {
+            "num_lists": self.num_lists,
+            "num_users": self.num_users,
+            "logged": _ends(self.logged),
+            "mean_weight": self.mean_weight,
+            "effective_lists": self.effective_lists,
+            "estimates": {each.name: _ends(each.interval) for each in self.estimates},
+            "warnings": list(self.warnings),
+        }
+
+    def table(self) -> Table:
+        """Lay out the estimates beside what was logged."""
+        lines = [
+            f"{self.num_lists:,} lists of {self.num_users:,} users, worth "
+            f"{self.effective_lists:,.0f} of the target policy's own; mean weight "
+            f"{self.mean_weight:.3g}",
+            *(f"careful: {warning}" for warning in self.warnings),
+        ]
+        table = Table(
+            title="What the target policy would have earned",
+            caption=Text("\n".join(lines)),
+            title_justify="left",
+            caption_justify="left",
+        )
+        table.add_column("")
+        table.add_column("reward of a list", justify="right")
+        table.add_column(f"{LEVEL:.0%} interval", justify="right")
+        logged = Estimate("as logged", self.logged)
+        for each in (logged, *self.estimates):
+            low, high = each.interval.low, each.interval.high
+            table.add_row(each.name, f"{each.interval.value:.4g}", f"{low:.4g} to {high:.4g}")
+        return table
+
+
+def evaluate_policy(log: Any) -> OffPolicyReport:
+    """Estimate what the target policy of a log would have earned, in every way the log allows.
+
+    Args:
+        log: See ``LoggedLists.from_frame``.
+
+    Raises:
+        DataError: The log cannot be used.
+    """
+    lists = LoggedLists.from_frame(log)
+    estimators = [ips, snips]
+    if lists.rewards.shape[1] > 1:
+        estimators.append(cascade)
+    if lists.predicted is not None:
+        estimators.append(doubly_robust)
+    as_logged = LoggedLists(lists.rewards, np.ones_like(lists.ratios), lists.users)
+    weights = lists.weights[:, -1]
+    squares = float(weights @ weights)
+    effective = float(weights.sum() ** 2 / squares) if squares else 0.0
+    return OffPolicyReport(
+        num_lists=len(weights),
+        num_users=len(np.unique(lists.users)),
+        logged=ips(as_logged).interval,
+        mean_weight=float(weights.mean()),
+        effective_lists=effective,
+        estimates=tuple(estimator(lists) for estimator in estimators),
+        warnings=_warn(weights, effective),
+    )
+
+
+def _warn(weights: np.ndarray, effective: float) -> tuple[str, ...]:
+    warnings = []
+    error = float(weights.std()) / math.sqrt(len(weights))
+    if abs(weights.mean() - 1) > max(_MANY_ERRORS * error, 1e-6):
+        warnings.append(
+            f"the mean weight is {weights.mean():.3g}, not 1: the log's policy could not show all "
+            "that the target shows, or propensities are not those it was shown with"
+        )
+    if effective < MIN_EFFECTIVE:
+        warnings.append(
+            f"the log is worth {effective:.0f} lists of the target policy's own, so that its "
+            "intervals may be too short; explore more, or compare policies that are closer"
+        )
+    return tuple(warnings)
+
+
+def _ends(interval: Interval) -> dict[str, float | None]:
+    return {
+        "value": interval.value,
+        "low": interval.low if math.isfinite(interval.low) else None,
+        "high": interval.high if math.isfinite(interval.high) else None,
+    }

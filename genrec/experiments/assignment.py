@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from genrec.arguments import check_id, check_text, check_type, to_seconds, wrong_type
+from genrec.arguments import check_id, check_text, to_seconds, wrong_type
 from genrec.errors import DataError
 
 _HASHES = 1 << 64
@@ -68,7 +68,8 @@ class Experiment:
     def __post_init__(self) -> None:
         if not check_text(self.name, "name"):
             raise DataError("an experiment needs a name: it decides who is in which arm")
-        check_type(self.arms, "arms", Mapping, "a mapping of names to weights")
+        if not isinstance(self.arms, Mapping):
+            raise wrong_type(self.arms, "arms", "a mapping of names to weights")
         for arm, weight in self.arms.items():
             check_text(arm, "arm")
             _check_weight(weight, arm)

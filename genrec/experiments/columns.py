@@ -100,9 +100,8 @@ def numbers(
         reason = str(error).splitlines()[0]
         raise DataError(f"{name}.{column} does not hold numbers ({reason})") from None
     array = values.to_numpy(zero_copy_only=False)
-    refuse_rows(
-        ~np.isfinite(array), array, f"{name}.{column}", "drop the row or give a finite number"
-    )
+    remedy = "drop the row or give a finite number"
+    refuse_rows(~np.isfinite(array), array, f"{name}.{column}", remedy)
     if low is not None:
         refuse_rows(array < low, array, f"{name}.{column}", f"it must be at least {low:g}")
     if high is not None:

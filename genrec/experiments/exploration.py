@@ -1,5 +1,4 @@
-"""Lists that try something else now and then, and how likely they were: what a log needs so that
-another ranking can be judged by it.
+"""Lists that try something else now and then, so that their log can judge another ranking.
 
 Enters: a ranking of candidates and the rate of exploration. Leaves: a list with the probability of
 each item at its rank, given the items above it.

@@ -1,6 +1,6 @@
 """What one policy showed and what came of it, beside how likely another would have shown the same.
 
-Enters: a data frame, one row for each item that was shown. Leaves: arrays by list and rank, checked.
+Enters: a data frame, a row for each item that was shown. Leaves: arrays by list and rank, checked.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 from rich.text import Text
-from scipy.special import stdtrit
+from scipy.special import gammaincinv, stdtrit
 
 from genrec.errors import DataError
 from genrec.experiments.confidence import Interval
@@ -47,8 +47,9 @@ def ips(log: LoggedLists) -> Estimate:
     Source:
         Horvitz and Thompson (1952); Li et al., arXiv 1003.5956.
     """
-    values = log.weights[:, -1] * log.rewards.sum(axis=1)
-    return _estimate("IPS", values.mean(), values - values.mean(), log)
+    weights = log.weights[:, -1]
+    values = weights * log.rewards.sum(axis=1)
+    return _estimate("IPS", values.mean(), values - values.mean(), weights, log)
 
 
 def snips(log: LoggedLists) -> Estimate:
@@ -88,7 +89,8 @@ def cascade(log: LoggedLists) -> Estimate:
         )
     by_rank = (weights * log.rewards).mean(axis=0) / mean_weights
     residuals = (weights * (log.rewards - by_rank) / mean_weights).sum(axis=1)
-    return _estimate("cascade", by_rank.sum(), residuals, log)
+    by_list = (weights / mean_weights).max(axis=1)
+    return _estimate("cascade", by_rank.sum(), residuals, by_list, log)
 
 
 def doubly_robust(log: LoggedLists) -> Estimate:
@@ -104,36 +106,51 @@ def doubly_robust(log: LoggedLists) -> Estimate:
     """
     if log.predicted is None or log.expected is None:
         raise DataError("log has no columns 'predicted' and 'expected', which doubly robust needs")
-    errors = log.rewards.sum(axis=1) - log.predicted
-    values = log.expected + log.weights[:, -1] * errors
-    return _estimate("doubly robust", values.mean(), values - values.mean(), log)
+    weights = log.weights[:, -1]
+    values = log.expected + weights * (log.rewards.sum(axis=1) - log.predicted)
+    return _estimate("doubly robust", values.mean(), values - values.mean(), weights, log)
 
 
-def _estimate(name: str, value: float, residuals: np.ndarray, log: LoggedLists) -> Estimate:
+def _estimate(
+    name: str, value: float, residuals: np.ndarray, weights: np.ndarray, log: LoggedLists
+) -> Estimate:
     """Put an interval around an estimate.
+
+    Sums of few weighted clicks are skewed: for rewards that are never negative the interval is that
+    of a gamma distribution, whose upper end allows for one more reward at the largest weight. It is
+    exact for equal weights and rare clicks. Other rewards get the normal interval.
+
+    Source:
+        Fay and Feuer, Confidence intervals for directly standardized rates, Statistics in Medicine
+        1997.
 
     Args:
         name: Of the estimator.
         value: The estimate.
-        residuals: What each list adds to the estimate's error, times N; their mean is 0.
-            Shape: (N,).
+        residuals: What each list adds to the estimate's error, times N; mean 0. Shape: (N,).
+        weights: What a unit of reward of each list adds to the estimate, times N. Shape: (N,).
         log: Whose users are the unit.
     """
-    value = float(value)
-    by_user = np.bincount(log.users, residuals)[np.unique(log.users)]
-    num_users = len(by_user)
+    value, num_lists = float(value), len(residuals)
+    by_user = np.bincount(log.users, residuals)
+    num_users = len(np.unique(log.users))
     if num_users < 2:
         return Estimate(name, Interval(value, -math.inf, math.inf))
-    variance = by_user @ by_user * num_users / (num_users - 1) / len(residuals) ** 2
-    reach = float(stdtrit(num_users - 1, (1 + LEVEL) / 2) * math.sqrt(variance))
+    variance = float(by_user @ by_user) * num_users / (num_users - 1) / num_lists**2
     if log.rewards.min() < 0 or value < 0:
+        reach = float(stdtrit(num_users - 1, (1 + LEVEL) / 2)) * math.sqrt(variance)
         return Estimate(name, Interval(value, value - reach, value + reach))
-    if value == 0:
-        # No reward was seen where the target policy goes: it may be rare or not.
-        return Estimate(name, Interval(0.0, 0.0, math.inf))
-    # Sums of few weighted rewards are skewed; their logarithms less so.
-    factor = math.exp(min(reach / value, 700.0))
-    return Estimate(name, Interval(value, value / factor, value * factor))
+    one_more = float(weights.max() * log.rewards.sum(axis=1).max()) / num_lists
+    low = _gamma_quantile((1 - LEVEL) / 2, value, variance)
+    high = _gamma_quantile((1 + LEVEL) / 2, value + one_more, variance + one_more**2)
+    return Estimate(name, Interval(value, low, high))
+
+
+def _gamma_quantile(chance: float, mean: float, variance: float) -> float:
+    """Return a quantile of the gamma distribution with this mean and variance."""
+    if mean == 0 or variance == 0:
+        return mean
+    return float(gammaincinv(mean**2 / variance, chance)) * variance / mean
 
 
 @dataclass(frozen=True)

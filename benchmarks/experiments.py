@@ -1,0 +1,316 @@
+"""Do experiments keep their promises? Simulated users, with what is planted known.
+
+    python benchmarks/experiments.py
+    python benchmarks/experiments.py --json
+
+A/B tests of users who come back, looked at every day, without and with a planted lift; beside the
+confidence sequences, the z-test that an impatient reader would repeat. The same of interleaving.
+Off-policy estimates of single items and of lists, from logs with exploration, against the truth
+that is reckoned over every list that could be shown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import permutations
+
+import numpy as np
+import pyarrow as pa
+from rich import box
+from rich.table import Table
+from scipy.special import ndtr
+
+from genrec.experiments import (
+    Experiment,
+    Metric,
+    analyse,
+    evaluate_policy,
+    explore,
+    judge,
+    propensities,
+    team_draft,
+)
+from genrec.experiments.confidence import user_mean
+from genrec.progress import console, track
+
+DAYS = 28
+USERS = 16_000
+CLICK_RATE = 0.1
+SPREAD = 20.0
+"""Of users' own click rates: Beta(2, 18); two clicks of a user have a correlation of 1/21."""
+CLICK_RATE_METRIC = Metric("clicks", per="impressions")
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """An A/B test as it went on.
+
+    Attributes:
+        arms: Arm of each user, "old" or "new". Shape: (U,).
+        impressions: Of each user up to each day. Shape: (U, DAYS).
+        clicks: Likewise.
+    """
+
+    arms: np.ndarray
+    impressions: np.ndarray
+    clicks: np.ndarray
+
+    def until(self, day: int) -> pa.Table:
+        """Return each user's sums at the end of a day."""
+        seen = np.flatnonzero(self.impressions[:, day])
+        return pa.table(
+            {
+                "user_id": [f"user-{user}" for user in seen],
+                "arm": self.arms[seen],
+                "impressions": self.impressions[seen, day],
+                "clicks": self.clicks[seen, day],
+            }
+        )
+
+
+def draw_traffic(experiment: Experiment, lift: float, rng: np.random.Generator) -> Traffic:
+    """Draw users who arrive on some day and come back, each with a click rate of their own."""
+    arms = np.array(experiment.assign_many(f"user-{user}" for user in range(USERS)))
+    rates = rng.beta(CLICK_RATE * SPREAD, (1 - CLICK_RATE) * SPREAD, USERS)
+    rates = np.minimum(rates * np.where(arms == "new", 1 + lift, 1), 1)
+    has_come = rng.integers(DAYS, size=USERS)[:, None] <= np.arange(DAYS)
+    impressions = rng.poisson(0.5, (USERS, DAYS)) * has_come
+    clicks = rng.binomial(impressions, rates[:, None])
+    return Traffic(arms, impressions.cumsum(axis=1), clicks.cumsum(axis=1))
+
+
+def repeated_z_test(sums: pa.Table, by_user: bool) -> bool:
+    """Whether a z-test of this look alone would call a winner."""
+    arms, clicks, shown = (sums[column].to_numpy() for column in ("arm", "clicks", "impressions"))
+    means = [user_mean(clicks[arms == arm], shown[arms == arm]) for arm in ("old", "new")]
+    if by_user:
+        variance = sum(mean.variance for mean in means)
+    else:
+        totals = [shown[arms == arm].sum() for arm in ("old", "new")]
+        variance = sum(
+            mean.value * (1 - mean.value) / total for mean, total in zip(means, totals, strict=True)
+        )
+    return bool(2 * ndtr(-abs(means[1].value - means[0].value) / np.sqrt(variance)) < 0.05)
+
+
+def run_ab_tests(count: int, lift: float) -> dict[str, float]:
+    """Return the share of tests that call a winner at any look, by each method."""
+    called = {"winner": 0, "right": 0, "mismatch": 0, "z_by_user": 0, "z_by_impression": 0}
+    days = []
+    for number in track(range(count), f"A/B tests, lift {lift:.0%}"):
+        experiment = Experiment(f"{lift}-{number}", {"old": 1, "new": 1})
+        traffic = draw_traffic(experiment, lift, np.random.default_rng([number, int(lift * 100)]))
+        looks = [traffic.until(day) for day in range(DAYS)]
+        results = [analyse(experiment, look, CLICK_RATE_METRIC) for look in looks]
+        winners = [result.winner for result in results]
+        first = next((day for day, winner in enumerate(winners) if winner), None)
+        called["winner"] += first is not None
+        called["right"] += first is not None and winners[first] == "new"
+        called["mismatch"] += any(result.has_mismatch for result in results)
+        called["z_by_user"] += any(repeated_z_test(look, by_user=True) for look in looks)
+        called["z_by_impression"] += any(repeated_z_test(look, by_user=False) for look in looks)
+        days += [] if first is None else [first + 1]
+    shares = {name: times / count for name, times in called.items()}
+    return {"tests": count, **shares, "median_day": float(np.median(days)) if days else np.nan}
+
+
+LISTS = 4_000
+LOOK_EVERY = 100
+
+
+def run_interleaving(count: int, lift: float) -> dict[str, float]:
+    """Return the share of interleavings that call a winner at any look.
+
+    Both rankings show ten of their own twenty items; those of the second are clicked more.
+    """
+    found, right, users = 0, 0, []
+    for number in track(range(count), f"interleaving, lift {lift:.0%}"):
+        rng = np.random.default_rng([number, int(lift * 100), 1])
+        credits = []
+        for _ in range(LISTS):
+            first, second = rng.permutation(20).tolist(), (20 + rng.permutation(20)).tolist()
+            shown = team_draft(first, second, 10, rng)
+            rate = rng.beta(CLICK_RATE * SPREAD, (1 - CLICK_RATE) * SPREAD)
+            chances = rate * np.where(np.array(shown.teams) == "second", 1 + lift, 1)
+            clicked = rng.random(10) < chances
+            credits.append(shown.credit({shown.items[place] for place in np.flatnonzero(clicked)}))
+        winner = None
+        for size in range(LOOK_EVERY, LISTS + 1, LOOK_EVERY):
+            seen = {"user_id": [f"user-{user}" for user in range(size)], "credit": credits[:size]}
+            winner = judge(pa.table(seen)).winner
+            if winner:
+                users.append(size)
+                break
+        found += winner is not None
+        right += winner == "second"
+    median = float(np.median(users)) if users else np.nan
+    return {"tests": count, "winner": found / count, "right": right / count, "median_users": median}
+
+
+SEGMENTS, ITEMS, LIST_LENGTH = 3, 6, 3
+EXPLORE_OLD, EXPLORE_NEW = 0.5, 0.1
+STOP_AFTER_CLICK = 0.5
+
+
+@dataclass(frozen=True)
+class Shop:
+    """What there is to click, and two models' rankings of it.
+
+    Attributes:
+        chances: Of a click on an item that is looked at. Shape: (SEGMENTS, ITEMS).
+        old: Ranking of the policy that is logged, by segment.
+        new: Of the policy to judge.
+    """
+
+    chances: np.ndarray
+    old: list[list[int]]
+    new: list[list[int]]
+
+
+def draw_shop(rng: np.random.Generator) -> Shop:
+    """Draw a shop in which the new model knows chances better than the old one."""
+    chances = rng.beta(1.5, 8, (SEGMENTS, ITEMS))
+    rankings = [
+        np.argsort(-(chances + rng.normal(0, error, chances.shape)), axis=1).tolist()
+        for error in (0.15, 0.05)
+    ]
+    return Shop(chances, *rankings)
+
+
+def expected_clicks(chances: np.ndarray) -> float:
+    """Return the clicks of a list that is read from the top until a click ends it, half the time."""
+    reached, clicks = 1.0, 0.0
+    for chance in chances:
+        clicks += reached * chance
+        reached *= 1 - chance * STOP_AFTER_CLICK
+    return clicks
+
+
+def true_value(shop: Shop, length: int) -> float:
+    """Return the clicks a list of the new policy gets, over every list that it may show."""
+    total = 0.0
+    for chances, ranking in zip(shop.chances, shop.new, strict=True):
+        for items in permutations(range(ITEMS), length):
+            probability = np.prod(propensities(items, ranking, EXPLORE_NEW))
+            total += probability * expected_clicks(chances[list(items)])
+    return total / SEGMENTS
+
+
+def log_rows(shop: Shop, length: int, lists: int, rng: np.random.Generator) -> Iterator[dict]:
+    """Yield what the old policy showed, and what was clicked; users see two lists each."""
+    for number in range(lists):
+        user = number // 2
+        segment = user % SEGMENTS
+        shown = explore(shop.old[segment], length, EXPLORE_OLD, rng)
+        target = propensities(shown.items, shop.new[segment], EXPLORE_NEW)
+        reads_on = True
+        for rank, item in enumerate(shown.items):
+            clicks = reads_on and rng.random() < shop.chances[segment, item]
+            reads_on = reads_on and not (clicks and rng.random() < STOP_AFTER_CLICK)
+            yield {
+                "user_id": f"user-{user}",
+                "recommendation_id": f"list-{number}",
+                "rank": rank + 1,
+                "item_id": str(item),
+                "segment": segment,
+                "propensity": shown.propensities[rank],
+                "target_propensity": target[rank],
+                "reward": int(clicks),
+            }
+
+
+def add_predictions(rows: list[dict], shop: Shop, earlier: list[dict]) -> None:
+    """Add a crude reward model's guesses: an item's click rate in earlier rows, users unknown."""
+    clicks, shown = np.ones(ITEMS), np.full(ITEMS, 10.0)
+    for row in earlier:
+        shown[int(row["item_id"])] += 1
+        clicks[int(row["item_id"])] += row["reward"]
+    guesses = clicks / shown
+    for row in rows:
+        ranking = shop.new[row["segment"]]
+        chances = [propensities([item], ranking, EXPLORE_NEW)[0] for item in range(ITEMS)]
+        row["predicted"] = guesses[int(row["item_id"])]
+        row["expected"] = float(np.dot(chances, guesses))
+
+
+def run_off_policy(count: int, lists: int = 4_000) -> dict[str, dict[str, float]]:
+    """Return how often each estimator's interval holds the truth, and its relative error."""
+    found: dict[str, list[tuple[bool, float, float]]] = {}
+    for number in track(range(count), "off-policy estimates"):
+        rng = np.random.default_rng([number, 2])
+        shop = draw_shop(rng)
+        for length, kind in ((1, "single items"), (LIST_LENGTH, f"lists of {LIST_LENGTH}")):
+            truth = true_value(shop, length)
+            rows = list(log_rows(shop, length, lists, rng))
+            if length == 1:
+                add_predictions(rows, shop, list(log_rows(shop, length, lists // 4, rng)))
+                rows = [{**row, "recommendation_id": None, "rank": None} for row in rows]
+            frame = pa.Table.from_pylist(rows)
+            if length == 1:
+                frame = frame.drop_columns(["recommendation_id", "rank"])
+            for each in evaluate_policy(frame).estimates:
+                interval = each.interval
+                holds = interval.low <= truth <= interval.high
+                error, width = interval.value / truth - 1, (interval.high - interval.low) / truth
+                found.setdefault(f"{each.name}, {kind}", []).append((holds, error, width))
+    return {
+        name: {
+            "runs": count,
+            "coverage": float(np.mean([holds for holds, _, _ in runs])),
+            "relative_rmse": float(np.sqrt(np.mean([error**2 for _, error, _ in runs]))),
+            "median_relative_width": float(np.median([width for _, _, width in runs])),
+        }
+        for name, runs in found.items()
+    }
+
+
+def show(title: str, rows: dict[str, dict[str, float]]) -> None:
+    """Print a table: a line for each of the rows."""
+    table = Table(title=title, box=box.SIMPLE, title_justify="left")
+    table.add_column("")
+    columns = list(next(iter(rows.values())))
+    for column in columns:
+        table.add_column(column.replace("_", " "), justify="right")
+    for name, figures in rows.items():
+        table.add_row(name, *(f"{figures[column]:.3g}" for column in columns))
+    console.print(table)
+
+
+PARTS: dict[str, tuple[str, Callable[[], dict[str, dict[str, float]]]]] = {
+    "ab": (
+        f"A/B tests of {USERS:,} users, looked at on each of {DAYS} days: share that calls a winner",
+        lambda: {
+            "A/A": run_ab_tests(200, 0.0),
+            "lift of 10%": run_ab_tests(50, 0.1),
+        },
+    ),
+    "interleaving": (
+        f"Interleaving, looked at after every {LOOK_EVERY} of {LISTS:,} users",
+        lambda: {"alike": run_interleaving(200, 0.0), "lift of 10%": run_interleaving(50, 0.1)},
+    ),
+    "off_policy": (
+        "Off-policy estimates against the truth, 4,000 lists: 95% intervals",
+        lambda: run_off_policy(50),
+    ),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--json", action="store_true", help="print JSON to standard output")
+    parser.add_argument("--part", choices=PARTS, action="append", help="default: all")
+    arguments = parser.parse_args()
+    found = {}
+    for name in arguments.part or PARTS:
+        title, run = PARTS[name]
+        found[name] = run()
+        show(title, found[name])
+    if arguments.json:
+        print(json.dumps(found, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -15,7 +15,7 @@ import argparse
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import permutations
+from itertools import permutations, product
 
 import numpy as np
 import pyarrow as pa
@@ -151,7 +151,9 @@ def run_interleaving(count: int, lift: float) -> dict[str, float]:
 
 
 SEGMENTS, ITEMS, LIST_LENGTH = 3, 6, 3
-EXPLORE_OLD, EXPLORE_NEW = 0.5, 0.1
+EXPLORE = (0.5, 0.3)
+"""Rates of exploration, the same for the policy that is logged and the one that is judged."""
+LOGGED_LISTS = 4_000
 STOP_AFTER_CLICK = 0.5
 
 
@@ -181,7 +183,7 @@ def draw_shop(rng: np.random.Generator) -> Shop:
 
 
 def expected_clicks(chances: np.ndarray) -> float:
-    """Return the clicks of a list that is read from the top until a click ends it, half the time."""
+    """Return the clicks of a list read from the top, where half of the clicks end the reading."""
     reached, clicks = 1.0, 0.0
     for chance in chances:
         clicks += reached * chance
@@ -189,23 +191,25 @@ def expected_clicks(chances: np.ndarray) -> float:
     return clicks
 
 
-def true_value(shop: Shop, length: int) -> float:
+def true_value(shop: Shop, length: int, explore_rate: float) -> float:
     """Return the clicks a list of the new policy gets, over every list that it may show."""
     total = 0.0
     for chances, ranking in zip(shop.chances, shop.new, strict=True):
         for items in permutations(range(ITEMS), length):
-            probability = np.prod(propensities(items, ranking, EXPLORE_NEW))
+            probability = np.prod(propensities(items, ranking, explore_rate))
             total += probability * expected_clicks(chances[list(items)])
     return total / SEGMENTS
 
 
-def log_rows(shop: Shop, length: int, lists: int, rng: np.random.Generator) -> Iterator[dict]:
+def log_rows(
+    shop: Shop, length: int, explore_rate: float, rng: np.random.Generator
+) -> Iterator[dict]:
     """Yield what the old policy showed, and what was clicked; users see two lists each."""
-    for number in range(lists):
+    for number in range(LOGGED_LISTS):
         user = number // 2
         segment = user % SEGMENTS
-        shown = explore(shop.old[segment], length, EXPLORE_OLD, rng)
-        target = propensities(shown.items, shop.new[segment], EXPLORE_NEW)
+        shown = explore(shop.old[segment], length, explore_rate, rng)
+        target = propensities(shown.items, shop.new[segment], explore_rate)
         reads_on = True
         for rank, item in enumerate(shown.items):
             clicks = reads_on and rng.random() < shop.chances[segment, item]
@@ -222,7 +226,7 @@ def log_rows(shop: Shop, length: int, lists: int, rng: np.random.Generator) -> I
             }
 
 
-def add_predictions(rows: list[dict], shop: Shop, earlier: list[dict]) -> None:
+def add_predictions(rows: list[dict], shop: Shop, earlier: list[dict], explore_rate: float) -> None:
     """Add a crude reward model's guesses: an item's click rate in earlier rows, users unknown."""
     clicks, shown = np.ones(ITEMS), np.full(ITEMS, 10.0)
     for row in earlier:
@@ -231,40 +235,47 @@ def add_predictions(rows: list[dict], shop: Shop, earlier: list[dict]) -> None:
     guesses = clicks / shown
     for row in rows:
         ranking = shop.new[row["segment"]]
-        chances = [propensities([item], ranking, EXPLORE_NEW)[0] for item in range(ITEMS)]
+        chances = [propensities([item], ranking, explore_rate)[0] for item in range(ITEMS)]
         row["predicted"] = guesses[int(row["item_id"])]
         row["expected"] = float(np.dot(chances, guesses))
 
 
-def run_off_policy(count: int, lists: int = 4_000) -> dict[str, dict[str, float]]:
+def draw_log(shop: Shop, length: int, explore_rate: float, rng: np.random.Generator) -> pa.Table:
+    """Return a log; one of single items has no columns of lists, but predictions."""
+    rows = list(log_rows(shop, length, explore_rate, rng))
+    if length > 1:
+        return pa.Table.from_pylist(rows)
+    add_predictions(rows, shop, list(log_rows(shop, length, explore_rate, rng)), explore_rate)
+    return pa.Table.from_pylist(rows).drop_columns(["recommendation_id", "rank"])
+
+
+def run_off_policy(count: int) -> dict[str, dict[str, float]]:
     """Return how often each estimator's interval holds the truth, and its relative error."""
-    found: dict[str, list[tuple[bool, float, float]]] = {}
-    for number in track(range(count), "off-policy estimates"):
+    found: dict[str, list[tuple[float, ...]]] = {}
+    for number, explore_rate in track(list(product(range(count), EXPLORE)), "off-policy estimates"):
         rng = np.random.default_rng([number, 2])
         shop = draw_shop(rng)
-        for length, kind in ((1, "single items"), (LIST_LENGTH, f"lists of {LIST_LENGTH}")):
-            truth = true_value(shop, length)
-            rows = list(log_rows(shop, length, lists, rng))
-            if length == 1:
-                add_predictions(rows, shop, list(log_rows(shop, length, lists // 4, rng)))
-                rows = [{**row, "recommendation_id": None, "rank": None} for row in rows]
-            frame = pa.Table.from_pylist(rows)
-            if length == 1:
-                frame = frame.drop_columns(["recommendation_id", "rank"])
-            for each in evaluate_policy(frame).estimates:
-                interval = each.interval
-                holds = interval.low <= truth <= interval.high
-                error, width = interval.value / truth - 1, (interval.high - interval.low) / truth
-                found.setdefault(f"{each.name}, {kind}", []).append((holds, error, width))
-    return {
-        name: {
+        for length, kind in ((1, "items"), (LIST_LENGTH, f"lists of {LIST_LENGTH}")):
+            truth = true_value(shop, length, explore_rate)
+            report = evaluate_policy(draw_log(shop, length, explore_rate, rng))
+            for each in report.estimates:
+                low, high = each.interval.low, each.interval.high
+                errors = (low <= truth <= high, each.interval.value / truth - 1)
+                name = f"{kind}, {explore_rate:.0%} explored: {each.name}"
+                found.setdefault(name, []).append(
+                    (*errors, (high - low) / truth, report.effective_lists)
+                )
+    summary = {}
+    for name, runs in found.items():
+        covered, errors, widths, effective = np.array(runs).T
+        summary[name] = {
             "runs": count,
-            "coverage": float(np.mean([holds for holds, _, _ in runs])),
-            "relative_rmse": float(np.sqrt(np.mean([error**2 for _, error, _ in runs]))),
-            "median_relative_width": float(np.median([width for _, _, width in runs])),
+            "coverage": float(covered.mean()),
+            "relative_rmse": float(np.sqrt(np.mean(errors**2))),
+            "median_relative_width": float(np.median(widths)),
+            "median_effective_lists": float(np.median(effective)),
         }
-        for name, runs in found.items()
-    }
+    return summary
 
 
 def show(title: str, rows: dict[str, dict[str, float]]) -> None:
@@ -281,7 +292,7 @@ def show(title: str, rows: dict[str, dict[str, float]]) -> None:
 
 PARTS: dict[str, tuple[str, Callable[[], dict[str, dict[str, float]]]]] = {
     "ab": (
-        f"A/B tests of {USERS:,} users, looked at on each of {DAYS} days: share that calls a winner",
+        f"A/B tests of {USERS:,} users, looked at each day for {DAYS} days: share with a winner",
         lambda: {
             "A/A": run_ab_tests(200, 0.0),
             "lift of 10%": run_ab_tests(50, 0.1),
@@ -292,7 +303,7 @@ PARTS: dict[str, tuple[str, Callable[[], dict[str, dict[str, float]]]]] = {
         lambda: {"alike": run_interleaving(200, 0.0), "lift of 10%": run_interleaving(50, 0.1)},
     ),
     "off_policy": (
-        "Off-policy estimates against the truth, 4,000 lists: 95% intervals",
+        f"Off-policy estimates from {LOGGED_LISTS:,} logged lists against the truth: 95% intervals",
         lambda: run_off_policy(50),
     ),
 }

@@ -4,8 +4,8 @@
     python benchmarks/off_policy.py --data ../shared/data/open_bandit --json
 
 The Open Bandit Dataset (Saito et al., arXiv 2008.07146): a uniform policy and Bernoulli Thompson
-sampling (bts), side by side in two campaigns. `bts` learned as it went on and its log holds only the
-probabilities of what it showed, so as a target it is how often it showed each item at each position.
+sampling (bts), side by side in two campaigns. `bts` learned as it went on, and its log holds only
+the probabilities of what it showed: as a target it is how often it showed each item at a position.
 """
 
 from __future__ import annotations

@@ -47,9 +47,8 @@ def ips(log: LoggedLists) -> Estimate:
     Source:
         Horvitz and Thompson (1952); Li et al., arXiv 1003.5956.
     """
-    weights = log.weights[:, -1]
-    values = weights * log.rewards.sum(axis=1)
-    return _estimate("IPS", values.mean(), values - values.mean(), weights, log)
+    earned = log.weights[:, -1] * log.rewards.sum(axis=1)
+    return _estimate("IPS", earned.mean(), earned - earned.mean(), earned, log)
 
 
 def snips(log: LoggedLists) -> Estimate:
@@ -87,10 +86,11 @@ def cascade(log: LoggedLists) -> Estimate:
             f"no logged list is possible under the target policy down to rank {rank}; the log says "
             "nothing about it: compare shorter lists, or explore more"
         )
-    by_rank = (weights * log.rewards).mean(axis=0) / mean_weights
-    residuals = (weights * (log.rewards - by_rank) / mean_weights).sum(axis=1)
-    by_list = (weights / mean_weights).max(axis=1)
-    return _estimate("cascade", by_rank.sum(), residuals, by_list, log)
+    weights = weights / mean_weights
+    by_rank = (weights * log.rewards).mean(axis=0)
+    residuals = (weights * (log.rewards - by_rank)).sum(axis=1)
+    earned = (weights * log.rewards).sum(axis=1)
+    return _estimate("cascade", by_rank.sum(), residuals, earned, log)
 
 
 def doubly_robust(log: LoggedLists) -> Estimate:
@@ -107,28 +107,30 @@ def doubly_robust(log: LoggedLists) -> Estimate:
     if log.predicted is None or log.expected is None:
         raise DataError("log has no columns 'predicted' and 'expected', which doubly robust needs")
     weights = log.weights[:, -1]
-    values = log.expected + weights * (log.rewards.sum(axis=1) - log.predicted)
-    return _estimate("doubly robust", values.mean(), values - values.mean(), weights, log)
+    rewards = log.rewards.sum(axis=1)
+    values = log.expected + weights * (rewards - log.predicted)
+    residuals = values - values.mean()
+    return _estimate("doubly robust", values.mean(), residuals, weights * rewards, log)
 
 
 def _estimate(
-    name: str, value: float, residuals: np.ndarray, weights: np.ndarray, log: LoggedLists
+    name: str, value: float, residuals: np.ndarray, earned: np.ndarray, log: LoggedLists
 ) -> Estimate:
     """Put an interval around an estimate.
 
     Sums of few weighted clicks are skewed: for rewards that are never negative the interval is that
-    of a gamma distribution, whose upper end allows for one more reward at the largest weight. It is
-    exact for equal weights and rare clicks. Other rewards get the normal interval.
+    of a gamma distribution, whose upper end allows for one more list like the one that weighs most.
+    It is exact for equal weights and rare clicks. Other rewards get the normal interval.
 
     Source:
         Fay and Feuer, Confidence intervals for directly standardized rates, Statistics in Medicine
-        1997.
+        1997. Differs: the largest weight is that of the lists that earned anything.
 
     Args:
         name: Of the estimator.
         value: The estimate.
         residuals: What each list adds to the estimate's error, times N; mean 0. Shape: (N,).
-        weights: What a unit of reward of each list adds to the estimate, times N. Shape: (N,).
+        earned: Weighted reward of each list, times N. Shape: (N,).
         log: Whose users are the unit.
     """
     value, num_lists = float(value), len(residuals)
@@ -140,7 +142,10 @@ def _estimate(
     if log.rewards.min() < 0 or value < 0:
         reach = float(stdtrit(num_users - 1, (1 + LEVEL) / 2)) * math.sqrt(variance)
         return Estimate(name, Interval(value, value - reach, value + reach))
-    one_more = float(weights.max() * log.rewards.sum(axis=1).max()) / num_lists
+    if value == 0:
+        # The log holds no reward where the target policy goes: its size is unknown.
+        return Estimate(name, Interval(0.0, 0.0, math.inf))
+    one_more = float(earned.max()) / num_lists
     low = _gamma_quantile((1 - LEVEL) / 2, value, variance)
     high = _gamma_quantile((1 + LEVEL) / 2, value + one_more, variance + one_more**2)
     return Estimate(name, Interval(value, low, high))
@@ -148,7 +153,7 @@ def _estimate(
 
 def _gamma_quantile(chance: float, mean: float, variance: float) -> float:
     """Return a quantile of the gamma distribution with this mean and variance."""
-    if mean == 0 or variance == 0:
+    if variance == 0:
         return mean
     return float(gammaincinv(mean**2 / variance, chance)) * variance / mean
 

@@ -341,8 +341,6 @@ class _Sums:
             denominators = self._sum(column)[users]
         if denominators.sum() == 0:
             raise DataError(f"exposures.{metric.per} is 0 for all users of arm '{arm}'")
-        if len(users) < 2:
-            return UserMean(float(numerators.sum() / denominators.sum()), math.inf, len(users))
         return user_mean(numerators, denominators)
 
     def _sum(self, values: np.ndarray | None) -> np.ndarray:

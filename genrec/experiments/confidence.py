@@ -58,25 +58,33 @@ class Interval:
 
 
 def user_mean(numerators: np.ndarray, denominators: np.ndarray) -> UserMean:
-    """Return a ratio of sums with the delta method's variance over users.
+    """Return a ratio of sums, and its variance by leaving out one user at a time (jackknife).
 
-    A user's clicks go together, so what is drawn at random is the user, not the click.
+    A user's clicks go together, so what is drawn at random is the user, not the click. The delta
+    method says nearly the same, but trusts a ratio that a single user makes.
 
     Args:
-        numerators: A sum for each user, such as clicks. Shape: (U,), U at least 2.
-        denominators: Such as exposures, or ones for the mean of users. Shape: (U,), sum above 0.
+        numerators: A sum for each user, such as clicks; with several columns the ratios of the
+            columns are added up. Shape: (U,) or (U, K).
+        denominators: Such as exposures, or ones for the mean of users; sums above 0. Same shape.
 
     Source:
-        Deng, Knoblich and Lu, Applying the delta method in metric analytics, arXiv 1803.06336.
+        Deng, Knoblich and Lu, Applying the delta method in metric analytics, arXiv 1803.06336;
+        Efron and Stein, The jackknife estimate of variance, Annals of Statistics 1981.
 
     Examples:
         >>> user_mean(np.array([1.0, 0.0, 2.0]), np.array([2.0, 1.0, 3.0])).value
         0.5
     """
     num_users = len(numerators)
-    value = float(numerators.sum() / denominators.sum())
-    residuals = (numerators - value * denominators) / denominators.mean()
-    variance = float(residuals @ residuals) / (num_users * (num_users - 1))
+    tops, bottoms = numerators.reshape(num_users, -1), denominators.reshape(num_users, -1)
+    top, bottom = tops.sum(axis=0), bottoms.sum(axis=0)
+    value = float((top / bottom).sum())
+    rest = bottom - bottoms
+    if num_users < 2 or (rest <= 0).any():
+        return UserMean(value, math.inf, num_users)
+    errors = ((top - tops) / rest).sum(axis=1) - value
+    variance = float(errors @ errors) * (num_users - 1) / num_users
     return UserMean(value, variance, num_users)
 
 
@@ -102,7 +110,7 @@ def mixture_interval(value: float, variance: float, scale: float, alpha: float =
         asymptotic confidence sequences, arXiv 2103.06476, Theorem 2.2; the mixture is Robbins'
         (1970).
     """
-    if scale <= 0:
+    if scale <= 0 or math.isinf(variance):
         return Interval(value, -math.inf, math.inf)
     if variance == 0:
         return Interval(value, value, value)

@@ -17,7 +17,7 @@ from rich.text import Text
 from scipy.special import gammaincinv, stdtrit
 
 from genrec.errors import DataError
-from genrec.experiments.confidence import Interval
+from genrec.experiments.confidence import Interval, user_mean
 from genrec.experiments.logged import LoggedLists
 
 LEVEL = 0.95
@@ -47,8 +47,8 @@ def ips(log: LoggedLists) -> Estimate:
     Source:
         Horvitz and Thompson (1952); Li et al., arXiv 1003.5956.
     """
-    earned = log.weights[:, -1] * log.rewards.sum(axis=1)
-    return _estimate("IPS", earned.mean(), earned - earned.mean(), earned, log)
+    earned = log.weights[:, -1:] * log.rewards.sum(axis=1, keepdims=True)
+    return _estimate("IPS", log, earned, np.ones_like(earned), earned)
 
 
 def snips(log: LoggedLists) -> Estimate:
@@ -61,8 +61,9 @@ def snips(log: LoggedLists) -> Estimate:
         Swaminathan and Joachims, The self-normalized estimator for counterfactual learning,
         NeurIPS 2015.
     """
-    whole = LoggedLists(log.rewards.sum(axis=1, keepdims=True), log.weights[:, -1:], log.users)
-    return Estimate("SNIPS", cascade(whole).interval)
+    weights = _possible(log.weights)[:, -1:]
+    earned = weights * log.rewards.sum(axis=1, keepdims=True)
+    return _estimate("SNIPS", log, earned, weights, earned / weights.mean())
 
 
 def cascade(log: LoggedLists) -> Estimate:
@@ -78,19 +79,9 @@ def cascade(log: LoggedLists) -> Estimate:
         McInerney et al., Counterfactual evaluation of slate recommendations with sequential reward
         interactions, KDD 2020, arXiv 2007.12986.
     """
-    weights = log.weights
-    mean_weights = weights.mean(axis=0)
-    if (mean_weights == 0).any():
-        rank = int(np.argmax(mean_weights == 0)) + 1
-        raise DataError(
-            f"no logged list is possible under the target policy down to rank {rank}; the log says "
-            "nothing about it: compare shorter lists, or explore more"
-        )
-    weights = weights / mean_weights
-    by_rank = (weights * log.rewards).mean(axis=0)
-    residuals = (weights * (log.rewards - by_rank)).sum(axis=1)
-    earned = (weights * log.rewards).sum(axis=1)
-    return _estimate("cascade", by_rank.sum(), residuals, earned, log)
+    weights = _possible(log.weights)
+    earned = weights * log.rewards
+    return _estimate("cascade", log, earned, weights, earned / weights.mean(axis=0))
 
 
 def doubly_robust(log: LoggedLists) -> Estimate:
@@ -106,21 +97,35 @@ def doubly_robust(log: LoggedLists) -> Estimate:
     """
     if log.predicted is None or log.expected is None:
         raise DataError("log has no columns 'predicted' and 'expected', which doubly robust needs")
-    weights = log.weights[:, -1]
-    rewards = log.rewards.sum(axis=1)
-    values = log.expected + weights * (rewards - log.predicted)
-    residuals = values - values.mean()
-    return _estimate("doubly robust", values.mean(), residuals, weights * rewards, log)
+    weights, rewards = log.weights[:, -1:], log.rewards.sum(axis=1, keepdims=True)
+    values = log.expected[:, None] + weights * (rewards - log.predicted[:, None])
+    return _estimate("doubly robust", log, values, np.ones_like(values), weights * rewards)
+
+
+def _possible(weights: np.ndarray) -> np.ndarray:
+    """Return the weights, if at every rank some list is possible under the target policy."""
+    impossible = ~weights.any(axis=0)
+    if impossible.any():
+        raise DataError(
+            "no logged list is possible under the target policy down to rank "
+            f"{int(np.argmax(impossible)) + 1}; the log says nothing about it: compare shorter "
+            "lists, or explore more"
+        )
+    return weights
 
 
 def _estimate(
-    name: str, value: float, residuals: np.ndarray, earned: np.ndarray, log: LoggedLists
+    name: str,
+    log: LoggedLists,
+    numerators: np.ndarray,
+    denominators: np.ndarray,
+    earned: np.ndarray,
 ) -> Estimate:
-    """Put an interval around an estimate.
+    """Put an interval around a sum of ratios of sums over lists.
 
     Sums of few weighted clicks are skewed: for rewards that are never negative the interval is that
     of a gamma distribution, whose upper end allows for one more list like the one that weighs most.
-    It is exact for equal weights and rare clicks. Other rewards get the normal interval.
+    It is exact for equal weights and rare clicks. Other rewards get Student's interval.
 
     Source:
         Fay and Feuer, Confidence intervals for directly standardized rates, Statistics in Medicine
@@ -128,27 +133,32 @@ def _estimate(
 
     Args:
         name: Of the estimator.
-        value: The estimate.
-        residuals: What each list adds to the estimate's error, times N; mean 0. Shape: (N,).
-        earned: Weighted reward of each list, times N. Shape: (N,).
-        log: Whose users are the unit.
+        log: Whose users are drawn at random.
+        numerators: Shape: (N, K).
+        denominators: Shape: (N, K).
+        earned: Weighted rewards, whose mean the estimate is but for a model. Shape: (N, K).
     """
-    value, num_lists = float(value), len(residuals)
-    by_user = np.bincount(log.users, residuals)
-    num_users = len(np.unique(log.users))
-    if num_users < 2:
+    mean = user_mean(_by_user(log, numerators), _by_user(log, denominators))
+    value, variance = mean.value, mean.variance
+    if math.isinf(variance):
         return Estimate(name, Interval(value, -math.inf, math.inf))
-    variance = float(by_user @ by_user) * num_users / (num_users - 1) / num_lists**2
     if log.rewards.min() < 0 or value < 0:
-        reach = float(stdtrit(num_users - 1, (1 + LEVEL) / 2)) * math.sqrt(variance)
+        quantile = float(stdtrit(mean.num_users - 1, (1 + LEVEL) / 2))
+        reach = quantile * math.sqrt(variance)
         return Estimate(name, Interval(value, value - reach, value + reach))
     if value == 0:
         # The log holds no reward where the target policy goes: its size is unknown.
         return Estimate(name, Interval(0.0, 0.0, math.inf))
-    one_more = float(earned.max()) / num_lists
+    one_more = float(earned.sum(axis=1).max()) / len(earned)
     low = _gamma_quantile((1 - LEVEL) / 2, value, variance)
     high = _gamma_quantile((1 + LEVEL) / 2, value + one_more, variance + one_more**2)
     return Estimate(name, Interval(value, low, high))
+
+
+def _by_user(log: LoggedLists, values: np.ndarray) -> np.ndarray:
+    """Return the sums of each user's lists. Shape: (U, K)."""
+    _, users = np.unique(log.users, return_inverse=True)
+    return np.stack([np.bincount(users, column) for column in values.T], axis=1)
 
 
 def _gamma_quantile(chance: float, mean: float, variance: float) -> float:

@@ -37,7 +37,7 @@ from genrec.experiments.confidence import user_mean
 from genrec.progress import console, track
 
 DAYS = 28
-USERS = 16_000
+USERS = 20_000
 CLICK_RATE = 0.1
 SPREAD = 20.0
 """Of users' own click rates: Beta(2, 18); two clicks of a user have a correlation of 1/21."""
@@ -117,37 +117,44 @@ def run_ab_tests(count: int, lift: float) -> dict[str, float]:
     return {"tests": count, **shares, "median_day": float(np.median(days)) if days else np.nan}
 
 
-LISTS = 4_000
+LISTS, SHOWN = 4_000, 10
 LOOK_EVERY = 100
 
 
 def run_interleaving(count: int, lift: float) -> dict[str, float]:
-    """Return the share of interleavings that call a winner at any look.
+    """Return the share of interleavings, and of A/B tests of as many lists, that call a winner.
 
-    Both rankings show ten of their own twenty items; those of the second are clicked more.
+    Both rankings show their own items; those of the second are clicked more. A user sees a list.
     """
-    found, right, users = 0, 0, []
+    found, right, ab_found = 0, 0, 0
+    looks = range(LOOK_EVERY, LISTS + 1, LOOK_EVERY)
     for number in track(range(count), f"interleaving, lift {lift:.0%}"):
         rng = np.random.default_rng([number, int(lift * 100), 1])
-        credits = []
-        for _ in range(LISTS):
-            first, second = rng.permutation(20).tolist(), (20 + rng.permutation(20)).tolist()
-            shown = team_draft(first, second, 10, rng)
-            rate = rng.beta(CLICK_RATE * SPREAD, (1 - CLICK_RATE) * SPREAD)
-            chances = rate * np.where(np.array(shown.teams) == "second", 1 + lift, 1)
-            clicked = rng.random(10) < chances
-            credits.append(shown.credit({shown.items[place] for place in np.flatnonzero(clicked)}))
-        winner = None
-        for size in range(LOOK_EVERY, LISTS + 1, LOOK_EVERY):
-            seen = {"user_id": [f"user-{user}" for user in range(size)], "credit": credits[:size]}
-            winner = judge(pa.table(seen)).winner
-            if winner:
-                users.append(size)
-                break
+        rates = rng.beta(CLICK_RATE * SPREAD, (1 - CLICK_RATE) * SPREAD, LISTS)
+        users = [f"user-{user}" for user in range(LISTS)]
+        credits = [draw_credit(rate, lift, rng) for rate in rates]
+        lists = pa.table({"user_id": users, "credit": credits})
+        winners = (judge(lists.slice(0, size)).winner for size in looks)
+        winner = next((winner for winner in winners if winner), None)
         found += winner is not None
         right += winner == "second"
-    median = float(np.median(users)) if users else np.nan
-    return {"tests": count, "winner": found / count, "right": right / count, "median_users": median}
+        experiment = Experiment(f"lists-{lift}-{number}", {"old": 1, "new": 1})
+        arms = np.array(experiment.assign_many(users))
+        clicks = rng.binomial(SHOWN, np.minimum(rates * np.where(arms == "new", 1 + lift, 1), 1))
+        lists = pa.table({"user_id": users, "arm": arms, "clicks": clicks})
+        tests = (analyse(experiment, lists.slice(0, size), Metric("clicks")) for size in looks)
+        ab_found += any(test.winner for test in tests)
+    shares = {"winner": found / count, "right": right / count, "ab_winner": ab_found / count}
+    return {"tests": count, **shares}
+
+
+def draw_credit(rate: float, lift: float, rng: np.random.Generator) -> int:
+    """Return the credit of a mixed list that a user with this click rate saw."""
+    first, second = range(SHOWN), range(SHOWN, 2 * SHOWN)
+    shown = team_draft(first, second, SHOWN, rng)
+    chances = rate * np.where(np.array(shown.teams) == "second", 1 + lift, 1)
+    clicked = np.flatnonzero(rng.random(SHOWN) < chances)
+    return shown.credit({shown.items[place] for place in clicked})
 
 
 SEGMENTS, ITEMS, LIST_LENGTH = 3, 6, 3
@@ -299,7 +306,7 @@ PARTS: dict[str, tuple[str, Callable[[], dict[str, dict[str, float]]]]] = {
         },
     ),
     "interleaving": (
-        f"Interleaving, looked at after every {LOOK_EVERY} of {LISTS:,} users",
+        f"Interleaving, and an A/B test, of {LISTS:,} lists looked at after every {LOOK_EVERY}",
         lambda: {"alike": run_interleaving(200, 0.0), "lift of 10%": run_interleaving(50, 0.1)},
     ),
     "off_policy": (

@@ -58,7 +58,7 @@ class LoggedLists:
                 showed the item showed it at its rank, given the items above it) and
                 ``target_propensity`` (the same of the policy to judge). Lists also have
                 ``recommendation_id`` and ``rank``, from 1. ``user_id``, if it is there, says which
-                rows belong together. A log of single items may have ``predicted`` (a model's guess
+                of them belong together. A log of single items may have ``predicted`` (a model's guess
                 of the row's reward) and ``expected`` (its guess for what the target policy shows).
 
         Raises:
@@ -72,11 +72,11 @@ class LoggedLists:
         remedy = "what was shown cannot have been impossible: log the probability it was drawn with"
         refuse_rows(shown == 0, shown, f"log.{PROPENSITY}", remedy)
         ratios = numbers(frame, TARGET_PROPENSITY, "log", low=0, high=1) / shown
-        rows = np.arange(len(frame))
-        users = id_codes(frame, USER_ID, "log")[0] if USER_ID in frame.columns else rows
+        users = id_codes(frame, USER_ID, "log")[0] if USER_ID in frame.columns else None
         if RECOMMENDATION_ID in frame.columns or RANK in frame.columns:
             return cls(*_by_list(frame, rewards, ratios, users))
         predicted, expected = _predictions(frame)
+        users = np.arange(len(frame)) if users is None else users
         return cls(rewards[:, None], ratios[:, None], users, predicted, expected)
 
 
@@ -88,7 +88,7 @@ def _predictions(frame: nw.DataFrame[Any]) -> tuple[np.ndarray | None, np.ndarra
 
 
 def _by_list(
-    frame: nw.DataFrame[Any], rewards: np.ndarray, ratios: np.ndarray, users: np.ndarray
+    frame: nw.DataFrame[Any], rewards: np.ndarray, ratios: np.ndarray, users: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     check_columns(frame, (RECOMMENDATION_ID, RANK), None, "log")
     lists, ids = id_codes(frame, RECOMMENDATION_ID, "log")
@@ -102,9 +102,14 @@ def _by_list(
     refuse_rows(beyond, ranks, f"log.{RANK}", remedy)
     taken = np.bincount(lists * lengths.max() + places, minlength=len(ids) * lengths.max())
     refuse_rows(taken[lists * lengths.max() + places] > 1, ranks, f"log.{RANK}", remedy)
-    owners = np.zeros(len(ids), dtype=np.int64)
-    owners[lists] = users
-    refuse_rows(owners[lists] != users, ranks, f"log.{RANK}", "a list belongs to one user")
+    owners = np.arange(len(ids))
+    if users is not None:
+        owners[lists] = users
+        shared = lists[owners[lists] != users]
+        if len(shared):
+            raise DataError(
+                f"log: list '{ids[shared[0]]}' has several users; give every list an ID of its own"
+            )
     shape = (len(ids), int(lengths.max()))
     by_rank, ratio_by_rank = np.zeros(shape), np.ones(shape)
     by_rank[lists, places] = rewards

@@ -63,7 +63,7 @@ class Traffic:
         seen = np.flatnonzero(self.impressions[:, day])
         return pa.table(
             {
-                "user_id": [f"user-{user}" for user in seen],
+                "user_id": seen,
                 "arm": self.arms[seen],
                 "impressions": self.impressions[seen, day],
                 "clicks": self.clicks[seen, day],
@@ -73,7 +73,7 @@ class Traffic:
 
 def draw_traffic(experiment: Experiment, lift: float, rng: np.random.Generator) -> Traffic:
     """Draw users who arrive on some day and come back, each with a click rate of their own."""
-    arms = np.array(experiment.assign_many(f"user-{user}" for user in range(USERS)))
+    arms = np.array(experiment.assign_many(range(USERS)))
     rates = rng.beta(CLICK_RATE * SPREAD, (1 - CLICK_RATE) * SPREAD, USERS)
     rates = np.minimum(rates * np.where(arms == "new", 1 + lift, 1), 1)
     has_come = rng.integers(DAYS, size=USERS)[:, None] <= np.arange(DAYS)

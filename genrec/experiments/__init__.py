@@ -3,7 +3,8 @@
 Statistics alone: knows no model, no store and no HTTP.
 """
 
-from genrec.experiments.ab_test import ABResult, Difference, analyse
+from genrec.experiments.ab_result import ABResult, Difference
+from genrec.experiments.ab_test import analyse
 from genrec.experiments.assignment import Experiment, Exposure
 from genrec.experiments.exploration import Explored, explore, propensities
 from genrec.experiments.interleaving import Interleaved, Preference, judge, team_draft

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from genrec.arguments import wrong_type
 from genrec.errors import DataError
-from genrec.frames.read import as_frame, read_ids
+from genrec.frames.read import as_frame
 from genrec.schema import ITEM_ID, USER_ID
 
 ARM = "arm"
@@ -69,9 +69,28 @@ def id_codes(frame: nw.DataFrame[Any], column: str, name: str) -> tuple[np.ndarr
     """Return a column of IDs as codes from 0 in order of appearance, and the IDs.
 
     Raises:
-        DataError: One is missing, or is neither text nor a whole number.
+        DataError: One is missing, or is neither text nor a whole number; it names the row.
     """
-    ids = pa.array(read_ids(frame[column].to_list(), f"{name}.{column}")).dictionary_encode()
+    where = f"{name}.{column}"
+    try:
+        values = frame[column].to_arrow()
+    except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError):
+        raise DataError(
+            f"{where} holds values of several kinds, or no valid Unicode; make all of them text"
+        ) from None
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    kind = values.type
+    if not (
+        pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    ):
+        raise DataError(f"{where} holds values of type {kind}; IDs are text or whole numbers")
+    text = values.cast(pa.string())
+    is_missing = pc.fill_null(pc.equal(text, ""), True)
+    if pc.any(is_missing).as_py():
+        row = pc.index(is_missing, True).as_py()
+        raise DataError(f"{where}[{row}] is missing; drop the row or fill it in")
+    ids = pa.chunked_array([text]).combine_chunks().dictionary_encode()
     return ids.indices.to_numpy(zero_copy_only=False), ids.dictionary.to_pylist()
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 
+from genrec.errors import DataError
 from genrec.experiments.columns import RECOMMENDATION_ID, id_codes, numbers, refuse_rows, to_frame
 from genrec.frames.read import check_columns
 from genrec.schema import USER_ID
@@ -58,8 +59,9 @@ class LoggedLists:
                 showed the item showed it at its rank, given the items above it) and
                 ``target_propensity`` (the same of the policy to judge). Lists also have
                 ``recommendation_id`` and ``rank``, from 1. ``user_id``, if it is there, says which
-                of them belong together. A log of single items may have ``predicted`` (a model's guess
-                of the row's reward) and ``expected`` (its guess for what the target policy shows).
+                of them belong together. A log of single items may have ``predicted`` (a model's
+                guess of the row's reward) and ``expected`` (its guess of what the target policy
+                earns there).
 
         Raises:
             DataError: A column is missing, a value cannot be used, a list has no first rank or

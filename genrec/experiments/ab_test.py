@@ -21,9 +21,9 @@ from genrec.experiments.assignment import Experiment
 from genrec.experiments.columns import ARM, id_codes, numbers, to_frame
 from genrec.experiments.confidence import (
     ALPHA,
-    MIN_USERS,
+    MIN_EFFECTIVE_USERS,
     Interval,
-    UserMean,
+    effective_users,
     mixture_interval,
     user_mean,
 )
@@ -71,25 +71,22 @@ def analyse(
     columns = {column for each in (metric, *guardrails) for column in each.columns}
     check_columns(frame, [USER_ID, ARM, *sorted(columns)], None, "exposures")
     groups = _group_users(experiment, frame)
-    sums = _Sums(frame, groups)
-    others = experiment.live_arms[1:]
-    counts = np.array([groups.size(arm) for arm in experiment.live_arms])
-    shares = np.array(list(experiment.shares.values()))
+    counts = np.array([len(groups.members[arm]) for arm in experiment.live_arms])
     # Of several arms any may err; a guardrail that errs only keeps an arm from winning.
-    shared = alpha / len(others)
+    shared = alpha / (len(counts) - 1)
+    differences, *guarded = (
+        _differences(experiment, each, groups, frame, shared, expected_lift)
+        for each in (metric, *guardrails)
+    )
     return ABResult(
         experiment=experiment.name,
         control=experiment.control,
         users=dict(zip(experiment.live_arms, counts.tolist(), strict=True)),
         crossed_users=groups.num_crossed,
         dropped_users=groups.num_dropped,
-        sample_ratio_p=sample_ratio_p(counts, shares),
-        differences=sums.differences(experiment, metric, shared, expected_lift),
-        guardrails=tuple(
-            difference
-            for guardrail in guardrails
-            for difference in sums.differences(experiment, guardrail, shared, expected_lift)
-        ),
+        sample_ratio_p=sample_ratio_p(counts, np.array(list(experiment.shares.values()))),
+        differences=differences,
+        guardrails=tuple(difference for found in guarded for difference in found),
         alpha=alpha,
     )
 
@@ -109,9 +106,6 @@ class _Groups:
     members: Mapping[str, np.ndarray]
     num_crossed: int
     num_dropped: int
-
-    def size(self, arm: str) -> int:
-        return len(self.members[arm])
 
 
 def _group_users(experiment: Experiment, frame: nw.DataFrame[Any]) -> _Groups:
@@ -141,53 +135,62 @@ def _group_users(experiment: Experiment, frame: nw.DataFrame[Any]) -> _Groups:
     return _Groups(row_users, members, int((~alone).sum()), sum(dropped))
 
 
-@dataclass(frozen=True)
-class _Sums:
-    """Sums of columns over each user's rows."""
-
-    frame: nw.DataFrame[Any]
-    groups: _Groups
-
-    def differences(
-        self, experiment: Experiment, metric: Metric, alpha: float, expected_lift: float
-    ) -> tuple[Difference, ...]:
-        means = {arm: self._mean(metric, arm) for arm in experiment.live_arms}
-        control = means[experiment.control]
-        return tuple(
-            Difference(
-                metric,
-                arm,
-                control.value,
-                means[arm].value,
-                _compare(control, means[arm], alpha, expected_lift),
-            )
-            for arm in experiment.live_arms[1:]
-        )
-
-    def _mean(self, metric: Metric, arm: str) -> UserMean:
-        users = self.groups.members[arm]
-        numerators = self._sum(numbers(self.frame, metric.name, "exposures"))[users]
-        if metric.per == USER:
-            denominators = np.ones(len(users))
-        elif metric.column_below is None:
-            denominators = self._sum(None)[users]
-        else:
-            column = numbers(self.frame, metric.column_below, "exposures", low=0)
-            denominators = self._sum(column)[users]
-        if denominators.sum() == 0:
+def _differences(
+    experiment: Experiment,
+    metric: Metric,
+    groups: _Groups,
+    frame: nw.DataFrame[Any],
+    alpha: float,
+    expected_lift: float,
+) -> tuple[Difference, ...]:
+    """Compare every live arm with the control in one metric."""
+    tops, bottoms = _sum_by_user(metric, groups, frame)
+    sums = {}
+    for arm in experiment.live_arms:
+        members = groups.members[arm]
+        sums[arm] = tops[members], bottoms[members]
+        if not bottoms[members].any():
             raise DataError(f"exposures.{metric.per} is 0 for all users of arm '{arm}'")
-        return user_mean(numerators, denominators)
+    means = {arm: user_mean(*both) for arm, both in sums.items()}
+    control = experiment.control
+    return tuple(
+        Difference(
+            metric,
+            arm,
+            means[control].value,
+            means[arm].value,
+            _compare(sums[control], sums[arm], alpha, expected_lift),
+        )
+        for arm in experiment.live_arms[1:]
+    )
 
-    def _sum(self, values: np.ndarray | None) -> np.ndarray:
-        """Return the sum of each user's values; None: the number of rows."""
-        return np.bincount(self.groups.row_users, values).astype(float)
+
+def _sum_by_user(
+    metric: Metric, groups: _Groups, frame: nw.DataFrame[Any]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return what a metric sums and what it divides by, for each user. Shape: (U,) each."""
+    rows = groups.row_users
+    tops = np.bincount(rows, numbers(frame, metric.name, "exposures"))
+    if metric.per == USER:
+        return tops, np.ones(len(tops))
+    if metric.column_below is None:
+        return tops, np.bincount(rows).astype(float)
+    return tops, np.bincount(rows, numbers(frame, metric.column_below, "exposures", low=0))
 
 
-def _compare(control: UserMean, arm: UserMean, alpha: float, expected_lift: float) -> Interval:
-    difference = arm.value - control.value
-    if min(control.num_users, arm.num_users) < MIN_USERS:
+def _compare(
+    control: tuple[np.ndarray, np.ndarray],
+    arm: tuple[np.ndarray, np.ndarray],
+    alpha: float,
+    expected_lift: float,
+) -> Interval:
+    """Return the interval of arm minus control, each given as what is summed and divided by."""
+    left, right = user_mean(*control), user_mean(*arm)
+    difference = right.value - left.value
+    tops, bottoms = (np.concatenate(both) for both in zip(control, arm, strict=True))
+    smaller = min(left.num_users, right.num_users) / len(tops)
+    # Not by the smaller arm's own sums: an arm that gets nothing at all must be able to lose.
+    if effective_users(tops) * smaller < MIN_EFFECTIVE_USERS:
         return Interval(difference, -math.inf, math.inf)
-    users = control.num_users + arm.num_users
-    pooled = (control.value * control.num_users + arm.value * arm.num_users) / users
-    variance = control.variance + arm.variance
-    return mixture_interval(difference, variance, expected_lift * abs(pooled), alpha)
+    scale = expected_lift * abs(tops.sum() / bottoms.sum())
+    return mixture_interval(difference, left.variance + right.variance, scale, alpha)

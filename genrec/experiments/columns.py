@@ -84,7 +84,10 @@ def id_codes(frame: nw.DataFrame[Any], column: str, name: str) -> tuple[np.ndarr
     if not (
         pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)
     ):
-        raise DataError(f"{where} holds values of type {kind}; IDs are text or whole numbers")
+        raise DataError(
+            f"{where} holds values of type {kind}; IDs are text or whole numbers (pandas makes "
+            "decimals of them where one is missing: drop that row)"
+        )
     text = values.cast(pa.string())
     is_missing = pc.fill_null(pc.equal(text, ""), True)
     if pc.any(is_missing).as_py():

@@ -13,8 +13,8 @@ import numpy as np
 
 ALPHA = 0.05
 """Chance that a confidence sequence ever misses the truth."""
-MIN_USERS = 100
-"""To compare: with fewer in an arm no interval is given."""
+MIN_EFFECTIVE_USERS = 50
+"""Of the smaller side: with fewer no interval is given, as sums are not yet nearly normal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,23 @@ def user_mean(numerators: np.ndarray, denominators: np.ndarray) -> UserMean:
     return UserMean(value, variance, num_users)
 
 
+def effective_users(sums: np.ndarray) -> float:
+    """Return how many users with equal sums would tell as much; users without any tell nothing.
+
+    Args:
+        sums: Of each user, such as clicks. Shape: (U,).
+
+    Source:
+        Kish, Survey Sampling (1965).
+
+    Examples:
+        >>> effective_users(np.array([2, 2, 0, 0]))
+        2.0
+    """
+    squares = float(sums @ sums)
+    return float(np.abs(sums).sum() ** 2 / squares) if squares else 0.0
+
+
 def mixture_interval(value: float, variance: float, scale: float, alpha: float = ALPHA) -> Interval:
     """Return the asymptotic confidence sequence of a mean or a difference, as of now.
 
@@ -107,8 +124,7 @@ def mixture_interval(value: float, variance: float, scale: float, alpha: float =
 
     Source:
         Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas, Time-uniform central limit theory and
-        asymptotic confidence sequences, arXiv 2103.06476, Theorem 2.2; the mixture is Robbins'
-        (1970).
+        asymptotic confidence sequences, arXiv 2103.06476; the mixture is Robbins' (1970).
     """
     if scale <= 0 or math.isinf(variance):
         return Interval(value, -math.inf, math.inf)

@@ -18,8 +18,9 @@ from genrec.arguments import check_count
 from genrec.experiments.columns import id_codes, numbers, to_frame
 from genrec.experiments.confidence import (
     ALPHA,
-    MIN_USERS,
+    MIN_EFFECTIVE_USERS,
     Interval,
+    effective_users,
     mixture_interval,
     user_mean,
 )
@@ -158,9 +159,9 @@ def judge(lists: Any, alpha: float = ALPHA) -> Preference:
     check_columns(frame, (USER_ID, CREDIT), None, "lists")
     credit = numbers(frame, CREDIT, "lists", low=-1, high=1)
     users, ids = id_codes(frame, USER_ID, "lists")
-    if len(ids) < MIN_USERS:
-        unknown = Interval(float(credit.mean()), -math.inf, math.inf)
-        return Preference(unknown, len(credit), len(ids))
-    mean = user_mean(np.bincount(users, credit), np.bincount(users).astype(float))
-    interval = mixture_interval(mean.value, mean.variance, EXPECTED_PREFERENCE, alpha)
+    credits = np.bincount(users, credit)
+    mean = user_mean(credits, np.bincount(users).astype(float))
+    interval = Interval(mean.value, -math.inf, math.inf)
+    if effective_users(credits) >= MIN_EFFECTIVE_USERS:
+        interval = mixture_interval(mean.value, mean.variance, EXPECTED_PREFERENCE, alpha)
     return Preference(interval, len(credit), len(ids))

@@ -17,7 +17,7 @@ from rich.text import Text
 from scipy.special import gammaincinv, stdtrit
 
 from genrec.errors import DataError
-from genrec.experiments.confidence import Interval, user_mean
+from genrec.experiments.confidence import Interval, effective_users, user_mean
 from genrec.experiments.logged import LoggedLists
 
 LEVEL = 0.95
@@ -243,8 +243,7 @@ def evaluate_policy(log: Any) -> OffPolicyReport:
         estimators.append(doubly_robust)
     as_logged = LoggedLists(lists.rewards, np.ones_like(lists.ratios), lists.users)
     weights = lists.weights[:, -1]
-    squares = float(weights @ weights)
-    effective = float(weights.sum() ** 2 / squares) if squares else 0.0
+    effective = effective_users(weights)
     return OffPolicyReport(
         num_lists=len(weights),
         num_users=len(np.unique(lists.users)),

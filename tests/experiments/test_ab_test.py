@@ -127,6 +127,20 @@ def test_few_users_decide_nothing():
     Console(width=100).print(result.table())
 
 
+def test_an_arm_that_gets_nothing_at_all_loses():
+    frame = draw({"old": 0.2, "new": 0.0}, users=2000)
+    assert analyse(EXPERIMENT, frame, CLICK).winner == "old"
+
+
+def test_rare_clicks_in_a_small_arm_are_no_reason_for_haste():
+    """Where the small arm has had no click yet, its variance seems to be 0."""
+    experiment = Experiment("rare", {"old": 9, "new": 1})
+    users = np.arange(3000)
+    arms = np.where(users % 10, "old", "new")
+    frame = pd.DataFrame({"user_id": users, "arm": arms, "click": users % 100 == 1})
+    assert analyse(experiment, frame, CLICK, expected_lift=1.0).winner is None
+
+
 def test_one_loud_user_decides_nothing():
     """Such as a robot that clicks on all it is shown."""
     frame = draw({"old": 0.2, "new": 0.2}, users=2000)
@@ -163,7 +177,10 @@ def with_value(column, value):
         (with_value("click", math.nan), CLICK, r"exposures.click\[0\] is nan"),
         (with_value("click", math.inf), CLICK, r"exposures.click\[0\] is inf"),
         (with_value("click", None), CLICK, r"exposures.click\[0\] is nan"),
-        (with_value("user_id", None), CLICK, r"exposures.user_id\[0\] is missing"),
+        (with_value("user_id", None), CLICK, r"exposures.user_id.*drop that row"),
+        (with_value("arm", None), CLICK, r"exposures.arm\[0\] is missing"),
+        (with_value("arm", ""), CLICK, r"exposures.arm\[0\] is missing"),
+        (with_value("user_id", "ann"), CLICK, "of several kinds"),
     ],
 )
 def test_unusable_exposures_are_refused(frame, metric, message):

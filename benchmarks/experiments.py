@@ -41,6 +41,7 @@ USERS = 20_000
 CLICK_RATE = 0.1
 SPREAD = 20.0
 """Of users' own click rates: Beta(2, 18); two clicks of a user have a correlation of 1/21."""
+EVEN, UNEVEN = {"old": 1, "new": 1}, {"old": 9, "new": 1}
 CLICK_RATE_METRIC = Metric("clicks", per="impressions")
 
 
@@ -71,10 +72,17 @@ class Traffic:
         )
 
 
-def draw_traffic(experiment: Experiment, lift: float, rng: np.random.Generator) -> Traffic:
+def draw_rates(count: int, click_rate: float, rng: np.random.Generator) -> np.ndarray:
+    """Draw users' own click rates. Shape: (count,)."""
+    return rng.beta(click_rate * SPREAD, (1 - click_rate) * SPREAD, count)
+
+
+def draw_traffic(
+    experiment: Experiment, click_rate: float, lift: float, rng: np.random.Generator
+) -> Traffic:
     """Draw users who arrive on some day and come back, each with a click rate of their own."""
     arms = np.array(experiment.assign_many(range(USERS)))
-    rates = rng.beta(CLICK_RATE * SPREAD, (1 - CLICK_RATE) * SPREAD, USERS)
+    rates = draw_rates(USERS, click_rate, rng)
     rates = np.minimum(rates * np.where(arms == "new", 1 + lift, 1), 1)
     has_come = rng.integers(DAYS, size=USERS)[:, None] <= np.arange(DAYS)
     impressions = rng.poisson(0.5, (USERS, DAYS)) * has_come
@@ -96,13 +104,16 @@ def repeated_z_test(sums: pa.Table, by_user: bool) -> bool:
     return bool(2 * ndtr(-abs(means[1].value - means[0].value) / np.sqrt(variance)) < 0.05)
 
 
-def run_ab_tests(count: int, lift: float) -> dict[str, float]:
+def run_ab_tests(
+    count: int, lift: float, weights: dict[str, float] = EVEN, click_rate: float = CLICK_RATE
+) -> dict[str, float]:
     """Return the share of tests that call a winner at any look, by each method."""
     called = {"winner": 0, "right": 0, "mismatch": 0, "z_by_user": 0, "z_by_impression": 0}
     days = []
     for number in track(range(count), f"A/B tests, lift {lift:.0%}"):
-        experiment = Experiment(f"{lift}-{number}", {"old": 1, "new": 1})
-        traffic = draw_traffic(experiment, lift, np.random.default_rng([number, int(lift * 100)]))
+        experiment = Experiment(f"{lift}-{number}", weights)
+        rng = np.random.default_rng([number, int(lift * 100)])
+        traffic = draw_traffic(experiment, click_rate, lift, rng)
         looks = [traffic.until(day) for day in range(DAYS)]
         results = [analyse(experiment, look, CLICK_RATE_METRIC) for look in looks]
         winners = [result.winner for result in results]
@@ -130,7 +141,7 @@ def run_interleaving(count: int, lift: float) -> dict[str, float]:
     looks = range(LOOK_EVERY, LISTS + 1, LOOK_EVERY)
     for number in track(range(count), f"interleaving, lift {lift:.0%}"):
         rng = np.random.default_rng([number, int(lift * 100), 1])
-        rates = rng.beta(CLICK_RATE * SPREAD, (1 - CLICK_RATE) * SPREAD, LISTS)
+        rates = draw_rates(LISTS, CLICK_RATE, rng)
         users = [f"user-{user}" for user in range(LISTS)]
         credits = [draw_credit(rate, lift, rng) for rate in rates]
         lists = pa.table({"user_id": users, "credit": credits})
@@ -302,6 +313,7 @@ PARTS: dict[str, tuple[str, Callable[[], dict[str, dict[str, float]]]]] = {
         f"A/B tests of {USERS:,} users, looked at each day for {DAYS} days: share with a winner",
         lambda: {
             "A/A": run_ab_tests(200, 0.0),
+            "A/A, 1% clicks, arms 9:1": run_ab_tests(200, 0.0, UNEVEN, click_rate=0.01),
             "lift of 10%": run_ab_tests(50, 0.1),
         },
     ),

@@ -1,7 +1,7 @@
 """Two real policies of one A/B test, each judged from the other's log.
 
     python benchmarks/off_policy.py --data ../shared/data/open_bandit
-    python benchmarks/off_policy.py --data ../shared/data/open_bandit --json
+    python benchmarks/off_policy.py --json
 
 The Open Bandit Dataset (Saito et al., arXiv 2008.07146): a uniform policy and Bernoulli Thompson
 sampling (bts), side by side in two campaigns. `bts` learned as it went on, and its log holds only

@@ -166,15 +166,16 @@ class ABResult:
         table = Table(
             title=Text(f"{self.experiment}: {self.verdict}"),
             caption=Text(
-                f"users: {users}\nintervals hold at every look ({1 - self.alpha:.0%} over all arms)"
+                f"users: {users}\nintervals are of arm minus {self.control} and hold at every look "
+                f"({1 - self.alpha:.0%} over all arms)"
             ),
             title_justify="left",
             caption_justify="left",
         )
         for column in ("metric", "arm"):
             table.add_column(column, overflow="fold")
-        for column in (self.control, "arm's", "lift", "interval of difference", ""):
-            table.add_column(Text(column), justify="right")
+        for column in (self.control, "arm's", "lift", "interval", ""):
+            table.add_column(Text(column), justify="right", no_wrap=column == "interval")
         for each in self.differences:
             table.add_row(*_show(each, each.standing))
         table.add_section()

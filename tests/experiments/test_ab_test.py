@@ -6,7 +6,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -148,6 +148,7 @@ def test_one_loud_user_decides_nothing():
     assert analyse(EXPERIMENT, pd.concat([frame, robot]), CLICK).winner is None
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10_000))
 def test_swapping_the_arms_swaps_the_result(seed):
     frame = draw({"old": 0.3, "new": 0.4}, users=400, exposures=1, seed=seed)
@@ -213,6 +214,7 @@ def test_metrics_that_cannot_be_read_are_refused(text):
         Metric.parse(text)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(["click", "a b"]), st.sampled_from(["user", "shown"]), st.booleans())
 def test_a_metric_reads_what_it_prints(name, per, lower):
     metric = Metric(name, per, lower)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi2_contingency, chisquare
 
@@ -36,6 +36,7 @@ def test_experiments_are_independent_of_each_other():
     assert chi2_contingency(table).pvalue > 1e-4
 
 
+@settings(deadline=None)
 @given(WEIGHTS, WEIGHTS, WEIGHTS, st.text(min_size=1, max_size=5))
 def test_a_dropped_arm_moves_its_own_users_alone(old, new, dropped, name):
     before = Experiment(name, {"old": old, "new": new, "bad": dropped})

@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.stats import norm
@@ -10,6 +10,7 @@ from scipy.stats import norm
 from genrec.experiments.confidence import mixture_interval, user_mean
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-10, 10), min_size=2, max_size=20))
 def test_a_mean_of_users_has_the_textbook_variance(values):
     mean = user_mean(np.array(values), np.ones(len(values)))

@@ -2,7 +2,7 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genrec.errors import DataError
@@ -11,12 +11,14 @@ from genrec.experiments import explore, propensities
 RATES = st.floats(0, 1)
 
 
+@settings(deadline=None)
 @given(RATES, st.integers(1, 4))
 def test_the_probabilities_of_all_lists_add_up_to_one(rate, k):
     lists = permutations("dbac", k)
     assert sum(np.prod(propensities(each, "abcd", rate)) for each in lists) == pytest.approx(1)
 
 
+@settings(deadline=None)
 @given(RATES, st.integers(0, 1000))
 def test_a_list_carries_its_own_probabilities(rate, seed):
     shown = explore("abcd", 3, rate, np.random.default_rng(seed))

@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genrec.errors import DataError
@@ -10,6 +10,7 @@ from genrec.experiments import Interleaved, judge, team_draft
 RANKINGS = st.permutations(range(8)).map(lambda items: items[:5])
 
 
+@settings(deadline=None)
 @given(RANKINGS, RANKINGS, st.integers(1, 12), st.integers(0, 1000))
 def test_each_ranking_puts_its_best_item_that_is_not_there_yet(first, second, k, seed):
     mixed = team_draft(first, second, k, np.random.default_rng(seed))
@@ -21,6 +22,7 @@ def test_each_ranking_puts_its_best_item_that_is_not_there_yet(first, second, k,
         above.append(item)
 
 
+@settings(deadline=None)
 @given(RANKINGS, RANKINGS, st.integers(0, 1000))
 def test_the_teams_grow_together(first, second, seed):
     teams = team_draft(first, second, 5, np.random.default_rng(seed)).teams

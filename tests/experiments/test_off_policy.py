@@ -3,7 +3,7 @@ from itertools import permutations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 from scipy.stats import chi2
@@ -70,6 +70,7 @@ def test_over_all_lists_the_estimate_is_the_truth(estimator, length):
     assert estimator(lists).interval.value == pytest.approx(truth(length))
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-1, 1), min_size=3, max_size=3))
 def test_doubly_robust_is_the_truth_with_any_model(model):
     guesses = dict(zip(ITEMS, model, strict=True))
@@ -102,12 +103,14 @@ def draw(rewards, seed=0, users=None):
 REWARDS = st.lists(st.floats(-2, 2), min_size=3, max_size=30)
 
 
+@settings(deadline=None)
 @given(REWARDS, st.integers(0, 99))
 def test_for_single_items_the_cascade_is_snips(rewards, seed):
     lists = LoggedLists.from_frame(draw(rewards, seed))
     assert cascade(lists).interval == snips(lists).interval
 
 
+@settings(deadline=None)
 @given(REWARDS, st.floats(-5, 5), st.integers(0, 99))
 def test_a_self_normalised_estimate_moves_with_the_rewards(rewards, shift, seed):
     here = snips(LoggedLists.from_frame(draw(rewards, seed))).interval.value
@@ -115,6 +118,7 @@ def test_a_self_normalised_estimate_moves_with_the_rewards(rewards, shift, seed)
     assert there == pytest.approx(here + shift)
 
 
+@settings(deadline=None)
 @given(REWARDS, st.integers(0, 99))
 def test_what_a_user_repeats_tells_nothing_new(rewards, seed):
     """The user is what is drawn at random: doubled rows leave the interval as it was."""

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi2, chisquare, dirichlet_multinomial, multinomial
 
@@ -9,6 +9,7 @@ from genrec.experiments.sample_ratio import CONCENTRATION, MISMATCH_P, sample_ra
 COUNTS = st.lists(st.integers(0, 3000), min_size=2, max_size=3).filter(sum)
 
 
+@settings(deadline=None)
 @given(COUNTS)
 def test_it_is_one_over_the_bayes_factor_of_scipys_distributions(counts):
     shares = np.arange(1, len(counts) + 1) / np.arange(1, len(counts) + 1).sum()
@@ -19,6 +20,7 @@ def test_it_is_one_over_the_bayes_factor_of_scipys_distributions(counts):
     assert sample_ratio_p(np.array(counts), shares) == pytest.approx(expected, rel=1e-6, abs=1e-12)
 
 
+@settings(deadline=None)
 @given(COUNTS)
 def test_it_never_claims_more_than_a_test_for_a_single_look(counts):
     """Up to three arms, the likelihood ratio test's p-value is at most exp(-G/2)."""

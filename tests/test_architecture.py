@@ -128,6 +128,7 @@ LIGHT = [
     "genrec.stream.encode",
     "genrec.decode.trie",
     "genrec.graph",
+    "genrec.experiments",
     "genrec.cli",
 ]
 

@@ -1,8 +1,8 @@
 """Two rankings in one list: which of them do users take from?
 
 Enters: two rankings, then the items that were clicked. Leaves: a mixed list that remembers who
-chose what, and the users' preference with an interval that holds at every look. More sensitive than
-an A/B test, as every user compares both; it says which ranking is preferred, not what it earns.
+chose what, and the users' preference with an interval that holds at every look. Every user compares
+both, so differences between users cost nothing; which is preferred is told, not what either earns.
 """
 
 from __future__ import annotations

@@ -28,6 +28,7 @@ ROOMS = [
     ["baselines"],
     ["pretrained"],
     ["frames"],
+    ["experiments"],
     ["request_options"],
     ["base_recommender"],
     ["zero_shot"],
@@ -127,6 +128,7 @@ LIGHT = [
     "genrec.stream.encode",
     "genrec.decode.trie",
     "genrec.graph",
+    "genrec.experiments",
     "genrec.cli",
 ]
 

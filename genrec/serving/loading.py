@@ -14,7 +14,7 @@ from genrec.schema import History, Request
 from genrec.serving.catalogue import Catalogue
 from genrec.serving.histories import Histories, PreparedUsers
 from genrec.serving.settings import Settings
-from genrec.serving.store import EventStore, ItemStore
+from genrec.serving.store import ChangeLog, EventStore
 from genrec.zero_shot.config import ZeroShotConfig
 from genrec.zero_shot.recommender import ZeroShotRecommender
 
@@ -30,8 +30,8 @@ class Loaded:
     histories: Histories
 
 
-def load(settings: Settings, events: EventStore, items: ItemStore) -> Loaded:
-    """Load the recommender, restore the items added earlier, and warm the model up.
+def load(settings: Settings, events: EventStore, changes: ChangeLog) -> Loaded:
+    """Load the recommender, do what the change log holds, and warm the model up.
 
     Raises:
         GenrecError: See ``load_recommender``.
@@ -41,8 +41,8 @@ def load(settings: Settings, events: EventStore, items: ItemStore) -> Loaded:
 
         torch.set_num_threads(settings.threads)
     recommender = load_recommender(settings)
-    catalogue = Catalogue(recommender, items, table_hash(settings))
-    catalogue.restore()
+    catalogue = Catalogue(recommender, changes, table_hash(settings))
+    catalogue.catch_up()
     prepared = PreparedUsers(recommender.data)
     # The first pass through a model is slow; no user should wait for it.
     if isinstance(recommender, ZeroShotRecommender):

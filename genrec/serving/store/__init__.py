@@ -1,7 +1,18 @@
-"""What the gateway must not forget: events, items added while serving, users who were deleted."""
+"""What the gateway must not forget: events, what was shown, changes, users who were deleted."""
 
+from genrec.serving.store.changes import Change, ChangeLog
 from genrec.serving.store.connect import connect, migrate
 from genrec.serving.store.events import EventStore, StoredEvent
-from genrec.serving.store.items import ItemStore, StoredItem
+from genrec.serving.store.items import ITEM_KIND, WORDS, StoredItem
 
-__all__ = ["EventStore", "ItemStore", "StoredEvent", "StoredItem", "connect", "migrate"]
+__all__ = [
+    "ITEM_KIND",
+    "WORDS",
+    "Change",
+    "ChangeLog",
+    "EventStore",
+    "StoredEvent",
+    "StoredItem",
+    "connect",
+    "migrate",
+]

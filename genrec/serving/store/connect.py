@@ -11,15 +11,15 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import URL, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 
 from genrec.errors import ConfigError
+from genrec.serving.store.transactions import Lock, transaction
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_MS = 10_000
 CONNECT_TIMEOUT_S = 5
-_LOCK_NUMBER = 7_267_736
 
 
 def connect(url: str) -> Engine:
@@ -82,12 +82,7 @@ def migrate(engine: Engine) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     try:
-        with engine.begin() as connection:
-            # Let one gateway migrate while the others wait.
-            if engine.dialect.name == "postgresql":
-                connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK_NUMBER})"))
-            else:
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
+        with transaction(engine, Lock.MIGRATION) as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     except OperationalError as error:

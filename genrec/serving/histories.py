@@ -33,11 +33,13 @@ class LiveHistory:
         history: The newest events.
         event_ids: The ID that each was posted under, if it had one.
         older_items: Items of events older than these: still not to be recommended again.
+        forgotten: How often the user was deleted; nothing of before is here.
     """
 
     history: History
     event_ids: tuple[str | None, ...]
     older_items: frozenset[str] = frozenset()
+    forgotten: int = 0
 
     def without(self, left_out: Collection[int]) -> LiveHistory:
         """Return the history as if some events had never been; 0 is the oldest one."""
@@ -162,6 +164,7 @@ class Histories:
             History(user_id, tuple(stored.event for stored in newest)),
             tuple(stored.event_id for stored in newest),
             posted.older_items.union(older),
+            posted.forgotten,
         )
 
     def search(self, query: str, limit: int) -> list[tuple[str, int]]:

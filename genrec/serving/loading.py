@@ -23,8 +23,13 @@ AnyRecommender = Recommender | ZeroShotRecommender
 
 @dataclass(frozen=True)
 class Loaded:
-    """What one run serves."""
+    """What one run serves.
 
+    Attributes:
+        model: Content hash of the run, or the name of the chat model.
+    """
+
+    model: str
     recommender: AnyRecommender
     catalogue: Catalogue
     histories: Histories
@@ -49,7 +54,8 @@ def load(settings: Settings, events: EventStore, changes: ChangeLog) -> Loaded:
         recommender.ping()
     else:
         recommender.rank_many([Request(History("", ()))], 1)
-    return Loaded(recommender, catalogue, Histories(prepared, events, settings.max_history_events))
+    histories = Histories(prepared, events, settings.max_history_events)
+    return Loaded(model_name(settings), recommender, catalogue, histories)
 
 
 def load_recommender(settings: Settings) -> AnyRecommender:
@@ -85,6 +91,15 @@ def load_recommender(settings: Settings) -> AnyRecommender:
         device=settings.device,
         raises=True,
     )
+
+
+def model_name(settings: Settings) -> str:
+    """Return what tells the model that ``load_recommender`` serves from every other one.
+
+    Raises:
+        ArtifactError: The run is missing.
+    """
+    return settings.zero_shot or read_manifest(find_model(settings.run)).content_hash
 
 
 def table_hash(settings: Settings) -> str:

@@ -11,7 +11,6 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from itertools import count
 
 from anyio.to_thread import run_sync
@@ -30,37 +29,25 @@ from genrec.serving.batching import Batcher, Kind, Limits
 from genrec.serving.errors import ServiceError, check_count, quote
 from genrec.serving.following import follow
 from genrec.serving.histories import LiveHistory
+from genrec.serving.impressions import Impressions
 from genrec.serving.items import Items
 from genrec.serving.loading import Loaded, load
 from genrec.serving.monitoring import Metrics, log
+from genrec.serving.query import Answer, Asked, Query
 from genrec.serving.settings import Settings
-from genrec.serving.store import ChangeLog, EventStore, StoredEvent, connect, migrate
+from genrec.serving.store import (
+    ChangeLog,
+    EventStore,
+    Impression,
+    ImpressionStore,
+    StoredEvent,
+    connect,
+    migrate,
+)
 from genrec.zero_shot.recommender import ZeroShotRecommender
 
 MAX_NAMED_ITEMS = 5
 INLINE_USER = "inline"
-
-
-@dataclass(frozen=True)
-class Query:
-    """What is asked about items; each field means what it means in ``Recommender.recommend``.
-
-    Attributes:
-        user_id: A user with events; None: ``events`` are the history.
-        events: In any order.
-        without: Events to leave out, by number in the history or by event ID.
-    """
-
-    user_id: str | None = None
-    events: Sequence[Event] = ()
-    exclude: Sequence[str] = ()
-    candidates: Sequence[str] | None = None
-    at: int | None = None
-    event_type: str | None = None
-    filter_seen: bool = True
-    as_of: int | None = None
-    without: Sequence[int | str] = ()
-    interest_bias: Mapping[str | SemanticId, float] = field(default_factory=dict)
 
 
 class RecommendationService:
@@ -81,7 +68,8 @@ class RecommendationService:
             self.metrics,
         )
         self._engine = connect(settings.store.get_secret_value())
-        self._events = EventStore(self._engine)
+        self._events = EventStore(self._engine, settings.attribution_s)
+        self._impressions = Impressions(ImpressionStore(self._engine), self.metrics)
         self._changes = ChangeLog(self._engine)
         self._loaded: Loaded | None = None
         self.adapters = Adapters(
@@ -103,6 +91,8 @@ class RecommendationService:
             GenrecError: The store or the run cannot be used.
         """
         await run_sync(migrate, self._engine)
+        if days := self.settings.impression_days:
+            self._background.append(asyncio.create_task(self._impressions.sweep(days)))
         self._batcher.start()
         try:
             await self._load()
@@ -188,8 +178,8 @@ class RecommendationService:
         }
         return live.without(removed) if removed else live
 
-    async def request(self, query: Query) -> Request:
-        """Return the request to the model.
+    async def request(self, query: Query) -> Asked:
+        """Look up the user; return the request to the model.
 
         Raises:
             ServiceError: A user, item or event is unknown, or ``at`` precedes the last event.
@@ -219,7 +209,7 @@ class RecommendationService:
                 )
             at = max(at, last)
         exclude = frozenset(query.exclude)
-        return Request(
+        request = Request(
             live.history,
             at,
             query.event_type,
@@ -228,8 +218,21 @@ class RecommendationService:
             query.filter_seen,
             interest_bias,
         )
+        return Asked(request, query.user_id, live.forgotten)
 
-    async def recommend(self, request: Request, k: int) -> list[Recommendation]:
+    async def keep_impression(self, asked: Asked, shown: Answer) -> str | None:
+        """Store what an answer is about to show; return its ID once that is on disk.
+
+        Returns:
+            None where the user was forgotten meanwhile: nothing is stored then.
+        """
+        items = tuple((item.item_id, item.score) for item in shown.items)
+        model, now = self.loaded.model, int(time.time())
+        return await self._impressions.keep(
+            Impression(asked.user_id, now, items, model, shown.adapter, asked.forgotten)
+        )
+
+    async def recommend(self, request: Request, k: int) -> Answer:
         """Return ``k`` distinct items that exist and pass the filters.
 
         Raises:
@@ -250,14 +253,15 @@ class RecommendationService:
         is_alone = settings.zero_shot is not None or k > settings.num_beams
         width = k if is_alone else settings.num_beams
 
-        def rank(requests: Sequence[Request]) -> list[list[Recommendation]]:
+        def rank(requests: Sequence[Request]) -> list[tuple[list[Recommendation], str | None]]:
             # Here once more, since an item may have been retired while the request waited.
             now = int(time.time())
-            return recommender.rank_many([catalogue.restrict(one, now) for one in requests], width)
+            ranked = recommender.rank_many(
+                [catalogue.restrict(one, now) for one in requests], width
+            )
+            return [(items, recommender.adapter) for items in ranked]
 
-        found: list[Recommendation] = await self._batcher.ask(
-            Kind("items", k if is_alone else 0), request, rank
-        )
+        found, adapter = await self._batcher.ask(Kind("items", k if is_alone else 0), request, rank)
         if len(found) < k:
             recommender.table.check_enough(catalogue.restrict(request, int(time.time())), k)
         # The engine must never return what a filter forbids; here this is counted and enforced.
@@ -267,7 +271,7 @@ class RecommendationService:
             if item.item_id not in forbidden and (allowed is None or item.item_id in allowed):
                 valid.setdefault(item.item_id, item)
         self.metrics.count_items(valid, len(found[:k]) - len(valid))
-        return list(valid.values())
+        return Answer(list(valid.values()), adapter)
 
     async def explain(self, request: Request, item_id: str) -> Explanation:
         """Return why an item would be recommended.

@@ -3,6 +3,7 @@
 from genrec.serving.store.changes import Change, ChangeLog
 from genrec.serving.store.connect import connect, migrate
 from genrec.serving.store.events import EventStore, StoredEvent
+from genrec.serving.store.impressions import Impression, ImpressionStore
 from genrec.serving.store.items import ITEM_KIND, WORDS, StoredItem
 
 __all__ = [
@@ -11,6 +12,8 @@ __all__ = [
     "Change",
     "ChangeLog",
     "EventStore",
+    "Impression",
+    "ImpressionStore",
     "StoredEvent",
     "StoredItem",
     "connect",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     JSON,
     BigInteger,
     Column,
+    Engine,
     Float,
     Index,
     Integer,
@@ -14,6 +17,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 
 METADATA = MetaData()
 
@@ -81,3 +85,10 @@ FORGOTTEN = Table(
 
 STORE = Table("store", METADATA, Column("store_id", Text, primary_key=True))
 """One row: by which prepared data know the store that they were joined with."""
+
+_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+
+def upsert(engine: Engine, table: Table) -> Any:
+    """Return an insertion of the database at hand, which may say what to do about rows there."""
+    return _INSERT[engine.dialect.name](table)

@@ -134,10 +134,14 @@ class PreparedUsers:
 class Histories:
     """Reads users; every call asks the store anew, so that an event counts at once."""
 
-    def __init__(self, prepared: PreparedUsers, events: EventStore, max_events: int) -> None:
+    def __init__(
+        self, prepared: PreparedUsers, events: EventStore, max_events: int, after: int = 0
+    ) -> None:
+        """Take both sources, most events of a history, and the last event that is in both."""
         self._prepared = prepared
         self._events = events
         self._max_events = max_events
+        self._after = after
 
     def read(self, user_id: str) -> LiveHistory:
         """Return a user's history.
@@ -145,7 +149,7 @@ class Histories:
         Raises:
             NotFound: Nobody has this ID.
         """
-        posted = self._events.history(user_id, self._max_events)
+        posted = self._events.history(user_id, self._max_events, self._after)
         prepared = () if posted.forgotten else self._prepared.events(user_id)
         if not prepared and not posted.events:
             raise NotFound(
@@ -171,7 +175,7 @@ class Histories:
         """Return users whose ID contains a text and their numbers of events, by ID."""
         prepared = self._search_prepared(query, limit)
         user_ids = sorted({*self._events.users(query, limit), *prepared})[:limit]
-        posted = self._events.counts(user_ids)
+        posted = self._events.counts(user_ids, self._after)
         return [(name, posted.get(name, 0) + prepared.get(name, 0)) for name in user_ids]
 
     def forget(self, user_id: str) -> None:

@@ -14,7 +14,7 @@ from genrec.schema import History, Request
 from genrec.serving.catalogue import Catalogue
 from genrec.serving.histories import Histories, PreparedUsers
 from genrec.serving.settings import Settings
-from genrec.serving.store import ChangeLog, EventStore
+from genrec.serving.store import ChangeLog, EventStore, Position
 from genrec.zero_shot.config import ZeroShotConfig
 from genrec.zero_shot.recommender import ZeroShotRecommender
 
@@ -35,7 +35,7 @@ class Loaded:
     histories: Histories
 
 
-def load(settings: Settings, events: EventStore, changes: ChangeLog) -> Loaded:
+def load(settings: Settings, events: EventStore, changes: ChangeLog, store_id: str) -> Loaded:
     """Load the recommender, do what the change log holds, and warm the model up.
 
     Raises:
@@ -48,13 +48,16 @@ def load(settings: Settings, events: EventStore, changes: ChangeLog) -> Loaded:
     recommender = load_recommender(settings)
     catalogue = Catalogue(recommender, changes, table_hash(settings))
     catalogue.catch_up()
-    prepared = PreparedUsers(recommender.data)
+    data = recommender.data
+    # What of this store was joined with the prepared data must not be read a second time.
+    known = Position.of(data.manifest.config if data.has_events else {}, store_id)
+    prepared = PreparedUsers(data)
     # The first pass through a model is slow; no user should wait for it.
     if isinstance(recommender, ZeroShotRecommender):
         recommender.ping()
     else:
         recommender.rank_many([Request(History("", ()))], 1)
-    histories = Histories(prepared, events, settings.max_history_events)
+    histories = Histories(prepared, events, settings.max_history_events, known.events)
     return Loaded(model_name(settings), recommender, catalogue, histories)
 
 

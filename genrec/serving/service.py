@@ -43,6 +43,7 @@ from genrec.serving.store import (
     StoredEvent,
     connect,
     migrate,
+    read_store_id,
 )
 from genrec.zero_shot.recommender import ZeroShotRecommender
 
@@ -375,8 +376,9 @@ class RecommendationService:
             )
 
     async def _load(self) -> None:
+        store_id = await run_sync(read_store_id, self._engine)
         loaded = await self._batcher.exclusive(
-            lambda: load(self.settings, self._events, self._changes)
+            lambda: load(self.settings, self._events, self._changes, store_id)
         )
         self._loaded = loaded
         following = follow(self._changes, loaded.catalogue, self._batcher)

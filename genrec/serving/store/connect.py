@@ -22,11 +22,15 @@ BUSY_TIMEOUT_MS = 10_000
 CONNECT_TIMEOUT_S = 5
 
 
-def connect(url: str) -> Engine:
+def connect(url: str, must_exist: bool = False) -> Engine:
     """Open the database; nothing is sent to it yet.
 
+    Args:
+        url: Of SQLite or PostgreSQL.
+        must_exist: Whether a file of SQLite must be there; else it is made.
+
     Raises:
-        ConfigError: The URL is of no database we know.
+        ConfigError: The URL is of no database we know, or of none that is there.
     """
     try:
         parsed = make_url(url)
@@ -35,7 +39,7 @@ def connect(url: str) -> Engine:
         raise ConfigError(_EXPECTED) from None
     match parsed.get_backend_name():
         case "sqlite":
-            return _connect_sqlite(parsed)
+            return _connect_sqlite(parsed, must_exist)
         case "postgresql" | "postgres":
             return create_engine(
                 parsed.set(drivername="postgresql+psycopg"),
@@ -48,14 +52,16 @@ def connect(url: str) -> Engine:
 
 
 _EXPECTED = (
-    "GENREC_STORE must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE "
+    "the store (GENREC_STORE) must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE "
     "(an absolute SQLite path has four slashes)"
 )
 
 
-def _connect_sqlite(url: URL) -> Engine:
+def _connect_sqlite(url: URL, must_exist: bool) -> Engine:
     if not url.database or url.database == ":memory:":
         raise ConfigError(f"a store in memory would lose acknowledged events; {_EXPECTED}")
+    if must_exist and not Path(url.database).is_file():
+        raise ConfigError(f"there is no store at {url.database}; is the path that of the gateway?")
     Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
         url.set(drivername="sqlite"), hide_parameters=True, connect_args={"timeout": 0}

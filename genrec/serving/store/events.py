@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, delete, func, select
+from sqlalchemy import Engine, delete, func, or_, select
 
 from genrec.schema import Event
 from genrec.serving.store.forgotten import hash_user, times_forgotten
@@ -83,29 +83,38 @@ class EventStore:
             added = connection.execute(statement.returning(EVENTS.c.number), rows)
             return len(added.all())
 
-    def history(self, user_id: str, limit: int) -> StoredHistory:
-        """Return a user's newest ``limit`` events and the items of those before."""
-        newest = (
-            select(EVENTS.c.event_id, *_EVENT_COLUMNS)
-            .where(EVENTS.c.user_id == user_id)
-            .order_by(EVENTS.c.timestamp.desc(), EVENTS.c.number.desc())
-        )
+    def history(self, user_id: str, limit: int, after: int = 0) -> StoredHistory:
+        """Return a user's newest ``limit`` events and the items of those before.
+
+        Args:
+            user_id: External ID.
+            limit: Most events.
+            after: Number of the last event that is known from elsewhere; for a user who was
+                deleted nothing is.
+        """
         with self._engine.connect() as connection:
+            forgotten = times_forgotten(connection, [user_id]).get(user_id, 0)
+            newest = (
+                select(EVENTS.c.event_id, *_EVENT_COLUMNS)
+                .where(EVENTS.c.user_id == user_id, EVENTS.c.number > (0 if forgotten else after))
+                .order_by(EVENTS.c.timestamp.desc(), EVENTS.c.number.desc())
+            )
             rows = connection.execute(newest.limit(limit + 1)).all()
             older: frozenset[str] = frozenset()
             if len(rows) > limit:
                 older = frozenset(
                     row.item_id for row in connection.execute(newest.offset(limit)).all()
                 )
-            forgotten = times_forgotten(connection, [user_id]).get(user_id, 0)
         events = tuple(StoredEvent(Event(*row[1:]), row[0]) for row in reversed(rows[:limit]))
         return StoredHistory(events, older, forgotten)
 
-    def counts(self, user_ids: Collection[str]) -> dict[str, int]:
-        """Return how many events are stored for each of these users, where there are any."""
+    def counts(self, user_ids: Collection[str], after: int = 0) -> dict[str, int]:
+        """Return how many events ``history`` knows of each of these users, where there are any."""
         counted = select(EVENTS.c.user_id, func.count()).group_by(EVENTS.c.user_id)
         with self._engine.connect() as connection:
-            rows = connection.execute(counted.where(EVENTS.c.user_id.in_(user_ids)))
+            forgotten = times_forgotten(connection, user_ids)
+            known = or_(EVENTS.c.number > after, EVENTS.c.user_id.in_(forgotten))
+            rows = connection.execute(counted.where(EVENTS.c.user_id.in_(user_ids), known))
             return {row[0]: row[1] for row in rows}
 
     def users(self, query: str, limit: int) -> dict[str, int]:

@@ -39,8 +39,8 @@ def export(
     with _opened(store) as engine:
         found = run(engine, out, begin)
     console.print(
-        f"wrote {out}: {found.events:,} events, {found.items:,} items, {found.forgotten:,} forgotten "
-        "users"
+        f"wrote {out}: {found.events:,} events, {found.items:,} items, "
+        f"{found.forgotten:,} forgotten users"
     )
 
 

@@ -8,18 +8,10 @@ from alembic.runtime.migration import MigrationContext
 from typer.testing import CliRunner
 
 from genrec.errors import ConfigError
-from genrec.schema import Event, Item
+from genrec.schema import Event
 from genrec.serving.__main__ import cli
-from genrec.serving.store import EventStore, ItemStore, StoredEvent, StoredItem, connect, migrate
+from genrec.serving.store import EventStore, StoredEvent, connect, migrate
 from genrec.serving.store.tables import METADATA
-
-
-@pytest.fixture
-def engine(url):
-    engine = connect(url)
-    migrate(engine)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture
@@ -110,17 +102,6 @@ def test_a_forgotten_user_leaves_nothing_but_a_hash(events, engine):
         for table in METADATA.tables.values():
             for row in connection.execute(table.select()):
                 assert "secret-person" not in map(str, row)
-
-
-def test_items_come_back_in_order_and_may_be_stored_again(engine):
-    items = ItemStore(engine)
-    first = StoredItem(Item("N2", "Tée", "B", ("a", "b"), "d", "x: y"), (1, 22, 3), "hash")
-    second = StoredItem(Item("N1"), (1, 22, 4), "hash")
-    items.save([first, second])
-    assert items.all() == [first, second]
-    moved = StoredItem(first.item, (9, 9, 9), "other")
-    items.save([moved])
-    assert items.all() == [second, moved]
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,9 @@ class EventStore:
         with transaction(self._engine, Lock.EVENTS) as connection:
             for table in (EVENTS, IMPRESSIONS):
                 connection.execute(delete(table).where(table.c.user_id == user_id))
-            connection.execute(note.on_conflict_do_update(["user_hash"], set_=once_more))
+            connection.execute(
+                note.on_conflict_do_update(index_elements=["user_hash"], set_=once_more)
+            )
 
     def forgotten(self, user_ids: Collection[str]) -> set[str]:
         """Return which of these users were deleted."""

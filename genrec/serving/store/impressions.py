@@ -83,7 +83,9 @@ class ImpressionStore:
                 statement = upsert(self._engine, IMPRESSIONS)
                 again = IMPRESSIONS.c.times + statement.excluded.times
                 connection.execute(
-                    statement.on_conflict_do_update(["recommendation_id"], set_={"times": again}),
+                    statement.on_conflict_do_update(
+                        index_elements=["recommendation_id"], set_={"times": again}
+                    ),
                     rows,
                 )
         return names

@@ -201,6 +201,7 @@ ROUTES = [
     ("POST", "/v1/recommend"),
     ("POST", "/v1/interests"),
     ("PUT", "/v1/items"),
+    ("PATCH", "/v1/items/P001"),
     ("POST", "/v1/adapters/use"),
 ]
 

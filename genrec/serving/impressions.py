@@ -45,6 +45,11 @@ class Impressions:
             self._writing = asyncio.create_task(self._write())
         return await stored
 
+    async def stop(self) -> None:
+        """Wait for what is being written."""
+        if self._writing is not None:
+            await self._writing
+
     async def sweep(self, days: int) -> None:
         """Delete impressions older than so many days, now and every hour, until cancelled."""
         while True:

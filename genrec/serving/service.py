@@ -106,11 +106,12 @@ class RecommendationService:
         )
 
     async def stop(self) -> None:
-        """Answer what is at the engine and close the store."""
+        """Answer what is at the engine, store what is shown, and close the store."""
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
         await self._batcher.stop()
+        await self._impressions.stop()
         if self._loaded is not None and isinstance(self._loaded.recommender, ZeroShotRecommender):
             await run_sync(self._loaded.recommender.close)
         await run_sync(self._engine.dispose)

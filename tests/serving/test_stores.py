@@ -30,6 +30,13 @@ def test_migrations_make_exactly_the_tables_and_may_run_again(engine):
         assert compare_metadata(context, METADATA) == []
 
 
+def test_a_store_of_a_newer_version_is_refused(engine):
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(ConfigError, match="by a newer genrec"):
+        migrate(engine)
+
+
 def test_several_gateways_migrate_at_once(url):
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: migrate(connect(url)), range(4)))

@@ -11,6 +11,7 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 
@@ -83,7 +84,7 @@ def migrate(engine: Engine) -> None:
     """Bring the tables up to date; several gateways may do so at once.
 
     Raises:
-        ConfigError: The database cannot be reached or refuses.
+        ConfigError: The database cannot be reached or refuses, or is of a newer version.
     """
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
@@ -91,6 +92,11 @@ def migrate(engine: Engine) -> None:
         with transaction(engine, Lock.MIGRATION) as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+    except CommandError:
+        shown = engine.url.render_as_string(hide_password=True)
+        raise ConfigError(
+            f"the store at {shown} was brought up to date by a newer genrec; upgrade this one"
+        ) from None
     except OperationalError as error:
         shown = engine.url.render_as_string(hide_password=True)
         reason = str(error.orig).strip().splitlines()[0]

@@ -123,12 +123,13 @@ class Catalogue:
 
     def restrict(self, request: Request, at: int) -> Request:
         """Return a request that forbids what is not available at a moment, in seconds."""
-        # Asked for every request, and the same for all of a second.
+        # Asked for every request, by several threads, and the same for all of a second.
         now = (self._position, at)
-        if self._gone[0] != now:
+        asked, gone = self._gone
+        if asked != now:
             limited = self._limited.items()
-            self._gone = (now, frozenset(name for name, one in limited if not one.is_available(at)))
-        gone = self._gone[1]
+            gone = frozenset(name for name, one in limited if not one.is_available(at))
+            self._gone = (now, gone)
         return replace(request, exclude=request.exclude | gone) if gone else request
 
     def search(self, query: str, limit: int) -> list[Item]:

@@ -149,7 +149,7 @@ class Histories:
         Raises:
             NotFound: Nobody has this ID.
         """
-        posted = self._events.history(user_id, self._max_events, self._after)
+        posted = self._events.history(user_id, self._max_events, self._known_upto(user_id))
         prepared = () if posted.forgotten else self._prepared.events(user_id)
         if not prepared and not posted.events:
             raise NotFound(
@@ -175,7 +175,10 @@ class Histories:
         """Return users whose ID contains a text and their numbers of events, by ID."""
         prepared = self._search_prepared(query, limit)
         user_ids = sorted({*self._events.users(query, limit), *prepared})[:limit]
-        posted = self._events.counts(user_ids, self._after)
+        posted: dict[str, int] = {}
+        for upto in {self._after, 0}:
+            some = [name for name in user_ids if self._known_upto(name) == upto]
+            posted |= self._events.counts(some, upto)
         return [(name, posted.get(name, 0) + prepared.get(name, 0)) for name in user_ids]
 
     def forget(self, user_id: str) -> None:
@@ -186,6 +189,13 @@ class Histories:
         """
         self.read(user_id)
         self._events.forget(user_id)
+
+    def _known_upto(self, user_id: str) -> int:
+        """Return the number of the last event that is in the prepared data as well.
+
+        A user whom they left out (a k-core does) is known from the store alone.
+        """
+        return self._after if self._prepared.num_events(user_id) else 0
 
     def _search_prepared(self, query: str, limit: int) -> dict[str, int]:
         """Return the first users of the prepared data who were not deleted."""

@@ -228,6 +228,10 @@ def test_joined_data_are_served_without_counting_an_event_twice(engine, events, 
     expected = [event.item_id for event in (*histories(toy_data)[ada], *view_items("P003", "P005"))]
     assert [event.item_id for event in served.read(ada).history.events] == expected
     assert dict(served.search(ada, 1)) == {ada: len(expected)}
+    # Whom the join left out is known from the store alone.
+    without = Histories(PreparedUsers(toy_data), events, 1000, known.events)
+    assert [event.item_id for event in without.read("new").history.events] == ["P004"]
+    assert without.search("new", 1) == [("new", 1)]
     events.forget(bob)
     events.add([view(bob, "P006")])
     assert [event.item_id for event in served.read(bob).history.events] == ["P006"]

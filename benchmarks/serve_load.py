@@ -112,7 +112,9 @@ def _wait_for_url(process: subprocess.Popen, log: Path) -> str:
     raise SystemExit(f"the gateway did not start:\n{log.read_text()}")
 
 
-async def measure(url: str, pid: int, clients: int, seconds: float, event_share: float) -> Load:
+async def measure(
+    url: str, pid: int, clients: int, seconds: float, event_share: float, shown: bool = True
+) -> Load:
     """Let clients ask for some seconds."""
     load = Load()
     limits = httpx2.Limits(max_connections=clients)
@@ -132,7 +134,7 @@ async def measure(url: str, pid: int, clients: int, seconds: float, event_share:
                 else:
                     path, body, kept = (
                         "/v1/recommend",
-                        {"user_id": user_id, "k": K},
+                        {"user_id": user_id, "k": K, "shown": shown},
                         into.latencies_ms,
                     )
                 try:
@@ -169,11 +171,15 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--threads", type=int, default=1, help="of the torch engine")
+    parser.add_argument(
+        "--unshown", action="store_true", help="keep no impressions: what do they cost?"
+    )
     arguments = parser.parse_args()
     passed = True
     for event_share in (0.0, 0.2):
         with gateway(arguments.run.resolve(), arguments.threads) as (url, pid):
-            load = asyncio.run(measure(url, pid, arguments.clients, arguments.seconds, event_share))
+            traffic = (arguments.clients, arguments.seconds, event_share, not arguments.unshown)
+            load = asyncio.run(measure(url, pid, *traffic))
         passed &= load.passes
         before, after = (round(value / 2**20) for value in load.rss_bytes)
         print(

@@ -34,7 +34,7 @@ from genrec.interests.explain.deletion import Explanation
 from genrec.interests.summary.check import Summary
 from genrec.request_options import RequestOptions, make_requests
 from genrec.schema import MIN_EVIDENCE, Event, History, Item, Recommendation, Request, SemanticId
-from genrec.semantic_ids.extend import add_items, remove_items, restore_items
+from genrec.semantic_ids.extend import add_items, remove_items, restore_items, rewrite_items
 from genrec.semantic_ids.table import SemanticIdTable
 
 
@@ -337,6 +337,26 @@ class BaseRecommender(ABC):
         ]
         self._grow(add_items(self.table, added), added)
         return [self.codes_of(item.item_id) for item in added]
+
+    def place_items(self, items: Sequence[Item]) -> list[SemanticId]:
+        """Return the IDs that ``add_items`` would give; nothing changes.
+
+        Raises:
+            DataError: As for ``add_items``.
+        """
+        table = add_items(self.table, items)
+        return [tuple(codes) for codes in table.codes[len(self.table) :].tolist()]
+
+    def rewrite_items(self, items: Sequence[Item]) -> None:
+        """Give items other words from now on; they keep their semantic IDs.
+
+        Raises:
+            DataError: An item is not in the table.
+        """
+        table = rewrite_items(self.table, items)
+        # First, since a table that is taken may be read with its items' words.
+        self._new_items.update({item.item_id: item for item in items})
+        self._take(table)
 
     def restore_items(self, items: Sequence[Item], codes: Sequence[SemanticId]) -> None:
         """Add new items at IDs that they were given before, such as before a restart.

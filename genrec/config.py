@@ -17,20 +17,26 @@ from genrec.errors import ConfigError
 Config = TypeVar("Config", bound=BaseModel)
 
 
-def load_config(kind: type[Config], file: Path | None, overrides: Sequence[str] = ()) -> Config:
-    """Build a configuration: class defaults, then the file, then the overrides.
+def load_config(
+    kind: type[Config],
+    file: Path | None,
+    overrides: Sequence[str] = (),
+    defaults: Mapping[str, Any] | None = None,
+) -> Config:
+    """Build a configuration: defaults, then the file, then the overrides.
 
     Args:
         kind: The configuration class.
         file: YAML file; None for defaults alone.
         overrides: Such as "optimizer.learning_rate=1e-3"; values are read as YAML.
+        defaults: In place of those of the class.
 
     Raises:
         ConfigError: A missing file, an unknown key or a wrong type; the message names it.
     """
-    values: dict[str, Any] = {}
+    values = dict(defaults or {})
     if file is not None:
-        values = _read_yaml(Path(file))
+        values |= _read_yaml(Path(file))
     for override in overrides:
         _apply(values, override)
     return load_values(kind, values)

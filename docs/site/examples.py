@@ -33,6 +33,7 @@ SHOWN = 2
 LINE_CHARS = 96
 
 _BLOCK = re.compile(r"^```text\n(\$ .*?)^```$", re.MULTILINE | re.DOTALL)
+_RANDOM_ID = re.compile(r'"[0-9a-f]{32}"')
 _NUMBER = re.compile(r"(?<![\w.])[-+]?\d+(?:\.\d+)?")
 _FRAME = re.compile(r"[─━│┃█╭╮╰╯┏┓┗┛┡┩└┘├┤┼╇┬┴┳┻╈╋\s]+")
 
@@ -148,12 +149,13 @@ def shape(lines: list[str]) -> set[str]:
 
 
 def _words(line: str) -> str:
-    return _FRAME.sub(" ", _NUMBER.sub("#", line)).strip()
+    return _FRAME.sub(" ", _NUMBER.sub("#", _RANDOM_ID.sub("#", line))).strip()
 
 
 def _numbers_agree(one: str, other: str) -> bool:
     if "took_ms" in one:
         return True
+    one, other = _RANDOM_ID.sub("", one), _RANDOM_ID.sub("", other)
     pairs = zip(_NUMBER.findall(one), _NUMBER.findall(other), strict=True)
     return all(abs(float(a) - float(b)) <= 0.3 + 0.2 * abs(float(a)) for a, b in pairs)
 

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from genrec.cli import show
+from genrec.cli import from_store, show
+from genrec.errors import ConfigError
 from genrec.progress import console
 
 Out = Annotated[Path, typer.Option(help="Folder to write; appears only when complete.")]
@@ -66,11 +67,22 @@ NoRepair = Annotated[
 
 
 def prepare(
-    events: Annotated[list[str], typer.Option(help="Event file, folder or glob; repeatable.")],
     out: Out,
+    events: Annotated[
+        list[str] | None, typer.Option(help="Event file, folder or glob; repeatable.")
+    ] = None,
     items: Annotated[
         list[str] | None,
         typer.Option(help="Catalogue, likewise; without it, the items of the events."),
+    ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            help="Instead of files: a gateway's store, what came to it joined with --data."
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Of --store: the prepared data before; its settings hold.")
     ] = None,
     format: Annotated[
         str | None,
@@ -135,7 +147,16 @@ def prepare(
         max_reject_share=max_reject_share,
     )
     settings += overrides or ()
-    report = run(events, items or None, out, load_config(PrepareConfig, config, settings))
+    if store is not None:
+        if events or items or data is None:
+            raise ConfigError(
+                "--store joins prepared data: give --data, and no --events or --items"
+            )
+        report = from_store.prepare(store, data, out, config, settings)
+    elif not events or data is not None:
+        raise ConfigError("give --events FILE (and --items FILE), or --store URL and --data FOLDER")
+    else:
+        report = run(events, items or None, out, load_config(PrepareConfig, config, settings))
     show.print_notes(report)
     console.print(show.preparation(report))
 

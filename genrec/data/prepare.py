@@ -67,11 +67,7 @@ def prepare(
     if not event_files:
         raise DataError("no event file is given; name at least one")
     with write_aside(Path(out)) as scratch:
-        with (
-            TemporaryDirectory(dir=scratch) as workspace,
-            _naming_the_limit(config),
-            closing(Staging(Path(workspace), config)) as staging,
-        ):
+        with staging_in(scratch, config) as staging:
             joined = FORMATS[config.format].join
             tables = event_files, item_files
             if joined is not None:
@@ -82,11 +78,7 @@ def prepare(
                 reading.check(config)
                 for batch in _read(reading, kind, staging):
                     staging.add(batch, reading, kind)
-            with working("Cleaning, splitting and writing"):
-                staging.resolve(has_items=bool(item_files))
-                keep_core(staging.connection, config)
-                starts = assign_splits(staging.connection, config)
-                report = write_files(staging, scratch, starts, [each for each, _ in readings])
+            report = finish(staging, scratch, bool(item_files), [each for each, _ in readings])
         files = {
             "events": [file.name for file in event_files],
             "items": [file.name for file in item_files],
@@ -94,6 +86,36 @@ def prepare(
         settings = config.model_dump(mode="json") | {"files": files}
         write_manifest(scratch, Path(out), KIND, settings, [EVENTS_FILE, ITEMS_FILE])
     return report
+
+
+@contextmanager
+def staging_in(scratch: Path, config: PrepareConfig) -> Iterator[Staging]:
+    """Open a database for a preparation, beside its output; it goes at the end.
+
+    Raises:
+        ConfigError: ``memory_limit`` turns out too small.
+    """
+    with (
+        TemporaryDirectory(dir=scratch) as workspace,
+        _naming_the_limit(config),
+        closing(Staging(Path(workspace), config)) as staging,
+    ):
+        yield staging
+
+
+def finish(
+    staging: Staging, scratch: Path, has_items: bool, readings: Sequence[Reading] = ()
+) -> Report:
+    """Clean, split and write what was read.
+
+    Raises:
+        DataError: Too much of it cannot be used.
+    """
+    with working("Cleaning, splitting and writing"):
+        staging.resolve(has_items)
+        keep_core(staging.connection, staging.config)
+        starts = assign_splits(staging.connection, staging.config)
+        return write_files(staging, scratch, starts, readings)
 
 
 def look_at_all(

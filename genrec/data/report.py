@@ -42,7 +42,7 @@ _ROW_GROUP_ROWS = 1 << 17
 
 _YEAR_1990 = 631_152_000
 
-_EVENT_SCHEMA = pa.schema(
+EVENT_SCHEMA = pa.schema(
     {
         USER_ID: pa.string(),
         ITEM_ID: pa.string(),
@@ -148,7 +148,7 @@ def write_files(
 ) -> Report:
     """Write the events, items, rejects and report; return the report."""
     connection = staging.connection
-    _write_parquet(connection.sql(_EVENTS), _EVENT_SCHEMA, directory / EVENTS_FILE)
+    _write_parquet(connection.sql(_EVENTS), EVENT_SCHEMA, directory / EVENTS_FILE)
     every_item = {"every_item": staging.config.min_item_events == 0}
     catalogue = connection.sql(_ITEMS, params=every_item)
     items = _write_parquet(catalogue, ITEM_SCHEMA, directory / ITEMS_FILE)

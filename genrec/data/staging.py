@@ -46,6 +46,11 @@ CREATE TABLE events_read (
 # Control characters are gone from all text, so they can part the columns.
 _FINGERPRINT = "md5_number(concat_ws(chr(31), {}))"
 
+_EVENT_FINGERPRINT = _FINGERPRINT.format(
+    "coalesce(event_type, ''), coalesce(rating::VARCHAR, ''), coalesce(title, ''), "
+    "coalesce(review, '')"
+)
+
 _ADD_ITEMS = f"""
 INSERT INTO items_read
 SELECT seq, $file, line, nullif(item_id, ''), nullif(title, ''), nullif(brand, ''), categories,
@@ -86,16 +91,23 @@ WITH typed AS (
 SELECT seq, $file, line, user_id, item_id,
     CASE WHEN reason IS NULL THEN round(seconds * 1e6)::BIGINT END, event_type, rating, title,
     review,
-    {
-    _FINGERPRINT.format(
-        "coalesce(event_type, ''), coalesce(rating::VARCHAR, ''), coalesce(title, ''), "
-        "coalesce(review, '')"
-    )
-},
+    {_EVENT_FINGERPRINT},
     reason,
     CASE WHEN reason IS NOT NULL
         THEN left(concat_ws(',', user_id, item_id, written, stars, title), {EXCERPT_CHARS}) END
 FROM judged
+"""
+
+_ADD_CLEAN_ITEMS = """
+INSERT INTO items_read
+SELECT seq, $file, seq, item_id, title, brand, categories, description, text, 0 FROM batch
+"""
+
+_ADD_CLEAN_EVENTS = f"""
+INSERT INTO events_read
+SELECT seq, $file, seq, user_id, item_id, timestamp * 1000000, event_type, rating, title, review,
+    {_EVENT_FINGERPRINT}, NULL, NULL
+FROM batch
 """
 
 _ADD_REJECTS = "INSERT INTO rejects SELECT $kind, $file, line, reason, excerpt FROM batch"
@@ -195,6 +207,14 @@ class Staging:
             seconds = "seq::DOUBLE"
         values |= {"min_rating": self.config.min_rating, "max_rating": self.config.max_rating}
         self._insert(_ADD_EVENTS.format(seconds=seconds), table, values)
+
+    def add_clean(self, table: pa.Table, file: Path, kind: FileKind) -> None:
+        """Take in rows that were judged and cleaned before, in our columns and types.
+
+        Each item may come once.
+        """
+        query = _ADD_CLEAN_ITEMS if kind == "item" else _ADD_CLEAN_EVENTS
+        self._insert(query, self._numbered(table, kind), {"file": str(file)})
 
     def _numbered(self, batch: pa.Table, kind: str) -> pa.Table:
         first = self.rows_read[kind]

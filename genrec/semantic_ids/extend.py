@@ -1,4 +1,4 @@
-"""Items come and go: a frozen table with items added or removed. No other ID ever changes."""
+"""Items come, change and go, in a frozen table. No other ID ever changes."""
 
 from __future__ import annotations
 
@@ -94,6 +94,29 @@ def restore_items(
     if not items:
         return table
     return _append(table, items, np.array(codes, dtype=table.codes.dtype))
+
+
+def rewrite_items(table: SemanticIdTable, items: Sequence[Item]) -> SemanticIdTable:
+    """Return a table in which items have other words; every item keeps its ID.
+
+    What models learned of an ID, and histories that name it, mean the same item before and after.
+
+    Args:
+        table: Is not changed.
+        items: With all their words.
+
+    Raises:
+        DataError: An item is not in the table.
+    """
+    rows = [table.index_of(item.item_id) for item in items]
+    if not rows or table.text_vectors is None or table.encoder is None:
+        return table
+    written = table.encoder.encode_text(items)
+    if written is None:
+        return table
+    text = table.text_vectors.copy()
+    text[rows] = written
+    return replace(table, text_vectors=text)
 
 
 def remove_items(table: SemanticIdTable, item_ids: Iterable[str]) -> SemanticIdTable:

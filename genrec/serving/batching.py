@@ -118,27 +118,40 @@ class Batcher:
             raise Overloaded(
                 f"{len(self._waiting)} requests wait for the engine already; ask again later"
             )
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Job(kind, question, answer, future))
+        job = self._job(kind, question, answer)
+        self._waiting.append(job)
         self._arrived.set()
         if kind is None:
-            return await future
+            return await job.future
         try:
-            return await asyncio.wait_for(future, self._limits.timeout_s)
+            return await asyncio.wait_for(job.future, self._limits.timeout_s)
         except TimeoutError:
             self._metrics.refused.labels("timeout").inc()
             raise Overloaded(
                 f"the engine did not answer within {self._limits.timeout_s:g} s; ask again later"
             ) from None
 
-    async def exclusive(self, work: Callable[[], T]) -> T:
+    async def exclusive(self, work: Callable[[], T], first: bool = False) -> T:
         """Run work while nothing else is at the engine, however long it takes.
+
+        Args:
+            work: What to do.
+            first: Whether it goes before all that waits, and is taken even by a full queue.
 
         Raises:
             Overloaded: The queue is full.
         """
-        done: T = await self.ask(None, None, lambda _: [work()])
+        if first:
+            job = self._job(None, None, lambda _: [work()])
+            self._waiting.appendleft(job)
+            self._arrived.set()
+            done: T = await job.future
+            return done
+        done = await self.ask(None, None, lambda _: [work()])
         return done
+
+    def _job(self, kind: Kind | None, question: Any, answer: Answer) -> _Job:
+        return _Job(kind, question, answer, asyncio.get_running_loop().create_future())
 
     async def _run(self) -> None:
         while True:

@@ -35,3 +35,13 @@ def quote(value: str) -> str:
     """Quote a value of a request for a message, cut to a readable length."""
     cut = value if len(value) <= MAX_QUOTED_CHARS else value[:MAX_QUOTED_CHARS] + "…"
     return f"'{cut}'"
+
+
+def check_count(number: int, what: str, most: int) -> None:
+    """Refuse a request that holds too much.
+
+    Raises:
+        ServiceError: There are more than are taken.
+    """
+    if number > most:
+        raise ServiceError("too_many", f"{number} {what} in one request; at most {most} are taken")

@@ -33,11 +33,13 @@ class LiveHistory:
         history: The newest events.
         event_ids: The ID that each was posted under, if it had one.
         older_items: Items of events older than these: still not to be recommended again.
+        forgotten: How often the user was deleted; nothing of before is here.
     """
 
     history: History
     event_ids: tuple[str | None, ...]
     older_items: frozenset[str] = frozenset()
+    forgotten: int = 0
 
     def without(self, left_out: Collection[int]) -> LiveHistory:
         """Return the history as if some events had never been; 0 is the oldest one."""
@@ -132,10 +134,14 @@ class PreparedUsers:
 class Histories:
     """Reads users; every call asks the store anew, so that an event counts at once."""
 
-    def __init__(self, prepared: PreparedUsers, events: EventStore, max_events: int) -> None:
+    def __init__(
+        self, prepared: PreparedUsers, events: EventStore, max_events: int, after: int = 0
+    ) -> None:
+        """Take both sources, most events of a history, and the last event that is in both."""
         self._prepared = prepared
         self._events = events
         self._max_events = max_events
+        self._after = after
 
     def read(self, user_id: str) -> LiveHistory:
         """Return a user's history.
@@ -143,7 +149,7 @@ class Histories:
         Raises:
             NotFound: Nobody has this ID.
         """
-        posted = self._events.history(user_id, self._max_events)
+        posted = self._events.history(user_id, self._max_events, self._known_upto(user_id))
         prepared = () if posted.forgotten else self._prepared.events(user_id)
         if not prepared and not posted.events:
             raise NotFound(
@@ -162,13 +168,17 @@ class Histories:
             History(user_id, tuple(stored.event for stored in newest)),
             tuple(stored.event_id for stored in newest),
             posted.older_items.union(older),
+            posted.forgotten,
         )
 
     def search(self, query: str, limit: int) -> list[tuple[str, int]]:
         """Return users whose ID contains a text and their numbers of events, by ID."""
         prepared = self._search_prepared(query, limit)
         user_ids = sorted({*self._events.users(query, limit), *prepared})[:limit]
-        posted = self._events.counts(user_ids)
+        posted: dict[str, int] = {}
+        for upto in {self._after, 0}:
+            some = [name for name in user_ids if self._known_upto(name) == upto]
+            posted |= self._events.counts(some, upto)
         return [(name, posted.get(name, 0) + prepared.get(name, 0)) for name in user_ids]
 
     def forget(self, user_id: str) -> None:
@@ -179,6 +189,13 @@ class Histories:
         """
         self.read(user_id)
         self._events.forget(user_id)
+
+    def _known_upto(self, user_id: str) -> int:
+        """Return the number of the last event that is in the prepared data as well.
+
+        A user whom they left out (a k-core does) is known from the store alone.
+        """
+        return self._after if self._prepared.num_events(user_id) else 0
 
     def _search_prepared(self, query: str, limit: int) -> dict[str, int]:
         """Return the first users of the prepared data who were not deleted."""

@@ -14,7 +14,7 @@ from genrec.schema import History, Request
 from genrec.serving.catalogue import Catalogue
 from genrec.serving.histories import Histories, PreparedUsers
 from genrec.serving.settings import Settings
-from genrec.serving.store import EventStore, ItemStore
+from genrec.serving.store import ChangeLog, EventStore, Position
 from genrec.zero_shot.config import ZeroShotConfig
 from genrec.zero_shot.recommender import ZeroShotRecommender
 
@@ -23,15 +23,20 @@ AnyRecommender = Recommender | ZeroShotRecommender
 
 @dataclass(frozen=True)
 class Loaded:
-    """What one run serves."""
+    """What one run serves.
 
+    Attributes:
+        model: Content hash of the run, or the name of the chat model.
+    """
+
+    model: str
     recommender: AnyRecommender
     catalogue: Catalogue
     histories: Histories
 
 
-def load(settings: Settings, events: EventStore, items: ItemStore) -> Loaded:
-    """Load the recommender, restore the items added earlier, and warm the model up.
+def load(settings: Settings, events: EventStore, changes: ChangeLog, store_id: str) -> Loaded:
+    """Load the recommender, do what the change log holds, and warm the model up.
 
     Raises:
         GenrecError: See ``load_recommender``.
@@ -41,15 +46,19 @@ def load(settings: Settings, events: EventStore, items: ItemStore) -> Loaded:
 
         torch.set_num_threads(settings.threads)
     recommender = load_recommender(settings)
-    catalogue = Catalogue(recommender, items, table_hash(settings))
-    catalogue.restore()
-    prepared = PreparedUsers(recommender.data)
+    catalogue = Catalogue(recommender, changes, table_hash(settings))
+    catalogue.catch_up()
+    data = recommender.data
+    # What of this store was joined with the prepared data must not be read a second time.
+    known = Position.of(data.manifest.config if data.has_events else {}, store_id)
+    prepared = PreparedUsers(data)
     # The first pass through a model is slow; no user should wait for it.
     if isinstance(recommender, ZeroShotRecommender):
         recommender.ping()
     else:
         recommender.rank_many([Request(History("", ()))], 1)
-    return Loaded(recommender, catalogue, Histories(prepared, events, settings.max_history_events))
+    histories = Histories(prepared, events, settings.max_history_events, known.events)
+    return Loaded(model_name(settings), recommender, catalogue, histories)
 
 
 def load_recommender(settings: Settings) -> AnyRecommender:
@@ -85,6 +94,15 @@ def load_recommender(settings: Settings) -> AnyRecommender:
         device=settings.device,
         raises=True,
     )
+
+
+def model_name(settings: Settings) -> str:
+    """Return what tells the model that ``load_recommender`` serves from every other one.
+
+    Raises:
+        ArtifactError: The run is missing.
+    """
+    return settings.zero_shot or read_manifest(find_model(settings.run)).content_hash
 
 
 def table_hash(settings: Settings) -> str:

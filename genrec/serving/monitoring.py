@@ -50,6 +50,7 @@ class Metrics:
         self.requests = counter("requests", "Requests answered.", ["method", "route", "status"])
         self.refused = counter("refused", "Requests refused before they were answered.", ["reason"])
         self.events = counter("events", "Events posted.", ["outcome"])
+        self.impressions = counter("impressions", "Answers stored as shown.")
         self.recommended = counter("recommended_items", "Items recommended.")
         self.invalid = counter(
             "invalid_items",

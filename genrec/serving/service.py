@@ -11,7 +11,6 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from itertools import count
 
 from anyio.to_thread import run_sync
@@ -24,41 +23,32 @@ from genrec.interests.summary.check import Summary
 from genrec.interests.timeline.evolution import Evolution
 from genrec.interests.timeline.timeline import InterestTimeline, interest_timeline
 from genrec.recommender import Recommender
-from genrec.schema import Event, History, Interest, Item, Recommendation, Request, SemanticId
+from genrec.schema import Event, History, Interest, Recommendation, Request, SemanticId
 from genrec.serving.adapters import Adapters
 from genrec.serving.batching import Batcher, Kind, Limits
-from genrec.serving.errors import ServiceError, quote
+from genrec.serving.errors import ServiceError, check_count, quote
+from genrec.serving.following import follow
 from genrec.serving.histories import LiveHistory
+from genrec.serving.impressions import Impressions
+from genrec.serving.items import Items
 from genrec.serving.loading import Loaded, load
 from genrec.serving.monitoring import Metrics, log
+from genrec.serving.query import Answer, Asked, Query
 from genrec.serving.settings import Settings
-from genrec.serving.store import EventStore, ItemStore, StoredEvent, connect, migrate
+from genrec.serving.store import (
+    ChangeLog,
+    EventStore,
+    Impression,
+    ImpressionStore,
+    StoredEvent,
+    connect,
+    migrate,
+    read_store_id,
+)
 from genrec.zero_shot.recommender import ZeroShotRecommender
 
 MAX_NAMED_ITEMS = 5
 INLINE_USER = "inline"
-
-
-@dataclass(frozen=True)
-class Query:
-    """What is asked about items; each field means what it means in ``Recommender.recommend``.
-
-    Attributes:
-        user_id: A user with events; None: ``events`` are the history.
-        events: In any order.
-        without: Events to leave out, by number in the history or by event ID.
-    """
-
-    user_id: str | None = None
-    events: Sequence[Event] = ()
-    exclude: Sequence[str] = ()
-    candidates: Sequence[str] | None = None
-    at: int | None = None
-    event_type: str | None = None
-    filter_seen: bool = True
-    as_of: int | None = None
-    without: Sequence[int | str] = ()
-    interest_bias: Mapping[str | SemanticId, float] = field(default_factory=dict)
 
 
 class RecommendationService:
@@ -79,14 +69,17 @@ class RecommendationService:
             self.metrics,
         )
         self._engine = connect(settings.store.get_secret_value())
-        self._events = EventStore(self._engine)
+        self._events = EventStore(self._engine, settings.attribution_s)
+        self._impressions = Impressions(ImpressionStore(self._engine), self.metrics)
+        self._changes = ChangeLog(self._engine)
         self._loaded: Loaded | None = None
         self.adapters = Adapters(
             self._batcher,
             settings.adapters_dir or settings.run.parent,
             lambda: self.loaded.recommender,
         )
-        self._loading: asyncio.Task[None] | None = None
+        self.items = Items(self._batcher, lambda: self.loaded.catalogue, settings.max_items)
+        self._background: list[asyncio.Task[None]] = []
         self._explanations = count()
 
     async def start(self) -> None:
@@ -99,23 +92,26 @@ class RecommendationService:
             GenrecError: The store or the run cannot be used.
         """
         await run_sync(migrate, self._engine)
+        if days := self.settings.impression_days:
+            self._background.append(asyncio.create_task(self._impressions.sweep(days)))
         self._batcher.start()
         try:
             await self._load()
         except EngineUnavailable as error:
             log("engine_away", logging.WARNING, message=str(error))
-            self._loading = asyncio.create_task(self._keep_loading())
+            self._background.append(asyncio.create_task(self._keep_loading()))
         self.metrics.watch(
             lambda: self._batcher.depth,
             lambda: 0 if self._loaded is None else len(self._loaded.catalogue),
         )
 
     async def stop(self) -> None:
-        """Answer what is at the engine and close the store."""
-        if self._loading is not None:
-            self._loading.cancel()
-            await asyncio.gather(self._loading, return_exceptions=True)
+        """Answer what is at the engine, store what is shown, and close the store."""
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
         await self._batcher.stop()
+        await self._impressions.stop()
         if self._loaded is not None and isinstance(self._loaded.recommender, ZeroShotRecommender):
             await run_sync(self._loaded.recommender.close)
         await run_sync(self._engine.dispose)
@@ -184,8 +180,8 @@ class RecommendationService:
         }
         return live.without(removed) if removed else live
 
-    async def request(self, query: Query) -> Request:
-        """Return the request to the model.
+    async def request(self, query: Query) -> Asked:
+        """Look up the user; return the request to the model.
 
         Raises:
             ServiceError: A user, item or event is unknown, or ``at`` precedes the last event.
@@ -194,14 +190,14 @@ class RecommendationService:
         for name, item_ids in (("exclude", query.exclude), ("candidates", query.candidates)):
             if item_ids:
                 most = self.settings.max_filter_items
-                self._check_count(len(item_ids), f"items in `{name}`", most)
+                check_count(len(item_ids), f"items in `{name}`", most)
                 self._check_items(item_ids, name)
         interest_bias: Mapping[SemanticId, float] = {}
         if query.interest_bias:
             interest_bias = read_interest_bias(self.loaded.recommender.table, query.interest_bias)
         live = await self.history(query.user_id, query.events)
         if query.without or query.as_of is not None:
-            self._check_count(len(query.without), "events in `without`", self.settings.max_events)
+            check_count(len(query.without), "events in `without`", self.settings.max_events)
             live = live.what_if(query.without, query.as_of)
         at = query.as_of if query.at is None else query.at
         events = live.history.events
@@ -215,7 +211,7 @@ class RecommendationService:
                 )
             at = max(at, last)
         exclude = frozenset(query.exclude)
-        return Request(
+        request = Request(
             live.history,
             at,
             query.event_type,
@@ -224,8 +220,21 @@ class RecommendationService:
             query.filter_seen,
             interest_bias,
         )
+        return Asked(request, query.user_id, live.forgotten)
 
-    async def recommend(self, request: Request, k: int) -> list[Recommendation]:
+    async def keep_impression(self, asked: Asked, shown: Answer) -> str | None:
+        """Store what an answer is about to show; return its ID once that is on disk.
+
+        Returns:
+            None where the user was forgotten meanwhile: nothing is stored then.
+        """
+        items = tuple((item.item_id, item.score) for item in shown.items)
+        model, now = self.loaded.model, int(time.time())
+        return await self._impressions.keep(
+            Impression(asked.user_id, now, items, model, shown.adapter, asked.forgotten)
+        )
+
+    async def recommend(self, request: Request, k: int) -> Answer:
         """Return ``k`` distinct items that exist and pass the filters.
 
         Raises:
@@ -237,18 +246,26 @@ class RecommendationService:
             raise ServiceError(
                 "k_too_large", f"k={k}; at most {settings.max_k} items are returned at once"
             )
-        recommender = self.loaded.recommender
+        recommender, catalogue = self.loaded.recommender, self.loaded.catalogue
+        request = catalogue.restrict(request, int(time.time()))
         recommender.table.check_enough(request, k)
         # A search is as wide as the largest k of its batch. A k beyond the usual width would
         # change its neighbours' answers, so it shares a batch only with the same k.
         # A chat model is asked about one request at a time, for just as many items as wanted.
         is_alone = settings.zero_shot is not None or k > settings.num_beams
         width = k if is_alone else settings.num_beams
-        found: list[Recommendation] = await self._batcher.ask(
-            Kind("items", k if is_alone else 0),
-            request,
-            lambda requests: recommender.rank_many(requests, width),
-        )
+
+        def rank(requests: Sequence[Request]) -> list[tuple[list[Recommendation], str | None]]:
+            # Here once more, since an item may have been retired while the request waited.
+            now = int(time.time())
+            ranked = recommender.rank_many(
+                [catalogue.restrict(one, now) for one in requests], width
+            )
+            return [(items, recommender.adapter) for items in ranked]
+
+        found, adapter = await self._batcher.ask(Kind("items", k if is_alone else 0), request, rank)
+        if len(found) < k:
+            recommender.table.check_enough(catalogue.restrict(request, int(time.time())), k)
         # The engine must never return what a filter forbids; here this is counted and enforced.
         forbidden, allowed = request.forbidden, request.candidates
         valid: dict[str, Recommendation] = {}
@@ -256,7 +273,7 @@ class RecommendationService:
             if item.item_id not in forbidden and (allowed is None or item.item_id in allowed):
                 valid.setdefault(item.item_id, item)
         self.metrics.count_items(valid, len(found[:k]) - len(valid))
-        return list(valid.values())
+        return Answer(list(valid.values()), adapter)
 
     async def explain(self, request: Request, item_id: str) -> Explanation:
         """Return why an item would be recommended.
@@ -308,20 +325,6 @@ class RecommendationService:
         """Return the interests that events support, strongest today first, and their weights."""
         return await run_sync(self._timeline, history)
 
-    async def find_items(self, query: str, limit: int) -> list[Item]:
-        """Return the first items that hold every word; those added while serving come first."""
-        return await run_sync(self.loaded.catalogue.search, query, limit)
-
-    async def add_items(self, items: Sequence[Item]) -> list[tuple[Item, SemanticId, bool]]:
-        """Add items; return each with its semantic ID and whether it is new.
-
-        Raises:
-            ServiceError: There are too many.
-            DataError: There is no room in the table.
-        """
-        self._check_count(len(items), "items", self.settings.max_items)
-        return await self._batcher.exclusive(lambda: self.loaded.catalogue.add(items))
-
     async def check_store(self) -> None:
         """Ask the store something small."""
         await run_sync(self._events.forgotten, [INLINE_USER])
@@ -349,7 +352,7 @@ class RecommendationService:
         """Refuse events of unknown items or of the future, and too many of them."""
         now = int(time.time())
         latest = now + self.settings.clock_skew_s
-        self._check_count(len(events), "events", self.settings.max_events)
+        check_count(len(events), "events", self.settings.max_events)
         for index, event in enumerate(events):
             if event.timestamp > latest:
                 raise ServiceError(
@@ -373,17 +376,14 @@ class RecommendationService:
                 "(they are case-sensitive), or add the items with PUT /v1/items first",
             )
 
-    def _check_count(self, number: int, what: str, most: int) -> None:
-        """Refuse a request that holds too much."""
-        if number > most:
-            raise ServiceError(
-                "too_many", f"{number} {what} in one request; at most {most} are taken"
-            )
-
     async def _load(self) -> None:
-        items = ItemStore(self._engine)
-        loaded = await self._batcher.exclusive(lambda: load(self.settings, self._events, items))
+        store_id = await run_sync(read_store_id, self._engine)
+        loaded = await self._batcher.exclusive(
+            lambda: load(self.settings, self._events, self._changes, store_id)
+        )
         self._loaded = loaded
+        following = follow(self._changes, loaded.catalogue, self._batcher)
+        self._background.append(asyncio.create_task(following))
         log(
             "ready",
             run=str(self.settings.zero_shot or self.settings.run),

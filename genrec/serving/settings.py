@@ -92,6 +92,12 @@ class Settings(BaseSettings):
     clock_skew_s: int = Field(
         300, ge=0, description="How far ahead of this machine's clock an event may lie."
     )
+    attribution_s: int = Field(
+        86_400, ge=0, description="How long after a page an event follows it without naming it."
+    )
+    impression_days: int = Field(
+        90, ge=0, description="Days for which it is kept what was shown; 0: for ever."
+    )
 
     batch_size: int = Field(32, ge=1, description="Most requests the engine answers at once.")
     batch_wait_ms: float = Field(

@@ -103,6 +103,12 @@ class Retriever:
         self._counts = np.concatenate([self._counts, np.zeros(len(items), self._counts.dtype)])
         self._fit_to_catalogue()
 
+    def rewrite_items(self, items: Sequence[Item]) -> None:
+        """Find items by other words from now on."""
+        written = {item.item_id: item for item in items}
+        self._items = [written.get(item.item_id, item) for item in self._items]
+        self._fit_to_catalogue()
+
     def find(self, requests: Sequence[Request], count: int) -> list[list[str]]:
         """Return up to ``count`` candidates for each request, one from each source in turn."""
         if not requests:

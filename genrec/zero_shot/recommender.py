@@ -337,12 +337,16 @@ class ZeroShotRecommender(BaseRecommender):
 
     def _open(self) -> OpenRecommender:
         if self._titles is None:
-            known = [*self._data.items, *self._new_items.values()]
-            self._titles = TitleIndex([item for item in known if self.knows(item.item_id)])
+            self._titles = TitleIndex(self.items)
         return OpenRecommender(self._model, self._writer, self._titles, self.config.answer_tokens)
 
     def _take(self, table: SemanticIdTable) -> None:
         self.table, self._titles = table, None
+
+    def rewrite_items(self, items: Sequence[Item]) -> None:
+        """See ``BaseRecommender.rewrite_items``."""
+        super().rewrite_items(items)
+        self._retriever.rewrite_items(items)
 
     def _grow(self, table: SemanticIdTable, items: Sequence[Item]) -> None:
         super()._grow(table, items)

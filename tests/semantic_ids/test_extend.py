@@ -3,7 +3,13 @@ import pytest
 
 from genrec.errors import DataError
 from genrec.schema import Item
-from genrec.semantic_ids.extend import add_items, place_catalogue, remove_items, restore_items
+from genrec.semantic_ids.extend import (
+    add_items,
+    place_catalogue,
+    remove_items,
+    restore_items,
+    rewrite_items,
+)
 from genrec.semantic_ids.table import SemanticIdTable
 
 
@@ -69,6 +75,19 @@ def test_text_vectors_follow_their_items(table, toy_data, tmp_path):
     np.testing.assert_allclose(moved.text_vectors[0], by_id[item.item_id])
     grown.save(tmp_path / "grown")
     assert np.array_equal(SemanticIdTable.load(tmp_path / "grown").text_vectors, grown.text_vectors)
+
+
+def test_new_words_change_the_text_and_no_id(table, toy_data):
+    one, other = toy_data.items[5], toy_data.items[9]
+    rewritten = rewrite_items(table, [twin_of(other, one.item_id)])
+    assert np.array_equal(rewritten.codes, table.codes)
+    np.testing.assert_allclose(rewritten.text_vectors[5], table.text_vectors[9])
+    others = np.arange(len(table)) != 5
+    assert np.array_equal(rewritten.text_vectors[others], table.text_vectors[others])
+    assert not np.array_equal(table.text_vectors[5], rewritten.text_vectors[5])
+    assert rewrite_items(table, []) is table
+    with pytest.raises(DataError, match="not in the table"):
+        rewrite_items(table, [Item("nobody")])
 
 
 def test_a_grown_table_is_saved_with_its_encoder(table, tmp_path):

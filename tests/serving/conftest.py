@@ -16,9 +16,11 @@ import psycopg
 import pytest
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
+from sqlalchemy import Engine
 
 from genrec.serving.http.app import create_app
 from genrec.serving.settings import Settings
+from genrec.serving.store import connect, migrate
 
 ROOT = Path(__file__).parents[2]
 START_S = 90
@@ -108,6 +110,15 @@ def new_store(request, tmp_path_factory) -> Callable[[str], str]:
 def url(request, new_store) -> str:
     """A new, empty store of each kind."""
     return new_store(request.param)
+
+
+@pytest.fixture
+def engine(url) -> Iterator[Engine]:
+    """A store of each kind, brought up to date."""
+    engine = connect(url)
+    migrate(engine)
+    yield engine
+    engine.dispose()
 
 
 @pytest.fixture(scope="module")

@@ -201,6 +201,7 @@ ROUTES = [
     ("POST", "/v1/recommend"),
     ("POST", "/v1/interests"),
     ("PUT", "/v1/items"),
+    ("PATCH", "/v1/items/P001"),
     ("POST", "/v1/adapters/use"),
 ]
 
@@ -265,7 +266,7 @@ def test_the_openapi_document_says_what_is_answered(new_server, new_store):
     server = new_server(new_store("sqlite"))
     document = schemathesis.openapi.from_url(f"{server.url}/openapi.json")
     operations = [found.ok() for found in document.get_all_operations()]
-    assert len(operations) == 17
+    assert len(operations) == 19
     modes = [schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE]
     for operation in operations:
         for mode in modes:

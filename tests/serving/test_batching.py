@@ -111,6 +111,24 @@ def test_what_must_run_alone_does_between_what_came_before_and_after(parallel):
     assert engine.most == parallel
 
 
+def test_what_goes_first_passes_all_that_waits_even_a_full_queue():
+    engine = Engine(0.05)
+    seen = []
+
+    async def scenario(batcher):
+        running = asyncio.ensure_future(batcher.ask(ITEMS, 0, engine))
+        await asyncio.sleep(0.02)
+        waiting = [asyncio.ensure_future(batcher.ask(Kind("a", n), n, engine)) for n in range(4)]
+        await asyncio.sleep(0)
+        with pytest.raises(Overloaded):
+            await batcher.exclusive(lambda: None)
+        await batcher.exclusive(lambda: seen.append(sum(map(len, engine.batches))), first=True)
+        return await asyncio.gather(running, *waiting)
+
+    assert run(scenario, queue_size=4) == [0, 0, 10, 20, 30]
+    assert seen == [1]
+
+
 def test_a_question_that_cannot_be_answered_harms_no_other():
     engine = Engine()
 

@@ -6,6 +6,8 @@ import time
 
 import pytest
 
+from genrec.serving.store import ImpressionStore, connect
+
 pytestmark = pytest.mark.slow
 
 
@@ -36,13 +38,28 @@ def test_what_was_acknowledged_survives_kill_9(new_server, new_store, kind):
             if number == 40:
                 four.set()
 
-    clicking = threading.Thread(target=click)
-    clicking.start()
+    shown = []
+
+    def show():
+        while True:
+            try:
+                answer = post(server, "/v1/recommend", user_id="steady", k=3)
+                if answer.status_code == 200:  # before the first click there is no such user
+                    shown.append(answer.json()["recommendation_id"])
+            except Exception:
+                return
+
+    working = [threading.Thread(target=work) for work in (click, show, show)]
+    for thread in working:
+        thread.start()
     assert four.wait(60)
     server.process.kill()
-    clicking.join(60)
-    assert len(acknowledged) >= 40
+    for thread in working:
+        thread.join(60)
+    assert len(acknowledged) >= 40 and shown
 
+    impressions = ImpressionStore(connect(url))
+    assert all(impressions.read(recommendation_id) for recommendation_id in shown)
     again = new_server(url)
     stored = again.client.get("/v1/users/steady").json()["events"]
     kept = [event["event_id"] for event in stored]
@@ -54,6 +71,29 @@ def test_what_was_acknowledged_survives_kill_9(new_server, new_store, kind):
     answer = post(again, "/v1/recommend", user_id="steady", k=5).json()
     assert answer["num_events"] == len(kept)
     assert again.stop() in (0, -15)
+
+
+def test_a_gateway_that_was_away_answers_like_the_others(new_server, new_store):
+    url = new_store("postgres")
+    one, two = new_server(url), new_server(url)
+    two.kill()
+    items = [{"item_id": f"N{number}", "title": "Fernpaw Puppy Nail File"} for number in range(3)]
+    placed = one.client.put("/v1/items", json={"items": items}).json()["items"]
+    assert one.client.delete("/v1/items/N1").status_code == 204
+    assert one.client.patch("/v1/items/N2", json={"title": "Other"}).status_code == 200
+    two = new_server(url)
+    wanted = {"events": [], "candidates": ["N0", "N1", "N2"], "k": 2}
+    answers = [post(server, "/v1/recommend", **wanted).json()["items"] for server in (one, two)]
+    assert answers[0] == answers[1]
+    assert {item["item_id"]: item["title"] for item in answers[1]} == {
+        "N0": "Fernpaw Puppy Nail File",
+        "N2": "Other",
+    }
+    assert two.client.put("/v1/items", json={"items": items}).json()["items"] == [
+        item | {"new": False} for item in placed
+    ]
+    for server in (one, two):
+        assert server.stop() in (0, -15)
 
 
 def test_adapters_come_and_go_under_load(new_server, new_store, chain):

@@ -94,7 +94,10 @@ def test_a_new_item_is_found_by_its_text(chat_model, chain):
                                 kettle.categories)])  # fmt: skip
     bought = [Event("new", "P007", 1, "purchase", 5.0)]
     assert "N1" in {found.item_id for found in recommender.recommend(events=bought, k=10)}
-    assert recommender.codes_of("N1") and recommender.knows("N1")
+    codes = recommender.codes_of("N1")
+    recommender.rewrite_items([Item("N1", "Oak Bookshelf", "Halden")])
+    assert recommender.codes_of("N1") == codes and recommender.item("N1").title == "Oak Bookshelf"
+    assert "N1" not in {found.item_id for found in recommender.recommend(events=bought, k=10)}
 
 
 def test_what_can_be_supposed_and_what_cannot(recommender, data):

@@ -25,7 +25,8 @@ from genrec.arguments import to_seconds
 from genrec.errors import DataError
 from genrec.interests.counterfactual import MAX_STRENGTH
 from genrec.schema import Event, SemanticId
-from genrec.serving.service import INLINE_USER, Query, RecommendationService
+from genrec.serving.query import Query
+from genrec.serving.service import INLINE_USER, RecommendationService
 
 EXAMPLE_USER = "uma-054"
 MAX_BIASES = 50

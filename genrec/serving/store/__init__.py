@@ -1,7 +1,28 @@
-"""What the gateway must not forget: events, items added while serving, users who were deleted."""
+"""What the gateway must not forget: events, what was shown, changes, users who were deleted."""
 
+from genrec.serving.store.changes import Change, ChangeLog
 from genrec.serving.store.connect import connect, migrate
 from genrec.serving.store.events import EventStore, StoredEvent
-from genrec.serving.store.items import ItemStore, StoredItem
+from genrec.serving.store.forgotten import hash_user
+from genrec.serving.store.impressions import Impression, ImpressionStore
+from genrec.serving.store.items import ITEM_KIND, WORDS, StoredItem
+from genrec.serving.store.positions import POSITION, Position, read_store_id, reading
 
-__all__ = ["EventStore", "ItemStore", "StoredEvent", "StoredItem", "connect", "migrate"]
+__all__ = [
+    "ITEM_KIND",
+    "WORDS",
+    "POSITION",
+    "Change",
+    "ChangeLog",
+    "EventStore",
+    "Impression",
+    "ImpressionStore",
+    "Position",
+    "StoredEvent",
+    "StoredItem",
+    "connect",
+    "hash_user",
+    "migrate",
+    "read_store_id",
+    "reading",
+]

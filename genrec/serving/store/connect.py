@@ -11,22 +11,27 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import URL, Engine, create_engine, event, make_url, text
+from alembic.util import CommandError
+from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 
 from genrec.errors import ConfigError
+from genrec.serving.store.transactions import Lock, transaction
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_MS = 10_000
 CONNECT_TIMEOUT_S = 5
-_LOCK_NUMBER = 7_267_736
 
 
-def connect(url: str) -> Engine:
+def connect(url: str, must_exist: bool = False) -> Engine:
     """Open the database; nothing is sent to it yet.
 
+    Args:
+        url: Of SQLite or PostgreSQL.
+        must_exist: Whether a file of SQLite must be there; else it is made.
+
     Raises:
-        ConfigError: The URL is of no database we know.
+        ConfigError: The URL is of no database we know, or of none that is there.
     """
     try:
         parsed = make_url(url)
@@ -35,7 +40,7 @@ def connect(url: str) -> Engine:
         raise ConfigError(_EXPECTED) from None
     match parsed.get_backend_name():
         case "sqlite":
-            return _connect_sqlite(parsed)
+            return _connect_sqlite(parsed, must_exist)
         case "postgresql" | "postgres":
             return create_engine(
                 parsed.set(drivername="postgresql+psycopg"),
@@ -48,14 +53,16 @@ def connect(url: str) -> Engine:
 
 
 _EXPECTED = (
-    "GENREC_STORE must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE "
+    "the store (GENREC_STORE) must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE "
     "(an absolute SQLite path has four slashes)"
 )
 
 
-def _connect_sqlite(url: URL) -> Engine:
+def _connect_sqlite(url: URL, must_exist: bool) -> Engine:
     if not url.database or url.database == ":memory:":
         raise ConfigError(f"a store in memory would lose acknowledged events; {_EXPECTED}")
+    if must_exist and not Path(url.database).is_file():
+        raise ConfigError(f"there is no store at {url.database}; is the path that of the gateway?")
     Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
         url.set(drivername="sqlite"), hide_parameters=True, connect_args={"timeout": 0}
@@ -77,19 +84,19 @@ def migrate(engine: Engine) -> None:
     """Bring the tables up to date; several gateways may do so at once.
 
     Raises:
-        ConfigError: The database cannot be reached or refuses.
+        ConfigError: The database cannot be reached or refuses, or is of a newer version.
     """
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     try:
-        with engine.begin() as connection:
-            # Let one gateway migrate while the others wait.
-            if engine.dialect.name == "postgresql":
-                connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK_NUMBER})"))
-            else:
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
+        with transaction(engine, Lock.MIGRATION) as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+    except CommandError:
+        shown = engine.url.render_as_string(hide_password=True)
+        raise ConfigError(
+            f"the store at {shown} was brought up to date by a newer genrec; upgrade this one"
+        ) from None
     except OperationalError as error:
         shown = engine.url.render_as_string(hide_password=True)
         reason = str(error.orig).strip().splitlines()[0]

@@ -5,28 +5,35 @@ An event is acknowledged when its transaction is committed, so it survives what 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import Engine, delete, func, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Engine, delete, func, or_, select
 
 from genrec.schema import Event
-from genrec.serving.store.tables import EVENTS, FORGOTTEN
+from genrec.serving.store.forgotten import hash_user, times_forgotten
+from genrec.serving.store.impressions import attribute
+from genrec.serving.store.tables import EVENTS, FORGOTTEN, IMPRESSIONS, upsert
+from genrec.serving.store.transactions import Lock, transaction
 
+DAY_S = 86_400
 _FIELDS = ("user_id", "item_id", "timestamp", "event_type", "rating", "title", "review")
 _EVENT_COLUMNS = [EVENTS.c[name] for name in _FIELDS]
-_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
-    """An event with the ID it was posted under, if it had one."""
+    """An event as it was posted.
+
+    Attributes:
+        event: What the user did.
+        event_id: The ID it was posted under, if it had one.
+        recommendation_id: The recommendation that it says it follows, if it does.
+    """
 
     event: Event
     event_id: str | None = None
+    recommendation_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +43,21 @@ class StoredHistory:
     Attributes:
         events: The newest, oldest first; of equal times the first to arrive first.
         older_items: Items of events older than these.
-        forgotten: Whether the user was deleted once: what was known before must not be read.
+        forgotten: How often the user was deleted: what was known before must not be read.
     """
 
     events: tuple[StoredEvent, ...]
     older_items: frozenset[str]
-    forgotten: bool
+    forgotten: int
 
 
 class EventStore:
     """Keeps events; every method is one transaction and may be called from any thread."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, attribution_s: int = DAY_S) -> None:
+        """Take the engine, and for how long events follow a page that they do not name."""
         self._engine = engine
+        self._attribution_s = attribution_s
 
     def add(self, events: Sequence[StoredEvent]) -> int:
         """Store events, all or none; those whose ID is stored already are passed over.
@@ -56,42 +65,56 @@ class EventStore:
         Returns:
             How many were new.
         """
-        rows = [
-            {"event_id": stored.event_id, **{name: getattr(stored.event, name) for name in _FIELDS}}
-            for stored in _first_of_each_id(events)
-        ]
-        if not rows:
+        unique = _first_of_each_id(events)
+        if not unique:
             return 0
-        insert = _INSERT[self._engine.dialect.name]
-        statement = insert(EVENTS).on_conflict_do_nothing(index_elements=["event_id"])
-        with self._engine.begin() as connection:
+        statement = upsert(self._engine, EVENTS).on_conflict_do_nothing(index_elements=["event_id"])
+        with transaction(self._engine, Lock.EVENTS, together=True) as connection:
+            asked = ((stored.event, stored.recommendation_id) for stored in unique)
+            followed = attribute(connection, asked, self._attribution_s)
+            rows = [
+                {
+                    "event_id": stored.event_id,
+                    "recommendation_id": name,
+                    **{field: getattr(stored.event, field) for field in _FIELDS},
+                }
+                for stored, name in zip(unique, followed, strict=True)
+            ]
             added = connection.execute(statement.returning(EVENTS.c.number), rows)
             return len(added.all())
 
-    def history(self, user_id: str, limit: int) -> StoredHistory:
-        """Return a user's newest ``limit`` events and the items of those before."""
-        newest = (
-            select(EVENTS.c.event_id, *_EVENT_COLUMNS)
-            .where(EVENTS.c.user_id == user_id)
-            .order_by(EVENTS.c.timestamp.desc(), EVENTS.c.number.desc())
-        )
+    def history(self, user_id: str, limit: int, after: int = 0) -> StoredHistory:
+        """Return a user's newest ``limit`` events and the items of those before.
+
+        Args:
+            user_id: External ID.
+            limit: Most events.
+            after: Number of the last event that is known from elsewhere; for a user who was
+                deleted nothing is.
+        """
         with self._engine.connect() as connection:
+            forgotten = times_forgotten(connection, [user_id]).get(user_id, 0)
+            newest = (
+                select(EVENTS.c.event_id, *_EVENT_COLUMNS)
+                .where(EVENTS.c.user_id == user_id, EVENTS.c.number > (0 if forgotten else after))
+                .order_by(EVENTS.c.timestamp.desc(), EVENTS.c.number.desc())
+            )
             rows = connection.execute(newest.limit(limit + 1)).all()
             older: frozenset[str] = frozenset()
             if len(rows) > limit:
                 older = frozenset(
                     row.item_id for row in connection.execute(newest.offset(limit)).all()
                 )
-            was_deleted = select(FORGOTTEN).where(FORGOTTEN.c.user_hash == _hash(user_id))
-            forgotten = connection.execute(was_deleted).first() is not None
         events = tuple(StoredEvent(Event(*row[1:]), row[0]) for row in reversed(rows[:limit]))
         return StoredHistory(events, older, forgotten)
 
-    def counts(self, user_ids: Collection[str]) -> dict[str, int]:
-        """Return how many events are stored for each of these users, where there are any."""
+    def counts(self, user_ids: Collection[str], after: int = 0) -> dict[str, int]:
+        """Return how many events ``history`` knows of each of these users, where there are any."""
         counted = select(EVENTS.c.user_id, func.count()).group_by(EVENTS.c.user_id)
         with self._engine.connect() as connection:
-            rows = connection.execute(counted.where(EVENTS.c.user_id.in_(user_ids)))
+            forgotten = times_forgotten(connection, user_ids)
+            known = or_(EVENTS.c.number > after, EVENTS.c.user_id.in_(forgotten))
+            rows = connection.execute(counted.where(EVENTS.c.user_id.in_(user_ids), known))
             return {row[0]: row[1] for row in rows}
 
     def users(self, query: str, limit: int) -> dict[str, int]:
@@ -106,23 +129,21 @@ class EventStore:
             return {row[0]: row[1] for row in connection.execute(statement)}
 
     def forget(self, user_id: str) -> None:
-        """Delete a user's events, and note that nothing of before may be read again."""
-        insert = _INSERT[self._engine.dialect.name]
-        note = insert(FORGOTTEN).values(user_hash=_hash(user_id)).on_conflict_do_nothing()
-        with self._engine.begin() as connection:
-            connection.execute(delete(EVENTS).where(EVENTS.c.user_id == user_id))
-            connection.execute(note)
+        """Delete a user's events and impressions; nothing of before may be read again."""
+        note = upsert(self._engine, FORGOTTEN).values(user_hash=hash_user(user_id), times=1)
+        once_more = {"times": FORGOTTEN.c.times + 1}
+        # Alone: an answer or an event that is being stored now comes wholly before or after.
+        with transaction(self._engine, Lock.EVENTS) as connection:
+            for table in (EVENTS, IMPRESSIONS):
+                connection.execute(delete(table).where(table.c.user_id == user_id))
+            connection.execute(
+                note.on_conflict_do_update(index_elements=["user_hash"], set_=once_more)
+            )
 
     def forgotten(self, user_ids: Collection[str]) -> set[str]:
         """Return which of these users were deleted."""
-        by_hash = {_hash(user_id): user_id for user_id in user_ids}
-        statement = select(FORGOTTEN.c.user_hash).where(FORGOTTEN.c.user_hash.in_(by_hash))
         with self._engine.connect() as connection:
-            return {by_hash[row[0]] for row in connection.execute(statement)}
-
-
-def _hash(user_id: str) -> str:
-    return hashlib.sha256(user_id.encode()).hexdigest()
+            return set(times_forgotten(connection, user_ids))
 
 
 def _first_of_each_id(events: Iterable[StoredEvent]) -> list[StoredEvent]:

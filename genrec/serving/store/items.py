@@ -1,64 +1,82 @@
-"""Items added while serving, with the semantic IDs they were given."""
+"""What the change log says of items: those added while serving, and what changed of any."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import Engine, Row, delete, insert, select
-
 from genrec.schema import Item, SemanticId
-from genrec.serving.store.tables import ITEMS
+from genrec.serving.store.changes import Change
+
+ITEM_KIND = "item"
+WORDS = ("title", "brand", "categories", "description", "text")
+"""Fields of ``Item`` that may be said and changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredItem:
-    """An item and its place in the ID table whose content hash is ``index_hash``."""
+    """All that holds of an item beside what the run's own catalogue says.
 
-    item: Item
-    codes: SemanticId
-    index_hash: str
+    Attributes:
+        item_id: External ID.
+        words: Those of ``WORDS`` that were said here; categories are a tuple.
+        codes: Its semantic ID in each ID table, by the table's content hash; none in a table that
+            it was made with.
+        retired: Whether it is recommended no more.
+        available_from: Recommended from this moment on, seconds.
+        available_until: Recommended before this moment, seconds.
+        first: Place in the order in which items came; 0: not yet in the log.
+    """
 
+    item_id: str
+    words: Mapping[str, Any] = field(default_factory=dict)
+    codes: Mapping[str, SemanticId] = field(default_factory=dict)
+    retired: bool = False
+    available_from: int | None = None
+    available_until: int | None = None
+    first: int = field(default=0, compare=False)
 
-class ItemStore:
-    """Keeps items; every method is one transaction and may be called from any thread."""
+    @classmethod
+    def of(cls, item: Item, codes: Mapping[str, SemanticId]) -> StoredItem:
+        """Return a new item with all its words."""
+        return cls(item.item_id, {name: getattr(item, name) for name in WORDS}, codes)
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    @classmethod
+    def from_change(cls, change: Change) -> StoredItem:
+        """Read what the log holds."""
+        body = dict(change.body)
+        words = body.pop("words", {})
+        if "categories" in words:
+            words = {**words, "categories": tuple(words["categories"])}
+        codes = {table: tuple(of_item) for table, of_item in body.pop("codes", {}).items()}
+        return cls(change.subject, words, codes, **body, first=change.first)
 
-    def save(self, items: Sequence[StoredItem]) -> None:
-        """Store items, all or none; what was stored under their IDs is replaced."""
-        if not items:
-            return
-        gone = [stored.item.item_id for stored in items]
-        with self._engine.begin() as connection:
-            connection.execute(delete(ITEMS).where(ITEMS.c.item_id.in_(gone)))
-            connection.execute(insert(ITEMS), [_to_row(stored) for stored in items])
+    def to_change(self) -> Change:
+        """Return what the log is to hold."""
+        words = {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in self.words.items()
+        }
+        body = {
+            "words": words,
+            "codes": {table: list(codes) for table, codes in self.codes.items()},
+            "retired": self.retired,
+            "available_from": self.available_from,
+            "available_until": self.available_until,
+        }
+        return Change(ITEM_KIND, self.item_id, body)
 
-    def all(self) -> list[StoredItem]:
-        """Return every item in the order they came."""
-        with self._engine.connect() as connection:
-            return [
-                _from_row(row) for row in connection.execute(select(ITEMS).order_by(ITEMS.c.number))
-            ]
+    def rewrite(self, item: Item) -> Item:
+        """Return a catalogue entry with the words said here in place of its own."""
+        return replace(item, **self.words)
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether there are moments at which it may not be recommended."""
+        return self.retired or (self.available_from, self.available_until) != (None, None)
 
-def _to_row(stored: StoredItem) -> dict[str, object]:
-    item = stored.item
-    return {
-        "item_id": item.item_id,
-        "title": item.title,
-        "brand": item.brand,
-        "categories": list(item.categories),
-        "description": item.description,
-        "text": item.text,
-        "index_hash": stored.index_hash,
-        "semantic_id": "-".join(map(str, stored.codes)),
-    }
-
-
-def _from_row(row: Row[Any]) -> StoredItem:
-    item = Item(row.item_id, row.title, row.brand, tuple(row.categories), row.description, row.text)
-    codes = tuple(int(code) for code in row.semantic_id.split("-"))
-    return StoredItem(item, codes, row.index_hash)
+    def is_available(self, at: int) -> bool:
+        """Tell whether it may be recommended at a moment, in seconds."""
+        since, until = self.available_from, self.available_until
+        return not self.retired and (since is None or since <= at) and (until is None or at < until)

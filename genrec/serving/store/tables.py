@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     JSON,
     BigInteger,
     Column,
+    Engine,
     Float,
     Index,
     Integer,
@@ -14,6 +17,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 
 METADATA = MetaData()
 
@@ -35,29 +39,56 @@ EVENTS = Table(
     Column("rating", Float),
     Column("title", Text),
     Column("review", Text),
+    Column("recommendation_id", Text),
     Index("ix_events_user", "user_id", "timestamp", "number"),
+    sqlite_autoincrement=True,
 )
-"""What users did; ``number`` is the order of arrival."""
+"""What users did; ``number`` is the order of arrival, and never given twice."""
 
-ITEMS = Table(
-    "items",
+CHANGES = Table(
+    "changes",
+    METADATA,
+    Column("number", Number, primary_key=True, autoincrement=False),
+    Column("first", Number, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("subject", Id, nullable=False),
+    Column("body", JSON, nullable=False),
+    Column("time", BigInteger, nullable=False),
+    UniqueConstraint("kind", "subject", name="uq_changes_subject"),
+)
+"""What gateways tell each other; ``first`` is the number of the subject's first change."""
+
+IMPRESSIONS = Table(
+    "impressions",
     METADATA,
     Column("number", Number, primary_key=True, autoincrement=True),
-    Column("item_id", Text, nullable=False, unique=True),
-    Column("title", Text),
-    Column("brand", Text),
-    Column("categories", JSON, nullable=False),
-    Column("description", Text),
-    Column("text", Text),
-    Column("index_hash", Text, nullable=False),
-    Column("semantic_id", Text, nullable=False),
-    UniqueConstraint("index_hash", "semantic_id", name="uq_items_semantic_id"),
+    Column("recommendation_id", Text, nullable=False, unique=True),
+    Column("user_id", Id),
+    Column("time", BigInteger, nullable=False),
+    Column("times", Integer, nullable=False),
+    Column("items", JSON, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("adapter", Text),
+    Index("ix_impressions_user", "user_id", "time"),
+    Index("ix_impressions_time", "time"),
+    sqlite_autoincrement=True,
 )
-"""Items added while serving, with their codes ("26-15-4") in the table of ``index_hash``."""
+"""What was shown: ``items`` holds ID and score of each, by rank; ``times`` how often."""
 
 FORGOTTEN = Table(
     "forgotten_users",
     METADATA,
     Column("user_hash", Text, primary_key=True),
+    Column("times", Integer, nullable=False, server_default="1"),
 )
-"""SHA-256 of the IDs of users who were deleted: not even their ID stays."""
+"""SHA-256 of the IDs of users who were deleted, and how often: not even their ID stays."""
+
+STORE = Table("store", METADATA, Column("store_id", Text, primary_key=True))
+"""One row: by which prepared data know the store that they were joined with."""
+
+_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+
+def upsert(engine: Engine, table: Table) -> Any:
+    """Return an insertion of the database at hand, which may say what to do about rows there."""
+    return _INSERT[engine.dialect.name](table)

@@ -25,6 +25,12 @@ class PostedEvent(InlineEvent):
     event_id: Identifier | None = Field(
         None, description="Posting the same ID again changes nothing."
     )
+    recommendation_id: Identifier | None = Field(
+        None,
+        description="The answer of /v1/recommend that the event follows. Without it, or where that "
+        "one did not show the item to the user: the last one within `GENREC_ATTRIBUTION_S` that "
+        "did.",
+    )
 
 
 class EventsRequest(RequestBody):
@@ -63,6 +69,9 @@ async def post_events(body: EventsRequest, service: Service) -> EventsResponse:
     Events may come out of order. An `event_id` that is stored already, or comes twice in a batch,
     is counted as a duplicate and not stored again.
     """
-    events = [StoredEvent(event.to_event(event.user_id), event.event_id) for event in body.events]
+    events = [
+        StoredEvent(event.to_event(event.user_id), event.event_id, event.recommendation_id)
+        for event in body.events
+    ]
     accepted = await service.add_events(events)
     return EventsResponse(accepted=accepted, duplicates=len(events) - accepted)

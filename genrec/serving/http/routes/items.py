@@ -1,18 +1,26 @@
-"""/v1/items: the catalogue, and new items."""
+"""/v1/items: the catalogue; items that come, change and go."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Path, Query, Response
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from genrec.schema import Item
-from genrec.serving.errors import NotFound, quote
 from genrec.serving.http.errors import describe_errors
-from genrec.serving.http.schemas import Identifier, LongText, RequestBody, Service, ShortText
+from genrec.serving.http.schemas import (
+    Identifier,
+    LongText,
+    RequestBody,
+    Service,
+    ShortText,
+    Timestamp,
+)
 
 router = APIRouter(tags=["items"])
+
+ItemId = Annotated[Identifier, Path(description="External ID.")]
 
 
 class ListedItem(BaseModel):
@@ -36,17 +44,52 @@ class ItemResponse(ListedItem):
     description: str | None
     semantic_id: list[int]
     interest: str
+    retired: bool = Field(description="Whether it is recommended no more.")
+    available_from: int | None = Field(description="Recommended from this moment on.")
+    available_until: int | None = Field(description="Recommended before this moment.")
 
 
-class NewItem(RequestBody):
-    """An item to add; all its text helps to choose its semantic ID."""
+class ItemWords(RequestBody):
+    """What an item says of itself."""
 
-    item_id: Identifier
     title: ShortText | None = None
     brand: ShortText | None = None
     categories: list[ShortText] = Field([], max_length=20, description="Coarse to fine.")
     description: LongText | None = None
     text: LongText | None = Field(None, description='Anything else, as lines "name: value".')
+
+
+class NewItem(ItemWords):
+    """An item to add; all its text helps to choose its semantic ID."""
+
+    item_id: Identifier
+
+
+class ItemChange(ItemWords):
+    """What is to hold of an item from now on; what is left out stays as it is."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {"title": "Puppy Nail File", "available_until": 1_900_000_000}
+        }
+    )
+
+    retired: Annotated[bool, Field(strict=True, description="false brings it back.")] = False
+    available_from: Timestamp | None = Field(None, description="null: from ever.")
+    available_until: Timestamp | None = Field(None, description="null: for ever.")
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> ItemChange:
+        if not self.model_fields_set:
+            raise ValueError("give what is to change")
+        return self
+
+    def given(self) -> dict[str, Any]:
+        """Return what was given, as the library has it."""
+        given = {name: getattr(self, name) for name in self.model_fields_set}
+        if "categories" in given:
+            given["categories"] = tuple(given["categories"])
+        return given
 
 
 class NewItemsRequest(RequestBody):
@@ -92,8 +135,8 @@ async def list_items(
     ] = "",
     limit: Annotated[int, Query(ge=1, le=1000)] = 20,
 ) -> ItemsResponse:
-    """Find items; those added while serving come first."""
-    return ItemsResponse(items=[_listed(item) for item in await service.find_items(query, limit)])
+    """Find items; those added or changed while serving come first, retired ones are left out."""
+    return ItemsResponse(items=[_listed(item) for item in await service.items.find(query, limit)])
 
 
 @router.put("/v1/items", responses=describe_errors(400, 413, 422, 503))
@@ -106,7 +149,7 @@ async def put_items(body: NewItemsRequest, service: Service) -> NewItemsResponse
         Item(new.item_id, new.title, new.brand, tuple(new.categories), new.description, new.text)
         for new in body.items
     ]
-    added = await service.add_items(items)
+    added = await service.items.add(items)
     return NewItemsResponse(
         items=[
             AddedItem(item_id=item.item_id, semantic_id=list(codes), new=new)
@@ -116,23 +159,39 @@ async def put_items(body: NewItemsRequest, service: Service) -> NewItemsResponse
 
 
 @router.get("/v1/items/{item_id:path}", responses=describe_errors(404, 422, 503))
-async def get_item(
-    item_id: Annotated[Identifier, Path(description="External ID.")], service: Service
-) -> ItemResponse:
-    """Return one item."""
+async def get_item(item_id: ItemId, service: Service) -> ItemResponse:
+    """Return one item, retired ones too."""
+    stored = service.items.stored(item_id)
     recommender = service.loaded.recommender
-    if not recommender.knows(item_id):
-        raise NotFound(
-            "unknown_item",
-            f"no item {quote(item_id)}; IDs are case-sensitive, and PUT /v1/items adds new ones",
-        )
     item, codes = recommender.item(item_id), recommender.codes_of(item_id)
     return ItemResponse(
         **_listed(item).model_dump(),
         description=item.description,
         semantic_id=list(codes),
         interest=recommender.name_of(codes),
+        retired=stored.retired,
+        available_from=stored.available_from,
+        available_until=stored.available_until,
     )
+
+
+@router.patch("/v1/items/{item_id:path}", responses=describe_errors(404, 400, 413, 422, 503))
+async def patch_item(item_id: ItemId, body: ItemChange, service: Service) -> ItemResponse:
+    """Change words or availability of an item, from the next answer on.
+
+    It keeps its semantic ID: what the model learned of it, and histories, mean the same item.
+    """
+    await service.items.change(item_id, body.given())
+    return await get_item(item_id, service)
+
+
+@router.delete(
+    "/v1/items/{item_id:path}", status_code=204, responses=describe_errors(404, 422, 503)
+)
+async def retire_item(item_id: ItemId, service: Service) -> Response:
+    """Retire an item: no answer from the next one on holds it; histories still do."""
+    await service.items.change(item_id, {"retired": True})
+    return Response(status_code=204)
 
 
 def _listed(item: Item) -> ListedItem:

@@ -28,6 +28,13 @@ class RecommendRequest(ItemsRequest):
     explain: bool = Field(
         False, description="Whether to say which events share an interest with each item."
     )
+    shown: Annotated[
+        bool,
+        Field(
+            strict=True,
+            description="Whether the user is to see the answer; false: it is not kept as shown.",
+        ),
+    ] = True
 
 
 class Reason(BaseModel):
@@ -52,6 +59,10 @@ class RecommendedItem(BaseModel):
 class RecommendResponse(BaseModel):
     """Exactly `k` items, best first."""
 
+    recommendation_id: str | None = Field(
+        description="For events that follow; it is kept what was shown. The same page, shown to "
+        "the same user again within half an hour by the clock, has the same. null: not kept."
+    )
     items: list[RecommendedItem]
     num_events: int
     adapter: str | None
@@ -64,11 +75,14 @@ async def recommend(
 ) -> RecommendResponse:
     """Recommend `k` items that exist, are distinct and pass the filters."""
     start = time.perf_counter()
-    request = await service.request(body.to_query())
-    asked = time.perf_counter()
-    items = await service.recommend(request, body.k)
-    response.headers["Server-Timing"] = f"engine;dur={(time.perf_counter() - asked) * 1000:.1f}"
+    asked = await service.request(body.to_query())
+    request = asked.request
+    sent = time.perf_counter()
+    answer = await service.recommend(request, body.k)
+    response.headers["Server-Timing"] = f"engine;dur={(time.perf_counter() - sent) * 1000:.1f}"
+    kept = await service.keep_impression(asked, answer) if body.shown else None
     return RecommendResponse(
+        recommendation_id=kept,
         items=[
             RecommendedItem(
                 item_id=item.item_id,
@@ -80,10 +94,10 @@ async def recommend(
                     _reason(item.semantic_id, request.history, service) if body.explain else None
                 ),
             )
-            for item in items
+            for item in answer.items
         ],
         num_events=len(request.history.events),
-        adapter=service.loaded.recommender.adapter,
+        adapter=answer.adapter,
         took_ms=round((time.perf_counter() - start) * 1000, 1),
     )
 

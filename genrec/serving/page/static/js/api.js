@@ -20,7 +20,9 @@ export const user = (id) => call("GET", `v1/users/${encodeURIComponent(id)}`);
 export const forget = (id) => call("DELETE", `v1/users/${encodeURIComponent(id)}`);
 export const postEvent = (event) => call("POST", "v1/events", { events: [event] });
 export const items = (query, limit) => call("GET", `v1/items?${new URLSearchParams({ limit, query })}`);
-export const recommend = (who, k) => call("POST", "v1/recommend", { ...who, k, explain: true });
+// Whoever looks at this page is not the user: nothing counts as shown.
+export const recommend = (who, k) =>
+  call("POST", "v1/recommend", { ...who, k, explain: true, shown: false });
 export const explain = (who, item) => call("POST", "v1/explain", { ...who, item_id: item });
 export const interests = (who) => call("POST", "v1/interests", { ...who, top: 5 });
 

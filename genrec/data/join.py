@@ -1,0 +1,114 @@
+"""Prepared data joined with what happened since: new events, new and changed items, the forgotten.
+
+Enters: prepared data, and Arrow tables in its columns. Leaves: prepared data as ``prepare`` would
+have made them of all of it: events told twice are one, k-core and splits are made anew. What an
+earlier preparation left out does not come back: with a k-core, keep the files and prepare them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from genrec.artifacts import write_aside, write_manifest
+from genrec.data.clean import tidy
+from genrec.data.config import PrepareConfig
+from genrec.data.dataset import EVENTS_FILE, ITEMS_FILE, KIND, Dataset
+from genrec.data.prepare import finish, staging_in
+from genrec.data.report import EVENT_SCHEMA, ITEM_SCHEMA, Report
+from genrec.errors import DataError
+from genrec.schema import EVENT_COLUMNS, ITEM_ID, SPLIT, TEXT, USER_ID, Item
+
+BATCH_ROWS = 1 << 16
+NEW = Path("new")
+"""What rejects of the new rows call their file."""
+
+_EVENTS = EVENT_SCHEMA.remove(EVENT_SCHEMA.get_field_index(SPLIT))
+_TEXTS = ("event_type", "title", "review")
+
+
+def join(
+    base: Dataset,
+    events: Iterable[list[dict[str, Any]]],
+    items: Mapping[str, Mapping[str, Any]],
+    forgotten: Collection[str],
+    out: Path,
+    config: PrepareConfig,
+    settings: Mapping[str, Any],
+) -> Report:
+    """Write prepared data that hold what a base holds and what is new.
+
+    Args:
+        base: Prepared data; it may lie at ``out`` and is replaced then, on success only.
+        events: Batches of rows by column names, in order of arrival; other names are passed over.
+        items: By ID the fields of ``Item`` that are said of it; those of a known item replace its
+            own, and new items come after all others.
+        forgotten: Users of the base whose events are left out.
+        out: Directory to write.
+        config: Settings, as for ``prepare``.
+        settings: Further settings for the manifest.
+
+    Raises:
+        DataError: The base holds no events or no times, or too many new events cannot be used.
+    """
+    base.check_events()
+    if config.order == "file":
+        raise DataError(
+            f"{base.path} was prepared with order=file: its times are counters, which nothing "
+            "that happens now comes after; prepare files that hold times"
+        )
+    with write_aside(Path(out)) as scratch:
+        with staging_in(scratch, config) as staging:
+            staging.add_clean(_item_table(base, items), base.path / ITEMS_FILE, "item")
+            left_out = pa.array(forgotten, pa.string())
+            with pq.ParquetFile(base.path / EVENTS_FILE) as file:
+                for batch in file.iter_batches(BATCH_ROWS, columns=list(EVENT_COLUMNS)):
+                    kept = pc.invert(pc.is_in(batch.column(USER_ID), left_out))
+                    table = pa.table(batch.filter(kept)).cast(_EVENTS)
+                    staging.add_clean(table, base.path / EVENTS_FILE, "event")
+            for rows in events:
+                staging.add_clean(_event_table(rows), NEW, "event")
+            report = finish(staging, scratch, has_items=True)
+        made = {**config.model_dump(mode="json"), "files": base.manifest.config.get("files", {})}
+        write_manifest(scratch, Path(out), KIND, {**made, **settings}, [EVENTS_FILE, ITEMS_FILE])
+    return report
+
+
+def _event_table(rows: list[dict[str, Any]]) -> pa.Table:
+    """Return new events, with the texts as ``prepare`` cleans them."""
+    clean = (
+        {
+            name: tidy(row[name]) or None if name in _TEXTS and row[name] else row[name]
+            for name in EVENT_COLUMNS
+        }
+        for row in rows
+    )
+    return pa.Table.from_pylist(list(clean), _EVENTS)
+
+
+def _item_table(base: Dataset, items: Mapping[str, Mapping[str, Any]]) -> pa.Table:
+    rows = pq.read_table(base.path / ITEMS_FILE).to_pylist()
+    known = {row[ITEM_ID] for row in rows}
+    rows += [_as_row(Item(item_id)) for item_id in items if item_id not in known]
+    for row in rows:
+        row |= {name: _clean(name, value) for name, value in items.get(row[ITEM_ID], {}).items()}
+    return pa.Table.from_pylist(rows, ITEM_SCHEMA)
+
+
+def _as_row(item: Item) -> dict[str, Any]:
+    return {name: getattr(item, name) for name in ITEM_SCHEMA.names}
+
+
+def _clean(name: str, value: str | Iterable[str] | None) -> str | list[str] | None:
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        return [part for part in map(tidy, value) if part]
+    # The lines of an item's text stand for columns that are not ours.
+    lines = value.splitlines() if name == TEXT else [value]
+    return "\n".join(filter(None, map(tidy, lines))) or None

@@ -1,0 +1,78 @@
+"""Answers on their way out: each waits until what it shows is stored, many in one transaction.
+
+An answer is acknowledged by its ``recommendation_id``, and it has one only when its impression is
+committed: what a client was told is there survives ``kill -9``. While one transaction is under
+way the next answers gather, so the store is asked as seldom as it is slow; the engine works on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+from anyio.to_thread import run_sync
+from sqlalchemy.exc import SQLAlchemyError
+
+from genrec.serving.monitoring import Metrics, describe_fault, log
+from genrec.serving.store import Impression, ImpressionStore
+
+SWEEP_S = 3600
+DAY_S = 86_400
+
+
+class Impressions:
+    """Stores impressions as they come, and deletes them when they are old."""
+
+    def __init__(self, store: ImpressionStore, metrics: Metrics) -> None:
+        self._store = store
+        self._metrics = metrics
+        self._waiting: list[tuple[Impression, asyncio.Future[str | None]]] = []
+        self._writing: asyncio.Task[None] | None = None
+
+    async def keep(self, impression: Impression) -> str | None:
+        """Store what an answer shows; return its ID when that is on disk.
+
+        Returns:
+            None where the user was forgotten while the answer was made: nothing is stored.
+
+        Raises:
+            SQLAlchemyError: The store does not answer.
+        """
+        stored: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((impression, stored))
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write())
+        return await stored
+
+    async def stop(self) -> None:
+        """Wait for what is being written."""
+        if self._writing is not None:
+            await self._writing
+
+    async def sweep(self, days: int) -> None:
+        """Delete impressions older than so many days, now and every hour, until cancelled."""
+        while True:
+            try:
+                await run_sync(self._store.prune, int(time.time()), days * DAY_S)
+            except SQLAlchemyError as error:
+                log("not_swept", logging.WARNING, **describe_fault(error))
+            await asyncio.sleep(SWEEP_S)
+
+    async def _write(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            adding = run_sync(self._store.add, [impression for impression, _ in batch])
+            # Whatever goes wrong, it is those who wait that must hear of it.
+            (names,) = await asyncio.gather(adding, return_exceptions=True)
+            # A client may have gone meanwhile, and its future with it.
+            open_places = [place for place, (_, stored) in enumerate(batch) if not stored.done()]
+            for place in open_places:
+                stored = batch[place][1]
+                if isinstance(names, BaseException):
+                    stored.set_exception(names)
+                else:
+                    stored.set_result(names[place])
+            if not isinstance(names, BaseException):
+                self._metrics.impressions.inc(sum(name is not None for name in names))
+        self._writing = None

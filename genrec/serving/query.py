@@ -1,0 +1,58 @@
+"""What is asked about items, before and after the user is looked up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from genrec.schema import Event, Recommendation, Request, SemanticId
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is asked about items; each field means what it means in ``Recommender.recommend``.
+
+    Attributes:
+        user_id: A user with events; None: ``events`` are the history.
+        events: In any order.
+        without: Events to leave out, by number in the history or by event ID.
+    """
+
+    user_id: str | None = None
+    events: Sequence[Event] = ()
+    exclude: Sequence[str] = ()
+    candidates: Sequence[str] | None = None
+    at: int | None = None
+    event_type: str | None = None
+    filter_seen: bool = True
+    as_of: int | None = None
+    without: Sequence[int | str] = ()
+    interest_bias: Mapping[str | SemanticId, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A query whose user was looked up.
+
+    Attributes:
+        request: What the model is asked.
+        user_id: See ``Query``.
+        forgotten: How often the user had been deleted when the history was read.
+    """
+
+    request: Request
+    user_id: str | None
+    forgotten: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is recommended.
+
+    Attributes:
+        items: Best first.
+        adapter: The one that chose them; None: the base alone.
+    """
+
+    items: Sequence[Recommendation]
+    adapter: str | None

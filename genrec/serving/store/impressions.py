@@ -1,0 +1,174 @@
+"""What was shown to whom, apart from what they did. Knows nothing of how it was chosen."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Connection, Engine, delete, func, or_, select
+
+from genrec.schema import Event
+from genrec.serving.store.forgotten import times_forgotten
+from genrec.serving.store.tables import IMPRESSIONS, upsert
+from genrec.serving.store.transactions import Lock, transaction
+
+PAGE_S = 1800
+"""The same page, shown to the same user again within one such stretch of the clock, counts once."""
+SKEW_S = 300
+"""By how much an event may seem to lie before the page it was made on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Impression:
+    """One answer, as it was shown.
+
+    Attributes:
+        user_id: None: an answer to a history without a user.
+        time: Of the answer, seconds.
+        items: ID and score of each item, by rank.
+        model: Content hash, or name, of the model that chose.
+        adapter: Its adapter; None: the base alone.
+        forgotten: How often the user had been forgotten when their history was read.
+        times: How often the page was shown.
+    """
+
+    user_id: str | None
+    time: int
+    items: tuple[tuple[str, float], ...]
+    model: str
+    adapter: str | None
+    forgotten: int = 0
+    times: int = 1
+
+    def name(self) -> str:
+        """Return the ID of the recommendation: one for each page, of which a user sees many."""
+        if self.user_id is None:
+            return uuid.uuid4().hex
+        shown = (self.user_id, self.time // PAGE_S, self.forgotten, self.model, self.adapter)
+        page = repr((*shown, [item_id for item_id, _ in self.items]))
+        return hashlib.sha256(page.encode()).hexdigest()[:32]
+
+
+class ImpressionStore:
+    """Keeps impressions; every method is one transaction and may be called from any thread."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def add(self, impressions: Sequence[Impression]) -> list[str | None]:
+        """Store impressions, all that may be stored or none.
+
+        Returns:
+            The ID of each; None where the user was forgotten meanwhile: nothing is stored then.
+        """
+        names: list[str | None] = []
+        pages: dict[str, Impression] = {}
+        with transaction(self._engine, Lock.EVENTS, together=True) as connection:
+            users = {one.user_id for one in impressions if one.user_id is not None}
+            forgotten = times_forgotten(connection, users)
+            for one in impressions:
+                if one.user_id is not None and forgotten.get(one.user_id, 0) != one.forgotten:
+                    names.append(None)
+                    continue
+                name = one.name()
+                names.append(name)
+                before = pages.get(name)
+                pages[name] = replace(before, times=before.times + 1) if before else one
+            # In one order, or two gateways that show the same pages could wait for each other.
+            rows = [_to_row(name, pages[name]) for name in sorted(pages)]
+            if rows:
+                statement = upsert(self._engine, IMPRESSIONS)
+                again = IMPRESSIONS.c.times + statement.excluded.times
+                connection.execute(
+                    statement.on_conflict_do_update(
+                        index_elements=["recommendation_id"], set_={"times": again}
+                    ),
+                    rows,
+                )
+        return names
+
+    def read(self, recommendation_id: str) -> Impression | None:
+        """Return an impression; None where there is none, or none any more."""
+        wanted = select(IMPRESSIONS).where(IMPRESSIONS.c.recommendation_id == recommendation_id)
+        with self._engine.connect() as connection:
+            row = connection.execute(wanted).first()
+        if row is None:
+            return None
+        items = tuple((item_id, score) for item_id, score in row.items)
+        return Impression(row.user_id, row.time, items, row.model, row.adapter, times=row.times)
+
+    def prune(self, now: int, keep_s: int) -> int:
+        """Delete impressions that are older than ``keep_s``; return how many.
+
+        They must be so by this clock and by the newest impression: one clock that jumps ahead
+        deletes nothing.
+        """
+        newest = select(func.max(IMPRESSIONS.c.time))
+        with transaction(self._engine, Lock.EVENTS, together=True) as connection:
+            last = connection.scalar(newest)
+            if last is None:
+                return 0
+            old = IMPRESSIONS.c.time < min(now, last) - keep_s
+            return connection.execute(delete(IMPRESSIONS).where(old)).rowcount
+
+
+def attribute(
+    connection: Connection, events: Iterable[tuple[Event, str | None]], window_s: int
+) -> list[str | None]:
+    """Find the recommendation that each event follows.
+
+    Args:
+        connection: Of a transaction in which nobody is forgotten.
+        events: Events, and the recommendation each names.
+        window_s: How long before the event a page may have been shown that is not named.
+
+    Returns:
+        The named one, if it showed the item to this user, or to nobody known. Else the last page
+        within the window that showed the item to the user; None where there is none.
+    """
+    asked = list(events)
+    if not asked:
+        return []
+    moments = [event.timestamp for event, _ in asked]
+    time, user_id = IMPRESSIONS.c.time, IMPRESSIONS.c.user_id
+    near = time.between(min(moments) - window_s, max(moments) + SKEW_S)
+    users = {event.user_id for event, _ in asked}
+    named = {name for _, name in asked if name is not None}
+    columns = (IMPRESSIONS.c[name] for name in ("recommendation_id", "user_id", "time", "items"))
+    pages = connection.execute(
+        select(*columns).where(
+            or_(user_id.in_(users) & near, IMPRESSIONS.c.recommendation_id.in_(named))
+        )
+    ).all()
+    shown = {row[0]: {item_id for item_id, _ in row[3]} for row in pages}
+    owner = {row[0]: row[1] for row in pages}
+    found: list[str | None] = []
+    for event, name in asked:
+        if name in shown and event.item_id in shown[name]:
+            if owner[name] in (None, event.user_id):
+                found.append(name)
+                continue
+        fitting = [
+            (row[2] <= event.timestamp, -abs(event.timestamp - row[2]), row[0])
+            for row in pages
+            if row[1] == event.user_id
+            and event.timestamp - window_s <= row[2] <= event.timestamp + SKEW_S
+            and event.item_id in shown[row[0]]
+        ]
+        found.append(max(fitting)[2] if fitting else None)
+    return found
+
+
+def _to_row(name: str, one: Impression) -> dict[str, Any]:
+    return {
+        "recommendation_id": name,
+        "user_id": one.user_id,
+        "time": one.time,
+        "times": one.times,
+        "items": [list(item) for item in one.items],
+        "model": one.model,
+        "adapter": one.adapter,
+    }

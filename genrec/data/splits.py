@@ -14,6 +14,9 @@ from genrec.data.database import one_row
 from genrec.errors import DataError
 from genrec.schema import Split
 
+VALID_USERS = 5000
+"""Training asks a thousand users while it goes on, and four thousand others when it is over."""
+
 # A user is drawn by the hash of a number, so that every run and every machine draws the same.
 _LEAVE_ONE_OUT = """
 CREATE TABLE assigned AS
@@ -24,7 +27,7 @@ WITH drawn AS (
 ), held_out AS (
     SELECT user_key, events,
         CASE WHEN place <= coalesce($test_users, place) THEN $held_out ELSE 0 END AS test,
-        CASE WHEN place <= coalesce($valid_users, place) THEN $held_out ELSE 0 END AS valid
+        CASE WHEN place <= $valid_users THEN $held_out ELSE 0 END AS valid
     FROM drawn
 ), placed AS (
     SELECT *, row_number() OVER (PARTITION BY user_key ORDER BY time DESC, seq DESC) AS back
@@ -79,8 +82,7 @@ def assign_splits(
     """Give every kept event its split.
 
     Leave-one-out: a user's last event is test, the one before it valid (with ``held_out``, so
-    many of each; with ``valid_users`` and ``test_users``, only so many users'); users who would
-    have none left train only. Global time: valid and test begin at moments that leave them their
+    many of each), of ``test_users`` and ``valid_users``; users who would have none left train only. Global time: valid and test begin at moments that leave them their
     shares of the events; events of one moment stay together.
 
     Returns:
@@ -91,6 +93,8 @@ def assign_splits(
     """
     if config.split == "leave-one-out":
         settings = config.model_dump(include={"held_out", "valid_users", "test_users"})
+        if config.valid_users is None:
+            settings["valid_users"] = VALID_USERS
         connection.execute(_LEAVE_ONE_OUT, settings)
         return None
     valid = _moment(connection, config.valid_share + config.test_share)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from genrec.data import Dataset
+from genrec.data import Dataset, splits
 from genrec.data.prepare import PrepareConfig, prepare
 from genrec.errors import DataError
 from genrec.schema import SPLITS
@@ -136,6 +136,15 @@ def test_only_so_many_users_are_held_out(new_desk, rows, n, valid_users, test_us
         assert able <= set(test)
     if None not in (valid_users, test_users) and valid_users <= test_users:
         assert set(valid) & able <= set(test)
+
+
+def test_training_gets_what_validation_does_not_need(new_desk, monkeypatch):
+    monkeypatch.setattr(splits, "VALID_USERS", 3)
+    rows = [(user, item, time) for user in range(8) for time, item in enumerate("abcd")]
+    data, _ = prepared(new_desk(), rows)
+    assert len(list(data.examples("valid"))) == 3
+    assert len(list(data.examples("test"))) == 8
+    assert sum(len(history.events) for history in data.histories("train")) == 3 * 2 + 5 * 3
 
 
 def test_users_are_not_drawn_where_time_splits():

@@ -82,8 +82,9 @@ def assign_splits(
     """Give every kept event its split.
 
     Leave-one-out: a user's last event is test, the one before it valid (with ``held_out``, so
-    many of each), of ``test_users`` and ``valid_users``; users who would have none left train only. Global time: valid and test begin at moments that leave them their
-    shares of the events; events of one moment stay together.
+    many of each), of ``test_users`` and ``valid_users``; users who would have none left train
+    only. Global time: valid and test begin at moments that leave them their shares of the events;
+    events of one moment stay together.
 
     Returns:
         When valid and test begin, seconds; None for leave-one-out.

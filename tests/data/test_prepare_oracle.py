@@ -140,7 +140,7 @@ def test_only_so_many_users_are_held_out(new_desk, rows, n, valid_users, test_us
 
 def test_training_gets_what_validation_does_not_need(new_desk, monkeypatch):
     monkeypatch.setattr(splits, "VALID_USERS", 3)
-    rows = [(user, item, time) for user in range(8) for time, item in enumerate("abcd")]
+    rows = [(user, item, time, "") for user in range(8) for time, item in enumerate("abcd")]
     data, _ = prepared(new_desk(), rows)
     assert len(list(data.examples("valid"))) == 3
     assert len(list(data.examples("test"))) == 8

@@ -6,8 +6,8 @@ Imports nothing of ours but how things look in a notebook.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence, Sized
-from dataclasses import dataclass, field, fields
-from typing import Literal, Protocol
+from dataclasses import MISSING, Field, dataclass, field, fields
+from typing import Any, Literal, Protocol
 
 from genrec.display import HtmlRepr, Table, day
 
@@ -23,6 +23,7 @@ BRAND = "brand"
 CATEGORIES = "categories"
 DESCRIPTION = "description"
 TEXT = "text"
+ATTRIBUTES = "attributes"
 
 EVENT_COLUMNS = (USER_ID, ITEM_ID, TIMESTAMP, EVENT_TYPE, RATING, TITLE, REVIEW)
 ITEM_COLUMNS = (ITEM_ID, TITLE, BRAND, CATEGORIES, DESCRIPTION)
@@ -33,6 +34,9 @@ SPLITS: tuple[Split, ...] = ("train", "valid", "test")
 
 SemanticId = tuple[int, ...]
 """Codes of one item, coarse to fine. A shorter tuple is a prefix: an interest."""
+
+Attribute = str | int | float | bool | tuple[str, ...]
+"""A value that a filter can ask for; several of one name are a tuple of texts."""
 
 
 PUNCTUATION = ".!?…:;,。！？।؟"
@@ -51,7 +55,7 @@ class ShortRepr:
         shown = ", ".join(
             f"{each.name}={_cut(getattr(self, each.name))}"
             for each in fields(self)  # type: ignore[arg-type]
-            if each.repr and not _is_default(getattr(self, each.name), each.default)
+            if each.repr and not _is_default(getattr(self, each.name), each)
         )
         if len(shown) > MAX_REPR_CHARS:
             shown = shown[:MAX_REPR_CHARS] + "…"
@@ -66,10 +70,12 @@ def _cut(value: object) -> str:
     return text if len(text) <= MAX_VALUE_CHARS else text[: MAX_VALUE_CHARS - 1] + "…"
 
 
-def _is_default(value: object, default: object) -> bool:
+def _is_default(value: object, of: Field[Any]) -> bool:
+    if of.default is MISSING:
+        return of.default_factory is not MISSING and isinstance(value, Mapping) and not value
     # Not by ==, which arrays answer element by element.
-    return value is default or (
-        isinstance(value, str | bool | float | tuple | frozenset) and value == default
+    return value is of.default or (
+        isinstance(value, str | bool | float | tuple | frozenset) and value == of.default
     )
 
 
@@ -115,7 +121,8 @@ class Item(ShortRepr):
         brand: Maker or author.
         categories: Coarse to fine.
         description: Long text.
-        text: Every other column of the input, as lines "name: value".
+        text: Every other column of the input, as lines "name: value": words to read.
+        attributes: The same columns by name, as values that filters compare.
     """
 
     item_id: str
@@ -124,6 +131,7 @@ class Item(ShortRepr):
     categories: tuple[str, ...] = ()
     description: str | None = None
     text: str | None = None
+    attributes: Mapping[str, Attribute] = field(default_factory=dict, hash=False)
 
     @property
     def label(self) -> str:

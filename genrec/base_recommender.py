@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections import ChainMap
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
 from typing import Any, NoReturn, Unpack, overload
 
 from genrec.arguments import (
@@ -26,6 +26,7 @@ from genrec.arguments import (
 from genrec.data import Dataset
 from genrec.errors import DataError, DecodeError
 from genrec.events import NEW_USER, read_events
+from genrec.filters.attributes import Part
 from genrec.frames import answers
 from genrec.frames.answers import read_items, read_users
 from genrec.frames.histories import FrameHistories
@@ -34,9 +35,14 @@ from genrec.interests.explain.deletion import Explanation
 from genrec.interests.profile.interests import MIN_EVIDENCE
 from genrec.interests.summary.check import Summary
 from genrec.request_options import RequestOptions, make_requests
+from genrec.rules import NamedRule, Plan, read_rules
+from genrec.rules.lists import rank_under
 from genrec.schema import Event, History, Item, Recommendation, Request, SemanticId
 from genrec.semantic_ids.extend import add_items, remove_items, restore_items
 from genrec.semantic_ids.table import SemanticIdTable
+from genrec.table_attributes import TableAttributes
+
+CACHED_PLANS = 64
 
 
 class BaseRecommender(ABC):
@@ -52,6 +58,7 @@ class BaseRecommender(ABC):
         self._histories = data if histories is None else histories
         self._new_items: dict[str, Item] = {}
         self._removed: frozenset[str] = frozenset()
+        self._attributes: TableAttributes | None = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {len(self.table)} items from {self._data.path}>"
@@ -70,6 +77,10 @@ class BaseRecommender(ABC):
     @abstractmethod
     def rank_many(self, requests: Sequence[Request], k: int) -> list[list[Recommendation]]:
         """See ``schema.Ranker.rank_many``."""
+
+    def score_many(self, requests: Sequence[Request], item_ids: Sequence[str]) -> list[float]:
+        """Return the score of one item for each request; 0 where a model scores no single items."""
+        return [0.0] * len(item_ids)
 
     @abstractmethod
     def explain_many(self, questions: Sequence[tuple[Request, str]]) -> list[Explanation]:
@@ -99,6 +110,30 @@ class BaseRecommender(ABC):
     def data(self) -> Dataset:
         """The prepared data that users are read from; where a frame knows them, the catalogue's."""
         return self._histories if isinstance(self._histories, Dataset) else self._data
+
+    @property
+    def attributes(self) -> TableAttributes:
+        """What filters ask of the items, in the order of the table."""
+        if self._attributes is None or self._attributes.of is not self.table:
+            self._attributes = TableAttributes(
+                self.table, [self._prepared_part, Part(list(self._new_items.values()))]
+            )
+            self._plans = lru_cache(CACHED_PLANS)(partial(Plan, self._attributes))
+        return self._attributes
+
+    def plan(self, rules: Sequence[NamedRule]) -> Plan:
+        """Bring rules to the catalogue as it is now; what was brought lately is kept.
+
+        Raises:
+            DataError: They contradict each other, or name what does not exist.
+        """
+        attributes = self.attributes
+        plan = self._plans(tuple(rules))
+        return plan if plan.attributes is attributes else Plan(attributes, rules)
+
+    @cached_property
+    def _prepared_part(self) -> Part:
+        return Part(self._data.items)
 
     @property
     def items(self) -> list[Item]:
@@ -160,11 +195,13 @@ class BaseRecommender(ABC):
         as_of: Moment | None = None,
         without: Collection[int | str] = (),
         interest_bias: Mapping[str | SemanticId, float] | None = None,
+        filters: Mapping[str, Any] | None = None,
+        rules: Sequence[Mapping[str, Any]] = (),
     ) -> Any:
         """Recommend items: exactly ``k`` to one user, or up to ``k`` to each of many.
 
-        The last three arguments ask what-if questions: they go back in time, drop events, or
-        boost or dampen interests.
+        ``as_of``, ``without`` and ``interest_bias`` ask what-if questions: they go back in time,
+        drop events, or boost or dampen interests.
 
         Args:
             users: The ID of a known user. Or many users: a data frame of events (pandas, Polars
@@ -182,6 +219,10 @@ class BaseRecommender(ABC):
                 or all events of an item by its ID.
             interest_bias: Nats added to the log-odds of interests, given by name or by
                 semantic-ID prefix. With 1 the odds of an interest rise to 2.7 times.
+            filters: What items must be like, by attribute, such as ``{"categories": {"any":
+                ["Tea"]}, "price": {"lte": 20}}`` (``genrec.filters.language``).
+            rules: What lists must be like, such as ``{"at_most": 2, "per": "brand"}``
+                (``genrec.rules.language``). Each list has exactly ``k`` items, many users' too.
 
         Returns:
             For one user a list. For many a frame ``user_id, item_id, score, rank`` of the kind
@@ -190,7 +231,8 @@ class BaseRecommender(ABC):
         Raises:
             ConfigError: An interest bias, of a model that cannot apply it.
             DataError: An unknown user, item, interest or event, or an argument of a wrong type.
-            TooFewItems: The filters leave a single user fewer than ``k`` items.
+            TooFewItems: The filters leave a single user fewer than ``k`` items, or the rules leave
+                anybody no list.
             EngineUnavailable: A remote model gave no answer.
         """
         options = RequestOptions(
@@ -202,18 +244,27 @@ class BaseRecommender(ABC):
             as_of=as_of,
             without=without,
             interest_bias=interest_bias,
+            filters=filters,
         )
+        plan = self.plan(read_rules(rules)) if len(rules) else None
         if _is_one(users):
-            return Recommendations(
-                self.recommend_many([self._request(users, events, **options)], k)[0]
-            )
+            requests = [self._request(users, events, **options)]
+            return Recommendations(self.recommend_many(requests, k, plan)[0])
         _check_alone(events)
         asked = read_users(users, self._look_up)
         requests = self._requests(asked.histories, **options)
-        return answers.recommendations(requests, k, self._answer, asked.kind)
+        rank = self._answer if plan is None else partial(self.recommend_many, plan=plan)
+        return answers.recommendations(requests, k, rank, asked.kind)
 
-    def recommend_many(self, requests: Sequence[Request], k: int) -> list[list[Recommendation]]:
+    def recommend_many(
+        self, requests: Sequence[Request], k: int, plan: Plan | None = None
+    ) -> list[list[Recommendation]]:
         """Recommend exactly ``k`` items for each request; ``rank_many`` returns what there is.
+
+        Args:
+            requests: What is asked.
+            k: How many.
+            plan: Rules that each list keeps.
 
         Raises:
             DataError: As for ``recommend``.
@@ -224,7 +275,11 @@ class BaseRecommender(ABC):
         if count < 1:
             raise DecodeError(f"k={k}: ask for at least one item")
         for request in requests:
-            self.table.check_enough(check_type(request, "request", Request, "a Request"), count)
+            check_type(request, "request", Request, "a Request")
+        if plan is not None:
+            return rank_under(plan, requests, count, self._answer, self.score_many)
+        for request in requests:
+            self.table.check_enough(request, count)
         return self._answer(requests, count)
 
     def explain(
@@ -387,7 +442,7 @@ class BaseRecommender(ABC):
     def _requests(
         self, histories: Sequence[History], **options: Unpack[RequestOptions]
     ) -> list[Request]:
-        return make_requests(histories, self.table, options)
+        return make_requests(histories, self.table, lambda: self.attributes, options)
 
     def _look_up(self, user_ids: Sequence[str]) -> dict[str, History]:
         """Return the histories of those who are known; many are read in one pass."""

@@ -437,17 +437,16 @@ class Recommender(BaseRecommender):
     def _queries(
         self, requests: Sequence[Request], views: Sequence[View] | None = None
     ) -> list[ItemQuery]:
-        candidate_rows: dict[frozenset[str], np.ndarray] = {}
+        candidate_rows: dict[int, np.ndarray] = {}
         queries = []
         prompts = self._run.encoder.prompts(requests, views)
         for request, prompt in zip(requests, prompts, strict=True):
             candidates = None
             if request.candidates is not None:
-                if request.candidates not in candidate_rows:
-                    candidate_rows[request.candidates] = np.array(
-                        self.table.rows_of(request.candidates), dtype=np.int64
-                    )
-                candidates = candidate_rows[request.candidates]
+                shared = id(request.candidates)
+                if shared not in candidate_rows:
+                    candidate_rows[shared] = self.table.candidate_rows(request.candidates)
+                candidates = candidate_rows[shared]
             forbidden = self.table.rows_of(request.forbidden)
             queries.append(ItemQuery(prompt, forbidden, candidates, request.interest_bias))
         return queries

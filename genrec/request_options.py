@@ -5,10 +5,12 @@ Options are checked here, once for all requests that share them. Knows the ID ta
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from dataclasses import replace
 from numbers import Real
 from typing import Any, TypedDict
+
+import numpy as np
 
 from genrec.arguments import (
     Moment,
@@ -22,9 +24,12 @@ from genrec.arguments import (
     wrong_type,
 )
 from genrec.events import NEW_USER
+from genrec.filters import read_filter
 from genrec.interests.counterfactual import read_interest_bias, resolve_event_indices
 from genrec.schema import History, Request, SemanticId
+from genrec.semantic_ids.row_set import RowSet
 from genrec.semantic_ids.table import SemanticIdTable
+from genrec.table_attributes import TableAttributes
 
 
 class RequestOptions(TypedDict, total=False):
@@ -38,12 +43,22 @@ class RequestOptions(TypedDict, total=False):
     as_of: Moment | None
     without: Collection[int | str]
     interest_bias: Mapping[str | SemanticId, float] | None
+    filters: Mapping[str, Any] | None
 
 
 def make_requests(
-    histories: Sequence[History], table: SemanticIdTable, options: RequestOptions
+    histories: Sequence[History],
+    table: SemanticIdTable,
+    attributes: Callable[[], TableAttributes],
+    options: RequestOptions,
 ) -> list[Request]:
     """Check the options once, and make a request of each history.
+
+    Args:
+        histories: Whom to ask for.
+        table: The items.
+        attributes: Called where there are filters: what the table's items are like.
+        options: As the user gave them.
 
     Raises:
         DataError: An unknown item, interest or event, or an option of a wrong type.
@@ -73,7 +88,7 @@ def make_requests(
         past if moment is None else moment,
         event_type,
         unwanted,
-        wanted,
+        _filtered(wanted, table, attributes, options.get("filters")),
         check_flag(options.get("filter_seen", True), "filter_seen"),
         read_interest_bias(table, _check_bias(options.get("interest_bias"))),
     )
@@ -85,6 +100,23 @@ def make_requests(
             history = history.before(past)
         requests.append(replace(shared, history=history))
     return requests
+
+
+def _filtered(
+    candidates: frozenset[str] | None,
+    table: SemanticIdTable,
+    attributes: Callable[[], TableAttributes],
+    filters: Mapping[str, Any] | None,
+) -> Set[str] | None:
+    """Return those of the candidates that filters let through."""
+    if filters is None:
+        return candidates
+    passing = attributes().passing(read_filter(filters))
+    if candidates is None:
+        return passing
+    among = np.zeros(len(table), dtype=bool)
+    among[table.candidate_rows(candidates)] = True
+    return RowSet(table, among & passing.mask)
 
 
 def _check_bias(interest_bias: Any) -> Mapping[str | SemanticId, float]:

@@ -5,7 +5,7 @@ Imports nothing of ours but how things look in a notebook.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence, Sized
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set, Sized
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any, Literal, Protocol
 
@@ -198,7 +198,8 @@ class Request(ShortRepr):
         at: Moment of asking, seconds; None: the moment of the last event.
         event_type: Kind of act to predict; None: the kind of the last event.
         exclude: Item IDs never to return.
-        candidates: Return nothing outside these item IDs; None: the whole catalogue.
+        candidates: Return nothing outside these item IDs; None: the whole catalogue. A set that
+            several requests share is best one object.
         filter_seen: Whether to leave out the items of the history.
         interest_bias: Nats added to the log-odds of interests (semantic-ID prefixes): the
             odds of each among its siblings are multiplied by e to that power. Heeded by the
@@ -209,7 +210,7 @@ class Request(ShortRepr):
     at: int | None = None
     event_type: str | None = None
     exclude: frozenset[str] = frozenset()
-    candidates: frozenset[str] | None = None
+    candidates: Set[str] | None = None
     filter_seen: bool = True
     interest_bias: Mapping[SemanticId, float] = field(default_factory=dict, hash=False)
 

@@ -131,8 +131,7 @@ def read_rows(frame: nw.DataFrame[Any], name: str = "events") -> list[Event]:
 
 
 def read_items(frame: nw.DataFrame[Any], name: str = "items") -> list[Item]:
-    """Return the entries of a frame of items; unknown columns become attributes, and
-    lines of their text.
+    """Return the entries of a frame of items; other columns become attributes and text.
 
     Raises:
         DataError: No ``item_id``, an ID twice, or a value that cannot be used.

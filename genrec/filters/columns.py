@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -63,7 +63,7 @@ class NumberColumn:
 
     def compare(self, how: Bound, bound: Value) -> np.ndarray:
         """See ``language.Compare``. Shape: (N,), bool."""
-        return np.asarray(_COMPARE[how](self.values, bound))
+        return _COMPARE[how](self.values, bound)
 
     def exists(self) -> np.ndarray:
         """Tell which items have a value. Shape: (N,), bool."""
@@ -139,7 +139,7 @@ class TextColumn:
 
 Column = NumberColumn | TextColumn
 
-_COMPARE: dict[Bound, np.ufunc] = {
+_COMPARE: dict[Bound, Callable[[np.ndarray, Value], np.ndarray]] = {
     "lt": np.less,
     "lte": np.less_equal,
     "gt": np.greater,

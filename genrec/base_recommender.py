@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import ChainMap
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from functools import cached_property, lru_cache, partial
-from typing import Any, NoReturn, Unpack, overload
+from typing import Any, NoReturn, Unpack, get_args, overload
+
+import numpy as np
 
 from genrec.arguments import (
     Moment,
@@ -24,8 +26,9 @@ from genrec.arguments import (
     is_id,
 )
 from genrec.data import Dataset
-from genrec.errors import DataError, DecodeError
+from genrec.errors import ConfigError, DataError, DecodeError, TooFewItems
 from genrec.events import NEW_USER, read_events
+from genrec.filters import read_filter
 from genrec.filters.attributes import Part
 from genrec.frames import answers
 from genrec.frames.answers import read_items, read_users
@@ -39,6 +42,8 @@ from genrec.rules import NamedRule, Plan, read_rules
 from genrec.rules.lists import rank_under
 from genrec.schema import Event, History, Item, Recommendation, Request, SemanticId
 from genrec.semantic_ids.extend import add_items, remove_items, restore_items
+from genrec.semantic_ids.row_set import RowSet
+from genrec.semantic_ids.similar import Likeness, id_vectors, nearest, text_vectors
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.table_attributes import TableAttributes
 
@@ -120,6 +125,14 @@ class BaseRecommender(ABC):
             )
             self._plans = lru_cache(CACHED_PLANS)(partial(Plan, self._attributes))
         return self._attributes
+
+    def passing(self, filters: Mapping[str, Any], candidates: Set[str] | None = None) -> RowSet:
+        """Return the items that filters let through, of some candidates or of all.
+
+        Raises:
+            DataError: A filter cannot be read, or no item has an attribute.
+        """
+        return self.attributes.passing(read_filter(filters), candidates)
 
     def plan(self, rules: Sequence[NamedRule]) -> Plan:
         """Bring rules to the catalogue as it is now; what was brought lately is kept.
@@ -344,21 +357,80 @@ class BaseRecommender(ABC):
             asked.histories, lambda some: self.interests_many(some, least), asked.kind
         )
 
-    def similar_items(self, items: Any, k: int = 10) -> Any:
-        """Find the items nearest to others, by the vectors that semantic IDs stand for.
+    def similar_items(
+        self,
+        items: Any,
+        k: int = 10,
+        by: Likeness = "both",
+        filters: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Find the items most like others.
 
         Args:
             items: An item ID, or a list, series or frame (column ``item_id``) of them.
-            k: How many for each.
+            k: How many for each; fewer where there are no more.
+            by: "text": their words; "behaviour": what is done with them, as the model learned it;
+                "both": the vectors that semantic IDs stand for.
+            filters: As for ``recommend``.
 
         Returns:
             A frame ``item_id, similar_item_id, score, rank``; the score is a cosine.
 
         Raises:
-            DataError: An item is not in the table, or a column is missing.
+            ConfigError: A model that does not know what is done with items, or no texts.
+            DataError: An item is not in the table, a column is missing, or a filter cannot be used.
         """
         item_ids, kind = read_items(items)
-        return answers.similar_items(self.table, item_ids, k, kind)
+        count = check_count(k, "k")
+        find = partial(self._nearest, k=count, vectors=self._item_vectors(by), filters=filters)
+        return answers.similar_items(self.table, item_ids, find, kind)
+
+    def similar_to(
+        self,
+        item_id: str,
+        k: int = 10,
+        by: Likeness = "both",
+        filters: Mapping[str, Any] | None = None,
+    ) -> list[Recommendation]:
+        """Return exactly ``k`` items, as ``similar_items`` finds them.
+
+        Raises:
+            TooFewItems: There are fewer.
+        """
+        vectors = self._item_vectors(by)
+        rows, scores = self._nearest(item_id, check_count(k, "k"), vectors, filters)
+        if len(rows) < k:
+            raise TooFewItems(
+                f"asked for {k} items like '{item_id}', but there are {len(rows)}; ask for fewer "
+                "or filter less"
+            )
+        return [
+            Recommendation(found, rank, score, self.item(found).label, self.codes_of(found))
+            for rank, (found, score) in enumerate(
+                zip((self.table.item_ids[row] for row in rows), scores.tolist(), strict=True), 1
+            )
+        ]
+
+    def _nearest(
+        self, item_id: str, k: int, vectors: np.ndarray, filters: Mapping[str, Any] | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        allowed = None if filters is None else self.passing(filters).mask
+        return nearest(self.table, vectors, item_id, k, allowed)
+
+    def _item_vectors(self, by: Likeness) -> np.ndarray:
+        """Return vectors of length 1, zeros where nothing is known. Shape: (N, D)."""
+        match by:
+            case "both":
+                return id_vectors(self.table)
+            case "text":
+                return text_vectors(self.table)
+            case "behaviour":
+                return self._behaviour_vectors()
+            case _:
+                raise DataError(f"by={by!r}: give {', '.join(map(repr, get_args(Likeness)))}")
+
+    def _behaviour_vectors(self) -> np.ndarray:
+        raise ConfigError("this model has learned no vectors of items; ask by 'both' or 'text'")
 
     def next_interests(
         self, user_id: str | None = None, events: Iterable[Event] | None = None, top: int = 5
@@ -442,7 +514,7 @@ class BaseRecommender(ABC):
     def _requests(
         self, histories: Sequence[History], **options: Unpack[RequestOptions]
     ) -> list[Request]:
-        return make_requests(histories, self.table, lambda: self.attributes, options)
+        return make_requests(histories, self.table, self.passing, options)
 
     def _look_up(self, user_ids: Sequence[str]) -> dict[str, History]:
         """Return the histories of those who are known; many are read in one pass."""

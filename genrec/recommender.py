@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
+import torch
 
 from genrec.arguments import (
     Moment,
@@ -41,12 +42,14 @@ from genrec.interests.summary.codec import SummaryCodec
 from genrec.interests.summary.generate import summarize
 from genrec.interests.timeline.evolution import Evolution, evolve
 from genrec.interests.timeline.forecast import Forecaster, calibrated
+from genrec.model.item_features import ItemFeatures
 from genrec.model.load import LoadedRun
 from genrec.pretrained.card import write_card
 from genrec.pretrained.folder import write_folder
 from genrec.pretrained.hub import find_model, upload_folder
 from genrec.schema import Event, History, Recommendation, Request, SemanticId
 from genrec.semantic_ids.extend import place_catalogue
+from genrec.semantic_ids.linear import normalize_rows
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.stream.encode import View
 
@@ -69,6 +72,7 @@ class Recommender(BaseRecommender):
     ) -> None:
         super().__init__(data, histories)
         self._run = run
+        self._trained_on = run.table
         self._read_with(run.table)
         self._engine = engine
         self._forecaster = Forecaster.of_run(run.path)
@@ -236,6 +240,7 @@ class Recommender(BaseRecommender):
         other = data if isinstance(data, Dataset) else Dataset.load(data)
         moved = Recommender(self._run, copy(self._engine), other)
         moved._forecaster = None
+        moved._trained_on = self._trained_on
         moved._take(place_catalogue(self.table, other.items))
         return moved
 
@@ -412,6 +417,15 @@ class Recommender(BaseRecommender):
     def _prompt(self, request: Request) -> tuple[str, int]:
         tokens = self._run.encoder.prompts([request])[0]
         return self._run.encoder.tokenizer.decode(tokens), len(tokens)
+
+    def _behaviour_vectors(self) -> np.ndarray:
+        head = self._run.sasrec_head
+        if head is None:
+            return super()._behaviour_vectors()
+        items = ItemFeatures.of(self.table, self._trained_on).to(head.item_embedding.weight.device)
+        with torch.inference_mode():
+            vectors: np.ndarray = head.vectors(items).float().cpu().numpy()
+        return normalize_rows(vectors)
 
     def _take(self, table: SemanticIdTable) -> None:
         self._engine.replace_table(table)

@@ -10,8 +10,6 @@ from dataclasses import replace
 from numbers import Real
 from typing import Any, TypedDict
 
-import numpy as np
-
 from genrec.arguments import (
     Moment,
     check_collection,
@@ -24,12 +22,9 @@ from genrec.arguments import (
     wrong_type,
 )
 from genrec.events import NEW_USER
-from genrec.filters import read_filter
 from genrec.interests.counterfactual import read_interest_bias, resolve_event_indices
 from genrec.schema import History, Request, SemanticId
-from genrec.semantic_ids.row_set import RowSet
 from genrec.semantic_ids.table import SemanticIdTable
-from genrec.table_attributes import TableAttributes
 
 
 class RequestOptions(TypedDict, total=False):
@@ -49,7 +44,7 @@ class RequestOptions(TypedDict, total=False):
 def make_requests(
     histories: Sequence[History],
     table: SemanticIdTable,
-    attributes: Callable[[], TableAttributes],
+    passing: Callable[[Mapping[str, Any], Set[str] | None], Set[str]],
     options: RequestOptions,
 ) -> list[Request]:
     """Check the options once, and make a request of each history.
@@ -57,7 +52,7 @@ def make_requests(
     Args:
         histories: Whom to ask for.
         table: The items.
-        attributes: Called where there are filters: what the table's items are like.
+        passing: Called with filters and candidates: the items that are let through.
         options: As the user gave them.
 
     Raises:
@@ -68,6 +63,7 @@ def make_requests(
         known = ", ".join(sorted(RequestOptions.__optional_keys__))
         raise TypeError(f"no option '{min(unknown)}'; options are {known}")
     candidates, event_type = options.get("candidates"), options.get("event_type")
+    filters = options.get("filters")
     at, as_of, without = options.get("at"), options.get("as_of"), options.get("without")
     wanted = None if candidates is None else frozenset(check_ids(candidates, "candidates"))
     unwanted = frozenset(check_ids(options.get("exclude", ()), "exclude"))
@@ -88,7 +84,7 @@ def make_requests(
         past if moment is None else moment,
         event_type,
         unwanted,
-        _filtered(wanted, table, attributes, options.get("filters")),
+        wanted if filters is None else passing(filters, wanted),
         check_flag(options.get("filter_seen", True), "filter_seen"),
         read_interest_bias(table, _check_bias(options.get("interest_bias"))),
     )
@@ -100,23 +96,6 @@ def make_requests(
             history = history.before(past)
         requests.append(replace(shared, history=history))
     return requests
-
-
-def _filtered(
-    candidates: frozenset[str] | None,
-    table: SemanticIdTable,
-    attributes: Callable[[], TableAttributes],
-    filters: Mapping[str, Any] | None,
-) -> Set[str] | None:
-    """Return those of the candidates that filters let through."""
-    if filters is None:
-        return candidates
-    passing = attributes().passing(read_filter(filters))
-    if candidates is None:
-        return passing
-    among = np.zeros(len(table), dtype=bool)
-    among[table.candidate_rows(candidates)] = True
-    return RowSet(table, among & passing.mask)
 
 
 def _check_bias(interest_bias: Any) -> Mapping[str | SemanticId, float]:

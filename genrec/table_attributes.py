@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from functools import lru_cache
+
+import numpy as np
 
 from genrec.filters import Filter, ItemAttributes
 from genrec.filters.attributes import CACHED_MASKS, Part
@@ -26,10 +28,21 @@ class TableAttributes(ItemAttributes):
         self.of = table
         self._passing = lru_cache(CACHED_MASKS)(lambda wanted: RowSet(table, self.mask(wanted)))
 
-    def passing(self, wanted: Filter) -> RowSet:
-        """Return the items that a filter lets through; one object for equal filters.
+    def passing(self, wanted: Filter, candidates: Set[str] | None = None) -> RowSet:
+        """Return the items that a filter lets through, of some candidates or of all.
+
+        Of all it is one object for equal filters, so that requests share what it costs.
 
         Raises:
             DataError: See ``ItemAttributes.mask``.
         """
-        return self._passing(wanted)
+        passing = self._passing(wanted)
+        if candidates is None:
+            return passing
+        return RowSet(self.of, passing.mask & self.row_mask(candidates))
+
+    def row_mask(self, item_ids: Set[str]) -> np.ndarray:
+        """Tell which rows are of some items. Shape: (N,), bool."""
+        mask = np.zeros(len(self), dtype=bool)
+        mask[self.of.candidate_rows(item_ids)] = True
+        return mask

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from genrec.cli import ask, build, graph, report, settings, start, what_if
+from genrec.cli import ask, build, graph, report, rules, settings, start, what_if
 from genrec.errors import GenrecError
 from genrec.progress import console, error_line
 
@@ -20,8 +20,16 @@ app = typer.Typer(
 )
 COMMANDS: tuple[Callable[..., None], ...] = (
     *(build.toy, build.inspect, build.prepare, build.index, build.base, build.merge),
-    *(ask.recommend, what_if.explain, ask.interests, ask.prompt, ask.evaluate, ask.baseline),
-    *(ask.demo, graph.graph, report.compare, report.lint_report, start.serve, settings.config),
+    *(ask.recommend, rules.similar, what_if.explain, ask.interests, ask.prompt, ask.evaluate),
+    *(
+        ask.baseline,
+        ask.demo,
+        graph.graph,
+        report.compare,
+        report.lint_report,
+        start.serve,
+        settings.config,
+    ),
 )
 for command in COMMANDS:
     app.command()(command)

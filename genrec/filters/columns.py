@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -62,8 +62,11 @@ class NumberColumn:
         return ~mask if how == "none" else mask
 
     def compare(self, how: Bound, bound: Value) -> np.ndarray:
-        """See ``language.Compare``. Shape: (N,), bool."""
-        return _COMPARE[how](self.values, bound)
+        """See ``language.Compare``; a text is no number's bound. Shape: (N,), bool."""
+        mask = np.zeros(len(self.values), dtype=bool)
+        if not isinstance(bound, str):
+            _COMPARE[how](self.values, bound, out=mask)
+        return mask
 
     def exists(self) -> np.ndarray:
         """Tell which items have a value. Shape: (N,), bool."""
@@ -139,7 +142,7 @@ class TextColumn:
 
 Column = NumberColumn | TextColumn
 
-_COMPARE: dict[Bound, Callable[[np.ndarray, Value], np.ndarray]] = {
+_COMPARE: dict[Bound, np.ufunc] = {
     "lt": np.less,
     "lte": np.less_equal,
     "gt": np.greater,

@@ -17,7 +17,7 @@ A FILTER is one of ``genrec.filters.language``. Must not know any item.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, Literal, get_args
 
@@ -111,11 +111,22 @@ class NamedRule:
         name: Under which it is stored, or its place in the request.
         rule: What it says.
         version: Of a stored rule, from 1.
+        written: As ``rule`` was read from.
     """
 
     name: str
     rule: Rule
     version: int | None = None
+    written: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    @classmethod
+    def read(cls, name: str, written: Any, version: int | None = None) -> NamedRule:
+        """Read a rule.
+
+        Raises:
+            DataError: See ``read_rule``.
+        """
+        return cls(name, read_rule(written, name), version, written)
 
 
 def read_rule(written: Any, name: str = "rule") -> Rule:
@@ -152,7 +163,7 @@ def read_rules(written: Any, name: str = "rules") -> list[NamedRule]:
         DataError: See ``read_rule``.
     """
     return [
-        NamedRule(f"{name}.{place}", read_rule(each, f"{name}.{place}"))
+        NamedRule.read(f"{name}.{place}", each)
         for place, each in enumerate(check_collection(written, name, "rules"))
     ]
 

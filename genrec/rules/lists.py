@@ -94,7 +94,7 @@ class _Search:
         self.allowed = (
             np.ones(len(self.table), dtype=bool)
             if request.candidates is None
-            else plan.row_mask(request.candidates)
+            else plan.attributes.row_mask(request.candidates)
         )
         self.allowed[self.table.rows_of(request.forbidden)] = False
         # Where the user's own filters forbid a pinned item, it is not shown.

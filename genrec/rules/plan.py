@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
@@ -59,9 +58,12 @@ class Plan:
         self.like_cost = 0.0
         self.seen: Seen | None = None
         for named in rules:
-            if named.version is None:
-                check_items(named, attributes)
-            self._add(named)
+            try:
+                if named.version is None:
+                    check_items(named, attributes)
+                self._add(named)
+            except DataError as error:
+                raise type(error)(f"rule '{named.name}': {error}") from None
         self._check_pins()
         self.signatures = self._group_rows()
         self._passing = lru_cache(None)(lambda: RowSet(attributes.of, self._allowed_mask()))
@@ -83,14 +85,8 @@ class Plan:
             return request
         if request.candidates is None:
             return replace(request, candidates=self._passing())
-        within = self.row_mask(request.candidates) & self.allowed
+        within = self.attributes.row_mask(request.candidates) & self.allowed
         return replace(request, candidates=RowSet(self.attributes.of, within))
-
-    def row_mask(self, candidates: Any) -> np.ndarray:
-        """Return which rows are candidates. Shape: (N,), bool."""
-        mask = np.zeros(len(self.attributes), dtype=bool)
-        mask[self.attributes.of.candidate_rows(candidates)] = True
-        return mask
 
     def touched(self, items: Sequence[Recommendation]) -> list[list[str]]:
         """Return for each rule which items of an answer it speaks of."""
@@ -116,7 +112,7 @@ class Plan:
             case Boost(where, nats):
                 self.bonus = self.bonus + nats * self.attributes.mask(where)
             case Pin(item_ids, at):
-                self._pin(named, item_ids, at - 1)
+                self._pin(item_ids, at - 1)
             case AtMost() as rule:
                 self.attributes.check(rule.per)
                 self.caps.append((named, rule))
@@ -129,15 +125,15 @@ class Plan:
                     raise DataError("rules contradict each other: two say different of 'seen'")
                 self.seen = rule
 
-    def _pin(self, named: NamedRule, item_ids: Sequence[str], at: int) -> None:
+    def _pin(self, item_ids: Sequence[str], at: int) -> None:
         table = self.attributes.of
         for place, item_id in enumerate(item_ids, start=at):
             if not table.knows(item_id):
                 continue
             if place in self.pins or table.index_of(item_id) in self.pins.values():
                 raise DataError(
-                    f"rules contradict each other: '{named.name}' pins '{item_id}' to place "
-                    f"{place + 1}, where another rule pins something, or elsewhere"
+                    f"rules contradict each other: '{item_id}' at place {place + 1} is pinned "
+                    "twice, or something else is pinned there"
                 )
             self.pins[place] = table.index_of(item_id)
 
@@ -192,8 +188,8 @@ def check_items(named: NamedRule, attributes: TableAttributes) -> None:
             return
     if unknown := [item_id for item_id in item_ids if not attributes.of.knows(item_id)]:
         raise DataError(
-            f"rule '{named.name}' names item '{unknown[0]}', which is not in the catalogue or was "
-            "retired; check the ID (IDs are text and case-sensitive), or take it out of the rule"
+            f"item '{unknown[0]}' is not in the catalogue, or was retired; check the ID (IDs are "
+            "text and case-sensitive), or take it out of the rule"
         )
 
 

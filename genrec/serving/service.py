@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
+from typing import Any
 
 from anyio.to_thread import run_sync
 
@@ -24,15 +25,25 @@ from genrec.interests.summary.check import Summary
 from genrec.interests.timeline.evolution import Evolution
 from genrec.interests.timeline.timeline import InterestTimeline, interest_timeline
 from genrec.recommender import Recommender
+from genrec.rules import Plan
 from genrec.schema import Event, History, Interest, Item, Recommendation, Request, SemanticId
+from genrec.semantic_ids.similar import Likeness
 from genrec.serving.adapters import Adapters
 from genrec.serving.batching import Batcher, Kind, Limits
 from genrec.serving.errors import ServiceError, quote
 from genrec.serving.histories import LiveHistory
 from genrec.serving.loading import Loaded, load
 from genrec.serving.monitoring import Metrics, log
+from genrec.serving.rules import Rules, Wanted
 from genrec.serving.settings import Settings
-from genrec.serving.store import EventStore, ItemStore, StoredEvent, connect, migrate
+from genrec.serving.store import (
+    EventStore,
+    ItemStore,
+    RuleStore,
+    StoredEvent,
+    connect,
+    migrate,
+)
 from genrec.zero_shot.recommender import ZeroShotRecommender
 
 MAX_NAMED_ITEMS = 5
@@ -47,6 +58,8 @@ class Query:
         user_id: A user with events; None: ``events`` are the history.
         events: In any order.
         without: Events to leave out, by number in the history or by event ID.
+        rules: Names of stored rules, or rules; those that always hold need no name.
+        shown: Items that earlier pages showed; not to be shown again.
     """
 
     user_id: str | None = None
@@ -59,6 +72,9 @@ class Query:
     as_of: int | None = None
     without: Sequence[int | str] = ()
     interest_bias: Mapping[str | SemanticId, float] = field(default_factory=dict)
+    filters: Mapping[str, Any] | None = None
+    rules: Sequence[Wanted] = ()
+    shown: Collection[str] = ()
 
 
 class RecommendationService:
@@ -86,6 +102,7 @@ class RecommendationService:
             settings.adapters_dir or settings.run.parent,
             lambda: self.loaded.recommender,
         )
+        self.rules = Rules(RuleStore(self._engine), lambda: self.loaded.recommender)
         self._loading: asyncio.Task[None] | None = None
         self._explanations = count()
 
@@ -184,12 +201,16 @@ class RecommendationService:
         }
         return live.without(removed) if removed else live
 
-    async def request(self, query: Query) -> Request:
+    async def request(self, query: Query, plan: Plan | None = None) -> Request:
         """Return the request to the model.
+
+        Args:
+            query: What is asked.
+            plan: Its rules: they say whether what the user has seen is wanted.
 
         Raises:
             ServiceError: A user, item or event is unknown, or ``at`` precedes the last event.
-            DataError: An interest or an event does not exist.
+            DataError: An interest or an event does not exist, or a filter cannot be used.
         """
         for name, item_ids in (("exclude", query.exclude), ("candidates", query.candidates)):
             if item_ids:
@@ -214,41 +235,57 @@ class RecommendationService:
                     "that, or give `as_of` to ask as of a past moment",
                 )
             at = max(at, last)
-        exclude = frozenset(query.exclude)
+        exclude = frozenset(query.exclude).union(query.shown)
+        candidates: Set[str] | None = None
+        if query.candidates is not None:
+            candidates = frozenset(query.candidates)
+        if query.filters is not None:
+            candidates = await run_sync(self.loaded.recommender.passing, query.filters, candidates)
+        filter_seen = query.filter_seen
+        if plan is not None and plan.seen is not None:
+            filter_seen = plan.seen.which == "never"
         return Request(
             live.history,
             at,
             query.event_type,
-            exclude | live.older_items if query.filter_seen else exclude,
-            None if query.candidates is None else frozenset(query.candidates),
-            query.filter_seen,
+            exclude | live.older_items if filter_seen else exclude,
+            candidates,
+            filter_seen,
             interest_bias,
         )
 
-    async def recommend(self, request: Request, k: int) -> list[Recommendation]:
-        """Return ``k`` distinct items that exist and pass the filters.
+    async def recommend(
+        self, request: Request, k: int, plan: Plan | None = None
+    ) -> list[Recommendation]:
+        """Return ``k`` distinct items that exist, pass the filters and keep the rules.
 
         Raises:
             ServiceError: ``k`` is too large.
-            TooFewItems: The filters leave fewer.
+            TooFewItems: The filters leave fewer, or the rules leave no such list.
         """
         settings = self.settings
-        if k > settings.max_k:
-            raise ServiceError(
-                "k_too_large", f"k={k}; at most {settings.max_k} items are returned at once"
-            )
+        self._check_k(k)
         recommender = self.loaded.recommender
+        if plan is not None:
+            request = plan.steer(request)
         recommender.table.check_enough(request, k)
         # A search is as wide as the largest k of its batch. A k beyond the usual width would
         # change its neighbours' answers, so it shares a batch only with the same k.
         # A chat model is asked about one request at a time, for just as many items as wanted.
         is_alone = settings.zero_shot is not None or k > settings.num_beams
         width = k if is_alone else settings.num_beams
-        found: list[Recommendation] = await self._batcher.ask(
-            Kind("items", k if is_alone else 0),
-            request,
-            lambda requests: recommender.rank_many(requests, width),
-        )
+        kind = Kind("items", k if is_alone else 0)
+        if plan is not None and plan.chooses:
+            # Only requests under the same rules, for as many items, can be answered together.
+            kind = Kind("ruled", id(plan) * (settings.max_k + 1) + k)
+
+        def rank(requests: Sequence[Request]) -> list[list[Recommendation]]:
+            if plan is not None and plan.chooses:
+                # Items may have come or gone while the request waited.
+                return recommender.recommend_many(requests, k, recommender.plan(plan.rules))
+            return recommender.rank_many(requests, width)
+
+        found: list[Recommendation] = await self._batcher.ask(kind, request, rank)
         # The engine must never return what a filter forbids; here this is counted and enforced.
         forbidden, allowed = request.forbidden, request.candidates
         valid: dict[str, Recommendation] = {}
@@ -257,6 +294,19 @@ class RecommendationService:
                 valid.setdefault(item.item_id, item)
         self.metrics.count_items(valid, len(found[:k]) - len(valid))
         return list(valid.values())
+
+    async def similar(
+        self, item_id: str, k: int, by: Likeness, filters: Mapping[str, Any] | None
+    ) -> list[Recommendation]:
+        """Return the ``k`` items most like one.
+
+        Raises:
+            ServiceError: The item is unknown, or ``k`` is too large.
+            TooFewItems: The filters leave fewer.
+        """
+        self._check_items([item_id], "item_id")
+        self._check_k(k)
+        return await run_sync(self.loaded.recommender.similar_to, item_id, k, by, filters)
 
     async def explain(self, request: Request, item_id: str) -> Explanation:
         """Return why an item would be recommended.
@@ -372,6 +422,10 @@ class RecommendationService:
                 f"{where}: no item {named}{f' and {rest} more' if rest > 0 else ''}; check the IDs "
                 "(they are case-sensitive), or add the items with PUT /v1/items first",
             )
+
+    def _check_k(self, k: int) -> None:
+        if k > (most := self.settings.max_k):
+            raise ServiceError("k_too_large", f"k={k}; at most {most} items are returned at once")
 
     def _check_count(self, number: int, what: str, most: int) -> None:
         """Refuse a request that holds too much."""

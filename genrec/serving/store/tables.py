@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     Float,
     Index,
@@ -54,6 +55,17 @@ ITEMS = Table(
     UniqueConstraint("index_hash", "semantic_id", name="uq_items_semantic_id"),
 )
 """Items added while serving, with their codes ("26-15-4") in the table of ``index_hash``."""
+
+RULES = Table(
+    "rules",
+    METADATA,
+    Column("name", Id, primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("rule", JSON(none_as_null=True)),
+    Column("always", Boolean, nullable=False),
+    Column("time", BigInteger, nullable=False),
+)
+"""Every version of every rule; one without ``rule`` says that it was deleted."""
 
 FORGOTTEN = Table(
     "forgotten_users",

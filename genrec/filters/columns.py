@@ -70,7 +70,8 @@ class NumberColumn:
 
     def exists(self) -> np.ndarray:
         """Tell which items have a value. Shape: (N,), bool."""
-        return ~np.isnan(self.values)
+        mask: np.ndarray = np.isfinite(self.values)
+        return mask
 
 
 @dataclass(frozen=True, eq=False)

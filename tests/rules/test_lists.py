@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from genrec.errors import DataError, TooFewItems
 from genrec.filters import read_filter
 from genrec.rules import lists
-from tests.rules.conftest import BRANDS
+from tests.little_shop import BRANDS
 
 COMBINATIONS = int(os.environ.get("GENREC_COMBINATIONS", "100"))
 MANY = settings(
@@ -203,7 +203,7 @@ def test_lists_keep_every_rule_and_none_is_better(
         with pytest.raises(DataError, match="contradict"):
             shop.recommend(user, **asked)
         return
-    alone = dict(candidates=oracle.allowed, filter_seen=False)
+    alone = {"candidates": oracle.allowed, "filter_seen": False}
     ranked = shop.recommend(user, k=len(oracle.allowed), **alone) if oracle.allowed else []
     scores = {one.item_id: one.score for one in ranked}
     best = oracle.best(k, scores) if len(oracle.allowed) >= k else None

@@ -39,7 +39,7 @@ from genrec.interests.profile.interests import MIN_EVIDENCE
 from genrec.interests.summary.check import Summary
 from genrec.request_options import RequestOptions, make_requests
 from genrec.rules import NamedRule, Plan, read_rules
-from genrec.rules.lists import rank_under
+from genrec.rules.lists import Model, rank_under
 from genrec.schema import Event, History, Item, Recommendation, Request, SemanticId
 from genrec.semantic_ids.extend import add_items, remove_items, restore_items
 from genrec.semantic_ids.row_set import RowSet
@@ -290,7 +290,8 @@ class BaseRecommender(ABC):
         for request in requests:
             check_type(request, "request", Request, "a Request")
         if plan is not None:
-            return rank_under(plan, requests, count, self._answer, self.score_many)
+            model = Model(self._answer, self.score_many, self._recommendation)
+            return rank_under(plan, requests, count, model)
         for request in requests:
             self.table.check_enough(request, count)
         return self._answer(requests, count)
@@ -404,12 +405,15 @@ class BaseRecommender(ABC):
                 f"asked for {k} items like '{item_id}', but there are {len(rows)}; ask for fewer "
                 "or filter less"
             )
+        pairs = zip(rows.tolist(), scores.tolist(), strict=True)
         return [
-            Recommendation(found, rank, score, self.item(found).label, self.codes_of(found))
-            for rank, (found, score) in enumerate(
-                zip((self.table.item_ids[row] for row in rows), scores.tolist(), strict=True), 1
-            )
+            self._recommendation(row, rank, score) for rank, (row, score) in enumerate(pairs, 1)
         ]
+
+    def _recommendation(self, row: int, rank: int, score: float) -> Recommendation:
+        item_id, entry = self.table.item_ids[row], self._entries.get(self.table.item_ids[row])
+        codes = tuple(self.table.codes[row].tolist())
+        return Recommendation(item_id, rank, score, entry.label if entry else item_id, codes)
 
     def _nearest(
         self, item_id: str, k: int, vectors: np.ndarray, filters: Mapping[str, Any] | None

@@ -250,17 +250,13 @@ class Recommender(BaseRecommender):
         Raises:
             DataError: A history names an item that is not in the table.
         """
-        table, ranked = self.table, []
-        for found in self._engine.items(self._queries(requests), k):
-            items = []
-            for rank, (row, score) in enumerate(zip(found.rows, found.scores, strict=True), 1):
-                item_id = table.item_ids[row]
-                entry = self._entries.get(item_id)
-                title = entry.label if entry else item_id
-                codes = tuple(table.codes[row].tolist())
-                items.append(Recommendation(item_id, rank, float(score), title, codes))
-            ranked.append(items)
-        return ranked
+        return [
+            [
+                self._recommendation(int(row), rank, float(score))
+                for rank, (row, score) in enumerate(zip(found.rows, found.scores, strict=True), 1)
+            ]
+            for found in self._engine.items(self._queries(requests), k)
+        ]
 
     def score_many(
         self,

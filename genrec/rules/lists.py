@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,12 +28,23 @@ WIDTH = 50
 WIDER = 4
 MAX_WIDTH = 3200
 
-Rank = Callable[[Sequence[Request], int], list[list[Recommendation]]]
-Score = Callable[[Sequence[Request], Sequence[str]], list[float]]
+
+class Model(NamedTuple):
+    """What is asked of a recommender.
+
+    Attributes:
+        rank: ``schema.Ranker.rank_many``.
+        score: Returns the score that ``rank`` gives to an item (its ID), one for each request.
+        entry: Returns an item (its row) with a rank and a score.
+    """
+
+    rank: Callable[[Sequence[Request], int], list[list[Recommendation]]]
+    score: Callable[[Sequence[Request], Sequence[str]], list[float]]
+    entry: Callable[[int, int, float], Recommendation]
 
 
 def rank_under(
-    plan: Plan, requests: Sequence[Request], k: int, rank: Rank, score: Score
+    plan: Plan, requests: Sequence[Request], k: int, model: Model
 ) -> list[list[Recommendation]]:
     """Return ``k`` items for each request that keep the rules.
 
@@ -41,8 +52,7 @@ def rank_under(
         plan: The rules.
         requests: Not yet steered by the plan.
         k: 1 or more.
-        rank: ``schema.Ranker.rank_many``.
-        score: The score that ``rank`` gives to an item, one for each request.
+        model: What ranks.
 
     Raises:
         TooFewItems: No ``k`` items keep the rules of some request; the message names them.
@@ -51,14 +61,14 @@ def rank_under(
     for request in steered:
         plan.attributes.of.check_enough(request, k)
     if not plan.chooses:
-        return rank(steered, k)
+        return model.rank(steered, k)
     done: dict[int, list[Recommendation]] = {}
     width = max(WIDTH, k)
     while len(done) < len(steered):
         left = [number for number in range(len(steered)) if number not in done]
-        pools = rank([steered[number] for number in left], width)
+        pools = model.rank([steered[number] for number in left], width)
         for number, pool in zip(left, pools, strict=True):
-            search = _Search(plan, steered[number], pool, k, rank, score)
+            search = _Search(plan, steered[number], pool, k, model)
             found = search.choose(is_last=width >= MAX_WIDTH)
             if found is not None:
                 done[number] = found
@@ -78,16 +88,10 @@ class _Search:
     """One request, and what a search found for it."""
 
     def __init__(
-        self,
-        plan: Plan,
-        request: Request,
-        pool: Sequence[Recommendation],
-        k: int,
-        rank: Rank,
-        score: Score,
+        self, plan: Plan, request: Request, pool: Sequence[Recommendation], k: int, model: Model
     ) -> None:
         self.plan, self.request, self.k = plan, request, k
-        self.rank, self.score = rank, score
+        self.model = model
         self.table = plan.attributes.of
         self.pool = list(pool)
         self.floor = pool[-1].score if pool else 0.0
@@ -104,8 +108,12 @@ class _Search:
             if place < k and self.allowed[row]
         }
         found = {one.item_id for one in pool}
-        missing = [item_id for item_id in self.pins.values() if item_id not in found]
-        self.pool += self._scored([Recommendation(item_id, 0, 0.0) for item_id in missing])
+        # To score it exactly would take the model a second pass, and changes no list.
+        self.pool += [
+            model.entry(self.table.index_of(item_id), 0, self.floor)
+            for item_id in self.pins.values()
+            if item_id not in found
+        ]
         self.rows = [self.table.index_of(one.item_id) for one in self.pool]
 
     def choose(self, is_last: bool) -> list[Recommendation] | None:
@@ -193,11 +201,9 @@ class _Search:
         mask = np.zeros(len(self.table), dtype=bool)
         mask[rows] = True
         inside = replace(self.request, candidates=RowSet(self.table, mask))
-        return self._scored(self.rank([inside], count)[0])
-
-    def _scored(self, items: Sequence[Recommendation]) -> list[Recommendation]:
-        """Return items with their scores among all that the request allows."""
-        scores = self.score([self.request] * len(items), [one.item_id for one in items])
+        items = self.model.rank([inside], count)[0]
+        # Among all that the request allows, not among these alone.
+        scores = self.model.score([self.request] * len(items), [one.item_id for one in items])
         return [replace(one, score=score) for one, score in zip(items, scores, strict=True)]
 
     def _ordered(self, chosen: Sequence[Recommendation]) -> list[Recommendation]:

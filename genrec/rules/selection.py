@@ -75,6 +75,42 @@ def select(choice: Choice, k: int) -> np.ndarray | None:
         0 or 1 of each item, then a number of each crowd; None where no list keeps the limits.
         Shape: (M + number of crowds,), int64.
     """
+    taken = _take_best_first(choice, k)
+    return _solve(choice, k) if taken is None else taken
+
+
+def _take_best_first(choice: Choice, k: int) -> np.ndarray | None:
+    """Take the best that the limits still allow, again and again.
+
+    Where each item is in one limited group at most, no list has a higher sum (the lists are the
+    bases of a partition matroid), hence none of those that also hold enough of something.
+
+    Returns:
+        As ``select``; None where this does not tell the best list.
+    """
+    limited = [limit for limit in choice.limits if np.isfinite(limit.most)]
+    places = [place for limit in limited for place in limit.choices]
+    if choice.like_cost or len(places) != len(set(places)):
+        return None
+    room_in = [limit.most for limit in limited]
+    group_of = {place: group for group, limit in enumerate(limited) for place in limit.choices}
+    scores = np.concatenate([choice.scores, [crowd.score for crowd in choice.crowds]])
+    sizes = [*np.ones(len(choice.scores), dtype=int), *(crowd.size for crowd in choice.crowds)]
+    taken = np.zeros(len(scores), dtype=np.int64)
+    best_first = np.argsort(-scores, kind="stable").tolist()
+    for place in dict.fromkeys([*choice.forced, *best_first]):
+        group = group_of.get(place)
+        room = min(sizes[place], k - taken.sum(), np.inf if group is None else room_in[group])
+        taken[place] = room
+        if group is not None:
+            room_in[group] -= room
+    enough = all(taken[list(limit.choices)].sum() >= limit.least for limit in choice.limits)
+    has_forced = bool(taken[list(choice.forced)].all())
+    return taken if enough and has_forced and taken.sum() == k else None
+
+
+def _solve(choice: Choice, k: int) -> np.ndarray | None:
+    """Do what ``select`` does, as an integer program."""
     num_items, num_choices = len(choice.scores), len(choice.scores) + len(choice.crowds)
     costs = [-np.concatenate([choice.scores, [crowd.score for crowd in choice.crowds]])]
     lower, upper = np.zeros(num_choices), np.ones(num_choices)

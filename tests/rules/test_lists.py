@@ -221,9 +221,11 @@ def test_lists_keep_every_rule_and_none_is_better(
             assert ids[place] == item_id
     if widths[-1] > len(ITEM_IDS):
         assert oracle.worth(ids, scores) == pytest.approx(best, abs=1e-3)
-        for one in found:
+        for place, one in enumerate(found):
             expected = scores[one.item_id] + oracle.bonus(one.item_id)
-            assert one.score == pytest.approx(expected, abs=1e-3)
+            # Of a pinned item that the search did not find this is known: it is no better.
+            assert one.score >= expected - 1e-3
+            assert one.score <= expected + 1e-3 or place in oracle.pins
 
 
 @MANY

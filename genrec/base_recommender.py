@@ -6,14 +6,11 @@ checking what a user passes in, asking for one user, looking up items, adding an
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections import ChainMap
-from collections.abc import Collection, Iterable, Mapping, Sequence, Set
+from abc import abstractmethod
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property, lru_cache, partial
-from typing import Any, NoReturn, Unpack, get_args, overload
-
-import numpy as np
+from functools import partial
+from typing import Any, NoReturn, Unpack, overload
 
 from genrec.arguments import (
     Moment,
@@ -25,45 +22,35 @@ from genrec.arguments import (
     check_type,
     is_id,
 )
+from genrec.base_catalogue import BaseCatalogue
 from genrec.data import Dataset
-from genrec.errors import ConfigError, DataError, DecodeError, TooFewItems
+from genrec.errors import DataError, DecodeError
 from genrec.events import NEW_USER, read_events
-from genrec.filters import read_filter
-from genrec.filters.attributes import Part
 from genrec.frames import answers
-from genrec.frames.answers import read_items, read_users
+from genrec.frames.answers import read_users
 from genrec.frames.histories import FrameHistories
 from genrec.frames.show import NextInterests, Recommendations
 from genrec.interests.explain.deletion import Explanation
 from genrec.interests.profile.interests import MIN_EVIDENCE
 from genrec.interests.summary.check import Summary
 from genrec.request_options import RequestOptions, make_requests
-from genrec.rules import NamedRule, Plan, read_rules
+from genrec.rules import Plan, read_rules
 from genrec.rules.lists import Model, rank_under
 from genrec.schema import Event, History, Item, Recommendation, Request, SemanticId
 from genrec.semantic_ids.extend import add_items, remove_items, restore_items
-from genrec.semantic_ids.row_set import RowSet
-from genrec.semantic_ids.similar import Likeness, id_vectors, nearest, text_vectors
 from genrec.semantic_ids.table import SemanticIdTable
-from genrec.table_attributes import TableAttributes
-
-CACHED_PLANS = 64
 
 
-class BaseRecommender(ABC):
+class BaseRecommender(BaseCatalogue):
     """A ``schema.Ranker`` over a catalogue that may grow."""
 
     name: str
-    table: SemanticIdTable
-    """The semantic IDs of everything that can be recommended."""
 
     def __init__(self, data: Dataset, histories: Dataset | FrameHistories | None = None) -> None:
         """Take the prepared data that hold the catalogue and, where others do, the users."""
-        self._data = data
+        super().__init__(data)
         self._histories = data if histories is None else histories
-        self._new_items: dict[str, Item] = {}
         self._removed: frozenset[str] = frozenset()
-        self._attributes: TableAttributes | None = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {len(self.table)} items from {self._data.path}>"
@@ -115,73 +102,6 @@ class BaseRecommender(ABC):
     def data(self) -> Dataset:
         """The prepared data that users are read from; where a frame knows them, the catalogue's."""
         return self._histories if isinstance(self._histories, Dataset) else self._data
-
-    @property
-    def attributes(self) -> TableAttributes:
-        """What filters ask of the items, in the order of the table."""
-        if self._attributes is None or self._attributes.of is not self.table:
-            self._attributes = TableAttributes(
-                self.table, [self._prepared_part, Part(list(self._new_items.values()))]
-            )
-            self._plans = lru_cache(CACHED_PLANS)(partial(Plan, self._attributes))
-        return self._attributes
-
-    def passing(self, filters: Mapping[str, Any], candidates: Set[str] | None = None) -> RowSet:
-        """Return the items that filters let through, of some candidates or of all.
-
-        Raises:
-            DataError: A filter cannot be read, or no item has an attribute.
-        """
-        return self.attributes.passing(read_filter(filters), candidates)
-
-    def plan(self, rules: Sequence[NamedRule]) -> Plan:
-        """Bring rules to the catalogue as it is now; what was brought lately is kept.
-
-        Raises:
-            DataError: They contradict each other, or name what does not exist.
-        """
-        attributes = self.attributes
-        plan = self._plans(tuple(rules))
-        return plan if plan.attributes is attributes else Plan(attributes, rules)
-
-    @cached_property
-    def _prepared_part(self) -> Part:
-        return Part(self._data.items)
-
-    @property
-    def items(self) -> list[Item]:
-        """Every item that can be recommended, in the order of the table."""
-        return [self._entries.get(item_id) or Item(item_id) for item_id in self.table.item_ids]
-
-    @cached_property
-    def _entries(self) -> Mapping[str, Item]:
-        """What is known of items; read from disk when it is first asked for."""
-        return ChainMap(self._new_items, self._data.items_by_id)
-
-    def knows(self, item_id: str) -> bool:
-        """Tell whether an item can be recommended."""
-        return self.table.knows(item_id)
-
-    def item(self, item_id: str) -> Item:
-        """Return a catalogue entry.
-
-        Raises:
-            DataError: The item is not in the table.
-        """
-        self.table.index_of(check_id(item_id, "item_id"))
-        return self._entries.get(item_id) or Item(item_id)
-
-    def codes_of(self, item_id: str) -> SemanticId:
-        """Return the semantic ID of an item.
-
-        Raises:
-            DataError: The item is not in the table.
-        """
-        return self.table.codes_of(check_id(item_id, "item_id"))
-
-    def name_of(self, prefix: SemanticId) -> str:
-        """Return words for the interest that a semantic-ID prefix is."""
-        return self.table.name_of(prefix)
 
     @overload
     def recommend(
@@ -357,84 +277,6 @@ class BaseRecommender(ABC):
         return answers.summaries(
             asked.histories, lambda some: self.interests_many(some, least), asked.kind
         )
-
-    def similar_items(
-        self,
-        items: Any,
-        k: int = 10,
-        by: Likeness = "both",
-        filters: Mapping[str, Any] | None = None,
-    ) -> Any:
-        """Find the items most like others.
-
-        Args:
-            items: An item ID, or a list, series or frame (column ``item_id``) of them.
-            k: How many for each; fewer where there are no more.
-            by: "text": their words; "behaviour": what is done with them, as the model learned it;
-                "both": the vectors that semantic IDs stand for.
-            filters: As for ``recommend``.
-
-        Returns:
-            A frame ``item_id, similar_item_id, score, rank``; the score is a cosine.
-
-        Raises:
-            ConfigError: A model that does not know what is done with items, or no texts.
-            DataError: An item is not in the table, a column is missing, or a filter cannot be used.
-        """
-        item_ids, kind = read_items(items)
-        count = check_count(k, "k")
-        find = partial(self._nearest, k=count, vectors=self._item_vectors(by), filters=filters)
-        return answers.similar_items(self.table, item_ids, find, kind)
-
-    def similar_to(
-        self,
-        item_id: str,
-        k: int = 10,
-        by: Likeness = "both",
-        filters: Mapping[str, Any] | None = None,
-    ) -> list[Recommendation]:
-        """Return exactly ``k`` items, as ``similar_items`` finds them.
-
-        Raises:
-            TooFewItems: There are fewer.
-        """
-        vectors = self._item_vectors(by)
-        rows, scores = self._nearest(item_id, check_count(k, "k"), vectors, filters)
-        if len(rows) < k:
-            raise TooFewItems(
-                f"asked for {k} items like '{item_id}', but there are {len(rows)}; ask for fewer "
-                "or filter less"
-            )
-        pairs = zip(rows.tolist(), scores.tolist(), strict=True)
-        return [
-            self._recommendation(row, rank, score) for rank, (row, score) in enumerate(pairs, 1)
-        ]
-
-    def _recommendation(self, row: int, rank: int, score: float) -> Recommendation:
-        item_id, entry = self.table.item_ids[row], self._entries.get(self.table.item_ids[row])
-        codes = tuple(self.table.codes[row].tolist())
-        return Recommendation(item_id, rank, score, entry.label if entry else item_id, codes)
-
-    def _nearest(
-        self, item_id: str, k: int, vectors: np.ndarray, filters: Mapping[str, Any] | None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        allowed = None if filters is None else self.passing(filters).mask
-        return nearest(self.table, vectors, item_id, k, allowed)
-
-    def _item_vectors(self, by: Likeness) -> np.ndarray:
-        """Return vectors of length 1, zeros where nothing is known. Shape: (N, D)."""
-        match by:
-            case "both":
-                return id_vectors(self.table)
-            case "text":
-                return text_vectors(self.table)
-            case "behaviour":
-                return self._behaviour_vectors()
-            case _:
-                raise DataError(f"by={by!r}: give {', '.join(map(repr, get_args(Likeness)))}")
-
-    def _behaviour_vectors(self) -> np.ndarray:
-        raise ConfigError("this model has learned no vectors of items; ask by 'both' or 'text'")
 
     def next_interests(
         self, user_id: str | None = None, events: Iterable[Event] | None = None, top: int = 5

@@ -32,6 +32,7 @@ ROOMS = [
     ["table_attributes"],
     ["rules"],
     ["request_options"],
+    ["base_catalogue"],
     ["base_recommender"],
     ["zero_shot"],
     ["recommender"],

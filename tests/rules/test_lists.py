@@ -128,6 +128,19 @@ class Oracle:
             for place, item_id in enumerate(rule.get("pin", ()), rule.get("at", 1) - 1)
         }
         num_pins = sum(len(rule.get("pin", ())) for rule in rules)
+        self.bonus = {item_id: self._bonus(item) for item_id, item in self.items.items()}
+        # Of each rule that limits lists, what it sees in each item.
+        self.quotas = [
+            (rule["at_least"], {one for one, item in self.items.items() if holds(item, rule["of"])})
+            for rule in rules
+            if "at_least" in rule
+        ]
+        self.caps = [
+            (rule["at_most"], {one: self._values(rule, one) for one in self.items})
+            for rule in rules
+            if "at_most" in rule
+        ]
+        self.cost = sum(rule.get("diversity", 0) for rule in rules)
         self.contradicts = (
             len(set(seen)) > 1
             or len(self.pins) < num_pins
@@ -135,15 +148,15 @@ class Oracle:
             or bool(self.banned & set(self.pins.values()))
         )
 
-    def bonus(self, item_id) -> float:
-        item, nats = self.items[item_id], 0.0
+    def _bonus(self, item) -> float:
+        nats = 0.0
         for rule in self.rules:
             for kind, sign in (("boost", 1), ("bury", -1)):
                 if kind in rule and holds(item, rule[kind]):
                     nats += sign * rule["by"]
         return nats
 
-    def values(self, rule, item_id) -> set[str]:
+    def _values(self, rule, item_id) -> set[str]:
         item = self.items[item_id]
         codes = self.shop.codes_of(item_id)
         names = {self.shop.name_of(codes[:1]), self.shop.name_of(codes[:2])}
@@ -156,21 +169,19 @@ class Oracle:
         return set(found[-1:] if "level" in rule else found)
 
     def keeps(self, chosen) -> bool:
-        for rule in self.rules:
-            if "at_least" in rule:
-                if sum(holds(self.items[one], rule["of"]) for one in chosen) < rule["at_least"]:
-                    return False
-            if "at_most" in rule:
-                values = [value for one in chosen for value in self.values(rule, one)]
-                if any(values.count(value) > rule["at_most"] for value in set(values)):
-                    return False
+        for count, such in self.quotas:
+            if sum(one in such for one in chosen) < count:
+                return False
+        for count, values_of in self.caps:
+            values = [value for one in chosen for value in values_of[one]]
+            if any(values.count(value) > count for value in set(values)):
+                return False
         return True
 
     def worth(self, chosen, scores) -> float:
-        cost = sum(rule.get("diversity", 0) for rule in self.rules)
-        firsts = [self.shop.codes_of(one)[0] for one in chosen]
+        firsts = [self.shop.codes_of(one)[0] for one in chosen] if self.cost else []
         steps = sum(n * (n - 1) / 2 for n in (firsts.count(code) for code in set(firsts)))
-        return sum(scores[one] + self.bonus(one) for one in chosen) - cost * steps
+        return sum(scores[one] + self.bonus[one] for one in chosen) - self.cost * steps
 
     def best(self, k, scores) -> float | None:
         pinned = {one for place, one in self.pins.items() if place < k and one in self.allowed}
@@ -222,7 +233,7 @@ def test_lists_keep_every_rule_and_none_is_better(
     if widths[-1] > len(ITEM_IDS):
         assert oracle.worth(ids, scores) == pytest.approx(best, abs=1e-3)
         for place, one in enumerate(found):
-            expected = scores[one.item_id] + oracle.bonus(one.item_id)
+            expected = scores[one.item_id] + oracle.bonus[one.item_id]
             # Of a pinned item that the search did not find this is known: it is no better.
             assert one.score >= expected - 1e-3
             assert one.score <= expected + 1e-3 or place in oracle.pins

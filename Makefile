@@ -9,7 +9,7 @@ LAUNCH := $(BIN)/accelerate launch --config_file
 DEMO := runs/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-vllm demo test test-fast lint docs examples notebooks mutants clean bench-beauty bench-loss bench-decode bench-prepare \
+.PHONY: help setup setup-vllm demo test test-fast lint docs examples notebooks mutants clean bench-beauty bench-loss bench-decode bench-rules bench-prepare \
 	serve bench-serve bench-start bench-sports bench-results bench-vllm bench-new-items bench-zero-shot \
 	bench-cross-domain bench-experiments bench-graph bench-propagation bench-explanations bench-interests bench-summaries bench-peers
 
@@ -194,6 +194,9 @@ bench-start: $(READY) $(DEMO)/sft/manifest.json  ## How long commands and the ga
 
 bench-decode: $(READY)  ## Tree beam search against generate(prefix_allowed_tokens_fn)
 	$(BIN)/python benchmarks/decode_speed.py --threads 2
+
+bench-rules: $(READY)  ## What filters and rules cost (after make demo)
+	$(BIN)/python benchmarks/rules_speed.py --run runs/demo/sft
 
 bench-vllm: $(VENV)-vllm/.ready  ## Our beam loop on vLLM against vLLM's own beam search
 	$(VENV)-vllm/bin/python benchmarks/vllm_decode.py

@@ -6,11 +6,10 @@ checking what a user passes in, asking for one user, looking up items, adding an
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections import ChainMap
+from abc import abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import partial
 from typing import Any, NoReturn, Unpack, overload
 
 from genrec.arguments import (
@@ -23,33 +22,33 @@ from genrec.arguments import (
     check_type,
     is_id,
 )
+from genrec.base_catalogue import BaseCatalogue
 from genrec.data import Dataset
 from genrec.errors import DataError, DecodeError
 from genrec.events import NEW_USER, read_events
 from genrec.frames import answers
-from genrec.frames.answers import read_items, read_users
+from genrec.frames.answers import read_users
 from genrec.frames.histories import FrameHistories
 from genrec.frames.show import NextInterests, Recommendations
 from genrec.interests.explain.deletion import Explanation
 from genrec.interests.summary.check import Summary
 from genrec.request_options import RequestOptions, make_requests
+from genrec.rules import Plan, read_rules
+from genrec.rules.lists import Model, rank_under
 from genrec.schema import MIN_EVIDENCE, Event, History, Item, Recommendation, Request, SemanticId
 from genrec.semantic_ids.extend import add_items, remove_items, restore_items, rewrite_items
 from genrec.semantic_ids.table import SemanticIdTable
 
 
-class BaseRecommender(ABC):
+class BaseRecommender(BaseCatalogue):
     """A ``schema.Ranker`` over a catalogue that may grow."""
 
     name: str
-    table: SemanticIdTable
-    """The semantic IDs of everything that can be recommended."""
 
     def __init__(self, data: Dataset, histories: Dataset | FrameHistories | None = None) -> None:
         """Take the prepared data that hold the catalogue and, where others do, the users."""
-        self._data = data
+        super().__init__(data)
         self._histories = data if histories is None else histories
-        self._new_items: dict[str, Item] = {}
         self._removed: frozenset[str] = frozenset()
 
     def __repr__(self) -> str:
@@ -69,6 +68,10 @@ class BaseRecommender(ABC):
     @abstractmethod
     def rank_many(self, requests: Sequence[Request], k: int) -> list[list[Recommendation]]:
         """See ``schema.Ranker.rank_many``."""
+
+    def score_many(self, requests: Sequence[Request], item_ids: Sequence[str]) -> list[float]:
+        """Return the score of one item for each request; 0 where a model scores no single items."""
+        return [0.0] * len(item_ids)
 
     @abstractmethod
     def explain_many(self, questions: Sequence[tuple[Request, str]]) -> list[Explanation]:
@@ -99,41 +102,6 @@ class BaseRecommender(ABC):
         """The prepared data that users are read from; where a frame knows them, the catalogue's."""
         return self._histories if isinstance(self._histories, Dataset) else self._data
 
-    @property
-    def items(self) -> list[Item]:
-        """Every item that can be recommended, in the order of the table."""
-        return [self._entries.get(item_id) or Item(item_id) for item_id in self.table.item_ids]
-
-    @cached_property
-    def _entries(self) -> Mapping[str, Item]:
-        """What is known of items; read from disk when it is first asked for."""
-        return ChainMap(self._new_items, self._data.items_by_id)
-
-    def knows(self, item_id: str) -> bool:
-        """Tell whether an item can be recommended."""
-        return self.table.knows(item_id)
-
-    def item(self, item_id: str) -> Item:
-        """Return a catalogue entry.
-
-        Raises:
-            DataError: The item is not in the table.
-        """
-        self.table.index_of(check_id(item_id, "item_id"))
-        return self._entries.get(item_id) or Item(item_id)
-
-    def codes_of(self, item_id: str) -> SemanticId:
-        """Return the semantic ID of an item.
-
-        Raises:
-            DataError: The item is not in the table.
-        """
-        return self.table.codes_of(check_id(item_id, "item_id"))
-
-    def name_of(self, prefix: SemanticId) -> str:
-        """Return words for the interest that a semantic-ID prefix is."""
-        return self.table.name_of(prefix)
-
     @overload
     def recommend(
         self,
@@ -159,11 +127,13 @@ class BaseRecommender(ABC):
         as_of: Moment | None = None,
         without: Collection[int | str] = (),
         interest_bias: Mapping[str | SemanticId, float] | None = None,
+        filters: Mapping[str, Any] | None = None,
+        rules: Sequence[Mapping[str, Any]] = (),
     ) -> Any:
         """Recommend items: exactly ``k`` to one user, or up to ``k`` to each of many.
 
-        The last three arguments ask what-if questions: they go back in time, drop events, or
-        boost or dampen interests.
+        ``as_of``, ``without`` and ``interest_bias`` ask what-if questions: they go back in time,
+        drop events, or boost or dampen interests.
 
         Args:
             users: The ID of a known user. Or many users: a data frame of events (pandas, Polars
@@ -181,6 +151,10 @@ class BaseRecommender(ABC):
                 or all events of an item by its ID.
             interest_bias: Nats added to the log-odds of interests, given by name or by
                 semantic-ID prefix. With 1 the odds of an interest rise to 2.7 times.
+            filters: What items must be like, by attribute, such as ``{"categories": {"any":
+                ["Tea"]}, "price": {"lte": 20}}`` (``genrec.filters.language``).
+            rules: What lists must be like, such as ``{"at_most": 2, "per": "brand"}``
+                (``genrec.rules.language``). Each list has exactly ``k`` items, many users' too.
 
         Returns:
             For one user a list. For many a frame ``user_id, item_id, score, rank`` of the kind
@@ -189,7 +163,8 @@ class BaseRecommender(ABC):
         Raises:
             ConfigError: An interest bias, of a model that cannot apply it.
             DataError: An unknown user, item, interest or event, or an argument of a wrong type.
-            TooFewItems: The filters leave a single user fewer than ``k`` items.
+            TooFewItems: The filters leave a single user fewer than ``k`` items, or the rules leave
+                anybody no list.
             EngineUnavailable: A remote model gave no answer.
         """
         options = RequestOptions(
@@ -201,18 +176,27 @@ class BaseRecommender(ABC):
             as_of=as_of,
             without=without,
             interest_bias=interest_bias,
+            filters=filters,
         )
+        plan = self.plan(read_rules(rules)) if len(rules) else None
         if _is_one(users):
-            return Recommendations(
-                self.recommend_many([self._request(users, events, **options)], k)[0]
-            )
+            requests = [self._request(users, events, **options)]
+            return Recommendations(self.recommend_many(requests, k, plan)[0])
         _check_alone(events)
         asked = read_users(users, self._look_up)
         requests = self._requests(asked.histories, **options)
-        return answers.recommendations(requests, k, self._answer, asked.kind)
+        rank = self._answer if plan is None else partial(self.recommend_many, plan=plan)
+        return answers.recommendations(requests, k, rank, asked.kind)
 
-    def recommend_many(self, requests: Sequence[Request], k: int) -> list[list[Recommendation]]:
+    def recommend_many(
+        self, requests: Sequence[Request], k: int, plan: Plan | None = None
+    ) -> list[list[Recommendation]]:
         """Recommend exactly ``k`` items for each request; ``rank_many`` returns what there is.
+
+        Args:
+            requests: What is asked.
+            k: How many.
+            plan: Rules that each list keeps.
 
         Raises:
             DataError: As for ``recommend``.
@@ -223,7 +207,12 @@ class BaseRecommender(ABC):
         if count < 1:
             raise DecodeError(f"k={k}: ask for at least one item")
         for request in requests:
-            self.table.check_enough(check_type(request, "request", Request, "a Request"), count)
+            check_type(request, "request", Request, "a Request")
+        if plan is not None:
+            model = Model(self._answer, self.score_many, self._recommendation)
+            return rank_under(plan, requests, count, model)
+        for request in requests:
+            self.table.check_enough(request, count)
         return self._answer(requests, count)
 
     def explain(
@@ -287,22 +276,6 @@ class BaseRecommender(ABC):
         return answers.summaries(
             asked.histories, lambda some: self.interests_many(some, least), asked.kind
         )
-
-    def similar_items(self, items: Any, k: int = 10) -> Any:
-        """Find the items nearest to others, by the vectors that semantic IDs stand for.
-
-        Args:
-            items: An item ID, or a list, series or frame (column ``item_id``) of them.
-            k: How many for each.
-
-        Returns:
-            A frame ``item_id, similar_item_id, score, rank``; the score is a cosine.
-
-        Raises:
-            DataError: An item is not in the table, or a column is missing.
-        """
-        item_ids, kind = read_items(items)
-        return answers.similar_items(self.table, item_ids, k, kind)
 
     def next_interests(
         self, user_id: str | None = None, events: Iterable[Event] | None = None, top: int = 5
@@ -406,7 +379,7 @@ class BaseRecommender(ABC):
     def _requests(
         self, histories: Sequence[History], **options: Unpack[RequestOptions]
     ) -> list[Request]:
-        return make_requests(histories, self.table, options)
+        return make_requests(histories, self.table, self.passing, options)
 
     def _look_up(self, user_ids: Sequence[str]) -> dict[str, History]:
         """Return the histories of those who are known; many are read in one pass."""

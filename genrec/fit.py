@@ -28,7 +28,7 @@ from genrec.interests.summary.codec import fixed_pieces
 from genrec.model.base import BaseConfig, make_base
 from genrec.progress import console
 from genrec.recommender import Recommender
-from genrec.schema import CATEGORIES, EVENT_COLUMNS, ITEM_COLUMNS, RATING, TEXT, TIMESTAMP
+from genrec.schema import ATTRIBUTES, CATEGORIES, EVENT_COLUMNS, ITEM_COLUMNS, RATING, TIMESTAMP
 from genrec.semantic_ids.build import IndexConfig, build_index
 from genrec.training.config import TrainConfig
 from genrec.training.pretrain import pretrain
@@ -37,7 +37,7 @@ _EVENTS = pa.schema(
     {name: pa.string() for name in EVENT_COLUMNS} | {TIMESTAMP: pa.int64(), RATING: pa.float64()}
 )
 _ITEMS = pa.schema(
-    {name: pa.string() for name in (*ITEM_COLUMNS, TEXT)} | {CATEGORIES: pa.list_(pa.string())}
+    {name: pa.string() for name in ITEM_COLUMNS} | {CATEGORIES: pa.list_(pa.string())}
 )
 
 
@@ -131,7 +131,20 @@ def _table(
     if not rows:
         raise DataError(f"{name} has no rows; give at least one")
     columns = {column: [getattr(row, column) for row in rows] for column in schema.names}
-    return pa.Table.from_pydict(columns, schema)
+    table = pa.Table.from_pydict(columns, schema)
+    # Of items alone: the user's own columns, in their order.
+    others = dict.fromkeys(column for row in rows for column in getattr(row, ATTRIBUTES, ()))
+    for column in others:
+        table = table.append_column(column, _column([row.attributes.get(column) for row in rows]))
+    return table
+
+
+def _column(values: list[Any]) -> pa.Array:
+    try:
+        return pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        # Of several types.
+        return pa.array([None if value is None else str(value) for value in values])
 
 
 def _prepare(tables: Mapping[str, pa.Table], out: Path, config: PrepareConfig) -> None:

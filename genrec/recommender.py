@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
+import torch
 
 from genrec.arguments import (
     Moment,
@@ -40,12 +41,14 @@ from genrec.interests.summary.codec import SummaryCodec
 from genrec.interests.summary.generate import summarize
 from genrec.interests.timeline.evolution import Evolution, evolve
 from genrec.interests.timeline.forecast import Forecaster, calibrated
+from genrec.model.item_features import ItemFeatures
 from genrec.model.load import LoadedRun
 from genrec.pretrained.card import write_card
 from genrec.pretrained.folder import write_folder
 from genrec.pretrained.hub import find_model, upload_folder
 from genrec.schema import MIN_EVIDENCE, Event, History, Recommendation, Request, SemanticId
 from genrec.semantic_ids.extend import place_catalogue
+from genrec.semantic_ids.linear import normalize_rows
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.stream.encode import View
 
@@ -68,6 +71,7 @@ class Recommender(BaseRecommender):
     ) -> None:
         super().__init__(data, histories)
         self._run = run
+        self._trained_on = run.table
         self._read_with(run.table)
         self._engine = engine
         self._forecaster = Forecaster.of_run(run.path)
@@ -235,6 +239,7 @@ class Recommender(BaseRecommender):
         other = data if isinstance(data, Dataset) else Dataset.load(data)
         moved = Recommender(self._run, copy(self._engine), other)
         moved._forecaster = None
+        moved._trained_on = self._trained_on
         moved._take(place_catalogue(self.table, other.items))
         return moved
 
@@ -244,17 +249,13 @@ class Recommender(BaseRecommender):
         Raises:
             DataError: A history names an item that is not in the table.
         """
-        table, ranked = self.table, []
-        for found in self._engine.items(self._queries(requests), k):
-            items = []
-            for rank, (row, score) in enumerate(zip(found.rows, found.scores, strict=True), 1):
-                item_id = table.item_ids[row]
-                entry = self._entries.get(item_id)
-                title = entry.label if entry else item_id
-                codes = tuple(table.codes[row].tolist())
-                items.append(Recommendation(item_id, rank, float(score), title, codes))
-            ranked.append(items)
-        return ranked
+        return [
+            [
+                self._recommendation(int(row), rank, float(score))
+                for rank, (row, score) in enumerate(zip(found.rows, found.scores, strict=True), 1)
+            ]
+            for found in self._engine.items(self._queries(requests), k)
+        ]
 
     def score_many(
         self,
@@ -412,6 +413,15 @@ class Recommender(BaseRecommender):
         tokens = self._run.encoder.prompts([request])[0]
         return self._run.encoder.tokenizer.decode(tokens), len(tokens)
 
+    def _behaviour_vectors(self) -> np.ndarray:
+        head = self._run.sasrec_head
+        if head is None:
+            return super()._behaviour_vectors()
+        items = ItemFeatures.of(self.table, self._trained_on).to(head.item_embedding.weight.device)
+        with torch.inference_mode():
+            vectors: np.ndarray = head.vectors(items).float().cpu().numpy()
+        return normalize_rows(vectors)
+
     def _take(self, table: SemanticIdTable) -> None:
         self._engine.replace_table(table)
         self._read_with(table)
@@ -436,17 +446,16 @@ class Recommender(BaseRecommender):
     def _queries(
         self, requests: Sequence[Request], views: Sequence[View] | None = None
     ) -> list[ItemQuery]:
-        candidate_rows: dict[frozenset[str], np.ndarray] = {}
+        candidate_rows: dict[int, np.ndarray] = {}
         queries = []
         prompts = self._run.encoder.prompts(requests, views)
         for request, prompt in zip(requests, prompts, strict=True):
             candidates = None
             if request.candidates is not None:
-                if request.candidates not in candidate_rows:
-                    candidate_rows[request.candidates] = np.array(
-                        self.table.rows_of(request.candidates), dtype=np.int64
-                    )
-                candidates = candidate_rows[request.candidates]
+                shared = id(request.candidates)
+                if shared not in candidate_rows:
+                    candidate_rows[shared] = self.table.candidate_rows(request.candidates)
+                candidates = candidate_rows[shared]
             forbidden = self.table.rows_of(request.forbidden)
             queries.append(ItemQuery(prompt, forbidden, candidates, request.interest_bias))
         return queries

@@ -5,7 +5,7 @@ Options are checked here, once for all requests that share them. Knows the ID ta
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from dataclasses import replace
 from numbers import Real
 from typing import Any, TypedDict
@@ -38,12 +38,22 @@ class RequestOptions(TypedDict, total=False):
     as_of: Moment | None
     without: Collection[int | str]
     interest_bias: Mapping[str | SemanticId, float] | None
+    filters: Mapping[str, Any] | None
 
 
 def make_requests(
-    histories: Sequence[History], table: SemanticIdTable, options: RequestOptions
+    histories: Sequence[History],
+    table: SemanticIdTable,
+    passing: Callable[[Mapping[str, Any], Set[str] | None], Set[str]],
+    options: RequestOptions,
 ) -> list[Request]:
     """Check the options once, and make a request of each history.
+
+    Args:
+        histories: Whom to ask for.
+        table: The items.
+        passing: Called with filters and candidates: the items that are let through.
+        options: As the user gave them.
 
     Raises:
         DataError: An unknown item, interest or event, or an option of a wrong type.
@@ -53,6 +63,7 @@ def make_requests(
         known = ", ".join(sorted(RequestOptions.__optional_keys__))
         raise TypeError(f"no option '{min(unknown)}'; options are {known}")
     candidates, event_type = options.get("candidates"), options.get("event_type")
+    filters = options.get("filters")
     at, as_of, without = options.get("at"), options.get("as_of"), options.get("without")
     wanted = None if candidates is None else frozenset(check_ids(candidates, "candidates"))
     unwanted = frozenset(check_ids(options.get("exclude", ()), "exclude"))
@@ -73,7 +84,7 @@ def make_requests(
         past if moment is None else moment,
         event_type,
         unwanted,
-        wanted,
+        wanted if filters is None else passing(filters, wanted),
         check_flag(options.get("filter_seen", True), "filter_seen"),
         read_interest_bias(table, _check_bias(options.get("interest_bias"))),
     )

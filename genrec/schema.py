@@ -5,9 +5,9 @@ Imports nothing of ours but how things look in a notebook.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence, Sized
-from dataclasses import dataclass, field, fields
-from typing import Literal, Protocol
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set, Sized
+from dataclasses import MISSING, Field, dataclass, field, fields
+from typing import Any, Literal, Protocol
 
 from genrec.display import HtmlRepr, Table, day
 
@@ -23,6 +23,7 @@ BRAND = "brand"
 CATEGORIES = "categories"
 DESCRIPTION = "description"
 TEXT = "text"
+ATTRIBUTES = "attributes"
 
 EVENT_COLUMNS = (USER_ID, ITEM_ID, TIMESTAMP, EVENT_TYPE, RATING, TITLE, REVIEW)
 ITEM_COLUMNS = (ITEM_ID, TITLE, BRAND, CATEGORIES, DESCRIPTION)
@@ -36,6 +37,9 @@ AskAt = Literal["target", "last"]
 
 SemanticId = tuple[int, ...]
 """Codes of one item, coarse to fine. A shorter tuple is a prefix: an interest."""
+
+Attribute = str | int | float | bool | tuple[str, ...]
+"""A value that a filter can ask for; several of one name are a tuple of texts."""
 
 
 PUNCTUATION = ".!?…:;,。！？।؟"
@@ -54,7 +58,7 @@ class ShortRepr:
         shown = ", ".join(
             f"{each.name}={_cut(getattr(self, each.name))}"
             for each in fields(self)  # type: ignore[arg-type]
-            if each.repr and not _is_default(getattr(self, each.name), each.default)
+            if each.repr and not _is_default(getattr(self, each.name), each)
         )
         if len(shown) > MAX_REPR_CHARS:
             shown = shown[:MAX_REPR_CHARS] + "…"
@@ -69,10 +73,12 @@ def _cut(value: object) -> str:
     return text if len(text) <= MAX_VALUE_CHARS else text[: MAX_VALUE_CHARS - 1] + "…"
 
 
-def _is_default(value: object, default: object) -> bool:
+def _is_default(value: object, of: Field[Any]) -> bool:
+    if of.default is MISSING:
+        return of.default_factory is not MISSING and isinstance(value, Mapping) and not value
     # Not by ==, which arrays answer element by element.
-    return value is default or (
-        isinstance(value, str | bool | float | tuple | frozenset) and value == default
+    return value is of.default or (
+        isinstance(value, str | bool | float | tuple | frozenset) and value == of.default
     )
 
 
@@ -118,7 +124,8 @@ class Item(ShortRepr):
         brand: Maker or author.
         categories: Coarse to fine.
         description: Long text.
-        text: Every other column of the input, as lines "name: value".
+        text: Every other column of the input, as lines "name: value": words to read.
+        attributes: The same columns by name, as values that filters compare.
     """
 
     item_id: str
@@ -127,6 +134,7 @@ class Item(ShortRepr):
     categories: tuple[str, ...] = ()
     description: str | None = None
     text: str | None = None
+    attributes: Mapping[str, Attribute] = field(default_factory=dict, hash=False)
 
     @property
     def label(self) -> str:
@@ -193,7 +201,8 @@ class Request(ShortRepr):
         at: Moment of asking, seconds; None: the moment of the last event.
         event_type: Kind of act to predict; None: the kind of the last event.
         exclude: Item IDs never to return.
-        candidates: Return nothing outside these item IDs; None: the whole catalogue.
+        candidates: Return nothing outside these item IDs; None: the whole catalogue. A set that
+            several requests share is best one object.
         filter_seen: Whether to leave out the items of the history.
         interest_bias: Nats added to the log-odds of interests (semantic-ID prefixes): the
             odds of each among its siblings are multiplied by e to that power. Heeded by the
@@ -204,7 +213,7 @@ class Request(ShortRepr):
     at: int | None = None
     event_type: str | None = None
     exclude: frozenset[str] = frozenset()
-    candidates: frozenset[str] | None = None
+    candidates: Set[str] | None = None
     filter_seen: bool = True
     interest_bias: Mapping[SemanticId, float] = field(default_factory=dict, hash=False)
 

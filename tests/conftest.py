@@ -14,6 +14,7 @@ from filelock import FileLock
 
 from genrec.cli import main
 from tests.chat_model import chat_model  # noqa: F401  (a fixture)
+from tests.little_shop import shop, shop_run  # noqa: F401  (fixtures)
 from tests.toy_data import later_data, toy, toy_data, toy_index  # noqa: F401  (fixtures)
 from tests.vllm_server import vllm_server  # noqa: F401  (a fixture)
 

@@ -170,14 +170,13 @@ class Tiger:
 
     def _constraint(self, requests: Sequence[Request]) -> Constraint | None:
         excluded, within = [], []
-        shared: dict[frozenset[str], np.ndarray] = {}
+        shared: dict[int, np.ndarray] = {}
         for request in requests:
             excluded.append(np.array(self._rows([*request.forbidden]), dtype=np.int64))
-            if request.candidates is not None and request.candidates not in shared:
-                shared[request.candidates] = np.array(
-                    self._rows([*request.candidates]), dtype=np.int64
-                )
-            within.append(None if request.candidates is None else shared[request.candidates])
+            candidates = request.candidates
+            if candidates is not None and id(candidates) not in shared:
+                shared[id(candidates)] = self.table.candidate_rows(candidates)
+            within.append(None if candidates is None else shared[id(candidates)])
         return Constraint.build(self.trie, excluded, within)
 
     def _recommendation(self, row: int, rank: int, score: float) -> Recommendation:

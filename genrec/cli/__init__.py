@@ -8,7 +8,18 @@ from typing import Annotated
 
 import typer
 
-from genrec.cli import ask, build, experiments, from_store, graph, report, settings, start, what_if
+from genrec.cli import (
+    ask,
+    build,
+    experiments,
+    from_store,
+    graph,
+    report,
+    rules,
+    settings,
+    start,
+    what_if,
+)
 from genrec.errors import GenrecError
 from genrec.progress import console, error_line
 
@@ -19,9 +30,9 @@ app = typer.Typer(
 )
 COMMANDS: tuple[Callable[..., None], ...] = (
     *(build.toy, build.inspect, build.prepare, build.index, build.base, build.merge),
-    from_store.export,
-    *(ask.recommend, what_if.explain, ask.interests, ask.prompt, ask.evaluate, ask.baseline),
-    *(ask.demo, graph.graph, report.compare, report.lint_report, start.serve, settings.config),
+    *(from_store.export, ask.recommend, rules.similar, what_if.explain, ask.interests),
+    *(ask.prompt, ask.evaluate, ask.baseline, ask.demo, graph.graph, report.compare),
+    *(report.lint_report, start.serve, settings.config),
     *(experiments.experiment, experiments.off_policy),
 )
 for command in COMMANDS:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genrec.cli import batch, show, what_if, zero_shot
+from genrec.cli import batch, rules, show, what_if, zero_shot
 from genrec.cli.build import Data
 from genrec.cli.runs import (
     AS_TRAINED,
@@ -62,6 +62,8 @@ def recommend(
     candidates: Annotated[
         list[str] | None, typer.Option(help="Return only these items; repeatable.")
     ] = None,
+    filters: rules.Filter = None,
+    wanted: rules.Rules = None,
     filter_seen: Annotated[bool, typer.Option(help="Leave out items the user has seen.")] = True,
     at: what_if.At = None,
     event_type: EventType = None,
@@ -87,8 +89,9 @@ def recommend(
     if (user is None) == (users is None):
         raise ConfigError("give one user (--user ID), or many (--users all, or a file of IDs)")
     if users is not None:
-        asked = (exclude, candidates, at, event_type, as_of, without, boost, dampen, catalogue)
-        if any(each is not None for each in asked) or options.zero_shot or as_json:
+        asked = (exclude, candidates, filters, wanted, at, event_type, as_of, without, boost)
+        is_asked = any(each is not None for each in (*asked, dampen, catalogue))
+        if is_asked or options.zero_shot or as_json:
             raise ConfigError("--users goes with --histories, -k, --filter-seen and --num-beams")
         batch.recommend_many(
             *(run, users, out, histories, k, filter_seen, num_beams, device, vllm),
@@ -96,7 +99,7 @@ def recommend(
         )
         return
     assert user is not None
-    supposed = what_if.read(as_of, without, boost, dampen)
+    supposed = what_if.read(as_of, without, boost, dampen) | rules.read(filters, wanted)
     head = HeadSettings(new_item_boost=new_item_boost)
     recommender = _load_recommender(run, options, device, num_beams, catalogue, head, histories)
     found = recommender.recommend(

@@ -34,12 +34,17 @@ TRENDS = {
 
 def recommendations(found: Sequence[Recommendation], user: str) -> Table:
     """Lay out recommended items."""
-    table = Table(title=f"Recommended to {user}", title_justify="left")
+    return items(found, f"Recommended to {user}", "log-prob.")
+
+
+def items(found: Sequence[Recommendation], title: str, score: str) -> Table:
+    """Lay out items with what their scores are."""
+    table = Table(title=title, title_justify="left")
     table.add_column("#", justify="right")
     table.add_column("item")
     table.add_column("title", overflow="fold")
     table.add_column("semantic ID")
-    table.add_column("log-prob.", justify="right")
+    table.add_column(score, justify="right")
     for item in found:
         codes = "-".join(map(str, item.semantic_id))
         table.add_row(

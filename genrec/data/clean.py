@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import html
 import json
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from genrec.data.markup import MARKUP, strip_markup
+from genrec.data.nested import flat
 from genrec.data.objects import read_literal
 from genrec.data.reading import Reading
 from genrec.data.repairs import Repairs, rewrite
@@ -26,6 +28,7 @@ from genrec.data.rows import Batch
 from genrec.data.sources import Constant, Derived
 from genrec.errors import DataError
 from genrec.schema import (
+    ATTRIBUTES,
     BRAND,
     CATEGORIES,
     DESCRIPTION,
@@ -115,7 +118,7 @@ def event_table(batch: Batch, reading: Reading, repairs: Repairs) -> pa.Table:
 
 def item_table(batch: Batch, reading: Reading, repairs: Repairs) -> pa.Table:
     """Return a batch of items: line, and our item columns as text."""
-    columns = (ITEM_ID, TITLE, BRAND, DESCRIPTION, TEXT, CATEGORIES)
+    columns = (ITEM_ID, TITLE, BRAND, DESCRIPTION, TEXT, ATTRIBUTES, CATEGORIES)
     return _Maker(batch, reading, repairs).table(columns)
 
 
@@ -169,19 +172,53 @@ class _Maker:
 
     def other_text(self, _: str) -> pa.Array:
         """Return what no other column holds, as lines "name: value"."""
-        source, reading = self.reading.source, self.reading
-        names = dict(source.text)
-        if source.others == "text":
-            taken = {*source.columns.values(), *reading.ignored}
-            names |= {name: name for name in self.batch.columns if name not in taken}
         lines: list[list[str]] = [[] for _ in self.batch.lines]
-        for name, shown in names.items():
-            if name in self.batch.columns:
-                column = self._tidy(self.batch.columns[name], ", ").to_pylist()
-                for row, value in zip(lines, column, strict=True):
-                    if value:
-                        row.append(f"{tidy(shown)}: {value}")
+        for shown, column in self._others(self.reading.source.text).items():
+            for row, value in zip(lines, self._tidy(column, ", ").to_pylist(), strict=True):
+                if value:
+                    row.append(f"{shown}: {value}")
         return pa.array(["\n".join(row) or None for row in lines], pa.string())
+
+    def attributes(self, _: str) -> pa.Array:
+        """Return what no other column holds, as a JSON object of each row."""
+        kept = {name: name for name in self.reading.source.attributes}
+        others = flat(Batch(self.batch.lines, self._others(kept | dict(self.reading.source.text))))
+        rows: list[dict[str, Any]] = [{} for _ in self.batch.lines]
+        for name, column in others.columns.items():
+            for row, value in zip(rows, self._compared(column), strict=True):
+                if value not in (None, "", []):
+                    row[name] = value
+        written = [json.dumps(row, ensure_ascii=False) if row else None for row in rows]
+        return pa.array(written, pa.string())
+
+    def _others(self, named: Mapping[str, str]) -> dict[str, Any]:
+        """Return the columns that are named, and all that are left where these are kept."""
+        source, names = self.reading.source, dict(named)
+        if source.others == "text":
+            taken = {*source.columns.values(), *self.reading.ignored}
+            names |= {name: name for name in self.batch.columns if name not in taken}
+        columns = self.batch.columns
+        return {tidy(shown): columns[name] for name, shown in names.items() if name in columns}
+
+    def _compared(self, column: Any) -> list[Any]:
+        """Return values as filters compare them: clean texts, numbers, and lists of texts."""
+        if not isinstance(column, list):
+            values: list[Any] = self._tidy(column, " ").to_pylist()
+            return values
+        lists = [list(each) if isinstance(each, list | tuple) else [each] for each in column]
+        # All parts are cleaned as one column.
+        parts = [None if _is_number(part) else part for each in lists for part in each]
+        texts = iter(self._tidy(parts, " ").to_pylist())
+        compared: list[Any] = []
+        for value, members in zip(column, lists, strict=True):
+            cleaned = [next(texts) for _ in members]
+            if isinstance(value, list | tuple):
+                both = zip(members, cleaned, strict=True)
+                words = (_words(part) if _is_number(part) else text for part, text in both)
+                compared.append([word for word in words if word])
+            else:
+                compared.append(value if _is_number(value) else cleaned[0])
+        return compared
 
     def _values(self, name: str) -> pa.Array | list[Any]:
         column = self.reading.source.columns.get(name)
@@ -229,6 +266,7 @@ _MAKERS = {
     TIMESTAMP: _Maker.plain,
     RATING: _Maker.ratings,
     TEXT: _Maker.other_text,
+    ATTRIBUTES: _Maker.attributes,
     CATEGORIES: _Maker.categories,
 }
 
@@ -267,6 +305,10 @@ def _identifier(value: Any) -> str | None:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value) if isinstance(value, int | float) and value == value else None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _plain(value: Any) -> str | None:

@@ -117,6 +117,7 @@ STEAM = Format(
             CATEGORIES: Derived(lambda genres, tags: genres or tags, ("genres", "tags")),
         },
         text={"tags": "tags", "specs": "specs", "release_date": "release date"},
+        attributes=("price", "developer", "publisher", "early_access"),
     ),
 )
 
@@ -143,6 +144,7 @@ HM = Format(
             DESCRIPTION: "detail_desc",
         },
         text={"colour_group_name": "colour", "section_name": "section"},
+        attributes=("product_type_name", "garment_group_name", "department_name"),
     ),
 )
 

@@ -7,6 +7,7 @@ examples and interactions (streamed from disk). Knows nothing of files before pr
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -23,12 +24,15 @@ from genrec.artifacts import Manifest, read_manifest
 from genrec.data.database import connect
 from genrec.errors import ArtifactError, DataError
 from genrec.schema import (
+    ATTRIBUTES,
+    CATEGORIES,
     EVENT_COLUMNS,
     ITEM_ID,
     SPLIT,
     SPLITS,
     TIMESTAMP,
     USER_ID,
+    Attribute,
     Event,
     Example,
     History,
@@ -113,7 +117,13 @@ class Dataset(ShortRepr):
     def items(self) -> list[Item]:
         """The catalogue; an item's position is its ``item_index``."""
         rows = self._open(ITEMS_FILE).read().to_pylist()
-        return [Item(**{**row, "categories": tuple(row["categories"])}) for row in rows]
+        # One text for all, so that equal names are one string in memory.
+        written = ",".join(row.get(ATTRIBUTES) or "{}" for row in rows)
+        attributes = json.loads(f"[{written}]")
+        return [
+            Item(**{**row, CATEGORIES: tuple(row[CATEGORIES]), ATTRIBUTES: _with_tuples(found)})
+            for row, found in zip(rows, attributes, strict=True)
+        ]
 
     @cached_property
     def item_index(self) -> dict[str, int]:
@@ -264,6 +274,14 @@ class Dataset(ShortRepr):
     def _damaged(self, name: str, error: Exception) -> ArtifactError:
         reason = str(error).partition("\n")[0]
         return ArtifactError(f"{self.path / name} is damaged ({reason}); prepare it again")
+
+
+def _with_tuples(attributes: dict[str, Any]) -> dict[str, Attribute]:
+    """Return attributes as JSON holds them with tuples for lists."""
+    return {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in attributes.items()
+    }
 
 
 def _splits_upto(split: Split) -> tuple[Split, ...]:

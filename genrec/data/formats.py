@@ -108,12 +108,18 @@ _AMAZON_ITEM: dict[str, Column] = {
 }
 
 AMAZON_2014 = Format(
-    events=Source(_AMAZON_REVIEW, html=True), items=Source(_AMAZON_ITEM, html=True)
+    events=Source(_AMAZON_REVIEW, html=True),
+    items=Source(_AMAZON_ITEM, html=True, attributes=("price",)),
 )
 
 AMAZON_2018 = Format(
     events=Source(_AMAZON_REVIEW, html=True),
-    items=Source({**_AMAZON_ITEM, CATEGORIES: "category"}, html=True, text={"feature": "features"}),
+    items=Source(
+        {**_AMAZON_ITEM, CATEGORIES: "category"},
+        html=True,
+        text={"feature": "features"},
+        attributes=("price", "main_cat"),
+    ),
 )
 
 AMAZON_2023 = Format(
@@ -143,6 +149,7 @@ AMAZON_2023 = Format(
         },
         html=True,
         text={"features": "features"},
+        attributes=("price", "main_category", "average_rating", "rating_number"),
     ),
 )
 
@@ -188,6 +195,7 @@ YELP = Format(
             CATEGORIES: Derived(_split(", "), ("categories",)),
         },
         text={"city": "city", "state": "state"},
+        attributes=("stars", "review_count", "is_open", "postal_code"),
     ),
 )
 
@@ -214,6 +222,7 @@ GOODREADS = Format(
             DESCRIPTION: "description",
         },
         text={"publication_year": "year", "num_pages": "pages", "format": "format"},
+        attributes=("average_rating", "ratings_count", "language_code", "is_ebook"),
     ),
 )
 

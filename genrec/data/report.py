@@ -21,6 +21,7 @@ from genrec.data.dataset import EVENTS_FILE, ITEMS_FILE, REJECTS_FILE, REPORT_FI
 from genrec.data.reading import Reading
 from genrec.data.staging import Staging
 from genrec.schema import (
+    ATTRIBUTES,
     BRAND,
     CATEGORIES,
     DESCRIPTION,
@@ -62,6 +63,7 @@ ITEM_SCHEMA = pa.schema(
         CATEGORIES: pa.list_(pa.string()),
         DESCRIPTION: pa.string(),
         TEXT: pa.string(),
+        ATTRIBUTES: pa.string(),
     }
 )
 
@@ -73,7 +75,7 @@ ORDER BY user_key, assigned.time, seq
 """
 
 _ITEMS = """
-SELECT items_read.item_id, title, brand, categories, description, text
+SELECT items_read.item_id, title, brand, categories, description, text, attributes
 FROM items_read JOIN catalogue ON seq = item_key
 WHERE $every_item OR item_key IN (SELECT item_key FROM kept)
 ORDER BY item_key

@@ -41,7 +41,8 @@ class Source:
         layout: For files without a header.
         time: How times are written; None: as the file looks.
         text: Columns kept as lines "name: value" of an item's text, under these names.
-        others: What becomes of all other columns: "ignore", "text", or "refuse".
+        attributes: Columns beside those of ``text`` that filters can ask for.
+        others: What becomes of all other columns: "ignore", "text" (and attributes), or "refuse".
         html: Whether texts are known to hold markup.
         by_name: Whether columns are found by our names.
         nested: Whether what lies within objects is a column, too.
@@ -52,6 +53,7 @@ class Source:
     layout: Dialect | None = None
     time: TimeForm | None = SECONDS
     text: Mapping[str, str] = field(default_factory=dict)
+    attributes: tuple[str, ...] = ()
     others: str = "ignore"
     html: bool = False
     by_name: bool = False

@@ -34,7 +34,8 @@ _TABLES = """
 CREATE TABLE rejects (kind VARCHAR, file VARCHAR, line BIGINT, reason VARCHAR, excerpt VARCHAR);
 CREATE TABLE items_read (
     seq BIGINT, file VARCHAR, line BIGINT, item_id VARCHAR, title VARCHAR, brand VARCHAR,
-    categories VARCHAR[], description VARCHAR, text VARCHAR, fingerprint UHUGEINT
+    categories VARCHAR[], description VARCHAR, text VARCHAR, attributes VARCHAR,
+    fingerprint UHUGEINT
 );
 CREATE TABLE events_read (
     seq BIGINT, file VARCHAR, line BIGINT, user_id VARCHAR, item_id VARCHAR, time BIGINT,
@@ -54,7 +55,7 @@ _EVENT_FINGERPRINT = _FINGERPRINT.format(
 _ADD_ITEMS = f"""
 INSERT INTO items_read
 SELECT seq, $file, line, nullif(item_id, ''), nullif(title, ''), nullif(brand, ''), categories,
-    nullif(description, ''), text,
+    nullif(description, ''), text, attributes,
     {
     _FINGERPRINT.format(
         "coalesce(title, ''), coalesce(brand, ''), array_to_string(categories, chr(30)), "

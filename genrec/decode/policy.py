@@ -44,6 +44,9 @@ from torch import Tensor
 from genrec.decode.device_trie import DeviceTrie
 from genrec.decode.trie import NO_NODE
 
+DENSE = 16
+"""Sets with more than one leaf in so many are put in order by marking leaves, not by sorting."""
+
 
 @dataclass(frozen=True, eq=False)
 class Constraint:
@@ -334,5 +337,11 @@ def _keys(trie: DeviceTrie, sets: Sequence[Sequence[int] | np.ndarray]) -> Tenso
     if len(leaves) and not (0 <= int(leaves.min()) and int(leaves.max()) < trie.num_leaves):
         raise ValueError(f"leaves must lie in 0..{trie.num_leaves - 1}")
     owners = torch.repeat_interleave(sizes)
-    result: Tensor = torch.unique(owners * trie.num_leaves + trie.place_of[leaves])
+    keys = owners * trie.num_leaves + trie.place_of[leaves]
+    total = len(sets) * trie.num_leaves
+    if len(keys) * DENSE > total:
+        holds = torch.zeros(total, dtype=torch.bool, device=device)
+        holds[keys] = True
+        return holds.nonzero()[:, 0]
+    result: Tensor = torch.unique(keys)
     return result

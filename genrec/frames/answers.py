@@ -22,7 +22,6 @@ from genrec.interests.summary.check import Summary
 from genrec.interests.timeline.evolution import Evolution
 from genrec.progress import track
 from genrec.schema import ITEM_ID, TIMESTAMP, TITLE, USER_ID, History, Recommendation, Request
-from genrec.semantic_ids.linear import normalize_rows
 from genrec.semantic_ids.table import SemanticIdTable
 
 USERS_AT_ONCE = 256
@@ -226,28 +225,21 @@ def explanations(
     return _frame(rows, EXPLANATIONS, kind)
 
 
-def similar_items(table: SemanticIdTable, item_ids: Sequence[str], k: int, kind: Any) -> Any:
-    """Return the items nearest to each: the cosine of the vectors that semantic IDs stand for.
-
-    The vector of an ID is the sum of its codes' centroids, which text and behaviour shaped.
-
-    Raises:
-        DataError: An item is not in the table.
-    """
-    count = check_count(k, "k")
-    levels = np.arange(table.num_levels)
-    vectors = normalize_rows(table.centroids[levels, table.codes].sum(axis=1))
-    rows: list[tuple[str, str, float, int]] = []
+def similar_items(
+    table: SemanticIdTable,
+    item_ids: Sequence[str],
+    find: Callable[[str], tuple[np.ndarray, np.ndarray]],
+    kind: Any,
+) -> Any:
+    """Return what ``find`` finds like each item: rows of the table, nearest first, and cosines."""
+    found: list[tuple[str, str, float, int]] = []
     for item_id in item_ids:
-        own = table.index_of(item_id)
-        scores = vectors @ vectors[own]
-        order = np.argsort(-scores, kind="stable")
-        nearest = order[order != own][:count]
-        rows += [
-            (item_id, table.item_ids[row], float(scores[row]), rank)
-            for rank, row in enumerate(nearest.tolist(), start=1)
+        pairs = zip(*map(np.ndarray.tolist, find(item_id)), strict=True)
+        found += [
+            (item_id, table.item_ids[row], score, rank)
+            for rank, (row, score) in enumerate(pairs, start=1)
         ]
-    return _frame(rows, SIMILAR, kind)
+    return _frame(found, SIMILAR, kind)
 
 
 def _frame(rows: Sequence[tuple[Any, ...]], schema: pa.Schema, kind: Any) -> Any:

@@ -8,13 +8,16 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from decimal import Decimal
+from numbers import Real
 from typing import Any
 
 import narwhals as nw
+import numpy as np
 import pyarrow as pa
 from narwhals.exceptions import DuplicateError
 
-from genrec.arguments import check_id, check_text, is_missing, to_seconds
+from genrec.arguments import check_id, check_text, is_missing, to_seconds, whole_number
 from genrec.errors import DataError
 from genrec.schema import (
     CATEGORIES,
@@ -24,6 +27,7 @@ from genrec.schema import (
     RATING,
     TIMESTAMP,
     USER_ID,
+    Attribute,
     Event,
     History,
     Item,
@@ -127,7 +131,7 @@ def read_rows(frame: nw.DataFrame[Any], name: str = "events") -> list[Event]:
 
 
 def read_items(frame: nw.DataFrame[Any], name: str = "items") -> list[Item]:
-    """Return the entries of a frame of items; unknown columns become lines of their text.
+    """Return the entries of a frame of items; other columns become attributes and text.
 
     Raises:
         DataError: No ``item_id``, an ID twice, or a value that cannot be used.
@@ -146,13 +150,17 @@ def read_items(frame: nw.DataFrame[Any], name: str = "items") -> list[Item]:
             if column in values and column != CATEGORIES
         }
         others = {
-            column: _optional_text(str(value), column)
+            column: value
             for column, value in values.items()
             if column not in ITEM_COLUMNS and not is_missing(value)
         }
-        text = "\n".join(f"{column}: {value}" for column, value in others.items()) or None
+        words = {column: _optional_text(str(value), column) for column, value in others.items()}
+        text = "\n".join(f"{column}: {value}" for column, value in words.items()) or None
+        attributes = {column: _attribute(value, column) for column, value in others.items()}
         categories = _categories(values.get(CATEGORIES), f"{name}.{CATEGORIES}[{row}]")
-        items.append(Item(item_id, categories=categories, text=text, **known))
+        items.append(
+            Item(item_id, categories=categories, text=text, attributes=attributes, **known)
+        )
     return items
 
 
@@ -191,6 +199,19 @@ def _optional_text(value: Any, name: str) -> str | None:
     if is_missing(value):
         return None
     return check_text(value, name) or None
+
+
+def _attribute(value: Any, name: str) -> Attribute:
+    """Return a value as filters compare it: a number, a text, or a tuple of texts."""
+    if isinstance(value, list | tuple | np.ndarray):
+        return tuple(check_text(str(each), name) for each in value)
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    if (whole := whole_number(value)) is not None:
+        return whole
+    if isinstance(value, Real | Decimal) and math.isfinite(value):
+        return float(value)
+    return check_text(str(value), name)
 
 
 def _rating(value: Any, name: str) -> float | None:

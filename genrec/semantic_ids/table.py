@@ -7,7 +7,7 @@ stage records it and refuses another table. Imports without torch and without sc
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +20,7 @@ from safetensors.numpy import load_file, save_file
 from genrec.artifacts import hash_files, read_manifest, write_aside, write_manifest
 from genrec.errors import ArtifactError, DataError, TooFewItems
 from genrec.schema import Request, SemanticId, ShortRepr
+from genrec.semantic_ids.row_set import RowSet
 from genrec.semantic_ids.vectors import ItemEncoder
 
 KIND = "index"
@@ -112,17 +113,24 @@ class SemanticIdTable(ShortRepr):
         index = self._index
         return [index[item_id] for item_id in item_ids if item_id in index]
 
+    def candidate_rows(self, candidates: Set[str]) -> np.ndarray:
+        """Return the rows of a request's candidates, those that are in the table. Shape: (C,)."""
+        if isinstance(candidates, RowSet) and candidates.table is self:
+            return candidates.rows
+        return np.array(self.rows_of(candidates), dtype=np.int64)
+
     def check_enough(self, request: Request, k: int) -> None:
         """Check that a request's filters leave ``k`` items.
 
         Raises:
             TooFewItems: They leave fewer.
         """
-        total, forbidden = len(self.item_ids), request.forbidden
+        total, forbidden = len(self), self.rows_of(request.forbidden)
         if request.candidates is None:
-            left = total - len(self.rows_of(forbidden))
+            left = total - len(forbidden)
         else:
-            left = len(self.rows_of(request.candidates - forbidden))
+            candidates = self.candidate_rows(request.candidates)
+            left = len(candidates) - int(np.isin(forbidden, candidates).sum())
         if left < k:
             raise TooFewItems(
                 f"asked for {k} items, but the filters leave {left} of {total}; ask for fewer or "

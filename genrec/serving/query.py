@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from genrec.schema import Event, Recommendation, Request, SemanticId
 
@@ -16,6 +17,7 @@ class Query:
         user_id: A user with events; None: ``events`` are the history.
         events: In any order.
         without: Events to leave out, by number in the history or by event ID.
+        shown: Items that earlier pages showed; not to be shown again.
     """
 
     user_id: str | None = None
@@ -28,6 +30,8 @@ class Query:
     as_of: int | None = None
     without: Sequence[int | str] = ()
     interest_bias: Mapping[str | SemanticId, float] = field(default_factory=dict)
+    filters: Mapping[str, Any] | None = None
+    shown: Collection[str] = ()
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from itertools import count
+from typing import Any
 
 from anyio.to_thread import run_sync
 
@@ -23,7 +24,9 @@ from genrec.interests.summary.check import Summary
 from genrec.interests.timeline.evolution import Evolution
 from genrec.interests.timeline.timeline import InterestTimeline, interest_timeline
 from genrec.recommender import Recommender
+from genrec.rules import Plan
 from genrec.schema import Event, History, Interest, Recommendation, Request, SemanticId
+from genrec.semantic_ids.similar import Likeness
 from genrec.serving.adapters import Adapters
 from genrec.serving.batching import Batcher, Kind, Limits
 from genrec.serving.errors import ServiceError, check_count, quote
@@ -34,12 +37,14 @@ from genrec.serving.items import Items
 from genrec.serving.loading import Loaded, load
 from genrec.serving.monitoring import Metrics, log
 from genrec.serving.query import Answer, Asked, Query
+from genrec.serving.rules import Rules
 from genrec.serving.settings import Settings
 from genrec.serving.store import (
     ChangeLog,
     EventStore,
     Impression,
     ImpressionStore,
+    RuleStore,
     StoredEvent,
     connect,
     migrate,
@@ -79,6 +84,7 @@ class RecommendationService:
             lambda: self.loaded.recommender,
         )
         self.items = Items(self._batcher, lambda: self.loaded.catalogue, settings.max_items)
+        self.rules = Rules(RuleStore(self._engine), lambda: self.loaded.recommender)
         self._background: list[asyncio.Task[None]] = []
         self._explanations = count()
 
@@ -180,12 +186,16 @@ class RecommendationService:
         }
         return live.without(removed) if removed else live
 
-    async def request(self, query: Query) -> Asked:
+    async def request(self, query: Query, plan: Plan | None = None) -> Asked:
         """Look up the user; return the request to the model.
+
+        Args:
+            query: What is asked.
+            plan: Its rules: they say whether what the user has seen is wanted.
 
         Raises:
             ServiceError: A user, item or event is unknown, or ``at`` precedes the last event.
-            DataError: An interest or an event does not exist.
+            DataError: An interest or an event does not exist, or a filter cannot be used.
         """
         for name, item_ids in (("exclude", query.exclude), ("candidates", query.candidates)):
             if item_ids:
@@ -210,14 +220,22 @@ class RecommendationService:
                     "that, or give `as_of` to ask as of a past moment",
                 )
             at = max(at, last)
-        exclude = frozenset(query.exclude)
+        exclude = frozenset(query.exclude).union(query.shown)
+        candidates: Set[str] | None = None
+        if query.candidates is not None:
+            candidates = frozenset(query.candidates)
+        if query.filters is not None:
+            candidates = await run_sync(self.loaded.recommender.passing, query.filters, candidates)
+        filter_seen = query.filter_seen
+        if plan is not None and plan.seen is not None:
+            filter_seen = plan.seen.which == "never"
         request = Request(
             live.history,
             at,
             query.event_type,
-            exclude | live.older_items if query.filter_seen else exclude,
-            None if query.candidates is None else frozenset(query.candidates),
-            query.filter_seen,
+            exclude | live.older_items if filter_seen else exclude,
+            candidates,
+            filter_seen,
             interest_bias,
         )
         return Asked(request, query.user_id, live.forgotten)
@@ -234,19 +252,18 @@ class RecommendationService:
             Impression(asked.user_id, now, items, model, shown.adapter, asked.forgotten)
         )
 
-    async def recommend(self, request: Request, k: int) -> Answer:
-        """Return ``k`` distinct items that exist and pass the filters.
+    async def recommend(self, request: Request, k: int, plan: Plan | None = None) -> Answer:
+        """Return ``k`` distinct items that exist, pass the filters and keep the rules.
 
         Raises:
             ServiceError: ``k`` is too large.
-            TooFewItems: The filters leave fewer.
+            TooFewItems: The filters leave fewer, or the rules leave no such list.
         """
         settings = self.settings
-        if k > settings.max_k:
-            raise ServiceError(
-                "k_too_large", f"k={k}; at most {settings.max_k} items are returned at once"
-            )
+        self._check_k(k)
         recommender, catalogue = self.loaded.recommender, self.loaded.catalogue
+        if plan is not None:
+            request = plan.steer(request)
         request = catalogue.restrict(request, int(time.time()))
         recommender.table.check_enough(request, k)
         # A search is as wide as the largest k of its batch. A k beyond the usual width would
@@ -254,16 +271,22 @@ class RecommendationService:
         # A chat model is asked about one request at a time, for just as many items as wanted.
         is_alone = settings.zero_shot is not None or k > settings.num_beams
         width = k if is_alone else settings.num_beams
+        kind = Kind("items", k if is_alone else 0)
+        if plan is not None and plan.chooses:
+            # Only requests under the same rules, for as many items, can be answered together.
+            kind = Kind("ruled", id(plan) * (settings.max_k + 1) + k)
 
         def rank(requests: Sequence[Request]) -> list[tuple[list[Recommendation], str | None]]:
             # Here once more, since an item may have been retired while the request waited.
             now = int(time.time())
-            ranked = recommender.rank_many(
-                [catalogue.restrict(one, now) for one in requests], width
-            )
+            allowed = [catalogue.restrict(one, now) for one in requests]
+            if plan is not None and plan.chooses:
+                ranked = recommender.recommend_many(allowed, k, recommender.plan(plan.rules))
+            else:
+                ranked = recommender.rank_many(allowed, width)
             return [(items, recommender.adapter) for items in ranked]
 
-        found, adapter = await self._batcher.ask(Kind("items", k if is_alone else 0), request, rank)
+        found, adapter = await self._batcher.ask(kind, request, rank)
         if len(found) < k:
             recommender.table.check_enough(catalogue.restrict(request, int(time.time())), k)
         # The engine must never return what a filter forbids; here this is counted and enforced.
@@ -274,6 +297,19 @@ class RecommendationService:
                 valid.setdefault(item.item_id, item)
         self.metrics.count_items(valid, len(found[:k]) - len(valid))
         return Answer(list(valid.values()), adapter)
+
+    async def similar(
+        self, item_id: str, k: int, by: Likeness, filters: Mapping[str, Any] | None
+    ) -> list[Recommendation]:
+        """Return the ``k`` items most like one.
+
+        Raises:
+            ServiceError: The item is unknown, or ``k`` is too large.
+            TooFewItems: The filters leave fewer.
+        """
+        self._check_items([item_id], "item_id")
+        self._check_k(k)
+        return await run_sync(self.loaded.recommender.similar_to, item_id, k, by, filters)
 
     async def explain(self, request: Request, item_id: str) -> Explanation:
         """Return why an item would be recommended.
@@ -375,6 +411,10 @@ class RecommendationService:
                 f"{where}: no item {named}{f' and {rest} more' if rest > 0 else ''}; check the IDs "
                 "(they are case-sensitive), or add the items with PUT /v1/items first",
             )
+
+    def _check_k(self, k: int) -> None:
+        if k > (most := self.settings.max_k):
+            raise ServiceError("k_too_large", f"k={k}; at most {most} items are returned at once")
 
     async def _load(self) -> None:
         store_id = await run_sync(read_store_id, self._engine)

@@ -47,6 +47,7 @@ def test_amazon_2014(desk):
             title="WAWO 15 Color",
             categories=("Beauty", "Makeup", "Face"),
             description="It's a palette",
+            attributes={"price": 9.8},
         )
     ]
     assert report.item_rejects == {"malformed line": 1}
@@ -102,6 +103,7 @@ def test_amazon_2018(desk):
             categories=("All Beauty", "Shaving"),
             description="Cools the skin. Long lasting.",
             text="features: 7 oz, Ice Blue",
+            attributes={"features": ("7 oz", "Ice Blue"), "price": "$4.99"},
         )
     ]
 

@@ -76,6 +76,14 @@ def test_steam(desk):
             "Kotoshiro",
             ("Action", "Indie"),
             text="tags: Strategy\nspecs: Single-player\nrelease date: 2018-01-04",
+            attributes={
+                "tags": ("Strategy",),
+                "specs": ("Single-player",),
+                "release date": "2018-01-04",
+                "price": 4.99,
+                "developer": "Kotoshiro",
+                "publisher": "Kot",
+            },
         )
     ]
 
@@ -118,6 +126,7 @@ def test_hm(desk):
         categories=("Ladieswear", "Garment Upper body", "Vest top"),
         description="Jersey, narrow straps.",
         text="colour: Black\nsection: Basics",
+        attributes={"colour": "Black", "section": "Basics", "product_type_name": "Vest top"},
     )
 
 
@@ -171,7 +180,13 @@ def test_kuairec(desk):
     data, _ = desk.prepare(matrix, captions, format="kuairec")
     assert all_events(data) == [Event("0", "3649", 1593878903, "watch")]
     assert data.items == [
-        Item("3649", "精神小伙路难走", categories=("颜值", "颜值随拍"), text="topics: [五爱街]")
+        Item(
+            "3649",
+            "精神小伙路难走",
+            categories=("颜值", "颜值随拍"),
+            text="topics: [五爱街]",
+            attributes={"topics": "[五爱街]"},
+        )
     ]
 
 

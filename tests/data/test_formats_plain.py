@@ -93,7 +93,10 @@ def test_unknown_item_columns_are_kept_as_text_by_name(desk):
     )
     data, _ = desk.prepare(events, items)
     assert data.items == [
-        Item("i", title="Lamp & shade", categories=("Home", "Light"), text="colour: red"),
+        Item(
+            *("i", "Lamp & shade", None, ("Home", "Light"), None, "colour: red"),
+            attributes={"colour": "red"},
+        ),
         Item("j"),
     ]
     items = desk.write(

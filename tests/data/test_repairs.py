@@ -61,6 +61,7 @@ def test_markup_of_amazon_goes(desk):
             categories=("Lawn & Garden", "Hoses"),
             description="A hose",
             text="features: Strong, Size < 3 in",
+            attributes={"features": ("Strong", "Size < 3 in")},
         )
     ]
     assert all_events(data)[0].review == 'Good "very"'

@@ -155,7 +155,10 @@ def test_items_keep_other_columns_as_text(kind):
     }  # fmt: skip
     frame = nw.from_native(KINDS[kind](columns), eager_only=True)
     assert read_items(frame) == [
-        Item("a", "Tea", categories=("x", "y"), text="colour: green"), Item("b"),
+        Item(
+            *("a", "Tea", None, ("x", "y"), None, "colour: green"), attributes={"colour": "green"}
+        ),
+        Item("b"),
     ]  # fmt: skip
     with pytest.raises(DataError, match="item 'a' stands in several rows"):
         read_items(nw.from_native(KINDS[kind]({"item_id": ["a", "a"]}), eager_only=True))

@@ -20,6 +20,8 @@ from genrec.serving.http.routes import (
     interests,
     items,
     recommend,
+    rules,
+    similar,
     users,
 )
 from genrec.serving.http.security.guard import Guard, RateLimiter
@@ -76,7 +78,7 @@ def create_app(settings: Settings) -> FastAPI:
         )
     # The guard reads the key; this only tells the OpenAPI document about it.
     documented = [Security(HTTPBearer(auto_error=False))] if keys else []
-    for part in (events, users, recommend, explain, interests, items, adapters):
+    for part in (events, users, recommend, similar, explain, interests, items, rules, adapters):
         app.include_router(
             part.router, dependencies=documented, max_body_size=settings.max_body_bytes
         )

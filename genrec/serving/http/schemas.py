@@ -67,6 +67,13 @@ Timestamp = Annotated[
     ),
     BeforeValidator(_read_time, json_schema_input_type=int | datetime),
 ]
+Filters = Annotated[
+    dict[str, Any] | None,
+    Field(
+        description='What items must be like, such as `{"categories": {"any": ["Tea"]}, "price": '
+        '{"lte": 20}}`; docs/rules.md describes the language.'
+    ),
+]
 Code = Annotated[int, Field(ge=0, strict=True)]
 
 
@@ -151,6 +158,7 @@ class ItemsRequest(UserRequest):
     interest_bias: list[InterestBias] = Field(
         [], max_length=MAX_BIASES, description="What if these interests were stronger or weaker."
     )
+    filters: Filters = None
 
     def to_query(self) -> Query:
         """Return what the service is asked."""
@@ -169,6 +177,7 @@ class ItemsRequest(UserRequest):
             self.as_of,
             self.without,
             biases,
+            self.filters,
         )
 
 

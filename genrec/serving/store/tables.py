@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     Engine,
     Float,
@@ -74,6 +75,17 @@ IMPRESSIONS = Table(
     sqlite_autoincrement=True,
 )
 """What was shown: ``items`` holds ID and score of each, by rank; ``times`` how often."""
+
+RULES = Table(
+    "rules",
+    METADATA,
+    Column("name", Id, primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("rule", JSON(none_as_null=True)),
+    Column("always", Boolean, nullable=False),
+    Column("time", BigInteger, nullable=False),
+)
+"""Every version of every rule; one without ``rule`` says that it was deleted."""
 
 FORGOTTEN = Table(
     "forgotten_users",

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from genrec.interests.explain.shared_prefix import find_reason
-from genrec.schema import History, SemanticId
+from genrec.rules import Plan
+from genrec.rules.plan import MAX_RULES
+from genrec.schema import History, Recommendation, SemanticId
+from genrec.serving.cursor import read_cursor, write_cursor
 from genrec.serving.http.errors import describe_errors
+from genrec.serving.http.routes.rules import RuleName
 from genrec.serving.http.schemas import EXAMPLE_USER, Evidence, ItemsRequest, Service, to_evidence
 from genrec.serving.service import RecommendationService
 
 router = APIRouter(tags=["recommend"])
+
+CursorText = Annotated[str, StringConstraints(min_length=1, max_length=200_000)]
 
 
 class RecommendRequest(ItemsRequest):
@@ -26,7 +34,9 @@ class RecommendRequest(ItemsRequest):
 
     k: Annotated[int, Field(ge=1, strict=True, description="How many.")] = 10
     explain: bool = Field(
-        False, description="Whether to say which events share an interest with each item."
+        False,
+        description="Whether to say which events share an interest with each item, and which rules "
+        "were kept.",
     )
     shown: Annotated[
         bool,
@@ -35,6 +45,23 @@ class RecommendRequest(ItemsRequest):
             description="Whether the user is to see the answer; false: it is not kept as shown.",
         ),
     ] = True
+    rules: list[RuleName | dict[str, Any]] = Field(
+        [],
+        max_length=MAX_RULES,
+        description="Names of stored rules, or rules; those that always hold need no name.",
+    )
+    cursor: CursorText | None = Field(
+        None, description="Of the page before: nothing that it or those before it showed."
+    )
+
+
+class KeptRule(BaseModel):
+    """A rule that the items keep; `version` is null where the request brought it."""
+
+    name: str
+    version: int | None
+    rule: dict[str, Any]
+    items: list[str] = Field(description="Those of the answer that it boosts, pins or asks for.")
 
 
 class Reason(BaseModel):
@@ -64,6 +91,8 @@ class RecommendResponse(BaseModel):
         "the same user again within half an hour by the clock, has the same. null: not kept."
     )
     items: list[RecommendedItem]
+    cursor: str = Field(description="To be sent for the next page.")
+    rules: list[KeptRule] | None = Field(None, description="With `explain`.")
     num_events: int
     adapter: str | None
     took_ms: float
@@ -73,12 +102,14 @@ class RecommendResponse(BaseModel):
 async def recommend(
     body: RecommendRequest, service: Service, response: Response
 ) -> RecommendResponse:
-    """Recommend `k` items that exist, are distinct and pass the filters."""
+    """Recommend `k` items that exist, are distinct, pass the filters and keep the rules."""
     start = time.perf_counter()
-    asked = await service.request(body.to_query())
+    plan = await service.rules.plan(body.rules)
+    before = read_cursor(body.cursor, service.settings.max_filter_items) if body.cursor else ()
+    asked = await service.request(replace(body.to_query(), shown=before), plan)
     request = asked.request
     sent = time.perf_counter()
-    answer = await service.recommend(request, body.k)
+    answer = await service.recommend(request, body.k, plan)
     response.headers["Server-Timing"] = f"engine;dur={(time.perf_counter() - sent) * 1000:.1f}"
     kept = await service.keep_impression(asked, answer) if body.shown else None
     return RecommendResponse(
@@ -96,10 +127,21 @@ async def recommend(
             )
             for item in answer.items
         ],
+        cursor=write_cursor([*before, *(item.item_id for item in answer.items)]),
+        rules=_kept(plan, answer.items) if body.explain else None,
         num_events=len(request.history.events),
         adapter=answer.adapter,
         took_ms=round((time.perf_counter() - start) * 1000, 1),
     )
+
+
+def _kept(plan: Plan | None, items: Sequence[Recommendation]) -> list[KeptRule]:
+    if plan is None:
+        return []
+    return [
+        KeptRule(name=named.name, version=named.version, rule=dict(named.written), items=touched)
+        for named, touched in zip(plan.rules, plan.touched(items), strict=True)
+    ]
 
 
 def _reason(codes: SemanticId, history: History, service: RecommendationService) -> Reason | None:

@@ -1,0 +1,240 @@
+"""What a rule says: a JSON object of one kind to a typed rule.
+
+    {"ban": FILTER}                              never these items
+    {"boost": FILTER, "by": 1.0}                 nats added to their scores
+    {"bury": FILTER, "by": 1.0}                  nats taken from them
+    {"pin": ["P003", "P007"], "at": 1}           these items, from this place of the list on
+    {"at_most": 2, "per": "brand"}               items that share a value of an attribute
+    {"at_most": 1, "per": "categories", "level": 1}   of lists: their first values only (-1: last)
+    {"at_least": 3, "of": FILTER}                items of the list are such
+    {"diversity": 0.5}                           nats that the second item of an interest costs;
+                                                 the third costs twice that, and so on
+    {"seen": "only"}                             of what the user has had: only, never or any
+
+A FILTER is one of ``genrec.filters.language``. Must not know any item.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any, Literal, get_args
+
+from genrec.arguments import (
+    check_collection,
+    check_count,
+    check_ids,
+    check_integer,
+    check_text,
+    wrong_type,
+)
+from genrec.errors import DataError
+from genrec.filters import Filter, read_filter
+
+MAX_NATS = 100.0
+MAX_PINS = 100
+
+Which = Literal["only", "never", "any"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ban:
+    """Items never to show."""
+
+    where: Filter
+
+
+@dataclass(frozen=True, slots=True)
+class Boost:
+    """Items whose scores are raised, or lowered below 0, by some nats."""
+
+    where: Filter
+    nats: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """Items that stand in the list from place ``at`` on, 1 the first."""
+
+    item_ids: tuple[str, ...]
+    at: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class AtMost:
+    """How many items may share a value of an attribute.
+
+    Attributes:
+        count: 1 or more.
+        per: The attribute; items without it are not limited.
+        level: Of an attribute that is a list the place of the value that counts, 1 the first and
+            -1 the last; None: all count.
+    """
+
+    count: int
+    per: str
+    level: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AtLeast:
+    """How many items of a list are such."""
+
+    count: int
+    where: Filter
+
+
+@dataclass(frozen=True, slots=True)
+class Diversity:
+    """What items of one interest (the first code) cost: nats times 0, 1, 2 and so on."""
+
+    nats: float
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Whether items of the user's history are shown: "only" these, "never", or "any"."""
+
+    which: Which
+
+
+Rule = Ban | Boost | Pin | AtMost | AtLeast | Diversity | Seen
+"""Hashable, so that what was made of rules can be kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedRule:
+    """A rule as it was asked for.
+
+    Attributes:
+        name: Under which it is stored, or its place in the request.
+        rule: What it says.
+        version: Of a stored rule, from 1.
+        written: As ``rule`` was read from.
+    """
+
+    name: str
+    rule: Rule
+    version: int | None = None
+    written: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    @classmethod
+    def read(cls, name: str, written: Any, version: int | None = None) -> NamedRule:
+        """Read a rule.
+
+        Raises:
+            DataError: See ``read_rule``.
+        """
+        return cls(name, read_rule(written, name), version, written)
+
+
+def read_rule(written: Any, name: str = "rule") -> Rule:
+    """Return what a rule says.
+
+    Args:
+        written: As in the module's docstring.
+        name: For messages.
+
+    Raises:
+        DataError: It is no rule; the message says what is expected.
+    """
+    if not isinstance(written, Mapping):
+        raise wrong_type(written, name, f"an object with one of {', '.join(_KINDS)}")
+    kinds = [kind for kind in _KINDS if kind in written]
+    if len(kinds) != 1:
+        unknown = [str(key) for key in written if key not in _KINDS and key not in _OPTIONS]
+        near = get_close_matches(unknown[0], _KINDS, 1) if unknown else []
+        what = f"{' and '.join(kinds)} in one rule" if kinds else "no kind of rule"
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        raise DataError(f"{name}: {what}; give exactly one of {', '.join(_KINDS)}{hint}")
+    kind = kinds[0]
+    read, allowed = _KINDS[kind]
+    if others := [str(key) for key in written if key not in (kind, *allowed)]:
+        takes = f" takes {' and '.join(allowed)}" if allowed else " takes nothing"
+        raise DataError(f"{name}: '{kind}'{takes} beside it, not '{others[0]}'")
+    return read(written, name)
+
+
+def read_rules(written: Any, name: str = "rules") -> list[NamedRule]:
+    """Return rules that are named by their places in a list, from 0.
+
+    Raises:
+        DataError: See ``read_rule``.
+    """
+    return [
+        NamedRule.read(f"{name}.{place}", each)
+        for place, each in enumerate(check_collection(written, name, "rules"))
+    ]
+
+
+def _read_ban(written: Mapping[str, Any], name: str) -> Ban:
+    return Ban(read_filter(written["ban"], f"{name}.ban"))
+
+
+def _read_boost(written: Mapping[str, Any], name: str) -> Boost:
+    nats = _nats(written.get("by", 1.0), f"{name}.by")
+    return Boost(read_filter(written["boost"], f"{name}.boost"), nats)
+
+
+def _read_bury(written: Mapping[str, Any], name: str) -> Boost:
+    nats = _nats(written.get("by", 1.0), f"{name}.by")
+    return Boost(read_filter(written["bury"], f"{name}.bury"), -nats)
+
+
+def _read_pin(written: Mapping[str, Any], name: str) -> Pin:
+    item_ids = check_ids(written["pin"], f"{name}.pin")
+    if not 0 < len(item_ids) <= MAX_PINS:
+        raise DataError(f"{name}.pin holds {len(item_ids)} items; give 1 to {MAX_PINS}")
+    if len({*item_ids}) < len(item_ids):
+        raise DataError(f"{name}.pin holds an item twice; give each once")
+    return Pin(tuple(item_ids), check_count(written.get("at", 1), f"{name}.at"))
+
+
+def _read_at_most(written: Mapping[str, Any], name: str) -> AtMost:
+    level = written.get("level")
+    if level is not None and check_integer(level, f"{name}.level") == 0:
+        raise DataError(f"{name}.level=0: 1 is the first value, -1 the last")
+    if "per" not in written:
+        raise DataError(f"{name}: 'at_most' needs 'per', the attribute that items share")
+    count = check_count(written["at_most"], f"{name}.at_most")
+    return AtMost(count, check_text(written["per"], f"{name}.per"), level)
+
+
+def _read_at_least(written: Mapping[str, Any], name: str) -> AtLeast:
+    if "of" not in written:
+        raise DataError(f"{name}: 'at_least' needs 'of', a filter that says which items")
+    count = check_count(written["at_least"], f"{name}.at_least")
+    return AtLeast(count, read_filter(written["of"], f"{name}.of"))
+
+
+def _read_diversity(written: Mapping[str, Any], name: str) -> Diversity:
+    return Diversity(_nats(written["diversity"], f"{name}.diversity"))
+
+
+def _read_seen(written: Mapping[str, Any], name: str) -> Seen:
+    which = written["seen"]
+    if which not in get_args(Which):
+        raise DataError(f"{name}.seen={which!r}: give {', '.join(get_args(Which))}")
+    return Seen(which)
+
+
+def _nats(value: Any, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise wrong_type(value, name, "nats (a number)")
+    if not 0 < value <= MAX_NATS:
+        raise DataError(f"{name}={value:g}: give nats above 0, at most {MAX_NATS:g}")
+    return float(value)
+
+
+_KINDS: dict[str, tuple[Callable[[Mapping[str, Any], str], Rule], tuple[str, ...]]] = {
+    "ban": (_read_ban, ()),
+    "boost": (_read_boost, ("by",)),
+    "bury": (_read_bury, ("by",)),
+    "pin": (_read_pin, ("at",)),
+    "at_most": (_read_at_most, ("per", "level")),
+    "at_least": (_read_at_least, ("of",)),
+    "diversity": (_read_diversity, ()),
+    "seen": (_read_seen, ()),
+}
+_OPTIONS = frozenset(option for _, options in _KINDS.values() for option in options)

@@ -1,0 +1,205 @@
+"""Rules brought to a catalogue: which rows each concerns.
+
+Enters: rules, and the attributes of a table's items. Leaves: a ``Plan``: masks and groups of rows,
+the same for every user. What a plan does to a list is in ``lists``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+
+from genrec.errors import DataError
+from genrec.filters.language import AllOf, Among, AnyOf, Compare, Exists, Filter, Not
+from genrec.rules.language import AtLeast, AtMost, Ban, Boost, Diversity, NamedRule, Pin, Seen
+from genrec.schema import ITEM_ID, Recommendation, Request
+from genrec.semantic_ids.row_set import RowSet
+from genrec.table_attributes import TableAttributes
+
+MAX_RULES = 50
+
+
+class Plan:
+    """The rules of one request.
+
+    Attributes:
+        rules: As they were asked for.
+        bonus: Nats added to the score of each row. Shape: (N,), float64.
+        allowed: Which rows no rule bans; None: all. Shape: (N,), bool.
+        pins: Rows by place of the list, 0 the first.
+        caps: Rules that limit how many share a value.
+        quotas: Rules that want some of a kind, and which rows are. Shape of each: (N,), bool.
+        like_cost: Nats that a second item of one interest costs.
+        seen: Whether items of the history are wanted; None: no rule says.
+        signatures: Rows of one number are alike to boosts and quotas. Shape: (N,), int64.
+    """
+
+    def __init__(self, attributes: TableAttributes, rules: Sequence[NamedRule]) -> None:
+        """Bring rules to a catalogue.
+
+        A stored rule may name items that have been retired since; what it says of them is passed
+        over.
+
+        Raises:
+            DataError: Rules contradict each other, are too many, or name an attribute or, in a
+                rule that is not stored, an item that does not exist.
+        """
+        if len(rules) > MAX_RULES:
+            raise DataError(f"{len(rules)} rules in one request; at most {MAX_RULES} are taken")
+        self.attributes, self.rules = attributes, tuple(rules)
+        self.allowed: np.ndarray | None = None
+        self.bonus = np.zeros(len(attributes))
+        self.pins: dict[int, int] = {}
+        self.caps: list[tuple[NamedRule, AtMost]] = []
+        self.quotas: list[tuple[NamedRule, AtLeast, np.ndarray]] = []
+        self.like_cost = 0.0
+        self.seen: Seen | None = None
+        for named in rules:
+            try:
+                if named.version is None:
+                    check_items(named, attributes)
+                self._add(named)
+            except DataError as error:
+                raise type(error)(f"rule '{named.name}': {error}") from None
+        self._check_pins()
+        self.signatures = self._group_rows()
+        self._passing = lru_cache(None)(lambda: RowSet(attributes.of, self._allowed_mask()))
+
+    @property
+    def chooses(self) -> bool:
+        """Whether a list is more than the best items that are allowed."""
+        return bool(self.pins or self.caps or self.quotas or self.like_cost or self.bonus.any())
+
+    def steer(self, request: Request) -> Request:
+        """Return a request that finds nothing banned."""
+        if self.seen is not None:
+            request = replace(request, filter_seen=self.seen.which == "never")
+            if self.seen.which == "only":
+                had = frozenset(event.item_id for event in request.history.events)
+                inside = had if request.candidates is None else had & frozenset(request.candidates)
+                request = replace(request, candidates=inside)
+        if self.allowed is None:
+            return request
+        if request.candidates is None:
+            return replace(request, candidates=self._passing())
+        within = self.attributes.row_mask(request.candidates) & self.allowed
+        return replace(request, candidates=RowSet(self.attributes.of, within))
+
+    def touched(self, items: Sequence[Recommendation]) -> list[list[str]]:
+        """Return for each rule which items of an answer it speaks of."""
+        table = self.attributes.of
+        touched = []
+        for named in self.rules:
+            rule = named.rule
+            match rule:
+                case Boost(where) | AtLeast(_, where):
+                    mask = self.attributes.mask(where)
+                    ids = [one.item_id for one in items if mask[table.index_of(one.item_id)]]
+                case Pin(item_ids):
+                    ids = [one.item_id for one in items if one.item_id in item_ids]
+                case _:
+                    ids = []
+            touched.append(ids)
+        return touched
+
+    def _add(self, named: NamedRule) -> None:
+        match named.rule:
+            case Ban(where):
+                self.allowed = self._allowed_mask() & ~self.attributes.mask(where)
+            case Boost(where, nats):
+                self.bonus = self.bonus + nats * self.attributes.mask(where)
+            case Pin(item_ids, at):
+                self._pin(item_ids, at - 1)
+            case AtMost() as rule:
+                self.attributes.check(rule.per)
+                self.caps.append((named, rule))
+            case AtLeast(_, where) as rule:
+                self.quotas.append((named, rule, self.attributes.mask(where)))
+            case Diversity(nats):
+                self.like_cost += nats
+            case Seen() as rule:
+                if self.seen not in (None, rule):
+                    raise DataError("rules contradict each other: two say different of 'seen'")
+                self.seen = rule
+
+    def _pin(self, item_ids: Sequence[str], at: int) -> None:
+        table = self.attributes.of
+        for place, item_id in enumerate(item_ids, start=at):
+            if not table.knows(item_id):
+                continue
+            if place in self.pins or table.index_of(item_id) in self.pins.values():
+                raise DataError(
+                    f"rules contradict each other: '{item_id}' at place {place + 1} is pinned "
+                    "twice, or something else is pinned there"
+                )
+            self.pins[place] = table.index_of(item_id)
+
+    def _check_pins(self) -> None:
+        for row in self.pins.values():
+            if self.allowed is not None and not self.allowed[row]:
+                item_id = self.attributes.of.item_ids[row]
+                raise DataError(
+                    f"rules contradict each other: item '{item_id}' is pinned and banned; change "
+                    "one of the rules"
+                )
+
+    def _allowed_mask(self) -> np.ndarray:
+        return np.ones(len(self.attributes), dtype=bool) if self.allowed is None else self.allowed
+
+    def _group_rows(self) -> np.ndarray:
+        """Number the rows by what quotas and boosts make of them. Shape: (N,), int64."""
+        traits = [self.bonus, *(mask for *_, mask in self.quotas)]
+        numbers = np.zeros(len(self.bonus), dtype=np.int64)
+        for trait in traits:
+            values, of_row = np.unique(trait, return_inverse=True)
+            numbers = numbers * len(values) + of_row
+            _, numbers = np.unique(numbers, return_inverse=True)
+        return numbers
+
+    def codes_of(self, cap: AtMost, row: int) -> tuple[str, ...]:
+        """Return the values of a row's item that count for a cap."""
+        texts = self.attributes.texts(cap.per, row)
+        if cap.level is None:
+            return tuple(dict.fromkeys(texts))
+        place = cap.level - 1 if cap.level > 0 else cap.level
+        return (texts[place],) if -len(texts) <= place < len(texts) else ()
+
+
+def check_items(named: NamedRule, attributes: TableAttributes) -> None:
+    """Check that a rule speaks of items and attributes that exist.
+
+    Raises:
+        DataError: It names one that does not.
+    """
+    rule = named.rule
+    match rule:
+        case Pin():
+            item_ids = list(rule.item_ids)
+        case Ban(where) | Boost(where) | AtLeast(_, where):
+            attributes.mask(where)
+            item_ids = _named_items(where)
+        case AtMost():
+            attributes.check(rule.per)
+            return
+        case _:
+            return
+    if unknown := [item_id for item_id in item_ids if not attributes.of.knows(item_id)]:
+        raise DataError(
+            f"item '{unknown[0]}' is not in the catalogue, or was retired; check the ID (IDs are "
+            "text and case-sensitive), or take it out of the rule"
+        )
+
+
+def _named_items(where: Filter) -> list[str]:
+    match where:
+        case Among(attribute, _, values):
+            return [str(value) for value in values] if attribute == ITEM_ID else []
+        case Not(part):
+            return _named_items(part)
+        case AllOf(parts) | AnyOf(parts):
+            return [item_id for part in parts for item_id in _named_items(part)]
+        case Compare() | Exists():
+            return []

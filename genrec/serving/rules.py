@@ -1,0 +1,105 @@
+"""The rules of a shop: kept by name, and brought to the catalogue for each request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from anyio.to_thread import run_sync
+
+from genrec.base_recommender import BaseRecommender
+from genrec.rules import NamedRule, Plan
+from genrec.serving.errors import NotFound, ServiceError, quote
+from genrec.serving.store import RuleStore, StoredRule
+
+MAX_ALWAYS = 25
+"""Rules that hold for every request; as many more may be named by one."""
+
+Wanted = str | Mapping[str, Any]
+"""A stored rule's name, or a rule itself."""
+
+
+class Rules:
+    """Stores rules and makes plans of them."""
+
+    def __init__(self, store: RuleStore, recommender: Callable[[], BaseRecommender]) -> None:
+        self._store = store
+        self._recommender = recommender
+
+    async def put(self, name: str, written: Mapping[str, Any], always: bool) -> StoredRule:
+        """Store a rule's next version; every gateway heeds it from the next request on.
+
+        Raises:
+            DataError: It is no rule, names what does not exist, or contradicts a rule that holds
+                for every request.
+            ServiceError: Too many rules hold for every request.
+        """
+        return await run_sync(self._put, name, written, always)
+
+    async def get(self, name: str, version: int | None = None) -> StoredRule:
+        """Return a rule, or one of its versions, those after which it was deleted among them.
+
+        Raises:
+            NotFound: There is none.
+        """
+        stored: StoredRule | None = await run_sync(self._store.get, name, version)
+        if stored is None or stored.rule is None:
+            which = f"rule {quote(name)}" + ("" if version is None else f" of version {version}")
+            raise NotFound("unknown_rule", f"no {which}; GET /v1/rules lists the rules there are")
+        return stored
+
+    async def all(self) -> list[StoredRule]:
+        """Return every rule, by name."""
+        return await run_sync(self._store.current)
+
+    async def delete(self, name: str) -> None:
+        """Delete a rule; its versions can still be read.
+
+        Raises:
+            NotFound: There is none.
+        """
+        await self.get(name)
+        await run_sync(self._store.put, name, None, False)
+
+    async def plan(self, wanted: Sequence[Wanted]) -> Plan | None:
+        """Bring the rules that hold for every request, and those wanted, to the catalogue.
+
+        Returns:
+            None where there is no rule.
+
+        Raises:
+            NotFound: No rule has a name.
+            DataError: One is no rule, or they contradict each other.
+        """
+        return await run_sync(self._plan, wanted)
+
+    def _put(self, name: str, written: Mapping[str, Any], always: bool) -> StoredRule:
+        rule = NamedRule.read(name, written)
+        others = [each for each in self._store.current() if each.always and each.name != name]
+        if always and len(others) >= MAX_ALWAYS:
+            raise ServiceError(
+                "too_many", f"{len(others)} rules hold for every request; at most {MAX_ALWAYS} may"
+            )
+        # What could not be answered is told to who writes the rule, not to who asks.
+        self._recommender().plan([rule, *map(_named, others if always else ())])
+        return self._store.put(name, written, always)
+
+    def _plan(self, wanted: Sequence[Wanted]) -> Plan | None:
+        current = {each.name: each for each in self._store.current()}
+        chosen = {name: _named(each) for name, each in current.items() if each.always}
+        for place, each in enumerate(wanted):
+            if not isinstance(each, str):
+                name = f"rules.{place}"
+                chosen[name] = NamedRule.read(name, each)
+            elif each in current:
+                chosen[each] = _named(current[each])
+            else:
+                raise NotFound(
+                    "unknown_rule",
+                    f"rules.{place}: no rule {quote(each)}; GET /v1/rules lists all",
+                )
+        return self._recommender().plan(list(chosen.values())) if chosen else None
+
+
+def _named(stored: StoredRule) -> NamedRule:
+    return NamedRule.read(stored.name, stored.rule, stored.version)

@@ -1,0 +1,48 @@
+"""The attributes of a table's items: the items' own, and what the table says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence, Set
+from functools import lru_cache
+
+import numpy as np
+
+from genrec.filters import Filter, ItemAttributes
+from genrec.filters.attributes import CACHED_MASKS, Part
+from genrec.schema import Attribute
+from genrec.semantic_ids.properties import interest_names, is_new
+from genrec.semantic_ids.row_set import RowSet
+from genrec.semantic_ids.table import SemanticIdTable
+
+
+class TableAttributes(ItemAttributes):
+    """Adds ``interest`` (its names, coarse to fine) and ``new`` (training never met it)."""
+
+    def __init__(self, table: SemanticIdTable, parts: Sequence[Part]) -> None:
+        """Take the items; see ``ItemAttributes``."""
+        computed: dict[str, Callable[[], Sequence[Attribute]]] = {
+            "interest": lambda: interest_names(table),
+            "new": lambda: is_new(table),
+        }
+        super().__init__(table.item_ids, parts, computed)
+        self.of = table
+        self._passing = lru_cache(CACHED_MASKS)(lambda wanted: RowSet(table, self.mask(wanted)))
+
+    def passing(self, wanted: Filter, candidates: Set[str] | None = None) -> RowSet:
+        """Return the items that a filter lets through, of some candidates or of all.
+
+        Of all it is one object for equal filters, so that requests share what it costs.
+
+        Raises:
+            DataError: See ``ItemAttributes.mask``.
+        """
+        passing = self._passing(wanted)
+        if candidates is None:
+            return passing
+        return RowSet(self.of, passing.mask & self.row_mask(candidates))
+
+    def row_mask(self, item_ids: Set[str]) -> np.ndarray:
+        """Tell which rows are of some items. Shape: (N,), bool."""
+        mask = np.zeros(len(self), dtype=bool)
+        mask[self.of.candidate_rows(item_ids)] = True
+        return mask

@@ -1,0 +1,179 @@
+"""Filters, rules, cursors and similar items over HTTP, on the little shop."""
+
+import pytest
+from fastapi.testclient import TestClient
+from pydantic import SecretStr
+
+from genrec.serving.http.app import create_app
+from genrec.serving.settings import Settings
+from genrec.serving.store import RuleStore, connect, migrate
+from tests.serving.routes.calls import item_ids, post
+
+
+@pytest.fixture(scope="module")
+def client(shop_run, tmp_path_factory):
+    store = SecretStr(f"sqlite:///{tmp_path_factory.mktemp('store')}/store.db")
+    settings = Settings(run=shop_run, device="cpu", threads=1, store=store, rate_limit_per_s=0)
+    with TestClient(create_app(settings)) as client:
+        yield client
+
+
+@pytest.fixture
+def put(client):
+    """Store rules for one test."""
+    names = set()
+
+    def store(name, rule, status=200, **options):
+        names.add(name)
+        answer = client.put(f"/v1/rules/{name}", json={"rule": rule, **options})
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+    yield store
+    for name in names:
+        client.delete(f"/v1/rules/{name}")
+
+
+def brands(shop, answer):
+    return [shop.item(item_id).brand for item_id in item_ids(answer)]
+
+
+def test_filters_are_the_librarys(client, shop):
+    where = {"categories": {"any": ["Kitchen"]}, "price": {"lte": 20}, "not": {"brand": "Acme"}}
+    answer = post(client, "/v1/recommend", user_id="u1", k=2, filters=where)
+    assert item_ids(answer) == [item.item_id for item in shop.recommend("u1", k=2, filters=where)]
+    why = post(client, "/v1/explain", 422, user_id="u1", item_id="i2", filters=where)
+    assert why["error"]["code"] == "data"
+
+
+def test_a_rule_has_versions_and_can_be_undone(client, put):
+    first, again = put("less", {"ban": {"brand": "Acme"}}), put("less", {"ban": {"brand": "Acme"}})
+    second = put("less", {"ban": {"brand": "Birch"}}, always=True)
+    assert (first["version"], again["version"], second["version"]) == (1, 1, 2)
+    assert client.get("/v1/rules/less").json() == second
+    assert client.get("/v1/rules/less", params={"version": 1}).json() == first
+    assert second in client.get("/v1/rules").json()["rules"]
+    assert client.delete("/v1/rules/less").status_code == 204
+    assert client.get("/v1/rules/less").json()["error"]["code"] == "unknown_rule"
+    assert client.delete("/v1/rules/less").status_code == 404
+    assert client.get("/v1/rules/less", params={"version": 1}).json() == first
+    assert put("less", {"ban": {"brand": "Acme"}})["version"] == 4
+
+
+def test_rules_hold_by_name_always_or_as_given(client, put, shop):
+    put("no-acme", {"ban": {"brand": "Acme"}}, always=True)
+    put("one-each", {"at_most": 1, "per": "brand"})
+    rules = ["one-each", {"boost": {"brand": "Dune"}, "by": 3}]
+    answer = post(client, "/v1/recommend", user_id="u2", k=3, rules=rules, explain=True)
+    found = brands(shop, answer)
+    assert "Acme" not in found and "Dune" in found
+    assert all(found.count(brand) == 1 for brand in found if brand)
+    kept = {rule["name"]: rule for rule in answer["rules"]}
+    assert [kept[name]["version"] for name in ("no-acme", "one-each", "rules.1")] == [1, 1, None]
+    assert kept["rules.1"]["rule"] == rules[1]
+    assert [shop.item(one).brand for one in kept["rules.1"]["items"]] == ["Dune"]
+    plain = post(client, "/v1/recommend", user_id="u2", k=3)
+    assert plain["rules"] is None and "Acme" not in brands(shop, plain)
+
+
+def test_a_cursor_shows_nothing_twice_and_rules_hold_on_each_page(client, shop):
+    seen, cursor = [], None
+    rules = [{"at_most": 2, "per": "brand"}]
+    for _ in range(3):
+        answer = post(client, "/v1/recommend", user_id="u3", k=3, rules=rules, cursor=cursor)
+        found = brands(shop, answer)
+        assert all(found.count(brand) <= 2 for brand in found if brand)
+        seen += item_ids(answer)
+        cursor = answer["cursor"]
+    assert len(set(seen)) == 9
+    alone = post(client, "/v1/recommend", user_id="u3", k=2, exclude=seen)
+    assert item_ids(alone) == item_ids(
+        post(client, "/v1/recommend", user_id="u3", k=2, cursor=cursor)
+    )
+
+
+def test_only_what_the_user_had(client, shop):
+    had = {event.item_id for event in shop.history("u4").events}
+    answer = post(client, "/v1/recommend", user_id="u4", k=2, rules=[{"seen": "only"}])
+    assert set(item_ids(answer)) <= had
+
+
+def test_a_rule_outlives_an_item_that_it_names(client, put, shop_run):
+    put("hero", {"pin": ["i7", "i8"]}, always=True)
+    recommender = client.app.state.service.loaded.recommender
+    item, codes = recommender.item("i7"), recommender.codes_of("i7")
+    recommender.remove_items(["i7"])
+    try:
+        answer = post(client, "/v1/recommend", events=[], k=3, explain=True)
+        assert item_ids(answer)[1] == "i8" and "i7" not in item_ids(answer)
+        assert answer["rules"][0]["items"] == ["i8"]
+        fault = put("hero2", {"pin": ["i7"]}, 422)["error"]["message"]
+        assert "'i7' is not in the catalogue, or was retired" in fault
+    finally:
+        recommender.restore_items([item], [codes])
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "words"),
+    [
+        ({"filters": {"colour": "red"}}, "data", "no item has an attribute 'colour'"),
+        ({"filters": {"prise": {"lte": 3}}}, "data", "did you mean 'price'?"),
+        ({"filters": {"price": {"lte": "3"}}}, "wrong_type", "'price' holds numbers"),
+        ({"filters": {"brand": {"is": "x"}}}, "data", "conditions are any, all"),
+        ({"filters": [1]}, "invalid_request", "filters"),
+        ({"filters": {"price": {"gt": 99}}}, "too_few_items", "leave 0 of 18"),
+        ({"rules": ["nope"]}, "unknown_rule", "no rule 'nope'"),
+        ({"rules": [{"bann": {"brand": "Acme"}}]}, "data", "did you mean 'ban'?"),
+        ({"rules": [{"pin": ["i99"]}]}, "data", "'i99' is not in the catalogue"),
+        ({"rules": [{"ban": {"item_id": "i99"}}]}, "data", "'i99' is not in the catalogue"),
+        ({"rules": [{"at_most": 1, "per": "colour"}]}, "data", "no item has an attribute"),
+        ({"rules": [{"at_most": 0, "per": "brand"}]}, "data", "give at least 1"),
+        ({"rules": [{"seen": "only"}, {"seen": "any"}]}, "data", "contradict"),
+        ({"rules": [{"pin": ["i1"]}, {"pin": ["i2"]}]}, "data", "contradict"),
+        ({"rules": [{"pin": ["i1"]}, {"ban": {"item_id": "i1"}}]}, "data", "pinned and banned"),
+        (
+            {"rules": [{"at_most": 1, "per": "categories"}], "k": 5},
+            "too_few_items",
+            "without 'rules.0' there would be one",
+        ),
+        ({"cursor": "abc"}, "bad_cursor", "send back the `cursor`"),
+    ],
+)
+def test_what_cannot_be_kept_is_told(client, body, code, words):
+    status = 404 if code == "unknown_rule" else 422
+    fault = post(client, "/v1/recommend", status, events=[], **body)["error"]
+    assert fault["code"] == code and words in fault["message"]
+
+
+def test_rules_that_contradict_what_always_holds_are_refused(client, put):
+    put("top", {"pin": ["i3"]}, always=True)
+    fault = put("never", {"ban": {"item_id": "i3"}}, 422, always=True)["error"]
+    assert "pinned and banned" in fault["message"]
+    assert put("maybe", {"ban": {"item_id": "i3"}})["version"] == 1
+
+
+@pytest.mark.parametrize("by", ["both", "text", "behaviour"])
+def test_similar_items_are_the_librarys(client, shop, by):
+    where = {"categories": ["Garden"]}
+    answer = post(client, "/v1/similar", item_id="i2", k=4, by=by, filters=where)
+    expected = shop.similar_to("i2", 4, by, where)
+    assert item_ids(answer) == [item.item_id for item in expected]
+    assert all("Garden" in shop.item(item_id).categories for item_id in item_ids(answer))
+    scores = [item["score"] for item in answer["items"]]
+    assert scores == sorted(scores, reverse=True) and scores[0] <= 1 + 1e-6
+
+
+def test_similar_items_that_are_not_there(client):
+    assert "i99" in post(client, "/v1/similar", 422, item_id="i99")["error"]["message"]
+    few = post(client, "/v1/similar", 422, item_id="i2", k=3, filters={"price": {"gt": 99}})
+    assert few["error"]["code"] == "too_few_items"
+
+
+def test_the_store_keeps_every_version(tmp_path):
+    engine = connect(f"sqlite:///{tmp_path}/store.db")
+    migrate(engine)
+    store = RuleStore(engine)
+    versions = [store.put("a", rule, False).version for rule in ({"n": 1}, {"n": 2}, None, None)]
+    assert versions == [1, 2, 3, 3]
+    assert store.current() == [] and store.get("a", 1).rule == {"n": 1}
+    assert store.get("a").rule is None and store.get("b") is None

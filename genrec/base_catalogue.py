@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC
 from collections import ChainMap
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from functools import cached_property, lru_cache, partial
 from typing import Any, get_args
 
@@ -18,9 +18,9 @@ from genrec.filters.attributes import Part
 from genrec.frames import answers
 from genrec.frames.answers import read_items
 from genrec.rules import NamedRule, Plan
-from genrec.schema import Item, Recommendation, SemanticId
+from genrec.schema import Item, Likeness, Recommendation, SemanticId
 from genrec.semantic_ids.row_set import RowSet
-from genrec.semantic_ids.similar import Likeness, id_vectors, nearest, text_vectors
+from genrec.semantic_ids.similar import id_vectors, nearest, text_vectors
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.table_attributes import TableAttributes
 
@@ -145,14 +145,15 @@ class BaseCatalogue(ABC):
         k: int = 10,
         by: Likeness = "both",
         filters: Mapping[str, Any] | None = None,
+        exclude: Collection[str] = (),
     ) -> list[Recommendation]:
-        """Return exactly ``k`` items, as ``similar_items`` finds them.
+        """Return exactly ``k`` items, as ``similar_items`` finds them, without those excluded.
 
         Raises:
             TooFewItems: There are fewer.
         """
         vectors = self._item_vectors(by)
-        rows, scores = self._nearest(item_id, check_count(k, "k"), vectors, filters)
+        rows, scores = self._nearest(item_id, check_count(k, "k"), vectors, filters, exclude)
         if len(rows) < k:
             raise TooFewItems(
                 f"asked for {k} items like '{item_id}', but there are {len(rows)}; ask for fewer "
@@ -169,9 +170,17 @@ class BaseCatalogue(ABC):
         return Recommendation(item_id, rank, score, entry.label if entry else item_id, codes)
 
     def _nearest(
-        self, item_id: str, k: int, vectors: np.ndarray, filters: Mapping[str, Any] | None
+        self,
+        item_id: str,
+        k: int,
+        vectors: np.ndarray,
+        filters: Mapping[str, Any] | None,
+        exclude: Collection[str] = (),
     ) -> tuple[np.ndarray, np.ndarray]:
         allowed = None if filters is None else self.passing(filters).mask
+        if exclude:
+            allowed = np.ones(len(self.table), dtype=bool) if allowed is None else allowed.copy()
+            allowed[self.table.rows_of(exclude)] = False
         return nearest(self.table, vectors, item_id, k, allowed)
 
     def _item_vectors(self, by: Likeness) -> np.ndarray:

@@ -35,6 +35,9 @@ SPLITS: tuple[Split, ...] = ("train", "valid", "test")
 AskAt = Literal["target", "last"]
 """When an evaluation asks: as its target event happens, or right after the last event before."""
 
+Likeness = Literal["both", "text", "behaviour"]
+"""By what items are alike: their words, what is done with them, or both."""
+
 SemanticId = tuple[int, ...]
 """Codes of one item, coarse to fine. A shorter tuple is a prefix: an interest."""
 

@@ -12,7 +12,7 @@ import typer
 from genrec.cli import show
 from genrec.cli.runs import AsJson, Device, Run, load_run
 from genrec.errors import ConfigError
-from genrec.semantic_ids.similar import Likeness
+from genrec.schema import Likeness
 
 Filter = Annotated[
     str | None,

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 
 from genrec.errors import ConfigError, DataError
 from genrec.semantic_ids.linear import normalize_rows
 from genrec.semantic_ids.table import SemanticIdTable
-
-Likeness = Literal["both", "text", "behaviour"]
-"""By what items are alike: words, what is done with them, or both as semantic IDs join them."""
 
 
 def id_vectors(table: SemanticIdTable) -> np.ndarray:

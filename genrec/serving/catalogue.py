@@ -123,6 +123,11 @@ class Catalogue:
 
     def restrict(self, request: Request, at: int) -> Request:
         """Return a request that forbids what is not available at a moment, in seconds."""
+        gone = self.gone(at)
+        return replace(request, exclude=request.exclude | gone) if gone else request
+
+    def gone(self, at: int) -> frozenset[str]:
+        """Return the items that are not available at a moment, in seconds."""
         # Asked for every request, by several threads, and the same for all of a second.
         now = (self._position, at)
         asked, gone = self._gone
@@ -130,7 +135,7 @@ class Catalogue:
             limited = self._limited.items()
             gone = frozenset(name for name, one in limited if not one.is_available(at))
             self._gone = (now, gone)
-        return replace(request, exclude=request.exclude | gone) if gone else request
+        return gone
 
     def search(self, query: str, limit: int) -> list[Item]:
         """Return the first items whose ID, title, brand or categories hold every word.

@@ -25,8 +25,15 @@ from genrec.interests.timeline.evolution import Evolution
 from genrec.interests.timeline.timeline import InterestTimeline, interest_timeline
 from genrec.recommender import Recommender
 from genrec.rules import Plan
-from genrec.schema import Event, History, Interest, Recommendation, Request, SemanticId
-from genrec.semantic_ids.similar import Likeness
+from genrec.schema import (
+    Event,
+    History,
+    Interest,
+    Likeness,
+    Recommendation,
+    Request,
+    SemanticId,
+)
 from genrec.serving.adapters import Adapters
 from genrec.serving.batching import Batcher, Kind, Limits
 from genrec.serving.errors import ServiceError, check_count, quote
@@ -309,7 +316,10 @@ class RecommendationService:
         """
         self._check_items([item_id], "item_id")
         self._check_k(k)
-        return await run_sync(self.loaded.recommender.similar_to, item_id, k, by, filters)
+        gone = self.loaded.catalogue.gone(int(time.time()))
+        return await run_sync(
+            self.loaded.recommender.similar_to, item_id, k, by, filters, gone - {item_id}
+        )
 
     async def explain(self, request: Request, item_id: str) -> Explanation:
         """Return why an item would be recommended.

@@ -163,6 +163,20 @@ def test_similar_items_are_the_librarys(client, shop, by):
     assert scores == sorted(scores, reverse=True) and scores[0] <= 1 + 1e-6
 
 
+def test_retired_items_are_like_nothing(client):
+    item = client.get("/v1/items", params={"limit": 1}).json()["items"][0]["item_id"]
+
+    def similar():
+        found = client.post("/v1/similar", json={"item_id": item, "k": 2}).json()["items"]
+        return [one["item_id"] for one in found]
+
+    first = similar()[0]
+    assert client.delete(f"/v1/items/{first}").status_code == 204
+    assert first not in similar()
+    client.patch(f"/v1/items/{first}", json={"retired": False})
+    assert first in similar()
+
+
 def test_similar_items_that_are_not_there(client):
     assert "i99" in post(client, "/v1/similar", 422, item_id="i99")["error"]["message"]
     few = post(client, "/v1/similar", 422, item_id="i2", k=3, filters={"price": {"gt": 99}})

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from genrec.semantic_ids.similar import Likeness
+from genrec.schema import Likeness
 from genrec.serving.http.errors import describe_errors
 from genrec.serving.http.schemas import Filters, Identifier, RequestBody, Service
 

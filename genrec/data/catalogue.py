@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,9 @@ import pyarrow.parquet as pq
 
 from genrec.artifacts import Manifest, write_manifest
 from genrec.data.dataset import CATALOGUE_ONLY, ITEMS_FILE, KIND, REPORT_FILE, Dataset
+from genrec.data.item_rows import to_row
 from genrec.data.report import ITEM_SCHEMA
-from genrec.schema import ATTRIBUTES, CATEGORIES, Item
+from genrec.schema import Item
 
 PREPARED_FROM = "prepared_from"
 """Setting that keeps the hash of the whole data set."""
@@ -28,15 +28,8 @@ def write_catalogue(items: Sequence[Item], source: Dataset, directory: Path) -> 
         source: The prepared data, or such a catalogue of it.
         directory: Where the files go; it exists.
     """
-    rows = [
-        {
-            **asdict(item),
-            CATEGORIES: list(item.categories),
-            ATTRIBUTES: json.dumps(item.attributes, ensure_ascii=False),
-        }
-        for item in items
-    ]
-    pq.write_table(pa.Table.from_pylist(rows, ITEM_SCHEMA), directory / ITEMS_FILE)
+    rows = map(to_row, items)
+    pq.write_table(pa.Table.from_pylist(list(rows), ITEM_SCHEMA), directory / ITEMS_FILE)
     report = read_report(source)
     (directory / REPORT_FILE).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     settings = {

@@ -7,7 +7,6 @@ examples and interactions (streamed from disk). Knows nothing of files before pr
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,17 +21,15 @@ import pyarrow.parquet as pq
 from genrec.arguments import check_id
 from genrec.artifacts import Manifest, read_manifest
 from genrec.data.database import connect
+from genrec.data.item_rows import read_rows
 from genrec.errors import ArtifactError, DataError
 from genrec.schema import (
-    ATTRIBUTES,
-    CATEGORIES,
     EVENT_COLUMNS,
     ITEM_ID,
     SPLIT,
     SPLITS,
     TIMESTAMP,
     USER_ID,
-    Attribute,
     Event,
     Example,
     History,
@@ -116,14 +113,7 @@ class Dataset(ShortRepr):
     @cached_property
     def items(self) -> list[Item]:
         """The catalogue; an item's position is its ``item_index``."""
-        rows = self._open(ITEMS_FILE).read().to_pylist()
-        # One text for all, so that equal names are one string in memory.
-        written = ",".join(row.get(ATTRIBUTES) or "{}" for row in rows)
-        attributes = json.loads(f"[{written}]")
-        return [
-            Item(**{**row, CATEGORIES: tuple(row[CATEGORIES]), ATTRIBUTES: _with_tuples(found)})
-            for row, found in zip(rows, attributes, strict=True)
-        ]
+        return read_rows(self._open(ITEMS_FILE).read().to_pylist())
 
     @cached_property
     def item_index(self) -> dict[str, int]:
@@ -274,14 +264,6 @@ class Dataset(ShortRepr):
     def _damaged(self, name: str, error: Exception) -> ArtifactError:
         reason = str(error).partition("\n")[0]
         return ArtifactError(f"{self.path / name} is damaged ({reason}); prepare it again")
-
-
-def _with_tuples(attributes: dict[str, Any]) -> dict[str, Attribute]:
-    """Return attributes as JSON holds them with tuples for lists."""
-    return {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in attributes.items()
-    }
 
 
 def _splits_upto(split: Split) -> tuple[Split, ...]:

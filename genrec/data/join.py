@@ -19,10 +19,11 @@ from genrec.artifacts import write_aside, write_manifest
 from genrec.data.clean import tidy
 from genrec.data.config import PrepareConfig
 from genrec.data.dataset import EVENTS_FILE, ITEMS_FILE, KIND, Dataset
+from genrec.data.item_rows import to_row, write_attributes
 from genrec.data.prepare import finish, staging_in
 from genrec.data.report import EVENT_SCHEMA, ITEM_SCHEMA, Report
 from genrec.errors import DataError
-from genrec.schema import EVENT_COLUMNS, ITEM_ID, SPLIT, TEXT, USER_ID, Item
+from genrec.schema import ATTRIBUTES, EVENT_COLUMNS, ITEM_ID, SPLIT, TEXT, USER_ID, Item
 
 BATCH_ROWS = 1 << 16
 NEW = Path("new")
@@ -94,19 +95,17 @@ def _event_table(rows: list[dict[str, Any]]) -> pa.Table:
 def _item_table(base: Dataset, items: Mapping[str, Mapping[str, Any]]) -> pa.Table:
     rows = pq.read_table(base.path / ITEMS_FILE).to_pylist()
     known = {row[ITEM_ID] for row in rows}
-    rows += [_as_row(Item(item_id)) for item_id in items if item_id not in known]
+    rows += [to_row(Item(item_id)) for item_id in items if item_id not in known]
     for row in rows:
         row |= {name: _clean(name, value) for name, value in items.get(row[ITEM_ID], {}).items()}
     return pa.Table.from_pylist(rows, ITEM_SCHEMA)
 
 
-def _as_row(item: Item) -> dict[str, Any]:
-    return {name: getattr(item, name) for name in ITEM_SCHEMA.names}
-
-
-def _clean(name: str, value: str | Iterable[str] | None) -> str | list[str] | None:
+def _clean(name: str, value: Any) -> str | list[str] | None:
     if value is None:
         return None
+    if name == ATTRIBUTES:
+        return write_attributes(value)
     if not isinstance(value, str):
         return [part for part in map(tidy, value) if part]
     # The lines of an item's text stand for columns that are not ours.

@@ -101,7 +101,8 @@ FROM judged
 
 _ADD_CLEAN_ITEMS = """
 INSERT INTO items_read
-SELECT seq, $file, seq, item_id, title, brand, categories, description, text, 0 FROM batch
+SELECT seq, $file, seq, item_id, title, brand, categories, description, text, attributes, 0
+FROM batch
 """
 
 _ADD_CLEAN_EVENTS = f"""

@@ -20,10 +20,11 @@ from genrec.artifacts import read_manifest, write_aside, write_manifest
 from genrec.data import Dataset
 from genrec.data.config import PrepareConfig
 from genrec.data.dataset import EVENTS_FILE, ITEMS_FILE
+from genrec.data.item_rows import to_row
 from genrec.data.join import join
 from genrec.data.report import EVENT_SCHEMA, ITEM_SCHEMA, Report
 from genrec.errors import DataError
-from genrec.schema import ITEM_ID, SPLIT, USER_ID, Item
+from genrec.schema import SPLIT, USER_ID, Item
 from genrec.serving.store import (
     POSITION,
     Position,
@@ -177,11 +178,8 @@ def _said(base: Dataset, items: list[StoredItem]) -> dict[str, dict[str, Any]]:
 
 
 def _item_row(stored: StoredItem) -> dict[str, Any]:
-    item = stored.rewrite(Item(stored.item_id))
-    words = {name: getattr(item, name) for name in ITEM_SCHEMA.names}
     return {
-        ITEM_ID: stored.item_id,
-        **words,
+        **to_row(stored.rewrite(Item(stored.item_id))),
         "retired": stored.retired,
         "available_from": stored.available_from,
         "available_until": stored.available_until,

@@ -69,7 +69,8 @@ def test_an_export_holds_all_and_the_next_one_what_came_since(engine, events, tm
         [view("ü", "P1", 7, "e1", title="Größe", review="a\nb", rating=4.5), view("v", "P2")]
     )
     window = {"available_from": 5, "available_until": 9}
-    say(engine, StoredItem("N1", {"title": "T", "categories": ("a",)}, {"t": (1,)}, **window))
+    words = {"title": "T", "categories": ("a",), "attributes": {"sizes": ("s", "m")}}
+    say(engine, StoredItem("N1", words, {"t": (1,)}, **window))
     first = export(engine, tmp_path / "a")
     assert (first.events, first.items, first.forgotten) == (2, 1, 0)
     assert read(tmp_path / "a")[0] == {
@@ -80,7 +81,8 @@ def test_an_export_holds_all_and_the_next_one_what_came_since(engine, events, tm
     assert read(tmp_path / "a", "items") == [
         {
             **{"item_id": "N1", "title": "T", "brand": None, "categories": ["a"]},
-            **{"description": None, "text": None, "retired": False, **window},
+            **{"description": None, "text": None, "attributes": '{"sizes": ["s", "m"]}'},
+            **{"retired": False, **window},
         }
     ]
     events.add([view("w", "P3")])
@@ -162,9 +164,11 @@ def test_what_happened_is_joined_with_the_prepared_data(engine, events, toy_data
     before = histories(toy_data)
     ada, bob, *_ = before
     old = before[ada][-1]
+    attributes = {"price": 12.5, "sizes": ("s", "m")}
+    words = {"title": "Puppy &amp; File\n", "categories": ("Pets", ""), "attributes": attributes}
     say(
         engine,
-        StoredItem("N1", {"title": "Puppy &amp; File\n", "categories": ("Pets", "")}, {"t": (1,)}),
+        StoredItem("N1", words, {"t": (1,)}),
         StoredItem("P001", {"title": "Another title"}, retired=True),
         StoredItem("elsewhere", {"title": "an item of another run"}),
     )
@@ -189,7 +193,9 @@ def test_what_happened_is_joined_with_the_prepared_data(engine, events, toy_data
     assert {name: after[name] for name in before if name not in (ada, bob)} == {
         name: events for name, events in before.items() if name not in (ada, bob)
     }
-    assert joined.items_by_id["N1"] == Item("N1", "Puppy & File", categories=("Pets",))
+    assert joined.items_by_id["N1"] == Item(
+        "N1", "Puppy & File", categories=("Pets",), attributes=attributes
+    )
     assert joined.items_by_id["P001"].title == "Another title"
     assert joined.items[: len(toy_data.items)][0].item_id == toy_data.items[0].item_id
     assert "elsewhere" not in joined.items_by_id

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from genrec.data.item_rows import with_tuples
 from genrec.schema import Item, SemanticId
 from genrec.serving.store.changes import Change
 
 ITEM_KIND = "item"
-WORDS = ("title", "brand", "categories", "description", "text")
+WORDS = ("title", "brand", "categories", "description", "text", "attributes")
 """Fields of ``Item`` that may be said and changed."""
 
 
@@ -20,7 +21,7 @@ class StoredItem:
 
     Attributes:
         item_id: External ID.
-        words: Those of ``WORDS`` that were said here; categories are a tuple.
+        words: Those of ``WORDS`` that were said here, as ``Item`` has them.
         codes: Its semantic ID in each ID table, by the table's content hash; none in a table that
             it was made with.
         retired: Whether it is recommended no more.
@@ -49,6 +50,8 @@ class StoredItem:
         words = body.pop("words", {})
         if "categories" in words:
             words = {**words, "categories": tuple(words["categories"])}
+        if "attributes" in words:
+            words = {**words, "attributes": with_tuples(words["attributes"])}
         codes = {table: tuple(of_item) for table, of_item in body.pop("codes", {}).items()}
         return cls(change.subject, words, codes, **body, first=change.first)
 

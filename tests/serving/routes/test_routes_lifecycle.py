@@ -91,6 +91,22 @@ def test_what_one_gateway_is_told_reaches_the_other(pair):
     assert item_ids(post(two, "/v1/recommend", **wanted)) == ["N-pair"]
 
 
+def test_filters_heed_attributes_that_were_said_on_another_gateway(pair):
+    one, two = pair
+    attributes = {"price": 12.5, "sizes": ["s", "m"], "vegan": True}
+    item = {"item_id": "N-cheap", "title": "Puppy Toothbrush", "attributes": attributes}
+    one.put("/v1/items", json={"items": [item]})
+    within_two_seconds(lambda: two.get("/v1/items/N-cheap").status_code == 200)
+    assert two.get("/v1/items/N-cheap").json()["attributes"] == attributes
+    asked = {"events": [], "k": 1, "filters": {"price": {"lte": 20}, "sizes": {"any": ["m"]}}}
+    assert item_ids(post(two, "/v1/recommend", **asked)) == ["N-cheap"]
+    two.patch("/v1/items/N-cheap", json={"attributes": {"price": 25, "sizes": ["m"]}})
+    assert post(two, "/v1/recommend", 422, **asked)["error"]["code"] == "too_few_items"
+    for wrong in ({"price": None}, {"price": {"amount": 3}}, {"": 1}, {"sizes": [1]}):
+        fault = one.patch("/v1/items/N-cheap", json={"attributes": wrong})
+        assert fault.status_code == 422 and "attributes" in fault.json()["error"]["message"]
+
+
 def test_what_is_shown_is_kept_and_events_follow_it(client, url, library, users):
     answer = post(client, "/v1/recommend", user_id=users[0], k=5)
     again = post(client, "/v1/recommend", user_id=users[0], k=5)

@@ -5,8 +5,17 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    StrictBool,
+    StrictInt,
+    model_validator,
+)
 
+from genrec.data.item_rows import with_tuples
 from genrec.schema import Item
 from genrec.serving.http.errors import describe_errors
 from genrec.serving.http.schemas import (
@@ -20,6 +29,16 @@ from genrec.serving.http.schemas import (
 
 router = APIRouter(tags=["items"])
 
+MAX_ATTRIBUTES = 100
+MAX_VALUES = 50
+
+AttributeValue = (
+    StrictBool
+    | StrictInt
+    | Annotated[FiniteFloat, Field(strict=True)]
+    | ShortText
+    | Annotated[list[ShortText], Field(max_length=MAX_VALUES)]
+)
 ItemId = Annotated[Identifier, Path(description="External ID.")]
 
 
@@ -42,6 +61,7 @@ class ItemResponse(ListedItem):
     """One item, with its semantic ID and the name of the interest it belongs to."""
 
     description: str | None
+    attributes: dict[str, Any] = Field(description="Values that filters ask for.")
     semantic_id: list[int]
     interest: str
     retired: bool = Field(description="Whether it is recommended no more.")
@@ -57,6 +77,11 @@ class ItemWords(RequestBody):
     categories: list[ShortText] = Field([], max_length=20, description="Coarse to fine.")
     description: LongText | None = None
     text: LongText | None = Field(None, description='Anything else, as lines "name: value".')
+    attributes: dict[Identifier, AttributeValue] = Field(
+        {},
+        max_length=MAX_ATTRIBUTES,
+        description='Values that filters ask for, such as `{"price": 12.5}`.',
+    )
 
 
 class NewItem(ItemWords):
@@ -89,6 +114,8 @@ class ItemChange(ItemWords):
         given = {name: getattr(self, name) for name in self.model_fields_set}
         if "categories" in given:
             given["categories"] = tuple(given["categories"])
+        if "attributes" in given:
+            given["attributes"] = with_tuples(given["attributes"])
         return given
 
 
@@ -146,7 +173,10 @@ async def put_items(body: NewItemsRequest, service: Service) -> NewItemsResponse
     An item that is there already stays as it is.
     """
     items = [
-        Item(new.item_id, new.title, new.brand, tuple(new.categories), new.description, new.text)
+        Item(
+            *(new.item_id, new.title, new.brand, tuple(new.categories), new.description, new.text),
+            with_tuples(new.attributes),
+        )
         for new in body.items
     ]
     added = await service.items.add(items)
@@ -167,6 +197,7 @@ async def get_item(item_id: ItemId, service: Service) -> ItemResponse:
     return ItemResponse(
         **_listed(item).model_dump(),
         description=item.description,
+        attributes=dict(item.attributes),
         semantic_id=list(codes),
         interest=recommender.name_of(codes),
         retired=stored.retired,

@@ -13,6 +13,7 @@ from genrec.data import Dataset
 from genrec.data.prepare import PrepareConfig, prepare
 from genrec.errors import ArtifactError, ConfigError, DataError
 from genrec.semantic_ids.build import build_index as build
+from genrec.semantic_ids.build import build_table
 from genrec.semantic_ids.config import BehaviourConfig, ImageConfig, IndexConfig, TextConfig
 from genrec.semantic_ids.table import CONTENT_FILES, SemanticIdTable, load_vectors
 
@@ -68,6 +69,12 @@ def test_equal_seeds_give_equal_tables(toy_data, toy_index, tmp_path):
     build(toy_data, tmp_path / "other", IndexConfig(seed=1))
     other = SemanticIdTable.load(tmp_path / "other")
     assert not np.array_equal(other.codes, SemanticIdTable.load(toy_index).codes)
+
+
+def test_a_table_in_memory_is_the_one_that_is_written(toy_data, toy_index):
+    table, written = build_table(toy_data, IndexConfig()), SemanticIdTable.load(toy_index)
+    assert table.item_ids == written.item_ids and table.names == written.names
+    assert np.array_equal(table.codes, written.codes)
 
 
 def test_held_out_events_change_nothing(toy_data, toy_index, tmp_path):

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import argparse
 import ast
+import hashlib
 import os
-import random
 import re
 import resource
 import shutil
@@ -141,17 +141,22 @@ def by_hand() -> tuple[list[Mutant], list[tuple[str, str, str]]]:
 
 
 def generated(count: int, seed: int) -> list[Mutant]:
-    """Return as many mutants of each package, drawn without replacement, no two on one line."""
-    rng = random.Random(seed)
-    mutants: list[Mutant] = []
+    """Return as many mutants of each package, no two on one line.
+
+    Each has a place in the draw of its own, so that a change of the code changes no other.
+    """
+
+    def place(mutant: Mutant) -> bytes:
+        return hashlib.sha256(f"{seed} {mutant.path} {mutant.change}".encode()).digest()
+
+    drawn: list[Mutant] = []
     for package in PACKAGES:
-        lines: dict[tuple[Path, int], list[Mutant]] = {}
-        for path in sorted((ROOT / "genrec" / package).rglob("*.py")):
-            for mutant in mutants_of(path):
-                lines.setdefault((path, mutant.line), []).append(mutant)
-        drawn = rng.sample(sorted(lines), min(len(lines), count // len(PACKAGES)))
-        mutants += [rng.choice(lines[line]) for line in drawn]
-    return mutants
+        paths = (ROOT / "genrec" / package).rglob("*.py")
+        lines: dict[tuple[Path, int], Mutant] = {}
+        for mutant in sorted((mutant for path in paths for mutant in mutants_of(path)), key=place):
+            lines.setdefault((mutant.path, mutant.line), mutant)
+        drawn += list(lines.values())[: count // len(PACKAGES)]
+    return drawn
 
 
 def mutants_of(path: Path) -> Iterator[Mutant]:

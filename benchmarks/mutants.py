@@ -5,17 +5,19 @@
 A fault (a mutant) is either written down in ``BY_HAND`` or generated inside a function: a
 comparison made strict or loose, an operator swapped, a constant shifted, a condition negated. Each
 is planted in a copy of the tree, where the tests of the module and those that import it run; a
-mutant survives if all pass. Tests that need a service do not run. Ends with exit code 1 if a
-hand-written mutant no longer fits the code, or if more than ``--allow`` survive.
+mutant survives if all pass. Tests that need a service do not run. What was found is taken back, and
+the test that failed must pass again. Ends with exit code 1 if it does not, if a hand-written mutant
+no longer fits the code, or if more than ``--allow`` survive.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import hashlib
 import os
-import random
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -31,7 +33,9 @@ ROOT = Path(__file__).resolve().parents[1]
 COPIED = ("genrec", "tests", "prompts", "train", "serve", "benchmarks", "pyproject.toml")
 PACKAGES = ("decode", "interests", "semantic_ids", "evaluate")
 LIMIT_S = 240
-"""A test run that takes longer, such as an endless loop, has found its mutant."""
+"""Processor time of a test run: what takes longer, such as an endless loop, is found."""
+HANGS_S = 10 * LIMIT_S
+"""Time on the clock, where a test waits for ever; many times more, for a busy machine."""
 
 BY_HAND = (
     # Package or file below genrec, pattern that fits one place, what to put there.
@@ -90,6 +94,8 @@ def main() -> None:
     mutants, stale = by_hand()
     mutants += generated(arguments.generated, arguments.seed)
     mutants = [mutant for mutant in mutants if re.search(arguments.only, str(mutant))]
+    # Of each process: the tests inherit it, this one takes little itself.
+    resource.setrlimit(resource.RLIMIT_CPU, (LIMIT_S, resource.RLIM_INFINITY))
     start = time.monotonic()
     survivors = []
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
@@ -135,17 +141,22 @@ def by_hand() -> tuple[list[Mutant], list[tuple[str, str, str]]]:
 
 
 def generated(count: int, seed: int) -> list[Mutant]:
-    """Return as many mutants of each package, drawn without replacement, no two on one line."""
-    rng = random.Random(seed)
-    mutants: list[Mutant] = []
+    """Return as many mutants of each package, no two on one line.
+
+    Each has a place in the draw of its own, so that a change of the code changes no other.
+    """
+
+    def place(mutant: Mutant) -> bytes:
+        return hashlib.sha256(f"{seed} {mutant.path} {mutant.change}".encode()).digest()
+
+    drawn: list[Mutant] = []
     for package in PACKAGES:
-        lines: dict[tuple[Path, int], list[Mutant]] = {}
-        for path in sorted((ROOT / "genrec" / package).rglob("*.py")):
-            for mutant in mutants_of(path):
-                lines.setdefault((path, mutant.line), []).append(mutant)
-        drawn = rng.sample(sorted(lines), min(len(lines), count // len(PACKAGES)))
-        mutants += [rng.choice(lines[line]) for line in drawn]
-    return mutants
+        paths = (ROOT / "genrec" / package).rglob("*.py")
+        lines: dict[tuple[Path, int], Mutant] = {}
+        for mutant in sorted((mutant for path in paths for mutant in mutants_of(path)), key=place):
+            lines.setdefault((mutant.path, mutant.line), mutant)
+        drawn += list(lines.values())[: count // len(PACKAGES)]
+    return drawn
 
 
 def mutants_of(path: Path) -> Iterator[Mutant]:
@@ -241,18 +252,29 @@ def copy_tree(tree: Path) -> Path:
 
 
 def survives(mutant: Mutant, tree: Path) -> bool:
-    """Run the tests of a mutant in a tree; put the tree right afterwards."""
+    """Run the tests of a mutant in a tree; put the tree right afterwards.
+
+    Raises:
+        RuntimeError: The test that failed fails without the mutant too.
+    """
+    tests = tests_of(mutant.path)
     (tree / mutant.path).write_text(mutant.text, encoding="utf-8")
     try:
-        return run_tests(tree, tests_of(mutant.path))
+        alive = run_tests(tree, ["--cache-clear", *tests])
     finally:
         shutil.copy(ROOT / mutant.path, tree / mutant.path)
+    if not alive and not run_tests(
+        tree, ["--last-failed", "--last-failed-no-failures=none", *tests]
+    ):
+        raise RuntimeError(f"a test of {mutant.path} fails without a fault too")
+    return alive
 
 
 def tests_of(path: Path) -> list[str]:
     """Return a module's doctests, its own tests and those that import it.
 
-    A module that no test knows by name is left to all tests of its package.
+    A test also imports what its helpers do, such as ``tests.decode.tries``. A module that no test
+    knows by name is left to all tests of its package.
     """
     parts = path.with_suffix("").parts
     module, folder = ".".join(parts), Path("tests", *parts[1:-1])
@@ -261,20 +283,35 @@ def tests_of(path: Path) -> list[str]:
     files = sorted(path.relative_to(ROOT) for path in (ROOT / "tests").rglob("test_*.py"))
     package = [file for file in files if folder in file.parents]
     own = [file for file in package if file.name == f"test_{path.name}"]
-    near = [file for file in files if module in (ROOT / file).read_text(encoding="utf-8")]
+    helpers = [
+        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for path in (ROOT / "tests").rglob("*.py")
+        if not path.name.startswith("test_") and _mentions(path, [module])
+    ]
+    near = [file for file in files if _mentions(ROOT / file, [module, *helpers])]
     return [str(path), *map(str, dict.fromkeys(own + near) or package)]
+
+
+def _mentions(path: Path, modules: list[str]) -> bool:
+    text = path.read_text(encoding="utf-8")
+    return any(re.search(rf"{re.escape(module)}\b", text) for module in modules)
 
 
 def run_tests(tree: Path, tests: list[str]) -> bool:
     """Tell whether all pass, in one process and up to the first failure; none counts as passed."""
     command = [
-        *(sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", "-p", "no:xdist"),
+        *(sys.executable, "-m", "pytest", "-x", "-p", "no:xdist"),
         *("-m", "not services", "--hypothesis-seed=0", *tests),
     ]
-    environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(tree),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "OMP_NUM_THREADS": "1",
+    }
     try:
         done = subprocess.run(
-            command, cwd=tree, env=environment, capture_output=True, timeout=LIMIT_S
+            command, cwd=tree, env=environment, capture_output=True, timeout=HANGS_S
         )
     except subprocess.TimeoutExpired:
         return False

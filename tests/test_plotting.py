@@ -126,6 +126,11 @@ def test_bars_are_of_the_events_that_matter_most_oldest_on_top():
     assert [bar.get_width() > 0 for bar in axes.patches] == [n % 2 == 1 for n in range(40, 25, -1)]
 
 
+def test_bars_of_events_that_are_named_are_the_opaque_ones():
+    axes = explanation().plot()
+    assert [bar.get_alpha() == 1 for bar in axes.patches] == [False, False, False, True]
+
+
 def test_shares_and_stream_agree_in_colours():
     told = evolution()
     stream, bars = told.plot(), told.plot_forecast()

@@ -49,8 +49,8 @@ def fit_centroids(
     generator = np.random.default_rng(seed)
     known = has_vector(vectors)
     residuals = (vectors[known] if known.any() else vectors).astype(np.float32)
-    if len(residuals) > max_items:
-        residuals = residuals[np.sort(generator.choice(len(residuals), max_items, replace=False))]
+    num_rows = min(len(residuals), max_items)
+    residuals = residuals[np.sort(generator.choice(len(residuals), num_rows, replace=False))]
     centroids = np.zeros((num_levels, codebook_size, vectors.shape[1]), dtype=np.float32)
     for level in track(range(num_levels), "fitting the codebook"):
         num_codes = min(codebook_size, len(residuals))

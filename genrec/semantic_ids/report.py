@@ -226,7 +226,7 @@ def _levels(table: SemanticIdTable, items: Sequence[Item], seed: int) -> list[Le
 
 def _category_labels(items: Sequence[Item]) -> tuple[np.ndarray, np.ndarray]:
     """Return a number for each item's coarse and fine category, -1 for none. Shapes: (N,)."""
-    depths = max((len(item.categories) for item in items), default=0)
+    depths = max(len(item.categories) for item in items)
     coarse: list[str | None] = [None] * len(items)
     for depth in range(depths):
         coarse = [c[min(depth, len(c) - 1)] if (c := item.categories) else None for item in items]

@@ -17,7 +17,7 @@ from genrec.decode.trie import Trie
 Tokens = tuple[int, ...]
 
 MIN_LOG_PROB = -1e4
-"""Floor, so that an option the model rules out does not make the others NaN."""
+"""Floor, so that options that the model rules out one and all are equal and not NaN."""
 
 
 @dataclass(frozen=True)

@@ -86,6 +86,12 @@ def test_very_long_lists_are_no_harder():
     assert high == pytest.approx(0.1 + 0.8 / math.log2(12), abs=1e-5)
 
 
+def test_one_long_list_has_the_textbook_bound():
+    recall = Cell("recall", 5000, 0.5, 0, "")
+    found = allowed_range(Cell("ndcg", 5000, 0.2, 0, ""), [recall])
+    assert found == pytest.approx((0.5 / math.log2(5001), 0.5), abs=1e-5)
+
+
 @pytest.mark.parametrize("metric", ["recall", "ndcg", "mrr"])
 def test_nobody_is_counted_twice(metric):
     """All of the users have their target at rank 1 at best."""

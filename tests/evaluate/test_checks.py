@@ -135,9 +135,14 @@ def test_what_a_report_admits(copy, change, rule):
     assert refused(rewrite(copy, change)) == {rule}
 
 
-def test_a_ranker_that_says_nothing_of_its_sources_is_told(copy):
-    claimed = rewrite(copy, lambda report: report["provenance"].pop("item-knn"))
-    assert refused(claimed, "warn") == {"learned-from"}
+def test_a_baseline_that_says_nothing_of_its_sources_is_told(copy):
+    """The ranker under test need not: its run is traced."""
+    (claimed,) = read_report_tables(rewrite(copy, lambda report: report["provenance"].clear()))
+    under_test, *baselines = claimed.report["rankers"]
+    assert under_test == claimed.rows[0].model and baselines
+    found = [each for each in check(claimed) if each.rule == "learned-from"]
+    assert [each.where for each in found] == baselines
+    assert {each.severity for each in found} == {"warn"}
 
 
 def test_ties_in_the_order_of_the_file_are_told_but_not_refused(copy):
@@ -182,7 +187,10 @@ def test_counts_with_held_out_events_are_refused(toy_data, index, tmp_path):
     run = make_run(tmp_path / "run", index)
     save_evaluation(report, tmp_path / "evaluation", {"run": run, "data": toy_data.path})
     assert report.to_json()["provenance"]["popularity"]["item_counts"]["upto"] == "train"
-    assert refused(tmp_path / "evaluation") == {"counts-leak"}
+    (table,) = read_report_tables(tmp_path / "evaluation")
+    found = check(table)
+    assert {each.rule for each in found} == {"counts-leak"}
+    assert all("those of all events up to 'test'" in each.what for each in found)
 
 
 def test_counts_of_no_split_are_refused(toy_data, index, tmp_path):
@@ -192,9 +200,9 @@ def test_counts_of_no_split_are_refused(toy_data, index, tmp_path):
     report = compare(rankers, toy_data, "test", k=10)
     save_evaluation(report, tmp_path / "evaluation", {"run": run, "data": toy_data.path})
     (table,) = read_report_tables(tmp_path / "evaluation")
-    assert [(each.rule, each.where) for each in check(table)] == [
-        ("counts-leak", "popularity · item_counts")
-    ]
+    (found,) = check(table)
+    assert (found.rule, found.where) == ("counts-leak", "popularity · item_counts")
+    assert "those of no split" in found.what
 
 
 def test_counts_may_know_validation_when_the_question_is_test(toy_data):

@@ -109,6 +109,10 @@ def test_a_sample_is_seeded_and_keeps_the_order(toy_data):
     assert [everybody.index(user) for user in drawn[0]] == sorted(map(everybody.index, drawn[0]))
 
 
+def test_a_sample_may_be_of_one_user(toy_data):
+    assert len(evaluate(Popularity.fit(toy_data), toy_data, "test", max_users=1)[0].user_ids) == 1
+
+
 def test_small_batches_change_nothing(toy_data):
     ranker = Popularity.fit(toy_data)
     for one, many in zip(

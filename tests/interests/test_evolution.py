@@ -1,5 +1,6 @@
 """Evolution: the model's own distributions, and what is read off them, against planted cases."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -145,6 +146,21 @@ def test_a_forecast_is_drawn_as_shares_strongest_on_top():
         # The first interest that was met has the first colour, whatever is foreseen of it.
         assert colours["interest 2"] == to_rgba(COLOURS[0])
         assert colours["interest 0"] == to_rgba(COLOURS[1])
+
+
+def test_a_notebook_shows_the_likeliest_interests_first():
+    """Likeliest now and in the next window together; without a forecast these are the same."""
+    evolution = told(
+        [2, 0, 0], [[0.1, 0.8, 0.1], [0.2, 0.4, 0.4], [0.7, 0.2, 0.1], [0.5, 0.2, 0.3]]
+    )
+    for forecast, rows in (
+        (None, [(0, 2, "50%", "50%"), (2, 1, "30%", "30%"), (1, 0, "20%", "20%")]),
+        ([0.0, 0.2, 0.8], [(2, 1, "30%", "80%"), (0, 2, "50%", "0%"), (1, 0, "20%", "20%")]),
+    ):
+        forecast = None if forecast is None else np.array(forecast)
+        cells = re.findall("<td>(.*?)</td>", replace(evolution, forecast=forecast)._repr_html_())
+        expected = [(f"interest {column}", str(met), now, then) for column, met, now, then in rows]
+        assert list(zip(cells[::5], cells[1::5], cells[3::5], cells[4::5], strict=True)) == expected
 
 
 def test_a_birth_takes_two_events_or_the_models_word():

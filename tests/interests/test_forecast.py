@@ -112,6 +112,7 @@ def test_decay_by_hand():
     popularity = np.array([0.5, 0.5])
     np.testing.assert_allclose(decayed(np.array([0, 1]), 1.0, popularity, 0), [1 / 3, 2 / 3])
     np.testing.assert_allclose(decayed(np.array([0, 1]), np.inf, popularity, 0), [1 / 2, 1 / 2])
+    np.testing.assert_allclose(decayed(np.array([0, 1]), 1.0, popularity, 0.4), [2 / 5, 3 / 5])
     np.testing.assert_allclose(decayed(np.array([], dtype=int), 8, popularity), popularity)
 
 

@@ -25,6 +25,9 @@ TIMELINE = Timeline([DAY * day for day in range(20)])
         ([0, 5, 10, 15, 19], "steady"),
         ([0, 1, 2, 3, 18, 19], "returned"),
         ([19], "emerging"),
+        # A first meeting as late as this has p = 0.25 and p = 0.15 by chance.
+        ([15], "steady"),
+        ([17], "emerging"),
         (list(range(20)), "steady"),
         # Silence since then is as likely as not (p = 0.55), or a little less so (p = 0.40).
         ([2, 14], "steady"),

@@ -13,6 +13,7 @@ from genrec.data import Dataset
 from genrec.data.prepare import PrepareConfig, prepare
 from genrec.errors import ArtifactError, ConfigError, DataError
 from genrec.semantic_ids.build import build_index as build
+from genrec.semantic_ids.build import build_table
 from genrec.semantic_ids.config import BehaviourConfig, ImageConfig, IndexConfig, TextConfig
 from genrec.semantic_ids.table import CONTENT_FILES, SemanticIdTable, load_vectors
 
@@ -61,6 +62,16 @@ def test_the_index_knows_which_items_training_met(toy_data, toy_index):
     assert [item_id in met for item_id in table.item_ids] == table.seen_in_training.tolist()
 
 
+def test_an_item_met_once_in_training_is_known(tmp_path):
+    """Of one user's four events the last two are held out."""
+    lines = [f"u,i{n},{n}" for n in range(4)]
+    (tmp_path / "events.csv").write_text("\n".join(["user_id,item_id,timestamp", *lines]))
+    prepare([tmp_path / "events.csv"], None, tmp_path / "data", PrepareConfig())
+    table = build_table(Dataset.load(tmp_path / "data"), IndexConfig())
+    seen = dict(zip(table.item_ids, table.seen_in_training.tolist(), strict=True))
+    assert seen == {"i0": True, "i1": True, "i2": False, "i3": False}
+
+
 def test_equal_seeds_give_equal_tables(toy_data, toy_index, tmp_path):
     build(toy_data, tmp_path / "again", IndexConfig())
     for name in [*CONTENT_FILES, "names.json", "vectors.npy", "encoder.safetensors", "report.json"]:
@@ -68,6 +79,12 @@ def test_equal_seeds_give_equal_tables(toy_data, toy_index, tmp_path):
     build(toy_data, tmp_path / "other", IndexConfig(seed=1))
     other = SemanticIdTable.load(tmp_path / "other")
     assert not np.array_equal(other.codes, SemanticIdTable.load(toy_index).codes)
+
+
+def test_a_table_in_memory_is_the_one_that_is_written(toy_data, toy_index):
+    table, written = build_table(toy_data, IndexConfig()), SemanticIdTable.load(toy_index)
+    assert table.item_ids == written.item_ids and table.names == written.names
+    assert np.array_equal(table.codes, written.codes)
 
 
 def test_held_out_events_change_nothing(toy_data, toy_index, tmp_path):
@@ -107,6 +124,11 @@ def test_other_settings_work_too(toy_data, tmp_path, config):
     report = build(toy_data, tmp_path / "index", config)
     assert report.collisions == 0
     assert SemanticIdTable.load(tmp_path / "index").num_levels == config.num_levels
+
+
+def test_without_text_there_are_no_vectors_of_texts(toy_data):
+    table = build_table(toy_data, IndexConfig(text=TextConfig(weight=0)))
+    assert table.text_vectors is None and table.encoder.text is None
 
 
 def test_pictures_join_in(toy_data, toy_index, tmp_path):

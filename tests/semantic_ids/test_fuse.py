@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from genrec.errors import DataError
 from genrec.semantic_ids.fuse import Fusion
 from genrec.semantic_ids.images import load_images
-from genrec.semantic_ids.linear import Projection, normalize_rows
+from genrec.semantic_ids.linear import Projection, normalize_rows, truncated_svd
 
 WEIGHTS = {"text": 1.0, "behaviour": 1.0}
 
@@ -106,3 +107,14 @@ def test_image_files_that_cannot_be_used(tmp_path, content, message):
         np.save(path, content)
     with pytest.raises(DataError, match=message):
         load_images(path, ["a", "b"])
+
+
+@pytest.mark.parametrize(("rows", "dims", "rank"), [(4, 9, 1), (40, 1, 1), (40, 9, 3)])
+def test_planted_singular_triplets_are_found(rows, dims, rank):
+    generator = np.random.default_rng(0)
+    left, right = (np.linalg.qr(generator.normal(size=(n, 3))).Q for n in (rows, 30))
+    planted = left * [5.0, 3.0, 1.0] @ right.T
+    found = truncated_svd(csr_array(planted), dims, seed=0)
+    assert found[1] == pytest.approx([5.0, 3.0, 1.0][:rank])
+    expected = left[:, :rank] * [5.0, 3.0, 1.0][:rank] @ right[:, :rank].T
+    assert np.allclose(found[0] * found[1] @ found[2], expected)

@@ -23,6 +23,8 @@ def test_a_coarse_category_that_all_share_is_passed_over():
     assert made.levels[0].entropy_bits == 1.0
     assert [level.prefixes_used for level in made.levels] == [2, 4, 8]
     assert made.names == (("group 0", 4), ("group 1", 4))
+    # The most popular item of each coarse code.
+    assert [example.semantic_id for example in made.neighbours] == [(1, 3, 7), (0, 1, 3)]
 
 
 def test_items_without_categories_or_vectors():

@@ -40,6 +40,15 @@ def test_what_the_model_rules_out_leaves_the_others_whole():
     assert np.exp(scores) == pytest.approx([0, 0.5, 0.5])
 
 
+def test_options_ruled_out_one_and_all_share_equally():
+    """A model of low precision may say -inf of every option below one that it rules out."""
+    tree = OptionTree.build([(1, 1, END), (1, 2, END), (2, END)])
+    ruled_out = {(): {1: -np.inf, 2: -0.1}, (1,): {1: -np.inf, 2: -np.inf}}
+    scores = tree.score(ruled_out)
+    assert np.exp(scores).tolist() == [0, 0, 1]
+    assert np.isfinite(scores).all() and scores[0] == scores[1]
+
+
 def test_equal_options_and_beginnings_are_refused():
     with pytest.raises(ValueError):
         OptionTree.build([(1, 2), (1, 2)])

@@ -76,7 +76,11 @@ def _acts(evidence: Sequence[Named]) -> str:
 
 
 def join(words: Sequence[str]) -> str:
-    """Return "a", "a and b", or "a, b and c"."""
+    """Return "a", "a and b", or "a, b and c".
+
+    >>> join(["a", "b", "c"])
+    'a, b and c'
+    """
     return ", ".join(words[:-1]) + " and " + words[-1] if len(words) > 1 else words[0]
 
 

@@ -63,6 +63,11 @@ class Evolution(ShortRepr, HtmlRepr):
         """Seconds of each event."""
         return tuple(event.timestamp for event in self.events)
 
+    @property
+    def next_shares(self) -> np.ndarray:
+        """Shares in the next window; without a forecast what the next event may be. Shape: (K,)."""
+        return self.expected[-1] if self.forecast is None else self.forecast
+
     def weights(self, prefix: SemanticId) -> np.ndarray:
         """Return an interest's weight right after each event. Shape: (n,)."""
         column = self.prefixes.index(tuple(prefix))
@@ -79,7 +84,7 @@ class Evolution(ShortRepr, HtmlRepr):
 
     def next_window(self, top: int) -> list[tuple[str, float]]:
         """Return the interests predicted in the next window with their shares, largest first."""
-        return self._largest(self.expected[-1] if self.forecast is None else self.forecast, top)
+        return self._largest(self.next_shares, top)
 
     def _largest(self, shares: np.ndarray, top: int) -> list[tuple[str, float]]:
         best = np.argsort(-shares, kind="stable")[:top]
@@ -143,17 +148,16 @@ class Evolution(ShortRepr, HtmlRepr):
         return plot_forecast(self, ax)
 
     def _shown(self) -> Iterator[str | Table]:
-        total = self.expected[-1] + (0 if self.forecast is None else self.forecast)
-        best = np.argsort(-total, kind="stable")[:SHOWN].tolist()
+        now, then = self.expected[-1], self.next_shares
+        best = np.argsort(-(now + then), kind="stable")[:SHOWN].tolist()
         began = {birth.prefix: day(self.timestamps[birth.place]) for birth in self.births}
-        next_window = self.expected[-1] if self.forecast is None else self.forecast
         rows = (
             (
                 self.names[column],
                 int((self.met == column).sum()),
                 began.get(self.prefixes[column], ""),
-                f"{self.expected[-1, column]:.0%}",
-                f"{next_window[column]:.0%}",
+                f"{now[column]:.0%}",
+                f"{then[column]:.0%}",
             )
             for column in best
         )

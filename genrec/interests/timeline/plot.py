@@ -50,8 +50,8 @@ class Told(Protocol):
         """Column of each event's interest."""
 
     @property
-    def forecast(self) -> np.ndarray | None:
-        """Shares in the next window."""
+    def next_shares(self) -> np.ndarray:
+        """Shares in the next window. Shape: (K,)."""
 
     @property
     def births(self) -> list[Birth]:
@@ -82,7 +82,7 @@ def plot_interests(told: Told, ax: Axes | None = None) -> Axes:
 def plot_forecast(told: Told, ax: Axes | None = None) -> Axes:
     """Draw what the next window is predicted to hold; see ``Evolution.plot_forecast``."""
     with open_axes(ax, (5, 3)) as axes:
-        shares = told.expected[-1] if told.forecast is None else told.forecast
+        shares = told.next_shares
         columns = _strongest(told)
         order = sorted(range(len(columns)), key=lambda number: shares[columns[number]])
         axes.barh(

@@ -36,8 +36,8 @@ from genrec.training.loop import loss_weights
 
 PACKAGE = Path(__file__).resolve().parents[1] / "genrec"
 WARM_UP = 2
-MAX_FILES = {"recommend": 28, "sample": 28}
-MAX_FUNCTIONS = {"recommend": 87}
+MAX_FILES = {"recommend": 32, "sample": 28}
+MAX_FUNCTIONS = {"recommend": 97}
 
 
 @dataclass

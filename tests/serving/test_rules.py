@@ -145,6 +145,23 @@ def test_what_cannot_be_kept_is_told(client, body, code, words):
     assert fault["code"] == code and words in fault["message"]
 
 
+def test_what_no_store_or_answer_can_carry_is_refused(client):
+    headers = {"Content-Type": "application/json"}
+    for wrong in (r'"\ud800"', r'"\u0000"', "NaN", "1e999"):
+        where = f'{{"brand": [{wrong}]}}'
+        for path, body in (
+            ("/v1/rules/odd", f'{{"rule": {{"ban": {where}}}}}'),
+            ("/v1/recommend", f'{{"events": [], "rules": [{{"ban": {where}}}]}}'),
+            ("/v1/recommend", f'{{"events": [], "filters": {where}}}'),
+        ):
+            method = "PUT" if "rules/" in path else "POST"
+            answer = client.request(method, path, content=body, headers=headers)
+            assert answer.status_code in (400, 422), (wrong, path, answer.text)
+    for version in ("0", str(2**31), str(2**70)):
+        assert client.get("/v1/rules/odd", params={"version": version}).status_code == 422
+    assert client.get("/v1/rules/odd", params={"version": 2**31 - 1}).status_code == 404
+
+
 def test_rules_that_contradict_what_always_holds_are_refused(client, put):
     put("top", {"pin": ["i3"]}, always=True)
     fault = put("never", {"ban": {"item_id": "i3"}}, 422, always=True)["error"]

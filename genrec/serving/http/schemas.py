@@ -5,6 +5,7 @@ Text that a database or a response could not carry (NUL, lone surrogates) is ref
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,6 +13,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -67,8 +69,22 @@ Timestamp = Annotated[
     ),
     BeforeValidator(_read_time, json_schema_input_type=int | datetime),
 ]
+
+
+def _check_carried(value: dict[str, Any]) -> dict[str, Any]:
+    """Refuse in a free object what pydantic and a database refuse in a text."""
+    try:
+        written = json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except ValueError:
+        raise ValueError("a number is not finite, or a text holds half a character") from None
+    if b"\\u0000" in written:
+        raise ValueError("a text holds the character NUL")
+    return value
+
+
+JsonObject = Annotated[dict[str, Any], AfterValidator(_check_carried)]
 Filters = Annotated[
-    dict[str, Any] | None,
+    JsonObject | None,
     Field(
         description='What items must be like, such as `{"categories": {"any": ["Tea"]}, "price": '
         '{"lte": 20}}`; docs/rules.md describes the language.'

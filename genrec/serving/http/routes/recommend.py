@@ -17,7 +17,14 @@ from genrec.schema import History, Recommendation, SemanticId
 from genrec.serving.cursor import read_cursor, write_cursor
 from genrec.serving.http.errors import describe_errors
 from genrec.serving.http.routes.rules import RuleName
-from genrec.serving.http.schemas import EXAMPLE_USER, Evidence, ItemsRequest, Service, to_evidence
+from genrec.serving.http.schemas import (
+    EXAMPLE_USER,
+    Evidence,
+    ItemsRequest,
+    JsonObject,
+    Service,
+    to_evidence,
+)
 from genrec.serving.service import RecommendationService
 
 router = APIRouter(tags=["recommend"])
@@ -45,7 +52,7 @@ class RecommendRequest(ItemsRequest):
             description="Whether the user is to see the answer; false: it is not kept as shown.",
         ),
     ] = True
-    rules: list[RuleName | dict[str, Any]] = Field(
+    rules: list[RuleName | JsonObject] = Field(
         [],
         max_length=MAX_RULES,
         description="Names of stored rules, or rules; those that always hold need no name.",

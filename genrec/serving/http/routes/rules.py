@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from genrec.serving.http.errors import describe_errors
-from genrec.serving.http.schemas import RequestBody, Service
+from genrec.serving.http.schemas import JsonObject, RequestBody, Service
 from genrec.serving.store import StoredRule
 
 router = APIRouter(tags=["rules"])
@@ -23,7 +23,7 @@ class RuleRequest(RequestBody):
         json_schema_extra={"example": {"rule": {"at_most": 2, "per": "brand"}, "always": True}}
     )
 
-    rule: dict[str, Any] = Field(
+    rule: JsonObject = Field(
         description="One of `ban`, `boost`, `bury`, `pin`, `at_most`, `at_least`, `diversity` and "
         "`seen`; docs/rules.md describes each."
     )
@@ -58,7 +58,9 @@ async def list_rules(service: Service) -> RulesResponse:
 async def get_rule(
     name: Annotated[RuleName, Path()],
     service: Service,
-    version: Annotated[int | None, Query(ge=1, description="Missing: the newest.")] = None,
+    version: Annotated[
+        int | None, Query(ge=1, le=2**31 - 1, description="Missing: the newest.")
+    ] = None,
 ) -> RuleResponse:
     """Return a rule, or an earlier version of it."""
     return _response(await service.rules.get(name, version))

@@ -168,7 +168,8 @@ SCALARS = st.one_of(
 )
 NAMES = st.sampled_from(
     "user_id events item_id event_id timestamp event_type rating title review k exclude only at "
-    "filter_seen explain top items brand categories description text name path".split()
+    "filter_seen explain top items brand categories description text name path "
+    "filters rules rule always attributes shown cursor ban boost by pin at_most per any lte".split()
 )
 VALUES = st.recursive(
     SCALARS,
@@ -187,7 +188,12 @@ BODIES = st.one_of(
             "exclude": VALUES,
             "at": SCALARS,
             "top": SCALARS,
+            "filters": VALUES,
+            "rules": st.lists(VALUES, max_size=2),
         },
+    ),
+    st.fixed_dictionaries(
+        {"rule": st.dictionaries(NAMES, VALUES, max_size=2)}, optional={"always": SCALARS}
     ),
     st.fixed_dictionaries(
         {"items": st.lists(st.dictionaries(NAMES, SCALARS, max_size=4), max_size=2)}
@@ -203,6 +209,8 @@ ROUTES = [
     ("PUT", "/v1/items"),
     ("PATCH", "/v1/items/P001"),
     ("POST", "/v1/adapters/use"),
+    ("PUT", "/v1/rules/odd"),
+    ("POST", "/v1/similar"),
 ]
 
 

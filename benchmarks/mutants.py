@@ -300,7 +300,7 @@ def _mentions(path: Path, modules: list[str]) -> bool:
 def run_tests(tree: Path, tests: list[str]) -> bool:
     """Tell whether all pass, in one process and up to the first failure; none counts as passed."""
     command = [
-        *(sys.executable, "-m", "pytest", "-x", "-p", "no:xdist"),
+        *(sys.executable, "-m", "pytest", "-x"),
         *("-m", "not services", "--hypothesis-seed=0", *tests),
     ]
     environment = {

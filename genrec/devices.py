@@ -1,8 +1,13 @@
-"""Which device a model runs on."""
+"""Which device a model runs on, and in what it may compute there."""
 
 from __future__ import annotations
 
+from typing import Literal
+
 from genrec.errors import ConfigError
+
+Arithmetic = Literal["auto", "float32", "model", "rescored"]
+"""In what a model with weights in half precision is computed; see ``genrec.model.precision``."""
 
 
 def choose_device(asked: str | None = None) -> str:

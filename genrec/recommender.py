@@ -27,6 +27,7 @@ from genrec.arguments import (
 )
 from genrec.base_recommender import BaseRecommender
 from genrec.data import Dataset
+from genrec.devices import Arithmetic
 from genrec.engines.base import Engine, ItemQuery
 from genrec.engines.load import connect_engine, load_engine
 from genrec.errors import ConfigError
@@ -87,6 +88,7 @@ class Recommender(BaseRecommender):
         new_item_boost: float | None = None,
         histories: Any = None,
         revision: str | None = None,
+        arithmetic: Arithmetic = "auto",
     ) -> Recommender:
         """Load a model: a run, a folder of ``save_pretrained``, or one on the Hugging Face Hub.
 
@@ -104,10 +106,14 @@ class Recommender(BaseRecommender):
             histories: Whom to know: prepared data or their folder, or a data frame of events;
                 None: who the run was trained on, where that is at hand.
             revision: Branch, tag or commit of a model on the Hub.
+            arithmetic: In what a model with weights in half precision is computed: "model" as they
+                are, "float32" exactly, "rescored" (searched like the one, scored like the other),
+                or "auto" (``genrec.model.precision``). In this process only.
 
         Raises:
             ArtifactError: The run or one of its parents is missing, damaged or another one.
-            ConfigError: A setting of the head for a run without one, or for a model elsewhere.
+            ConfigError: A setting of the head for a run without one, or for a model elsewhere; or
+                there is no such arithmetic.
             DataError: ``num_beams`` is no positive number.
             EngineUnavailable: Nothing answers at the URL.
         """
@@ -115,14 +121,16 @@ class Recommender(BaseRecommender):
         path = find_model(path, revision)
         engine: Engine
         if vllm is not None:
-            if sasrec_weight is not None or new_item_boost is not None:
+            if sasrec_weight is not None or new_item_boost is not None or arithmetic != "auto":
                 raise ConfigError(
-                    "a vLLM server runs the SASRec head as its base says: leave sasrec_weight and "
-                    "new_item_boost"
+                    "a vLLM server runs the model and its SASRec head as it was started: leave "
+                    "sasrec_weight, new_item_boost and arithmetic"
                 )
             run, engine = connect_engine(vllm, path, num_beams)
         else:
-            run, engine = load_engine(path, device, num_beams, sasrec_weight, new_item_boost)
+            run, engine = load_engine(
+                path, device, num_beams, sasrec_weight, new_item_boost, arithmetic
+            )
         return cls(run, engine, Dataset.load(run.data), _open_histories(run, histories))
 
     @classmethod

@@ -13,7 +13,7 @@ ROOMS = [
     ["display"],
     ["schema", "errors"],
     ["arguments", "progress", "artifacts", "config", "metrics", "imports"],
-    ["batching", "devices", "installed_models"],
+    ["batching", "devices", "linear", "installed_models"],
     ["events", "plotting"],
     ["data"],
     ["decode"],

@@ -16,9 +16,10 @@ from genrec.cli.runs import (
     AsJson,
     Catalogue,
     Device,
+    EngineSettings,
     EventType,
-    HeadSettings,
     HistoriesFrom,
+    InArithmetic,
     Run,
     RunIfAny,
     User,
@@ -72,6 +73,7 @@ def recommend(
     boost: what_if.Boost = None,
     dampen: what_if.Dampen = None,
     new_item_boost: NewItemBoost = None,
+    arithmetic: InArithmetic = "auto",
     num_beams: Annotated[int, typer.Option(help="Width of the search.")] = 50,
     device: Device = None,
     as_json: AsJson = False,
@@ -100,8 +102,8 @@ def recommend(
         return
     assert user is not None
     supposed = what_if.read(as_of, without, boost, dampen) | rules.read(filters, wanted)
-    head = HeadSettings(new_item_boost=new_item_boost)
-    recommender = _load_recommender(run, options, device, num_beams, catalogue, head, histories)
+    settings = EngineSettings(new_item_boost=new_item_boost, arithmetic=arithmetic)
+    recommender = _load_recommender(run, options, device, num_beams, catalogue, settings, histories)
     found = recommender.recommend(
         user,
         k=k,
@@ -194,6 +196,7 @@ def evaluate(
         typer.Option(help="Part of the SASRec head, 0 to 1; default: as chosen in training."),
     ] = None,
     new_item_boost: NewItemBoost = None,
+    arithmetic: InArithmetic = "auto",
     baselines: Annotated[bool, typer.Option(help="Run the cheap baselines too.")] = True,
     out: SaveTo = None,
     device: Device = None,
@@ -209,8 +212,8 @@ def evaluate(
     from genrec.baselines import fit_baselines
     from genrec.evaluate import compare, save_evaluation
 
-    head = HeadSettings(sasrec_weight, new_item_boost)
-    recommender = _load_recommender(run, options, device, num_beams, catalogue, head, histories)
+    settings = EngineSettings(sasrec_weight, new_item_boost, arithmetic)
+    recommender = _load_recommender(run, options, device, num_beams, catalogue, settings, histories)
     rankers: list[Ranker] = [recommender]
     if options.zero_shot and run is not None:
         rankers.append(zero_shot.on_same_data(load_run(run, device, num_beams), recommender))
@@ -226,7 +229,8 @@ def evaluate(
     report = zero_shot.with_report(report, recommender)
     if out is not None:
         parents = {"data": recommender.data.path} | ({"run": run} if run is not None else {})
-        recipe = {name: value for name, value in head._asdict().items() if value is not None}
+        asked = settings._asdict().items()
+        recipe = {name: value for name, value in asked if value not in (None, "auto")}
         save_evaluation(report, out, parents, recipe or None)
     if as_json:
         typer.echo(json.dumps(report.to_json(), indent=2))
@@ -312,11 +316,11 @@ def _load_recommender(
     device: str | None,
     num_beams: int = 50,
     catalogue: Path | None = None,
-    head: HeadSettings = AS_TRAINED,
+    settings: EngineSettings = AS_TRAINED,
     histories: Path | None = None,
 ) -> Recommender | ZeroShotRecommender:
     if options.zero_shot:
         return zero_shot.load(options, device)
     if run is None:
         raise ConfigError("give a run (--run DIR), or ask a stock model with --zero-shot")
-    return load_run(run, device, num_beams, catalogue, head, histories)
+    return load_run(run, device, num_beams, catalogue, settings, histories)

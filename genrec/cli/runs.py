@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from genrec.devices import Arithmetic
 from genrec.imports import without_garbage_collection
 
 if TYPE_CHECKING:
@@ -26,17 +27,25 @@ Catalogue = Annotated[
 User = Annotated[str, typer.Option(help="User ID in the prepared data.")]
 EventType = Annotated[str | None, typer.Option(help="Kind of act to predict.")]
 Device = Annotated[str | None, typer.Option(help="cpu or cuda; default: a GPU where there is one.")]
+InArithmetic = Annotated[
+    Arithmetic,
+    typer.Option(
+        help="In what weights in half precision are computed: float32, model (as they are), "
+        "rescored (searched so, scored in float32), or auto."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON to standard output.")]
 
 
-class HeadSettings(NamedTuple):
-    """Settings of the SASRec head, None: as in training; see ``Recommender.from_pretrained``."""
+class EngineSettings(NamedTuple):
+    """How a run is asked; None: as in training. See ``Recommender.from_pretrained``."""
 
     sasrec_weight: float | None = None
     new_item_boost: float | None = None
+    arithmetic: Arithmetic = "auto"
 
 
-AS_TRAINED = HeadSettings()
+AS_TRAINED = EngineSettings()
 
 
 def load_run(
@@ -44,7 +53,7 @@ def load_run(
     device: str | None,
     num_beams: int = 50,
     catalogue: Path | None = None,
-    head: HeadSettings = AS_TRAINED,
+    settings: EngineSettings = AS_TRAINED,
     histories: Path | None = None,
 ) -> Recommender:
     """Load a run, for another catalogue than its own where one is given."""
@@ -52,6 +61,6 @@ def load_run(
         from genrec.recommender import Recommender
 
     recommender = Recommender.from_pretrained(
-        run, device, num_beams, histories=histories, **head._asdict()
+        run, device, num_beams, histories=histories, **settings._asdict()
     )
     return recommender if catalogue is None else recommender.with_catalogue(catalogue)

@@ -21,13 +21,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from transformers import DynamicCache
 
 from genrec.decode.device_trie import DeviceTrie
 from genrec.decode.policy import Policy
 from genrec.decode.search import Step, run_search, score_leaves
 from genrec.errors import DecodeError
+from genrec.linear import linear
 
 LEAVES_AT_ONCE = 64
 NOT_CACHED = -1
@@ -210,9 +210,14 @@ def logits_of(model: Any, tokens: Tensor) -> Iterator[None]:
     head: Any = model.get_output_embeddings()
     # Hooks of others put their ``forward`` into the instance too.
     before = vars(head).get("forward")
-    head.forward = lambda hidden: F.linear(
-        hidden, head.weight[tokens], None if head.bias is None else head.bias[tokens]
-    )
+
+    def forward(hidden: Tensor) -> Tensor:
+        # In float32 always: rounded to half precision, the scores of many items would be the same.
+        weight = head.weight[tokens].float()
+        bias = None if head.bias is None else head.bias[tokens].float()
+        return linear(hidden.float(), weight, bias)
+
+    head.forward = forward
     try:
         yield
     finally:

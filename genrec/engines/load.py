@@ -8,7 +8,7 @@ from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from genrec.devices import choose_device
+from genrec.devices import Arithmetic, choose_device
 from genrec.engines.torch import TorchEngine
 from genrec.errors import ConfigError
 from genrec.model.load import ADAPTER_NAME, LoadedRun, base_of, describe_run, load_run
@@ -23,12 +23,14 @@ def load_engine(
     num_beams: int,
     sasrec_weight: float | None = None,
     new_item_boost: float | None = None,
+    arithmetic: Arithmetic = "auto",
 ) -> tuple[LoadedRun, TorchEngine]:
     """Load a run into this process; see ``Recommender.from_pretrained`` for the arguments.
 
     Raises:
         ArtifactError: The run or one of its parents is missing, damaged or another one.
-        ConfigError: A setting of the head that is out of range, or for a run without one.
+        ConfigError: A setting of the head that is out of range, or for a run without one; or there
+            is no such arithmetic.
     """
     device = choose_device(device)
     run = load_run(path, device)
@@ -47,7 +49,7 @@ def load_engine(
                 f"new_item_boost={new_item_boost}: give a number, for a run with a SASRec head"
             )
         head.terms = replace(head.terms, new_item_boost=new_item_boost)
-    return run, TorchEngine(run, device, num_beams)
+    return run, TorchEngine(run, device, num_beams, arithmetic)
 
 
 def connect_engine(url: str, path: Path, num_beams: int) -> tuple[LoadedRun, VllmEngine]:

@@ -16,13 +16,15 @@ from genrec.decode.prefix_logits import batches, merge_prefixes, next_logits
 from genrec.decode.search import beam_search, run_search
 from genrec.decode.tree import PrefillCache, logits_of, score_after
 from genrec.decode.trie import Trie
+from genrec.devices import Arithmetic
 from genrec.engines.adapters import AdaptedModel
 from genrec.engines.base import FoundItems, ItemQuery
 from genrec.engines.grammar import Grammar, GrammarState
 from genrec.engines.merge_prefixes import batch_branches, find_families
 from genrec.engines.policy import SasRecFusion, make_policy
+from genrec.linear import speed_up
 from genrec.model.load import LoadedRun, base_of
-from genrec.model.precision import float32_arithmetic
+from genrec.model.precision import choose_arithmetic, float32_arithmetic
 from genrec.schema import SemanticId
 from genrec.semantic_ids.table import SemanticIdTable
 
@@ -36,7 +38,11 @@ class TorchEngine(AdaptedModel):
     """Runs a model on one device."""
 
     def __init__(
-        self, run: LoadedRun, device: str | torch.device = "cpu", num_beams: int = 50
+        self,
+        run: LoadedRun,
+        device: str | torch.device = "cpu",
+        num_beams: int = 50,
+        arithmetic: Arithmetic = "auto",
     ) -> None:
         """Build the trie of the run's table.
 
@@ -44,9 +50,17 @@ class TorchEngine(AdaptedModel):
             run: Holds model, table, vocabulary and tokenizer.
             device: Where the model lies.
             num_beams: Beams kept at every level; at least the ``k`` asked for is used.
+            arithmetic: See ``genrec.model.precision``.
+
+        Raises:
+            ConfigError: There is no such arithmetic.
         """
         super().__init__(run.model, base_of(run.path))
-        self._arithmetic = float32_arithmetic(run.model)
+        speed_up(run.model)
+        self._arithmetic = choose_arithmetic(run.model, arithmetic)
+        # What items are scored under in the end.
+        is_rescored = arithmetic == "rescored"
+        self._exact = float32_arithmetic(run.model) if is_rescored else self._arithmetic
         self._encoder = run.encoder
         self._vocabulary = run.vocabulary
         self._device = torch.device(device)
@@ -91,12 +105,19 @@ class TorchEngine(AdaptedModel):
             head = None if self._fusion is None else self._fusion.read(input_ids)
             with self._arithmetic():
                 read = PrefillCache(self.model, input_ids, attention_mask, self._trie)
+            read_again = read
+            if self._exact is not self._arithmetic:
+                with self._exact():
+                    read_again = PrefillCache(self.model, input_ids, attention_mask, self._trie)
             for numbers in zip(*(numbers for _, numbers in rows_of_batch), strict=True):
                 batch = [queries[number] for number in numbers]
                 policy = make_policy(self._trie, self._vocabulary, batch, head)
                 with self._arithmetic():
                     search = beam_search(policy, len(batch), num_beams)
                     leaves, scores = run_search(search, read)
+                if read_again is not read:
+                    with self._exact():
+                        leaves, scores = _score_again(leaves, policy, read_again)
                 for number, rows, row_scores in zip(
                     numbers, leaves[:, :k].cpu().numpy(), scores[:, :k].cpu().numpy(), strict=True
                 ):
@@ -123,7 +144,7 @@ class TorchEngine(AdaptedModel):
                 dtype=torch.int64,
                 device=self._device,
             )
-            with self._arithmetic():
+            with self._exact():
                 found = score_after(prompts, policy, leaves)
             for number, row, row_scores in zip(numbers, asked, found.cpu().numpy(), strict=True):
                 scores[number] = row_scores[: len(row)]
@@ -198,16 +219,16 @@ class TorchEngine(AdaptedModel):
         lengths = [len(prompts[index]) for index in alone]
         for batch in batch_by_length(lengths, max_tokens=BATCH_TOKENS):
             indices = [alone[index] for index in batch]
-            with self._arithmetic():
+            with self._exact():
                 read = PrefillCache(model, *self._pad([prompts[index] for index in indices]), trie)
             yield indices, read
         for family in families:
-            with self._arithmetic():
+            with self._exact():
                 trunk = PrefillCache(model, *self._pad([prompts[family.trunk]]), trie)
             for branches in batch_branches(family, prompts, BATCH_TOKENS):
                 shared = torch.tensor([branch.shared for branch in branches], device=self._device)
                 rest = [prompts[branch.number][branch.shared :] for branch in branches]
-                with self._arithmetic():
+                with self._exact():
                     read = trunk.fork(shared, *self._pad(rest))
                 yield [branch.number for branch in branches], read
 
@@ -220,3 +241,11 @@ class TorchEngine(AdaptedModel):
             input_ids[row, width - len(prompt) :] = torch.as_tensor(prompt)
             attention_mask[row, width - len(prompt) :] = 1
         return input_ids.to(self._device), attention_mask.to(self._device)
+
+
+def _score_again(leaves: Tensor, policy: Policy, prompts: PrefillCache) -> tuple[Tensor, Tensor]:
+    """Score what a search found after other prompts, and put it in order. Shapes: (B, K)."""
+    scores = score_after(prompts, policy, leaves.clamp(min=0))
+    scores = scores.masked_fill(leaves < 0, -torch.inf)
+    scores, order = scores.sort(dim=1, descending=True, stable=True)
+    return leaves.gather(1, order), scores

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from genrec.devices import Arithmetic
 from genrec.errors import ConfigError
 
 ENV_PREFIX = "GENREC_"
@@ -33,6 +34,11 @@ class Settings(BaseSettings):
     )
     threads: int | None = Field(
         None, ge=1, description="Threads of the torch engine; unset: PyTorch's choice."
+    )
+    arithmetic: Arithmetic = Field(
+        "auto",
+        description="In what weights in half precision are computed: float32, model (as they are), "
+        "rescored, auto; also read by our vLLM server.",
     )
     zero_shot: str | None = Field(
         None,

@@ -1,11 +1,11 @@
-"""What our vLLM server makes of --dtype: how weights are held, never how is computed."""
+"""What our vLLM server makes of --dtype and GENREC_ARITHMETIC."""
 
 import json
 import os
 
 import pytest
 
-from genrec.engines.vllm.__main__ import in_float32, value_of
+from genrec.engines.vllm.__main__ import value_of, with_arithmetic
 from genrec.errors import ConfigError
 
 
@@ -37,8 +37,8 @@ def base(tmp_path):
         ({"dtype": "float32"}, ["--dtype", "float32", "--dtype=bfloat16"], "bfloat16"),
     ],
 )
-def test_weights_as_asked_or_saved_arithmetic_in_float32(base, config, typed, weights):
-    arguments = in_float32([*base(**config), *typed], cpu=True)
+def test_weights_as_asked_or_saved_arithmetic_with_arithmetic(base, config, typed, weights):
+    arguments = with_arithmetic([*base(**config), *typed], cpu=True)
     assert value_of("--dtype", arguments) == "float32"
     assert os.environ["GENREC_WEIGHTS"] == weights
     assert value_of("--lora-dtype", arguments) is None
@@ -52,9 +52,20 @@ def test_weights_as_asked_or_saved_arithmetic_in_float32(base, config, typed, we
         ("bfloat16", ["--lora_dtype", "float16"], "float16"),
     ],
 )
-def test_on_gpus_adapters_are_what_their_kernels_take(base, saved, typed, adapters):
-    arguments = in_float32([*base(dtype=saved), *typed], cpu=False)
+def test_in_float32_on_gpus_adapters_are_what_their_kernels_take(
+    base, saved, typed, adapters, monkeypatch
+):
+    monkeypatch.setenv("GENREC_ARITHMETIC", "float32")
+    arguments = with_arithmetic([*base(dtype=saved), *typed], cpu=False)
     assert value_of("--lora-dtype", arguments) == adapters
+
+
+def test_a_gpu_computes_in_what_weights_are_held_in(base):
+    half = base(dtype="bfloat16")
+    assert with_arithmetic(half, cpu=False) == half
+    assert "GENREC_WEIGHTS" not in os.environ
+    # vLLM alone would narrow these.
+    assert value_of("--dtype", with_arithmetic(base(dtype="float32"), cpu=False)) == "float32"
 
 
 @pytest.mark.parametrize("typed", [["--quantization", "fp8"], ["-q=fp8"], []])
@@ -62,13 +73,13 @@ def test_a_model_may_be_left_to_compute_as_vllm_does(base, typed, monkeypatch):
     if not typed:
         monkeypatch.setenv("GENREC_ARITHMETIC", "model")
     arguments = [*base(dtype="bfloat16"), *typed]
-    assert in_float32(arguments, cpu=True) == arguments
+    assert with_arithmetic(arguments, cpu=True) == arguments
     assert "GENREC_WEIGHTS" not in os.environ
 
 
 def test_what_there_is_not_is_refused(base, monkeypatch):
     with pytest.raises(ConfigError, match="--dtype is one of"):
-        in_float32([*base(dtype="float32"), "--dtype", "int8"], cpu=True)
+        with_arithmetic([*base(dtype="float32"), "--dtype", "int8"], cpu=True)
     monkeypatch.setenv("GENREC_ARITHMETIC", "fast")
-    with pytest.raises(ConfigError, match="'float32' or 'model'"):
-        in_float32(base(dtype="float32"), cpu=True)
+    with pytest.raises(ConfigError, match="'float32' or 'model' here"):
+        with_arithmetic(base(dtype="float32"), cpu=True)

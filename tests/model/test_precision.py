@@ -1,6 +1,7 @@
-"""Half precision is how weights are held: scores are those of float32 with the same weights."""
+"""Half precision: exact in float32 arithmetic, close and fast in that of the weights."""
 
 import platform
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,13 @@ import torch
 from genrec.data import Dataset
 from genrec.engines.base import ItemQuery
 from genrec.engines.torch import TorchEngine
+from genrec.errors import ConfigError
 from genrec.interests.summary.codec import SummaryCodec
 from genrec.interests.summary.grammar import SummaryGrammar
+from genrec.model import precision
 from genrec.model.load import load_run
 from genrec.model.precision import (
+    choose_arithmetic,
     float32_arithmetic,
     float32_linear,
     multiplies_bfloat16,
@@ -36,7 +40,8 @@ def test_an_engine_on_half_precision_scores_as_float32_does(half):
     prompts = narrow.encoder.prompts([Request(history) for history in histories])
     grammar = SummaryGrammar(SummaryCodec(narrow.encoder)).of(histories[0].events[-5:])
     grammars = [grammar] * 3
-    mine, theirs = TorchEngine(narrow, num_beams=20), TorchEngine(wide, num_beams=20)
+    mine = TorchEngine(narrow, num_beams=20, arithmetic="float32")
+    theirs = TorchEngine(wide, num_beams=20)
     for adapter in ("default", None):
         mine.use_adapter(adapter)
         theirs.use_adapter(adapter)
@@ -49,6 +54,46 @@ def test_an_engine_on_half_precision_scores_as_float32_does(half):
         )
         assert mine.text(prompts[:3], grammars, 12) == theirs.text(prompts[:3], grammars, 12)
     assert narrow.model.get_base_model().dtype == torch.bfloat16
+
+
+def test_what_users_see_agrees_between_arithmetics(half):
+    """Nearly the same ten items; searched in bfloat16 and scored again, also the same scores."""
+    run = load_run(half)
+    histories = list(Dataset.load(run.data).histories("valid"))[:60]
+    queries = [ItemQuery(prompt) for prompt in run.encoder.prompts(list(map(Request, histories)))]
+    found = {
+        arithmetic: TorchEngine(run, num_beams=20, arithmetic=arithmetic).items(queries, 10)
+        for arithmetic in ("float32", "model", "rescored")
+    }
+
+    def overlap(arithmetic):
+        pairs = zip(found[arithmetic], found["float32"], strict=True)
+        return np.mean([len(set(one.rows) & set(other.rows)) / 10 for one, other in pairs])
+
+    assert overlap("model") >= 0.95
+    assert overlap("rescored") >= 0.99
+    for one, exact in zip(found["rescored"], found["float32"], strict=True):
+        assert (np.diff(one.scores) <= 0).all()
+        shared, mine, theirs = np.intersect1d(one.rows, exact.rows, return_indices=True)
+        np.testing.assert_allclose(one.scores[mine], exact.scores[theirs], atol=1e-5)
+    rounded = [one.scores for one in found["model"]]
+    assert any(
+        (one != other.scores).any() for one, other in zip(rounded, found["float32"], strict=True)
+    )
+
+
+def test_an_arithmetic_is_chosen_by_what_weights_are_and_what_is_faster(monkeypatch):
+    wide = torch.nn.Linear(8, 8)
+    for asked in ("auto", "float32", "model"):
+        with choose_arithmetic(wide, asked)():
+            assert wide(torch.ones(1, 8)).dtype == torch.float32
+    narrow = torch.nn.Linear(8, 8).bfloat16()
+    for clearly, kind in ((0, torch.bfloat16), (1e9, torch.float32)):
+        monkeypatch.setattr(precision, "CLEARLY", clearly)
+        with torch.inference_mode(), choose_arithmetic(narrow, "auto")():
+            assert narrow(torch.ones(1, 8, dtype=torch.bfloat16)).dtype == kind
+    with pytest.raises(ConfigError, match="choose one of auto, float32, model, rescored"):
+        choose_arithmetic(wide, "fast")
 
 
 def test_float32_and_autocast_run_under_nothing(half, chain):
@@ -81,6 +126,15 @@ def test_two_parts_are_the_number_to_sixteen_bits():
     high, low = two_parts(x)
     assert high.dtype == low.dtype == torch.bfloat16
     assert ((high.float() + low.float() - x).abs() <= x.abs() * 2.0**-16).all()
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a compiler")
+def test_the_low_part_survives_compiling():
+    """Inductor leaves out what is cast there and back."""
+    x = torch.randn(64)
+    for found, wanted in zip(torch.compile(two_parts)(x), two_parts(x), strict=True):
+        assert wanted.float().abs().max() > 0
+        torch.testing.assert_close(found, wanted)
 
 
 @pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])

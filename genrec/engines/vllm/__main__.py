@@ -68,11 +68,11 @@ def with_defaults(arguments: list[str], cpu_block: int | None) -> list[str]:
     return [*arguments, *added]
 
 
-def in_float32(arguments: list[str], cpu: bool) -> list[str]:
-    """Have the model computed in float32, with weights held as --dtype says or as they were saved.
+def with_arithmetic(arguments: list[str], cpu: bool) -> list[str]:
+    """Say in what the model is computed: as it is held on a GPU, in float32 on a CPU, or as asked.
 
-    Scores computed in half precision differ from those of the other engine by more than its items
-    do (``genrec.model.precision``).
+    In float32, weights are held as --dtype says or as they were saved, and scores are those of the
+    other engine (``genrec.model.precision``).
 
     Args:
         arguments: As typed.
@@ -81,9 +81,11 @@ def in_float32(arguments: list[str], cpu: bool) -> list[str]:
     Raises:
         ConfigError: A kind of number or of arithmetic that there is not.
     """
-    arithmetic = os.environ.get(ARITHMETIC_VARIABLE, "float32")
-    if arithmetic not in ("float32", "model"):
-        raise ConfigError(f"{ARITHMETIC_VARIABLE} is 'float32' or 'model', not '{arithmetic}'")
+    arithmetic = os.environ.get(ARITHMETIC_VARIABLE, "auto")
+    if arithmetic not in ("auto", "float32", "model"):
+        raise ConfigError(
+            f"{ARITHMETIC_VARIABLE} is 'auto', 'float32' or 'model' here, not '{arithmetic}'"
+        )
     quantized = any(value_of(name, arguments) for name in ("--quantization", "-q"))
     if arithmetic == "model" or quantized:
         return arguments
@@ -93,6 +95,8 @@ def in_float32(arguments: list[str], cpu: bool) -> list[str]:
     if asked not in DTYPES:
         raise ConfigError(f"--dtype is one of {', '.join(DTYPES)} and auto, not '{asked}'")
     weights = DTYPES[asked]
+    if arithmetic == "auto" and not cpu and weights != "float32":
+        return arguments
     os.environ[WEIGHTS_VARIABLE] = weights
     # The last of two is taken.
     arguments = [*arguments, "--dtype", "float32"]
@@ -167,7 +171,7 @@ def main() -> None:
 
             served_here()
             cpu_block = _cpu_block()
-            arguments = in_float32(arguments, cpu=cpu_block is not None)
+            arguments = with_arithmetic(arguments, cpu=cpu_block is not None)
             sys.argv[1:] = with_defaults(arguments, cpu_block)
         except GenrecError as error:
             sys.exit(f"error: {error}")

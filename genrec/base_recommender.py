@@ -422,7 +422,9 @@ class BaseRecommender(BaseCatalogue):
         """Return the histories of those who are known; many are read in one pass."""
         wanted = frozenset(user_ids)
         found = (
-            history for history in self._histories.histories("test") if history.user_id in wanted
+            history
+            for history in self._histories.histories("test", feedback=True)
+            if history.user_id in wanted
         )
         return {history.user_id: self._without_removed(history) for history in found}
 

@@ -6,7 +6,7 @@ from pydantic import SecretStr
 
 from genrec.serving.http.app import create_app
 from genrec.serving.settings import Settings
-from tests.serving.routes.calls import click, item_ids, post
+from tests.serving.routes.calls import item_ids, post
 
 
 @pytest.fixture(scope="module")

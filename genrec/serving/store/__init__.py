@@ -6,7 +6,7 @@ from genrec.serving.store.events import EventStore, StoredEvent
 from genrec.serving.store.forgotten import hash_user
 from genrec.serving.store.impressions import Impression, ImpressionStore
 from genrec.serving.store.items import ITEM_KIND, WORDS, StoredItem
-from genrec.serving.store.positions import POSITION, Position, read_store_id, reading
+from genrec.serving.store.positions import POSITION, Position, StoreView, read_store_id, reading
 from genrec.serving.store.preferences import PreferenceStore, StoredPreferences
 from genrec.serving.store.rules import RuleStore, StoredRule
 
@@ -22,6 +22,7 @@ __all__ = [
     "Position",
     "PreferenceStore",
     "RuleStore",
+    "StoreView",
     "StoredEvent",
     "StoredItem",
     "StoredPreferences",

@@ -24,7 +24,7 @@ from genrec.schema import ITEM_ID, Event, History, Request, SemanticId
 from genrec.semantic_ids.row_set import RowSet
 from genrec.table_attributes import TableAttributes
 
-LESS_NATS = 4.0
+LESS_NATS = 6.0
 MORE_NATS = 2.0
 
 FROM_USER = 0

@@ -126,7 +126,7 @@ async def post_event(
     ] = None,
 ) -> Answer:
     """Store what a user did with an item just now; the next answer heeds it."""
-    event = {"user_id": user_id, "item_id": item_id, "event_type": event_type}
+    event: Answer = {"user_id": user_id, "item_id": item_id, "event_type": event_type}
     event |= {"rating": rating, "review": review, "event_id": event_id}
     event |= {"recommendation_id": recommendation_id}
     given = {name: value for name, value in event.items() if value is not None}
@@ -171,10 +171,10 @@ def make_server(gateway: Gateway) -> MCPServer[Connection]:
             yield connection
 
     server = MCPServer("genrec", instructions=INSTRUCTIONS, lifespan=connected)
-    for tool in (recommend, explain, interests, similar, search_catalogue):
-        server.add_tool(tool, annotations=ToolAnnotations(read_only_hint=True))
+    for question in (recommend, explain, interests, similar, search_catalogue):
+        server.add_tool(question, annotations=ToolAnnotations(read_only_hint=True))
     server.add_tool(post_event, annotations=ToolAnnotations(destructive_hint=False))
-    for tool in (set_preferences, clear_preferences):
+    for change in (set_preferences, clear_preferences):
         idempotent = ToolAnnotations(destructive_hint=True, idempotent_hint=True)
-        server.add_tool(tool, annotations=idempotent)
+        server.add_tool(change, annotations=idempotent)
     return server

@@ -186,7 +186,7 @@ def _build_report(
         users=users,
         items=items,
         items_with_events=with_events,
-        splits={split: splits.pop(split, 0) for split in SPLITS} | splits,
+        splits={**dict.fromkeys(SPLITS, 0), **splits},
         first_timestamp=first,
         last_timestamp=last,
         split_starts=starts,

@@ -203,7 +203,7 @@ bench-vllm: $(VENV)-vllm/.ready  ## Our beam loop on vLLM against vLLM's own bea
 
 # After `make windows SET=ml100k EVENTS=1 EPOCHS=1`, or with any other RUNS whose items have categories.
 bench-steering: $(READY)  ## Do "more", "less" and "never" do what they say, and nothing else?
-	$(foreach run,$(RUNS),$(BIN)/python benchmarks/steering.py --run $(run) --by interest category;)
+	set -e; $(foreach run,$(RUNS),$(BIN)/python benchmarks/steering.py --run $(run) --by interest category;)
 
 bench-prepare: $(READY)  ## Memory and speed of preparing 50 million events
 	$(BIN)/python benchmarks/prepare_memory.py

@@ -11,7 +11,7 @@ DEMO := runs/demo
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-vllm demo test test-fast lint docs examples notebooks mutants clean bench-beauty bench-loss bench-decode bench-rules bench-prepare \
 	serve bench-serve bench-start bench-sports bench-results bench-vllm bench-new-items bench-zero-shot \
-	bench-cross-domain bench-experiments bench-graph bench-propagation bench-explanations bench-interests bench-summaries bench-peers
+	bench-cross-domain bench-experiments bench-graph bench-propagation bench-explanations bench-steering bench-interests bench-summaries bench-peers
 
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-16s %s\n", $$1, $$2}'
@@ -200,6 +200,10 @@ bench-rules: $(READY)  ## What filters and rules cost (after make demo)
 
 bench-vllm: $(VENV)-vllm/.ready  ## Our beam loop on vLLM against vLLM's own beam search
 	$(VENV)-vllm/bin/python benchmarks/vllm_decode.py
+
+# After `make windows SET=ml100k EVENTS=1 EPOCHS=1`, or with any other RUNS whose items have categories.
+bench-steering: $(READY)  ## Do "more", "less" and "never" do what they say, and nothing else?
+	set -e; $(foreach run,$(RUNS),$(BIN)/python benchmarks/steering.py --run $(run) --by interest category;)
 
 bench-prepare: $(READY)  ## Memory and speed of preparing 50 million events
 	$(BIN)/python benchmarks/prepare_memory.py

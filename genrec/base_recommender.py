@@ -26,12 +26,15 @@ from genrec.base_catalogue import BaseCatalogue
 from genrec.data import Dataset
 from genrec.errors import DataError, DecodeError
 from genrec.events import NEW_USER, read_events
+from genrec.feedback import evidence_of
 from genrec.frames import answers
 from genrec.frames.answers import read_users
 from genrec.frames.histories import FrameHistories
 from genrec.frames.show import NextInterests, Recommendations
 from genrec.interests.explain.deletion import Explanation
 from genrec.interests.summary.check import Summary
+from genrec.preferences import Steering, read_preferences
+from genrec.preferences.feedback import heed_feedback
 from genrec.request_options import RequestOptions, make_requests
 from genrec.rules import Plan, read_rules
 from genrec.rules.lists import Model, rank_under
@@ -44,6 +47,8 @@ class BaseRecommender(BaseCatalogue):
     """A ``schema.Ranker`` over a catalogue that may grow."""
 
     name: str
+    tilts_interests = True
+    """Whether the model's odds of interests can be biased."""
 
     def __init__(self, data: Dataset, histories: Dataset | FrameHistories | None = None) -> None:
         """Take the prepared data that hold the catalogue and, where others do, the users."""
@@ -129,6 +134,7 @@ class BaseRecommender(BaseCatalogue):
         interest_bias: Mapping[str | SemanticId, float] | None = None,
         filters: Mapping[str, Any] | None = None,
         rules: Sequence[Mapping[str, Any]] = (),
+        preferences: Sequence[Mapping[str, Any]] = (),
     ) -> Any:
         """Recommend items: exactly ``k`` to one user, or up to ``k`` to each of many.
 
@@ -155,6 +161,8 @@ class BaseRecommender(BaseCatalogue):
                 ["Tea"]}, "price": {"lte": 20}}`` (``genrec.filters.language``).
             rules: What lists must be like, such as ``{"at_most": 2, "per": "brand"}``
                 (``genrec.rules.language``). Each list has exactly ``k`` items, many users' too.
+            preferences: What the user says of their own profile, such as ``{"less": "Tea"}``
+                (``genrec.preferences.language``).
 
         Returns:
             For one user a list. For many a frame ``user_id, item_id, score, rank`` of the kind
@@ -177,14 +185,16 @@ class BaseRecommender(BaseCatalogue):
             without=without,
             interest_bias=interest_bias,
             filters=filters,
+            preferences=preferences,
         )
-        plan = self.plan(read_rules(rules)) if len(rules) else None
         if _is_one(users):
             requests = [self._request(users, events, **options)]
+            plan = self._plan_of(rules, preferences, requests, k)
             return Recommendations(self.recommend_many(requests, k, plan)[0])
         _check_alone(events)
         asked = read_users(users, self._look_up)
         requests = self._requests(asked.histories, **options)
+        plan = self._plan_of(rules, preferences, requests, k)
         rank = self._answer if plan is None else partial(self.recommend_many, plan=plan)
         return answers.recommendations(requests, k, rank, asked.kind)
 
@@ -214,6 +224,18 @@ class BaseRecommender(BaseCatalogue):
         for request in requests:
             self.table.check_enough(request, count)
         return self._answer(requests, count)
+
+    def heed(self, request: Request) -> Request:
+        """Return the request as the graded events of its history want it (``genrec.feedback``)."""
+        return heed_feedback(request, self.table, self.tilts_interests)
+
+    def steering(self, preferences: Sequence[Mapping[str, Any]]) -> Steering:
+        """Bring preferences to the catalogue.
+
+        Raises:
+            DataError: One cannot be read, is about what does not exist, or contradicts another.
+        """
+        return Steering(read_preferences(preferences), self.attributes)
 
     def explain(
         self,
@@ -270,11 +292,13 @@ class BaseRecommender(BaseCatalogue):
         """
         least = check_count(min_evidence, "min_evidence")
         if _is_one(users):
-            return self.interests_many([self.history(users, events)], least)[0]
+            return self.interests_many([evidence_of(self.history(users, events))], least)[0]
         _check_alone(events)
         asked = read_users(users, self._look_up)
         return answers.summaries(
-            asked.histories, lambda some: self.interests_many(some, least), asked.kind
+            [evidence_of(history) for history in asked.histories],
+            lambda some: self.interests_many(some, least),
+            asked.kind,
         )
 
     def next_interests(
@@ -282,7 +306,7 @@ class BaseRecommender(BaseCatalogue):
     ) -> NextInterests:
         """Return the coarse interests expected next, with their probabilities."""
         count = check_count(top, "top")
-        history = self.history(user_id, events)
+        history = evidence_of(self.history(user_id, events))
         return NextInterests(self.next_interests_many([history], count)[0])
 
     def prompt(
@@ -379,13 +403,28 @@ class BaseRecommender(BaseCatalogue):
     def _requests(
         self, histories: Sequence[History], **options: Unpack[RequestOptions]
     ) -> list[Request]:
-        return make_requests(histories, self.table, self.passing, options)
+        requests = make_requests(histories, self.table, lambda: self.attributes, options)
+        return [self.heed(request) for request in requests]
+
+    def _plan_of(
+        self,
+        rules: Sequence[Mapping[str, Any]],
+        preferences: Sequence[Mapping[str, Any]],
+        requests: Sequence[Request],
+        k: int,
+    ) -> Plan | None:
+        named = read_rules(rules)
+        if len(preferences):
+            named += self.steering(preferences).rules(requests, check_count(k, "k"))
+        return self.plan(named) if named else None
 
     def _look_up(self, user_ids: Sequence[str]) -> dict[str, History]:
         """Return the histories of those who are known; many are read in one pass."""
         wanted = frozenset(user_ids)
         found = (
-            history for history in self._histories.histories("test") if history.user_id in wanted
+            history
+            for history in self._histories.histories("test", feedback=True)
+            if history.user_id in wanted
         )
         return {history.user_id: self._without_removed(history) for history in found}
 

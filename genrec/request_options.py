@@ -5,7 +5,7 @@ Options are checked here, once for all requests that share them. Knows the ID ta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from numbers import Real
 from typing import Any, TypedDict
@@ -22,9 +22,12 @@ from genrec.arguments import (
     wrong_type,
 )
 from genrec.events import NEW_USER
+from genrec.filters import read_filter
 from genrec.interests.counterfactual import read_interest_bias, resolve_event_indices
+from genrec.preferences import Steering, read_preferences
 from genrec.schema import History, Request, SemanticId
 from genrec.semantic_ids.table import SemanticIdTable
+from genrec.table_attributes import TableAttributes
 
 
 class RequestOptions(TypedDict, total=False):
@@ -39,12 +42,13 @@ class RequestOptions(TypedDict, total=False):
     without: Collection[int | str]
     interest_bias: Mapping[str | SemanticId, float] | None
     filters: Mapping[str, Any] | None
+    preferences: Sequence[Mapping[str, Any]]
 
 
 def make_requests(
     histories: Sequence[History],
     table: SemanticIdTable,
-    passing: Callable[[Mapping[str, Any], Set[str] | None], Set[str]],
+    attributes: Callable[[], TableAttributes],
     options: RequestOptions,
 ) -> list[Request]:
     """Check the options once, and make a request of each history.
@@ -52,7 +56,7 @@ def make_requests(
     Args:
         histories: Whom to ask for.
         table: The items.
-        passing: Called with filters and candidates: the items that are let through.
+        attributes: Called where filters or preferences ask for them.
         options: As the user gave them.
 
     Raises:
@@ -84,17 +88,20 @@ def make_requests(
         past if moment is None else moment,
         event_type,
         unwanted,
-        wanted if filters is None else passing(filters, wanted),
+        wanted if filters is None else attributes().passing(read_filter(filters), wanted),
         check_flag(options.get("filter_seen", True), "filter_seen"),
         read_interest_bias(table, _check_bias(options.get("interest_bias"))),
     )
+    preferences = read_preferences(options.get("preferences", ()))
+    steering = Steering(preferences, attributes()) if preferences.said else None
     requests = []
     for history in histories:
         if dropped:
             history = history.without(resolve_event_indices(history, dropped))
         if past is not None:
             history = history.before(past)
-        requests.append(replace(shared, history=history))
+        request = replace(shared, history=history)
+        requests.append(request if steering is None else steering.steer(request))
     return requests
 
 

@@ -32,6 +32,9 @@ Split = Literal["train", "valid", "test"]
 SPLITS: tuple[Split, ...] = ("train", "valid", "test")
 """In the order of time: what is known when asking about a split is every split before it."""
 
+FEEDBACK = "feedback"
+"""Where the splits stand: an event against its item, which is of none of them."""
+
 AskAt = Literal["target", "last"]
 """When an evaluation asks: as its target event happens, or right after the last event before."""
 

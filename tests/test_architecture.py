@@ -14,7 +14,7 @@ ROOMS = [
     ["schema", "errors"],
     ["arguments", "progress", "artifacts", "config", "metrics", "imports"],
     ["batching", "devices", "linear", "installed_models"],
-    ["events", "plotting"],
+    ["events", "feedback", "plotting"],
     ["data"],
     ["decode"],
     ["semantic_ids"],
@@ -32,6 +32,7 @@ ROOMS = [
     ["experiments"],
     ["table_attributes"],
     ["rules"],
+    ["preferences"],
     ["request_options"],
     ["base_catalogue"],
     ["base_recommender"],
@@ -44,6 +45,7 @@ ROOMS = [
     ["serving.page"],
     ["serving.http"],
     ["serving.__main__"],
+    ["agents"],
     ["cli"],
 ]
 """From the ground up: a room imports itself and rooms below it, never one beside or above it."""

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from genrec.cli import (
+    agents,
     ask,
     build,
     experiments,
@@ -32,7 +33,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     *(build.toy, build.inspect, build.prepare, build.index, build.base, build.merge),
     *(from_store.export, ask.recommend, rules.similar, what_if.explain, ask.interests),
     *(ask.prompt, ask.evaluate, ask.baseline, ask.demo, graph.graph, report.compare),
-    *(report.lint_report, start.serve, settings.config),
+    *(report.lint_report, start.serve, agents.mcp, settings.config),
     *(experiments.experiment, experiments.off_policy),
 )
 for command in COMMANDS:

@@ -65,6 +65,7 @@ def recommend(
     ] = None,
     filters: rules.Filter = None,
     wanted: rules.Rules = None,
+    preferences: rules.Preferences = None,
     filter_seen: Annotated[bool, typer.Option(help="Leave out items the user has seen.")] = True,
     at: what_if.At = None,
     event_type: EventType = None,
@@ -91,8 +92,8 @@ def recommend(
     if (user is None) == (users is None):
         raise ConfigError("give one user (--user ID), or many (--users all, or a file of IDs)")
     if users is not None:
-        asked = (exclude, candidates, filters, wanted, at, event_type, as_of, without, boost)
-        is_asked = any(each is not None for each in (*asked, dampen, catalogue))
+        asked = (exclude, candidates, filters, wanted, preferences, at, event_type, as_of, without)
+        is_asked = any(each is not None for each in (*asked, boost, dampen, catalogue))
         if is_asked or options.zero_shot or as_json:
             raise ConfigError("--users goes with --histories, -k, --filter-seen and --num-beams")
         batch.recommend_many(
@@ -101,9 +102,16 @@ def recommend(
         )
         return
     assert user is not None
+<<<<<<< HEAD
     supposed = what_if.read(as_of, without, boost, dampen) | rules.read(filters, wanted)
     settings = EngineSettings(new_item_boost=new_item_boost, arithmetic=arithmetic)
     recommender = _load_recommender(run, options, device, num_beams, catalogue, settings, histories)
+=======
+    supposed = what_if.read(as_of, without, boost, dampen)
+    supposed |= rules.read(filters, wanted, preferences)
+    head = HeadSettings(new_item_boost=new_item_boost)
+    recommender = _load_recommender(run, options, device, num_beams, catalogue, head, histories)
+>>>>>>> preferences
     found = recommender.recommend(
         user,
         k=k,

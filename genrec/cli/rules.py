@@ -30,7 +30,18 @@ Rules = Annotated[
 ]
 
 
-def read(written: str | None, rules: Sequence[str] | None) -> dict[str, Any]:
+Preferences = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--preferences",
+        help='What the user says of their own profile, as JSON: \'{"less": "Tea"}\'; repeatable.',
+    ),
+]
+
+
+def read(
+    written: str | None, rules: Sequence[str] | None, preferences: Sequence[str] | None = None
+) -> dict[str, Any]:
     """Return the arguments of ``Recommender.recommend`` that the options stand for.
 
     Raises:
@@ -39,6 +50,7 @@ def read(written: str | None, rules: Sequence[str] | None) -> dict[str, Any]:
     return {
         "filters": None if written is None else _json(written, "--filter"),
         "rules": [_json(rule, "--rule") for rule in rules or ()],
+        "preferences": [_json(one, "--preferences") for one in preferences or ()],
     }
 
 

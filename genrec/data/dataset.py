@@ -25,6 +25,7 @@ from genrec.data.item_rows import read_rows
 from genrec.errors import ArtifactError, DataError
 from genrec.schema import (
     EVENT_COLUMNS,
+    FEEDBACK,
     ITEM_ID,
     SPLIT,
     SPLITS,
@@ -126,12 +127,16 @@ class Dataset(ShortRepr):
         """The catalogue, by item ID."""
         return {item.item_id: item for item in self.items}
 
-    def histories(self, upto: Split) -> Iterator[History]:
+    def histories(self, upto: Split, feedback: bool = False) -> Iterator[History]:
         """Yield every user's events up to and including a split, users in the file's order.
 
         Users without such an event are left out.
+
+        Args:
+            upto: The last split.
+            feedback: Whether events against their items are wanted too (``genrec.feedback``).
         """
-        known = _splits_upto(upto)
+        known = _known(upto, feedback)
         for user_id, rows in self._users():
             events = tuple(event for event, split in rows if split in known)
             if events:
@@ -141,7 +146,8 @@ class Dataset(ShortRepr):
         """Return one user's events up to and including a split, read from disk.
 
         Returns:
-            The history; empty where all of the user's events come later.
+            The history; empty where all of the user's events come later. Of all splits, it holds
+            the events against their items too (``genrec.feedback``).
 
         Raises:
             DataError: Nobody has this ID.
@@ -152,7 +158,7 @@ class Dataset(ShortRepr):
         query = (
             f"SELECT {columns} FROM read_parquet(?) WHERE {USER_ID} = ? ORDER BY file_row_number"
         )
-        known = _splits_upto(upto)
+        known = _known(upto, feedback=upto == SPLITS[-1])
         with connect() as connection:
             try:
                 rows = connection.execute(query, [str(self.path / EVENTS_FILE), user]).fetchall()
@@ -264,6 +270,10 @@ class Dataset(ShortRepr):
     def _damaged(self, name: str, error: Exception) -> ArtifactError:
         reason = str(error).partition("\n")[0]
         return ArtifactError(f"{self.path / name} is damaged ({reason}); prepare it again")
+
+
+def _known(upto: Split, feedback: bool) -> tuple[str, ...]:
+    return (*_splits_upto(upto), FEEDBACK) if feedback else _splits_upto(upto)
 
 
 def _splits_upto(split: Split) -> tuple[Split, ...]:

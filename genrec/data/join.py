@@ -23,9 +23,20 @@ from genrec.data.item_rows import to_row, write_attributes
 from genrec.data.prepare import finish, staging_in
 from genrec.data.report import EVENT_SCHEMA, ITEM_SCHEMA, Report
 from genrec.errors import DataError
-from genrec.schema import ATTRIBUTES, EVENT_COLUMNS, ITEM_ID, SPLIT, TEXT, USER_ID, Item
+from genrec.schema import (
+    ATTRIBUTES,
+    EVENT_COLUMNS,
+    ITEM_ID,
+    SPLIT,
+    TEXT,
+    TIMESTAMP,
+    USER_ID,
+    Item,
+)
 
 BATCH_ROWS = 1 << 16
+LeftOut = tuple[str, str, int | None]
+"""User, item and moment (seconds) of an event; None: at any moment."""
 NEW = Path("new")
 """What rejects of the new rows call their file."""
 
@@ -38,6 +49,7 @@ def join(
     events: Iterable[list[dict[str, Any]]],
     items: Mapping[str, Mapping[str, Any]],
     forgotten: Collection[str],
+    left_out: Collection[LeftOut],
     out: Path,
     config: PrepareConfig,
     settings: Mapping[str, Any],
@@ -50,6 +62,7 @@ def join(
         items: By ID the fields of ``Item`` that are said of it; those of a known item replace its
             own, and new items come after all others.
         forgotten: Users of the base whose events are left out.
+        left_out: Events to leave out, of the base and of the new ones.
         out: Directory to write.
         config: Settings, as for ``prepare``.
         settings: Further settings for the manifest.
@@ -66,18 +79,32 @@ def join(
     with write_aside(Path(out)) as scratch:
         with staging_in(scratch, config) as staging:
             staging.add_clean(_item_table(base, items), base.path / ITEMS_FILE, "item")
-            left_out = pa.array(forgotten, pa.string())
+            gone = pa.array(forgotten, pa.string())
             with pq.ParquetFile(base.path / EVENTS_FILE) as file:
                 for batch in file.iter_batches(BATCH_ROWS, columns=list(EVENT_COLUMNS)):
-                    kept = pc.invert(pc.is_in(batch.column(USER_ID), left_out))
-                    table = pa.table(batch.filter(kept)).cast(_EVENTS)
+                    kept = pc.invert(pc.is_in(batch.column(USER_ID), gone))
+                    table = _without(pa.table(batch.filter(kept)).cast(_EVENTS), left_out)
                     staging.add_clean(table, base.path / EVENTS_FILE, "event")
             for rows in events:
-                staging.add_clean(_event_table(rows), NEW, "event")
+                staging.add_clean(_without(_event_table(rows), left_out), NEW, "event")
             report = finish(staging, scratch, has_items=True)
         made = {**config.model_dump(mode="json"), "files": base.manifest.config.get("files", {})}
         write_manifest(scratch, Path(out), KIND, {**made, **settings}, [EVENTS_FILE, ITEMS_FILE])
     return report
+
+
+def _without(events: pa.Table, left_out: Collection[LeftOut]) -> pa.Table:
+    if not left_out:
+        return events
+    concerned = pc.is_in(events.column(USER_ID), pa.array({one[0] for one in left_out}))
+    names = (USER_ID, ITEM_ID, TIMESTAMP)
+    mask = concerned.to_numpy(zero_copy_only=False)
+    rows = zip(*(events.filter(mask).column(name).to_pylist() for name in names), strict=True)
+    mask[mask] = [
+        (user_id, item_id, time) in left_out or (user_id, item_id, None) in left_out
+        for user_id, item_id, time in rows
+    ]
+    return events.filter(pa.array(~mask))
 
 
 def _event_table(rows: list[dict[str, Any]]) -> pa.Table:

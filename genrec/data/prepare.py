@@ -29,7 +29,12 @@ from genrec.data.look import Look, look_at
 from genrec.data.reading import FileKind, Reading, settle
 from genrec.data.report import Report, write_files
 from genrec.data.rows import Batch
-from genrec.data.splits import assign_splits, keep_core
+from genrec.data.splits import (
+    assign_splits,
+    bring_feedback_back,
+    keep_core,
+    set_feedback_aside,
+)
 from genrec.data.staging import Staging
 from genrec.data.streams import expand
 from genrec.errors import ConfigError, DataError
@@ -113,8 +118,11 @@ def finish(
     """
     with working("Cleaning, splitting and writing"):
         staging.resolve(has_items)
+        has_feedback = set_feedback_aside(staging.connection)
         keep_core(staging.connection, staging.config)
         starts = assign_splits(staging.connection, staging.config)
+        if has_feedback:
+            bring_feedback_back(staging.connection, staging.config)
         return write_files(staging, scratch, starts, readings)
 
 

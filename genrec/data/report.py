@@ -112,7 +112,7 @@ class Report:
         users: Users with events.
         items: Items of the catalogue.
         items_with_events: Items that some event names.
-        splits: Events in each split.
+        splits: Events in each split, and those against their items, where there are any.
         first_timestamp: Of the oldest event, seconds.
         last_timestamp: Of the newest event, seconds.
         split_starts: When valid and test begin, seconds; None for leave-one-out.
@@ -133,7 +133,7 @@ class Report:
     users: int
     items: int
     items_with_events: int
-    splits: dict[Split, int]
+    splits: dict[str, int]
     first_timestamp: int
     last_timestamp: int
     split_starts: dict[Split, int] | None
@@ -186,7 +186,7 @@ def _build_report(
         users=users,
         items=items,
         items_with_events=with_events,
-        splits={split: splits.get(split, 0) for split in SPLITS},
+        splits={**dict.fromkeys(SPLITS, 0), **splits},
         first_timestamp=first,
         last_timestamp=last,
         split_starts=starts,

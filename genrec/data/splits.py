@@ -3,6 +3,9 @@
 Enters: the table ``kept`` (seq, user_key, item_key, time) of ``staging``. Leaves: fewer rows of
 it, and the table ``assigned`` (seq, user_key, time, split). Nothing here holds a user or an event
 in Python.
+
+Events that speak against their items (``genrec.feedback``) are in no split: they are set aside
+before anything is counted, and written under a name that no split has.
 """
 
 from __future__ import annotations
@@ -12,7 +15,8 @@ import duckdb
 from genrec.data.config import PrepareConfig
 from genrec.data.database import one_row
 from genrec.errors import DataError
-from genrec.schema import Split
+from genrec.feedback import is_evidence
+from genrec.schema import FEEDBACK, Split
 
 VALID_USERS = 5000
 """Training asks a thousand users while it goes on, and four thousand others when it is over."""
@@ -46,6 +50,43 @@ SELECT seq, user_key, time, CASE
     WHEN time >= $test THEN 'test' WHEN time >= $valid THEN 'valid' ELSE 'train' END AS split
 FROM kept
 """
+
+
+_SET_ASIDE = """
+CREATE TABLE feedback AS
+SELECT kept.* FROM kept JOIN events_read USING (seq) WHERE list_contains($types, event_type);
+DELETE FROM kept WHERE seq IN (SELECT seq FROM feedback)
+"""
+
+_BRING_BACK = """
+INSERT INTO assigned SELECT seq, user_key, time, $split FROM feedback
+WHERE user_key IN (SELECT user_key FROM kept)
+    AND ($every_item OR item_key IN (SELECT item_key FROM kept))
+"""
+
+
+def set_feedback_aside(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Take out the events that speak against their items; return whether there are any.
+
+    Raises:
+        DataError: There are no others.
+    """
+    found = connection.execute("SELECT DISTINCT event_type FROM events_read").fetchall()
+    types = [event_type for (event_type,) in found if not is_evidence(event_type)]
+    if not types:
+        return False
+    for statement in _SET_ASIDE.split(";"):
+        parameters = {"types": types} if "$types" in statement else {}
+        connection.execute(statement, parameters)
+    if one_row(connection, "SELECT count(*) FROM kept") == (0,):
+        raise DataError(f"every event speaks against its item ({', '.join(sorted(types))})")
+    return True
+
+
+def bring_feedback_back(connection: duckdb.DuckDBPyConnection, config: PrepareConfig) -> None:
+    """Add what was set aside, of users and items that are written, to ``assigned``."""
+    every_item = config.min_item_events == 0
+    connection.execute(_BRING_BACK, {"split": FEEDBACK, "every_item": every_item})
 
 
 def keep_core(connection: duckdb.DuckDBPyConnection, config: PrepareConfig) -> None:

@@ -41,6 +41,6 @@ class FrameHistories:
                 "the ID (IDs are text and case-sensitive), or give the events of a new user"
             ) from None
 
-    def histories(self, upto: Split = "test") -> Iterator[History]:
-        """Yield every user; a frame has no splits."""
+    def histories(self, upto: Split = "test", feedback: bool = False) -> Iterator[History]:
+        """Yield every user with all of their events; a frame has no splits."""
         yield from self._histories.values()

@@ -173,12 +173,12 @@ def _read_ban(written: Mapping[str, Any], name: str) -> Ban:
 
 
 def _read_boost(written: Mapping[str, Any], name: str) -> Boost:
-    nats = _nats(written.get("by", 1.0), f"{name}.by")
+    nats = read_nats(written.get("by", 1.0), f"{name}.by")
     return Boost(read_filter(written["boost"], f"{name}.boost"), nats)
 
 
 def _read_bury(written: Mapping[str, Any], name: str) -> Boost:
-    nats = _nats(written.get("by", 1.0), f"{name}.by")
+    nats = read_nats(written.get("by", 1.0), f"{name}.by")
     return Boost(read_filter(written["bury"], f"{name}.bury"), -nats)
 
 
@@ -209,7 +209,7 @@ def _read_at_least(written: Mapping[str, Any], name: str) -> AtLeast:
 
 
 def _read_diversity(written: Mapping[str, Any], name: str) -> Diversity:
-    return Diversity(_nats(written["diversity"], f"{name}.diversity"))
+    return Diversity(read_nats(written["diversity"], f"{name}.diversity"))
 
 
 def _read_seen(written: Mapping[str, Any], name: str) -> Seen:
@@ -219,7 +219,12 @@ def _read_seen(written: Mapping[str, Any], name: str) -> Seen:
     return Seen(which)
 
 
-def _nats(value: Any, name: str) -> float:
+def read_nats(value: Any, name: str) -> float:
+    """Return a number of nats above 0.
+
+    Raises:
+        DataError: It is none, or above ``MAX_NATS``.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise wrong_type(value, name, "nats (a number)")
     if not 0 < value <= MAX_NATS:

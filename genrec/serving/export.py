@@ -21,14 +21,16 @@ from genrec.data import Dataset
 from genrec.data.config import PrepareConfig
 from genrec.data.dataset import EVENTS_FILE, ITEMS_FILE
 from genrec.data.item_rows import to_row
-from genrec.data.join import join
+from genrec.data.join import LeftOut, join
 from genrec.data.report import EVENT_SCHEMA, ITEM_SCHEMA, Report
 from genrec.errors import DataError
+from genrec.preferences import read_preferences
 from genrec.schema import SPLIT, USER_ID, Item
 from genrec.serving.store import (
     POSITION,
     Position,
     StoredItem,
+    StoreView,
     hash_user,
     read_store_id,
     reading,
@@ -36,6 +38,7 @@ from genrec.serving.store import (
 
 KIND = "export"
 FORGOTTEN_FILE = "forgotten.json"
+LEFT_OUT_FILE = "left_out.json"
 
 _NUMBER, _EVENT_ID, _FOLLOWS = "number", "event_id", "recommendation_id"
 _EVENTS = pa.schema(
@@ -67,10 +70,12 @@ class Exported:
 
 
 def export(engine: Engine, out: Path, since: Position | None = None) -> Exported:
-    """Write what came since as ``events.parquet``, ``items.parquet`` and ``forgotten.json``.
+    """Write what came since as ``events.parquet`` and ``items.parquet``, and what must go.
 
     Items are those added or changed, with what was said of them in the store; the forgotten are
-    all, by the SHA-256 of their IDs: earlier exports must be rid of what they hold of them.
+    all, by the SHA-256 of their IDs (``forgotten.json``): earlier exports must be rid of what they
+    hold of them. So they must of the events that their users leave out (``left_out.json``: user,
+    item and moment, null for any); these stand in ``events.parquet`` still, and may be taken back.
 
     Args:
         engine: Of a store that is up to date.
@@ -98,8 +103,10 @@ def export(engine: Engine, out: Path, since: Position | None = None) -> Exported
         pq.write_table(table, scratch / ITEMS_FILE)
         hashes = sorted(view.forgotten())
         (scratch / FORGOTTEN_FILE).write_text(json.dumps(hashes) + "\n", encoding="utf-8")
+        left_out = sorted(_left_out(view), key=lambda one: (one[0], one[1], one[2] or -1))
+        (scratch / LEFT_OUT_FILE).write_text(json.dumps(left_out) + "\n", encoding="utf-8")
         settings = {"since": asdict(begin), POSITION: asdict(view.upto)}
-        content = [EVENTS_FILE, ITEMS_FILE, FORGOTTEN_FILE]
+        content = [EVENTS_FILE, ITEMS_FILE, FORGOTTEN_FILE, LEFT_OUT_FILE]
         write_manifest(scratch, Path(out), KIND, settings, content)
     return Exported(count, len(items), len(hashes), view.upto)
 
@@ -129,10 +136,20 @@ def prepare_from_store(engine: Engine, base: Dataset, out: Path, config: Prepare
             # What has no ID in any table was said of another catalogue's item.
             _said(base, view.items()),
             gone,
+            _left_out(view),
             out,
             config,
             {POSITION: asdict(view.upto)},
         )
+
+
+def _left_out(view: StoreView) -> set[LeftOut]:
+    """Return the events that users say are not theirs."""
+    return {
+        (user_id, gift.item_id, gift.timestamp)
+        for user_id, written in view.preferences().items()
+        for gift in read_preferences(written).gifts
+    }
 
 
 def position_of(artifact: Path) -> Position:

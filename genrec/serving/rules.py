@@ -61,8 +61,14 @@ class Rules:
         await self.get(name)
         await run_sync(self._store.put, name, None, False)
 
-    async def plan(self, wanted: Sequence[Wanted]) -> Plan | None:
+    async def plan(
+        self, wanted: Sequence[Wanted], of_user: Sequence[NamedRule] = ()
+    ) -> Plan | None:
         """Bring the rules that hold for every request, and those wanted, to the catalogue.
+
+        Args:
+            wanted: By a request.
+            of_user: What the user's preferences add.
 
         Returns:
             None where there is no rule.
@@ -71,7 +77,7 @@ class Rules:
             NotFound: No rule has a name.
             DataError: One is no rule, or they contradict each other.
         """
-        return await run_sync(self._plan, wanted)
+        return await run_sync(self._plan, wanted, of_user)
 
     def _put(self, name: str, written: Mapping[str, Any], always: bool) -> StoredRule:
         rule = NamedRule.read(name, written)
@@ -84,7 +90,7 @@ class Rules:
         self._recommender().plan([rule, *map(_named, others if always else ())])
         return self._store.put(name, written, always)
 
-    def _plan(self, wanted: Sequence[Wanted]) -> Plan | None:
+    def _plan(self, wanted: Sequence[Wanted], of_user: Sequence[NamedRule]) -> Plan | None:
         current = {each.name: each for each in self._store.current()}
         chosen = {name: _named(each) for name, each in current.items() if each.always}
         for place, each in enumerate(wanted):
@@ -98,7 +104,8 @@ class Rules:
                     "unknown_rule",
                     f"rules.{place}: no rule {quote(each)}; GET /v1/rules lists all",
                 )
-        return self._recommender().plan(list(chosen.values())) if chosen else None
+        rules = [*chosen.values(), *of_user]
+        return self._recommender().plan(rules) if rules else None
 
 
 def _named(stored: StoredRule) -> NamedRule:

@@ -17,12 +17,15 @@ from typing import Any
 from anyio.to_thread import run_sync
 
 from genrec.errors import EngineUnavailable
+from genrec.feedback import evidence_of
 from genrec.interests.counterfactual import read_interest_bias
 from genrec.interests.explain.deletion import Explanation
 from genrec.interests.profile.interests import find_interests
 from genrec.interests.summary.check import Summary
 from genrec.interests.timeline.evolution import Evolution
 from genrec.interests.timeline.timeline import InterestTimeline, interest_timeline
+from genrec.preferences import Steering
+from genrec.preferences.receipts import list_receipts
 from genrec.recommender import Recommender
 from genrec.rules import Plan
 from genrec.schema import (
@@ -43,6 +46,7 @@ from genrec.serving.impressions import Impressions
 from genrec.serving.items import Items
 from genrec.serving.loading import Loaded, load
 from genrec.serving.monitoring import Metrics, log
+from genrec.serving.preferences import Profile, UserPreferences
 from genrec.serving.query import Answer, Asked, Query
 from genrec.serving.rules import Rules
 from genrec.serving.settings import Settings
@@ -51,6 +55,7 @@ from genrec.serving.store import (
     EventStore,
     Impression,
     ImpressionStore,
+    PreferenceStore,
     RuleStore,
     StoredEvent,
     connect,
@@ -61,6 +66,8 @@ from genrec.zero_shot.recommender import ZeroShotRecommender
 
 MAX_NAMED_ITEMS = 5
 INLINE_USER = "inline"
+EXPECTED = 5
+"""Interests that the model expects next, as many as a profile names."""
 
 
 class RecommendationService:
@@ -92,6 +99,9 @@ class RecommendationService:
         )
         self.items = Items(self._batcher, lambda: self.loaded.catalogue, settings.max_items)
         self.rules = Rules(RuleStore(self._engine), lambda: self.loaded.recommender)
+        self.preferences = UserPreferences(
+            PreferenceStore(self._engine), lambda: self.loaded.recommender
+        )
         self._background: list[asyncio.Task[None]] = []
         self._explanations = count()
 
@@ -193,12 +203,15 @@ class RecommendationService:
         }
         return live.without(removed) if removed else live
 
-    async def request(self, query: Query, plan: Plan | None = None) -> Asked:
+    async def request(
+        self, query: Query, plan: Plan | None = None, steering: Steering | None = None
+    ) -> Asked:
         """Look up the user; return the request to the model.
 
         Args:
             query: What is asked.
             plan: Its rules: they say whether what the user has seen is wanted.
+            steering: The user's preferences.
 
         Raises:
             ServiceError: A user, item or event is unknown, or ``at`` precedes the last event.
@@ -245,6 +258,9 @@ class RecommendationService:
             filter_seen,
             interest_bias,
         )
+        request = self.loaded.recommender.heed(request)
+        if steering is not None:
+            request = steering.steer(request)
         return Asked(request, query.user_id, live.forgotten)
 
     async def keep_impression(self, asked: Asked, shown: Answer) -> str | None:
@@ -360,12 +376,21 @@ class RecommendationService:
             )
             return summary, evolution, evolution.next_event(top)
         summary = await asking
-        expected = await self._batcher.ask(
-            Kind("next_interests", top),
-            history,
-            lambda asked: recommender.next_interests_many(asked, top),
-        )
-        return summary, None, expected
+        return summary, None, await self._expected(history, top)
+
+    async def profile(self, user_id: str) -> Profile:
+        """Return what is known of a user's interests, and what the user said of them.
+
+        Raises:
+            NotFound: Nobody has this ID.
+        """
+        live = await self.history(user_id)
+        stored = await self.preferences.get(user_id)
+        steering = self.preferences.place(stored)
+        recommender = self.loaded.recommender
+        expected = await self._expected(steering.own(evidence_of(live.history)), EXPECTED)
+        receipts = list_receipts(live.history, steering, recommender.table, expected)
+        return Profile(stored, steering.lost, receipts)
 
     async def timeline(self, history: History) -> tuple[list[Interest], InterestTimeline]:
         """Return the interests that events support, strongest today first, and their weights."""
@@ -387,6 +412,16 @@ class RecommendationService:
             await run_sync(recommender.ping)
         else:
             await self.recommend(Request(History("", ())), 1)
+
+    async def _expected(self, history: History, top: int) -> list[tuple[str, float]]:
+        """Return the interests expected next, likeliest first."""
+        recommender = self.loaded.recommender
+        expected: list[tuple[str, float]] = await self._batcher.ask(
+            Kind("next_interests", top),
+            history,
+            lambda asked: recommender.next_interests_many(asked, top),
+        )
+        return expected
 
     def _timeline(self, history: History) -> tuple[list[Interest], InterestTimeline]:
         table = self.loaded.recommender.table

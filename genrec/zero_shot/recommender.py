@@ -36,6 +36,7 @@ class ZeroShotRecommender(BaseRecommender):
     """A chat model over a prepared data set; has the methods of ``genrec.Recommender``."""
 
     name = "zero-shot"
+    tilts_interests = False
 
     def __init__(
         self,

@@ -18,8 +18,10 @@ from genrec.serving.store import (
     ChangeLog,
     EventStore,
     Position,
+    PreferenceStore,
     StoredEvent,
     StoredItem,
+    StoredPreferences,
     connect,
     migrate,
     read_store_id,
@@ -277,3 +279,30 @@ def test_the_commands(url, events, toy_data, tmp_path):
 
 def said(done):
     return " ".join((done.stdout + done.stderr).split())
+
+
+@pytest.mark.usefixtures("engine")
+def test_gifts_are_left_out_of_the_next_training(engine, events, join, toy_data, tmp_path):
+    user = next(toy_data.histories("test"))
+    first, last = user.events[0], user.events[-1]
+    item_id = last.item_id
+    events.add([view(user.user_id, item_id, NOW), view(user.user_id, item_id, NOW + 1)])
+    store = PreferenceStore(engine)
+    gifts = [
+        {"gift": {"item_id": first.item_id, "timestamp": first.timestamp}},
+        {"gift": {"item_id": item_id, "timestamp": NOW}},
+        {"less": "tea · espresso"},
+    ]
+    assert store.put(StoredPreferences(user.user_id, gifts, NOW), forgotten=0)
+    export(engine, tmp_path / "export")
+    assert json.loads((tmp_path / "export" / "left_out.json").read_text()) == sorted(
+        [user.user_id, gift["gift"]["item_id"], gift["gift"]["timestamp"]] for gift in gifts[:2]
+    )
+    joined = join(toy_data, "joined").history(user.user_id)
+    kept = [(event.item_id, event.timestamp) for event in joined.events]
+    assert (first.item_id, first.timestamp) not in kept and (item_id, NOW) not in kept
+    assert (item_id, NOW + 1) in kept and len(kept) == len(user.events)
+    # Of whom nothing is known any more, no wish is kept.
+    events.forget(user.user_id)
+    assert store.get(user.user_id) is None
+    assert not store.put(StoredPreferences(user.user_id, gifts, NOW), forgotten=0)

@@ -19,6 +19,7 @@ from genrec.serving.http.routes import (
     health,
     interests,
     items,
+    preferences,
     recommend,
     rules,
     similar,
@@ -78,7 +79,19 @@ def create_app(settings: Settings) -> FastAPI:
         )
     # The guard reads the key; this only tells the OpenAPI document about it.
     documented = [Security(HTTPBearer(auto_error=False))] if keys else []
-    for part in (events, users, recommend, similar, explain, interests, items, rules, adapters):
+    # Before users, whose path takes in all that follows it.
+    for part in (
+        events,
+        preferences,
+        users,
+        recommend,
+        similar,
+        explain,
+        interests,
+        items,
+        rules,
+        adapters,
+    ):
         app.include_router(
             part.router, dependencies=documented, max_body_size=settings.max_body_bytes
         )

@@ -26,6 +26,7 @@ from pydantic import (
 from genrec.arguments import to_seconds
 from genrec.errors import DataError
 from genrec.interests.counterfactual import MAX_STRENGTH
+from genrec.preferences.language import MAX_PREFERENCES
 from genrec.schema import Event, SemanticId
 from genrec.serving.query import Query
 from genrec.serving.service import INLINE_USER, RecommendationService
@@ -124,6 +125,12 @@ class UserRequest(RequestBody):
     user_id: Identifier | None = Field(None, description="A user with events. Give this or:")
     events: list[InlineEvent] | None = Field(
         None, description="The history itself, in any order; empty for a new user."
+    )
+    preferences: list[JsonObject] | None = Field(
+        None,
+        max_length=MAX_PREFERENCES,
+        description="What the user says of their own profile (docs/preferences.md), heeded in "
+        "place of what is stored; null: what is stored.",
     )
 
     @model_validator(mode="after")

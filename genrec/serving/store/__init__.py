@@ -1,4 +1,4 @@
-"""What the gateway must not forget: events, what was shown, changes, rules, deleted users."""
+"""What the gateway must not forget: events, answers, changes, rules, wishes, deleted users."""
 
 from genrec.serving.store.changes import Change, ChangeLog
 from genrec.serving.store.connect import connect, migrate
@@ -6,7 +6,8 @@ from genrec.serving.store.events import EventStore, StoredEvent
 from genrec.serving.store.forgotten import hash_user
 from genrec.serving.store.impressions import Impression, ImpressionStore
 from genrec.serving.store.items import ITEM_KIND, WORDS, StoredItem
-from genrec.serving.store.positions import POSITION, Position, read_store_id, reading
+from genrec.serving.store.positions import POSITION, Position, StoreView, read_store_id, reading
+from genrec.serving.store.preferences import PreferenceStore, StoredPreferences
 from genrec.serving.store.rules import RuleStore, StoredRule
 
 __all__ = [
@@ -19,9 +20,12 @@ __all__ = [
     "Impression",
     "ImpressionStore",
     "Position",
+    "PreferenceStore",
     "RuleStore",
+    "StoreView",
     "StoredEvent",
     "StoredItem",
+    "StoredPreferences",
     "StoredRule",
     "connect",
     "hash_user",

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, delete, func, or_, select
 from genrec.schema import Event
 from genrec.serving.store.forgotten import hash_user, times_forgotten
 from genrec.serving.store.impressions import attribute
-from genrec.serving.store.tables import EVENTS, FORGOTTEN, IMPRESSIONS, upsert
+from genrec.serving.store.tables import EVENTS, FORGOTTEN, IMPRESSIONS, PREFERENCES, upsert
 from genrec.serving.store.transactions import Lock, transaction
 
 DAY_S = 86_400
@@ -129,12 +129,12 @@ class EventStore:
             return {row[0]: row[1] for row in connection.execute(statement)}
 
     def forget(self, user_id: str) -> None:
-        """Delete a user's events and impressions; nothing of before may be read again."""
+        """Delete a user's events, impressions and preferences; nothing of before may be read."""
         note = upsert(self._engine, FORGOTTEN).values(user_hash=hash_user(user_id), times=1)
         once_more = {"times": FORGOTTEN.c.times + 1}
         # Alone: an answer or an event that is being stored now comes wholly before or after.
         with transaction(self._engine, Lock.EVENTS) as connection:
-            for table in (EVENTS, IMPRESSIONS):
+            for table in (EVENTS, IMPRESSIONS, PREFERENCES):
                 connection.execute(delete(table).where(table.c.user_id == user_id))
             connection.execute(
                 note.on_conflict_do_update(index_elements=["user_hash"], set_=once_more)

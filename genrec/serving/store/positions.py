@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, func, or_, select, text
 
 from genrec.serving.store.changes import Change
 from genrec.serving.store.items import ITEM_KIND, StoredItem
-from genrec.serving.store.tables import CHANGES, EVENTS, FORGOTTEN, STORE
+from genrec.serving.store.tables import CHANGES, EVENTS, FORGOTTEN, PREFERENCES, STORE
 from genrec.serving.store.transactions import Lock, transaction
 
 POSITION = "store"
@@ -86,6 +86,11 @@ class StoreView:
     def forgotten(self) -> frozenset[str]:
         """Return the hashes of all users who were forgotten; see ``hash_user``."""
         return frozenset(self._connection.scalars(select(FORGOTTEN.c.user_hash)))
+
+    def preferences(self) -> dict[str, list[dict[str, Any]]]:
+        """Return what each user says of their own profile, as it was written."""
+        rows = self._connection.execute(select(PREFERENCES).order_by(PREFERENCES.c.user_id))
+        return {row.user_id: row.preferences for row in rows}
 
     def events(self, again: Collection[str] = ()) -> Iterator[list[dict[str, Any]]]:
         """Yield what came since as batches of rows by our column names, in order of arrival.

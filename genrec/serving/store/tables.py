@@ -87,6 +87,15 @@ RULES = Table(
 )
 """Every version of every rule; one without ``rule`` says that it was deleted."""
 
+PREFERENCES = Table(
+    "preferences",
+    METADATA,
+    Column("user_id", Id, primary_key=True),
+    Column("preferences", JSON, nullable=False),
+    Column("time", BigInteger, nullable=False),
+)
+"""What each user says of their own profile, a list in the language of ``genrec.preferences``."""
+
 FORGOTTEN = Table(
     "forgotten_users",
     METADATA,

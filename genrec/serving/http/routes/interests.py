@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from genrec.feedback import evidence_of
 from genrec.interests.summary.schema import SummaryContent
 from genrec.schema import Trend
 from genrec.serving.http.errors import describe_errors
@@ -127,7 +128,10 @@ async def interests(
     """Say what a user cares about; every interest named is one that events support."""
     start = time.perf_counter()
     live = await service.history(body.user_id, [event.to_event() for event in body.events or ()])
-    history = live.history
+    steering = await service.preferences.steering(body.user_id, body.preferences)
+    history = evidence_of(live.history)
+    if steering is not None:
+        history = steering.profile(history)
     asked = time.perf_counter()
     summary, evolution, expected = await service.interests(history, body.top)
     response.headers["Server-Timing"] = f"engine;dur={(time.perf_counter() - asked) * 1000:.1f}"
@@ -153,7 +157,9 @@ async def interests(
             for interest in summary.interests
         ],
         expected=[
-            ExpectedInterest(name=name, probability=probability) for name, probability in expected
+            ExpectedInterest(name=name, probability=probability)
+            for name, probability in expected
+            if steering is None or not steering.forbids(name)
         ],
         timeline=Timeline(
             timestamps=list(timeline.timestamps),

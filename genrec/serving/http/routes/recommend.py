@@ -112,9 +112,12 @@ async def recommend(
     """Recommend `k` items that exist, are distinct, pass the filters and keep the rules."""
     start = time.perf_counter()
     plan = await service.rules.plan(body.rules)
+    steering = await service.preferences.steering(body.user_id, body.preferences)
     before = read_cursor(body.cursor, service.settings.max_filter_items) if body.cursor else ()
-    asked = await service.request(replace(body.to_query(), shown=before), plan)
+    asked = await service.request(replace(body.to_query(), shown=before), plan, steering)
     request = asked.request
+    if steering is not None and (of_user := steering.rules([request], body.k)):
+        plan = await service.rules.plan(body.rules, of_user)
     sent = time.perf_counter()
     answer = await service.recommend(request, body.k, plan)
     response.headers["Server-Timing"] = f"engine;dur={(time.perf_counter() - sent) * 1000:.1f}"

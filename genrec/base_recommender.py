@@ -129,6 +129,7 @@ class BaseRecommender(BaseCatalogue):
         interest_bias: Mapping[str | SemanticId, float] | None = None,
         filters: Mapping[str, Any] | None = None,
         rules: Sequence[Mapping[str, Any]] = (),
+        query: str | None = None,
     ) -> Any:
         """Recommend items: exactly ``k`` to one user, or up to ``k`` to each of many.
 
@@ -155,6 +156,8 @@ class BaseRecommender(BaseCatalogue):
                 ["Tea"]}, "price": {"lte": 20}}`` (``genrec.filters.language``).
             rules: What lists must be like, such as ``{"at_most": 2, "per": "brand"}``
                 (``genrec.rules.language``). Each list has exactly ``k`` items, many users' too.
+            query: What is looked for, such as "something warm for a winter hike": items for this
+                user and this wish.
 
         Returns:
             For one user a list. For many a frame ``user_id, item_id, score, rank`` of the kind
@@ -177,6 +180,7 @@ class BaseRecommender(BaseCatalogue):
             without=without,
             interest_bias=interest_bias,
             filters=filters,
+            query=query,
         )
         plan = self.plan(read_rules(rules)) if len(rules) else None
         if _is_one(users):
@@ -291,9 +295,12 @@ class BaseRecommender(BaseCatalogue):
         events: Iterable[Event] | None = None,
         at: Moment | None = None,
         event_type: str | None = None,
+        query: str | None = None,
     ) -> tuple[str, int]:
         """Return exactly what the model reads before it names an item, and how many tokens."""
-        return self._prompt(self._request(user_id, events, at=at, event_type=event_type))
+        return self._prompt(
+            self._request(user_id, events, at=at, event_type=event_type, query=query)
+        )
 
     def add_items(self, items: Sequence[Item]) -> list[SemanticId]:
         """Give new items the free IDs nearest to them; they can be recommended from now on.

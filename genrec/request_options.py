@@ -21,6 +21,7 @@ from genrec.arguments import (
     to_seconds,
     wrong_type,
 )
+from genrec.errors import DataError
 from genrec.events import NEW_USER
 from genrec.interests.counterfactual import read_interest_bias, resolve_event_indices
 from genrec.schema import History, Request, SemanticId
@@ -39,6 +40,10 @@ class RequestOptions(TypedDict, total=False):
     without: Collection[int | str]
     interest_bias: Mapping[str | SemanticId, float] | None
     filters: Mapping[str, Any] | None
+    query: str | None
+
+
+MAX_QUERY_CHARS = 10_000
 
 
 def make_requests(
@@ -87,6 +92,7 @@ def make_requests(
         wanted if filters is None else passing(filters, wanted),
         check_flag(options.get("filter_seen", True), "filter_seen"),
         read_interest_bias(table, _check_bias(options.get("interest_bias"))),
+        _check_query(options.get("query")),
     )
     requests = []
     for history in histories:
@@ -96,6 +102,20 @@ def make_requests(
             history = history.before(past)
         requests.append(replace(shared, history=history))
     return requests
+
+
+def _check_query(query: Any) -> str | None:
+    if query is None:
+        return None
+    text = check_text(query, "query")
+    if not text.strip():
+        raise DataError("query is empty; say what is looked for, or leave it out")
+    if len(text) > MAX_QUERY_CHARS:
+        raise DataError(
+            f"query has {len(text):,} characters, more than {MAX_QUERY_CHARS:,}; say what is "
+            "looked for in a sentence or two"
+        )
+    return text
 
 
 def _check_bias(interest_bias: Any) -> Mapping[str | SemanticId, float]:

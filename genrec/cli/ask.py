@@ -19,6 +19,7 @@ from genrec.cli.runs import (
     EventType,
     HeadSettings,
     HistoriesFrom,
+    Query,
     Run,
     RunIfAny,
     User,
@@ -67,6 +68,7 @@ def recommend(
     filter_seen: Annotated[bool, typer.Option(help="Leave out items the user has seen.")] = True,
     at: what_if.At = None,
     event_type: EventType = None,
+    query: Query = None,
     as_of: what_if.AsOf = None,
     without: what_if.Without = None,
     boost: what_if.Boost = None,
@@ -89,7 +91,7 @@ def recommend(
     if (user is None) == (users is None):
         raise ConfigError("give one user (--user ID), or many (--users all, or a file of IDs)")
     if users is not None:
-        asked = (exclude, candidates, filters, wanted, at, event_type, as_of, without, boost)
+        asked = (exclude, candidates, filters, wanted, at, event_type, query, as_of, without, boost)
         is_asked = any(each is not None for each in (*asked, dampen, catalogue))
         if is_asked or options.zero_shot or as_json:
             raise ConfigError("--users goes with --histories, -k, --filter-seen and --num-beams")
@@ -110,6 +112,7 @@ def recommend(
         at=at,
         event_type=event_type,
         filter_seen=filter_seen,
+        query=query,
         **supposed,
     )
     if as_json:
@@ -172,11 +175,12 @@ def prompt(
     user: User,
     at: what_if.At = None,
     event_type: EventType = None,
+    query: Query = None,
     histories: HistoriesFrom = None,
 ) -> None:
     """Print exactly what the model reads, and how many tokens that is."""
     text, tokens = load_run(run, "cpu", histories=histories).prompt(
-        user, at=at, event_type=event_type
+        user, at=at, event_type=event_type, query=query
     )
     typer.echo(text)
     console.print(f"{tokens} tokens")

@@ -23,7 +23,7 @@ from genrec.model.vocabulary import SidVocabulary
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.stream.encode import Encoder
 from genrec.stream.render import Renderer
-from genrec.stream.templates import fingerprint, prompts_directory
+from genrec.stream.templates import is_current, prompts_directory
 
 FULL_MODELS = ("base", "pretrain", "merged")
 RUNS = (*FULL_MODELS, "sft")
@@ -137,7 +137,7 @@ def describe_run(path: Path, model: Any = None) -> LoadedRun:
 
 def _base_config(base: Path) -> BaseConfig:
     settings = dict(base_settings(base))
-    if settings.pop(TEMPLATES, None) != fingerprint():
+    if not is_current(settings.pop(TEMPLATES, None)):
         raise ArtifactError(
             f"{base} was trained on other templates than those in {prompts_directory()}: put "
             "these back, or make the base again and train it"

@@ -460,9 +460,7 @@ class Recommender(BaseRecommender):
                 candidates = candidate_rows[shared]
             forbidden = self.table.rows_of(request.forbidden)
             matches = self._matches(request.wish)
-            queries.append(
-                ItemQuery(prompt, forbidden, candidates, request.interest_bias, matches)
-            )
+            queries.append(ItemQuery(prompt, forbidden, candidates, request.interest_bias, matches))
         return queries
 
     def _matches(self, wish: str | None) -> Matches:

@@ -27,6 +27,8 @@ from genrec.stream.templates import is_current, prompts_directory
 
 FULL_MODELS = ("base", "pretrain", "merged")
 RUNS = (*FULL_MODELS, "sft")
+READS_SEARCHES = "reads_searches"
+"""Whether a run was trained on searches, among the settings in its manifest."""
 ADAPTER_NAME = "default"
 """What the adapter of a run is called."""
 
@@ -126,6 +128,9 @@ def describe_run(path: Path, model: Any = None) -> LoadedRun:
             ),
             tokenizer,
             config.context_tokens,
+            reads_searches=any(
+                read_manifest(each).config.get(READS_SEARCHES, False) for each in {path, base}
+            ),
         ),
         vocabulary=SidVocabulary.from_tokenizer(tokenizer, table),
         base_config=config,

@@ -82,8 +82,7 @@ class Matcher:
         places = {item.item_id: row for row, item in enumerate(self._items)}
         known = [places.get(item.item_id) for item in items]
         is_new = [
-            row is None or self._items[row] != item
-            for row, item in zip(known, items, strict=True)
+            row is None or self._items[row] != item for row, item in zip(known, items, strict=True)
         ]
         added = self._weigh(_counts(item) for item, new in zip(items, is_new, strict=True) if new)
         fresh = count(len(self._items))
@@ -113,9 +112,7 @@ class Matcher:
 
         values, columns, starts = list[float](), list[int](), [0]
         for row in counts:
-            norm = SATURATION * (
-                1 - LENGTH_SHARE + LENGTH_SHARE * row.total() / self._mean_length
-            )
+            norm = SATURATION * (1 - LENGTH_SHARE + LENGTH_SHARE * row.total() / self._mean_length)
             for word, times in row.items():
                 if word in self._index:
                     column = self._index[word]

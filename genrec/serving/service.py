@@ -244,6 +244,7 @@ class RecommendationService:
             candidates,
             filter_seen,
             interest_bias,
+            query.query,
         )
         return Asked(request, query.user_id, live.forgotten)
 

@@ -13,7 +13,7 @@ two cuts.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import chain
 from typing import Any, NamedTuple
@@ -66,11 +66,14 @@ class Encoder:
         renderer: Writes the text.
         tokenizer: A Hugging Face tokenizer with the markers and semantic-ID tokens added.
         context_tokens: Longest sequence the model is trained on.
+        reads_searches: Whether searches and wishes are written into the stream. To a model that
+            was not trained on any they are noise, which costs more than they tell.
     """
 
     renderer: Renderer
     tokenizer: Any
     context_tokens: int
+    reads_searches: bool = False
 
     @cached_property
     def segment_limit(self) -> int:
@@ -107,10 +110,8 @@ class Encoder:
             PromptError: Quoted text produced a special token (a tokenizer with tokens that the
                 quoting does not know).
         """
-        steps = [list(_steps(history)) for history in histories]
-        texts = [
-            self.renderer.event(step.event, step.latest) for own in steps for step in own
-        ]
+        steps = [list(_steps(self._as_read(history))) for history in histories]
+        texts = [self.renderer.event(step.event, step.latest) for own in steps for step in own]
         tokens = iter(self.tokenize(texts))
         return [[self._segment(step, next(tokens)) for step in own] for own in steps]
 
@@ -135,6 +136,12 @@ class Encoder:
             words = []
         whole = [*tokens[:after_item], *words, *tokens[after_item:]][: self.segment_limit]
         return Segment(whole, after_item, after_item + len(words))
+
+    def _as_read(self, history: History) -> History:
+        """Return a history without the searches, unless they are read."""
+        if self.reads_searches or not history.searches:
+            return history
+        return replace(history, searches=())
 
     def _search_lines(self, searches: Sequence[Search], previous: int | None) -> list[int]:
         """Return searches in tokens, each tokenized by itself: the newest that fit half a segment.
@@ -221,6 +228,11 @@ class Encoder:
 
     def _asks(self, requests: Sequence[Request]) -> list[list[int]]:
         """Return what ends each request's prompt: searches so far, and the event asked for."""
+        if not self.reads_searches:
+            requests = [
+                replace(request, history=self._as_read(request.history), query=None)
+                for request in requests
+            ]
         asks = self.tokenize([self.renderer.ask_item(request) for request in requests])
         return [
             self._search_lines(request.searches, _time_of_last(request.history)) + ask

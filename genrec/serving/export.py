@@ -24,7 +24,7 @@ from genrec.data.item_rows import to_row
 from genrec.data.join import join
 from genrec.data.report import EVENT_SCHEMA, ITEM_SCHEMA, Report
 from genrec.errors import DataError
-from genrec.schema import SPLIT, USER_ID, Item
+from genrec.schema import SPLIT, TEXT, USER_ID, Item
 from genrec.serving.store import (
     POSITION,
     Position,
@@ -44,6 +44,7 @@ _EVENTS = pa.schema(
         (_EVENT_ID, pa.string()),
         (_FOLLOWS, pa.string()),
         *EVENT_SCHEMA.remove(EVENT_SCHEMA.get_field_index(SPLIT)),
+        (TEXT, pa.string()),
     ]
 )
 _ITEMS = pa.schema(

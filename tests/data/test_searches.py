@@ -1,4 +1,4 @@
-"""Searches of a log: read, kept in the order of time, told apart from events, never of the future."""
+"""Searches of a log: read, kept in the order of time, told apart from events, not foreknown."""
 
 import csv
 
@@ -78,7 +78,7 @@ def test_what_is_asked_knows_no_search_of_later(report_and_data):
 
 def test_searches_outlive_a_join_with_a_store(report_and_data, tmp_path):
     _, data = report_and_data
-    live = {name: None for name in (*HEADER, "rating", "title", "review")}
+    live = dict.fromkeys((*HEADER, "rating", "title", "review"))
     new = live | {"user_id": "cy", "timestamp": 90, "event_type": "search", "text": "a new one"}
     join(data, [[new]], {}, (), tmp_path / "joined", PrepareConfig(), {})
     joined = Dataset.load(tmp_path / "joined")

@@ -47,16 +47,20 @@ class WishSampler:
             if len(own) < REVIEWS_OF_ITEM:
                 own.append(event.opinion or "")
 
+    def review_of(self, item_id: str, rng: random.Random) -> str | None:
+        """Return one of an item's training reviews; None where it has none."""
+        own = self._reviews.get(item_id)
+        return rng.choice(own) if own else None
+
     def draw(self, item_id: str, rng: random.Random) -> str | None:
         """Return a wish for an item; None where nothing is known to wish by."""
         item = self._find(item_id) or Item(item_id)
         sources: list[Callable[[], str]] = []
         if item.categories:
-            sources.append(lambda: _category(item, rng))
-        texts = [item.description, *self._reviews.get(item_id, ())]
-        texts = [texts[0], rng.choice(texts[1:])] if len(texts) > 1 else texts
+            sources.append(lambda: category_of(item, rng))
+        texts = [item.description, self.review_of(item_id, rng)]
         texts += [item.title] * self._with_titles
-        sources += [lambda text=text: _run(text, rng) for text in texts if text]
+        sources += [lambda text=text: words_of(text, rng) for text in texts if text]
         if not sources:
             return None
         count = 2 if len(sources) > 1 and rng.random() < TWO_SHARE else 1
@@ -83,12 +87,13 @@ def wished(
             yield replace(history, searches=tuple(searches))
 
 
-def _category(item: Item, rng: random.Random) -> str:
+def category_of(item: Item, rng: random.Random) -> str:
+    """Return the words of one of an item's categories, of which it has some."""
     is_finest = rng.random() < FINEST_SHARE
     return " ".join(words(item.categories[-1] if is_finest else rng.choice(item.categories)))
 
 
-def _run(text: str, rng: random.Random) -> str:
+def words_of(text: str, rng: random.Random) -> str:
     """Return a few words of a text, one after the other, from a place where one says something."""
     found = words(text)
     telling = [place for place, word in enumerate(found) if word not in STOP_WORDS]

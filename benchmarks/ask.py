@@ -47,7 +47,7 @@ def draw_questions(data: Dataset, users: int) -> list[Question]:
     rng = random.Random(SEED)
     examples = list(data.examples("test"))
     rng.shuffle(examples)
-    sampler = WishSampler(data, with_titles=False)
+    sampler = WishSampler(data, to_measure=True)
     questions: list[Question] = []
     for example in examples:
         target = example.targets[0]

@@ -57,7 +57,7 @@ def _samples(
         "interests": lambda: interest_samples(data.histories("train"), encoder, seed),
     }
     if mixture.wishes:
-        sampler, rng = WishSampler(data, with_titles=True), random.Random(seed)
+        sampler, rng = WishSampler(data, to_measure=False), random.Random(seed)
         histories = wished(data.histories("train"), sampler, rng)
         sources["wishes"] = lambda: stream_samples(histories, encoder)
     for task, samples in sources.items():

@@ -45,7 +45,7 @@ def choose_wish_factor(
         config.validation.users,
         config.seed,
     )
-    asked = ask_with_wishes(questions, WishSampler(data, with_titles=False), rng)
+    asked = ask_with_wishes(questions, WishSampler(data, to_measure=True), rng)
     if not asked or not head.weight:
         return
     items = data.items_by_id

@@ -1,9 +1,10 @@
 """Wishes that somebody might have uttered before taking an item, for logs that hold no searches.
 
 A wish is drawn from what is known of an item: the name of a category, the finest most often; some
-words of its description in their order; of a training review of it; or, for training alone, of its
-title. It has the words of one such text, or of two. Whoever measures with wishes must not draw from
-titles, or the item's own name would find it.
+words in their order of a training review of it; for training alone, of its title or description
+too. It has the words of one such text, or of two. Who measures with wishes must not draw from the
+very texts that matches look into, or finding words again would seem to be understanding: from the
+description only where there is nothing else, and from the title never.
 """
 
 from __future__ import annotations
@@ -31,15 +32,15 @@ WISHED_SHARE = 0.5
 class WishSampler:
     """Draws wishes for the items of a data set."""
 
-    def __init__(self, data: Dataset, with_titles: bool) -> None:
+    def __init__(self, data: Dataset, to_measure: bool) -> None:
         """Read the items and the training reviews.
 
         Args:
             data: Of its events only the training ones are read.
-            with_titles: Whether titles lend words too.
+            to_measure: Whether something is measured or chosen by the wishes.
         """
         self._find = data.items_by_id.get
-        self._with_titles = with_titles
+        self._to_measure = to_measure
         self._reviews: dict[str, list[str]] = defaultdict(list)
         events = (event for history in data.histories("train") for event in history.events)
         for event in islice((event for event in events if event.opinion), MAX_REVIEWS):
@@ -58,8 +59,11 @@ class WishSampler:
         sources: list[Callable[[], str]] = []
         if item.categories:
             sources.append(lambda: category_of(item, rng))
-        texts = [item.description, self.review_of(item_id, rng)]
-        texts += [item.title] * self._with_titles
+        texts = [self.review_of(item_id, rng)]
+        if not self._to_measure:
+            texts += [item.title, item.description]
+        elif not (sources or texts[0]):
+            texts = [item.description]
         sources += [lambda text=text: words_of(text, rng) for text in texts if text]
         if not sources:
             return None

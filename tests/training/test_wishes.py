@@ -21,7 +21,7 @@ def said_of(item) -> set[str]:
 
 
 def test_a_wish_never_has_words_that_only_the_title_has(data):
-    sampler, rng = WishSampler(data, with_titles=False), random.Random(0)
+    sampler, rng = WishSampler(data, to_measure=True), random.Random(0)
     reviews = {
         item_id: " ".join(event.opinion or "" for event in events)
         for item_id, events in _events_by_item(data).items()
@@ -48,7 +48,7 @@ def test_wishes_stand_before_their_events_and_never_between_events_of_a_second(d
     items = [item.item_id for item in data.items[:6]]
     times = [100, 100, 200, 200, 300, 400]
     history = History("u", tuple(Event("u", i, t) for i, t in zip(items, times, strict=True)))
-    sampler, rng = WishSampler(data, with_titles=True), random.Random(1)
+    sampler, rng = WishSampler(data, to_measure=False), random.Random(1)
     for seen in wished([history] * 20, sampler, rng):
         assert seen.events == history.events
         before = seen.searches_before()
@@ -57,7 +57,7 @@ def test_wishes_stand_before_their_events_and_never_between_events_of_a_second(d
 
 
 def test_nothing_is_wished_for_an_item_of_which_nothing_is_known(data):
-    sampler = WishSampler(data, with_titles=True)
+    sampler = WishSampler(data, to_measure=False)
     assert sampler.draw("no such item", random.Random(0)) is None
     assert not list(wished([History("u", (Event("u", "none", 1),))], sampler, random.Random(0)))
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from genrec.data import Dataset
+from genrec.model.sasrec_head import Terms
 from genrec.schema import Event, History
 from genrec.training.fusion import Found
 from genrec.training.wishes import WishSampler, wished
@@ -14,10 +15,6 @@ from genrec.training.wishes import WishSampler, wished
 @pytest.fixture(scope="module")
 def data(toy_data) -> Dataset:
     return toy_data
-
-
-def said_of(item) -> set[str]:
-    return set(" ".join([*item.categories, item.description or ""]).lower().split())
 
 
 def test_a_wish_never_has_words_that_only_the_title_has(data):
@@ -65,6 +62,4 @@ def test_nothing_is_wished_for_an_item_of_which_nothing_is_known(data):
 def test_matches_count_by_their_factor():
     zeros = np.zeros((1, 2))
     found = Found(zeros, zeros, zeros, zeros, np.array([[0.0, 1.0]]), np.array([[False, True]]))
-    from genrec.model.sasrec_head import Terms
-
     assert found.ndcg(0.5, Terms(wish=1.0)) == 1.0

@@ -169,7 +169,7 @@ def _settle_writing(reading: Reading, config: PrepareConfig) -> None:
 def _settle_columns(reading: Reading, kind: FileKind, config: PrepareConfig) -> None:
     look, found = reading.look, list(reading.look.columns)
     said = _said(config.columns, found, kind)
-    ours = EVENT_COLUMNS if kind == "event" else ITEM_COLUMNS
+    ours: tuple[str, ...] = EVENT_COLUMNS if kind == "event" else ITEM_COLUMNS
     if kind == "event" and _holds_searches(look):
         ours += (TEXT,)
     columns = dict(reading.source.columns)

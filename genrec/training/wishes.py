@@ -13,6 +13,7 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import islice, pairwise
 
 from genrec.data import Dataset
@@ -64,7 +65,7 @@ class WishSampler:
             texts += [item.title, item.description]
         elif not (sources or texts[0]):
             texts = [item.description]
-        sources += [lambda text=text: words_of(text, rng) for text in texts if text]
+        sources += [partial(words_of, text, rng) for text in texts if text]
         if not sources:
             return None
         count = 2 if len(sources) > 1 and rng.random() < TWO_SHARE else 1

@@ -11,7 +11,7 @@ DEMO := runs/demo
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-vllm demo test test-fast lint docs examples notebooks mutants clean bench-beauty bench-loss bench-decode bench-rules bench-prepare \
 	serve bench-serve bench-start bench-sports bench-results bench-vllm bench-new-items bench-zero-shot \
-	bench-cross-domain bench-experiments bench-graph bench-propagation bench-explanations bench-steering bench-interests bench-summaries bench-peers
+	bench-cross-domain bench-experiments bench-graph bench-propagation bench-explanations bench-steering bench-interests bench-summaries bench-peers bench-ask
 
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-16s %s\n", $$1, $$2}'
@@ -194,6 +194,9 @@ bench-start: $(READY) $(DEMO)/sft/manifest.json  ## How long commands and the ga
 
 bench-decode: $(READY)  ## Tree beam search against generate(prefix_allowed_tokens_fn)
 	$(BIN)/python benchmarks/decode_speed.py --threads 2
+
+bench-ask: $(READY)  ## Asking in words against text search and history alone (a run of amazon18_gift_cards as RUN)
+	$(BIN)/python benchmarks/ask.py --run $(RUN)
 
 bench-rules: $(READY)  ## What filters and rules cost (after make demo)
 	$(BIN)/python benchmarks/rules_speed.py --run runs/demo/sft

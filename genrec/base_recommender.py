@@ -135,6 +135,7 @@ class BaseRecommender(BaseCatalogue):
         filters: Mapping[str, Any] | None = None,
         rules: Sequence[Mapping[str, Any]] = (),
         preferences: Sequence[Mapping[str, Any]] = (),
+        query: str | None = None,
     ) -> Any:
         """Recommend items: exactly ``k`` to one user, or up to ``k`` to each of many.
 
@@ -163,6 +164,8 @@ class BaseRecommender(BaseCatalogue):
                 (``genrec.rules.language``). Each list has exactly ``k`` items, many users' too.
             preferences: What the user says of their own profile, such as ``{"less": "Tea"}``
                 (``genrec.preferences.language``).
+            query: What is looked for, such as "something warm for a winter hike": items for this
+                user and this wish.
 
         Returns:
             For one user a list. For many a frame ``user_id, item_id, score, rank`` of the kind
@@ -186,6 +189,7 @@ class BaseRecommender(BaseCatalogue):
             interest_bias=interest_bias,
             filters=filters,
             preferences=preferences,
+            query=query,
         )
         if _is_one(users):
             requests = [self._request(users, events, **options)]
@@ -315,9 +319,12 @@ class BaseRecommender(BaseCatalogue):
         events: Iterable[Event] | None = None,
         at: Moment | None = None,
         event_type: str | None = None,
+        query: str | None = None,
     ) -> tuple[str, int]:
         """Return exactly what the model reads before it names an item, and how many tokens."""
-        return self._prompt(self._request(user_id, events, at=at, event_type=event_type))
+        return self._prompt(
+            self._request(user_id, events, at=at, event_type=event_type, query=query)
+        )
 
     def add_items(self, items: Sequence[Item]) -> list[SemanticId]:
         """Give new items the free IDs nearest to them; they can be recommended from now on.

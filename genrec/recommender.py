@@ -50,6 +50,7 @@ from genrec.pretrained.hub import find_model, upload_folder
 from genrec.schema import MIN_EVIDENCE, Event, History, Recommendation, Request, SemanticId
 from genrec.semantic_ids.extend import place_catalogue
 from genrec.semantic_ids.linear import normalize_rows
+from genrec.semantic_ids.matching import NOTHING, Matcher, Matches
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.stream.encode import View
 
@@ -73,6 +74,7 @@ class Recommender(BaseRecommender):
         super().__init__(data, histories)
         self._run = run
         self._trained_on = run.table
+        self._matcher: tuple[SemanticIdTable, Matcher] | None = None
         self._read_with(run.table)
         self._engine = engine
         self._forecaster = Forecaster.of_run(run.path)
@@ -465,8 +467,19 @@ class Recommender(BaseRecommender):
                     candidate_rows[shared] = self.table.candidate_rows(request.candidates)
                 candidates = candidate_rows[shared]
             forbidden = self.table.rows_of(request.forbidden)
-            queries.append(ItemQuery(prompt, forbidden, candidates, request.interest_bias))
+            matches = self._matches(request.wish)
+            queries.append(ItemQuery(prompt, forbidden, candidates, request.interest_bias, matches))
         return queries
+
+    def _matches(self, wish: str | None) -> Matches:
+        """Return the items that match a wish; the first one pays for reading the catalogue."""
+        if wish is None:
+            return NOTHING
+        if self._matcher is None:
+            self._matcher = self.table, Matcher(self.items)
+        elif self._matcher[0] is not self.table:
+            self._matcher = self.table, self._matcher[1].covering(self.items)
+        return self._matcher[1].matches(wish)
 
 
 def _open_histories(run: LoadedRun, histories: Any) -> Dataset | FrameHistories:

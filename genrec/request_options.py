@@ -21,6 +21,7 @@ from genrec.arguments import (
     to_seconds,
     wrong_type,
 )
+from genrec.errors import DataError
 from genrec.events import NEW_USER
 from genrec.filters import read_filter
 from genrec.interests.counterfactual import read_interest_bias, resolve_event_indices
@@ -43,6 +44,10 @@ class RequestOptions(TypedDict, total=False):
     interest_bias: Mapping[str | SemanticId, float] | None
     filters: Mapping[str, Any] | None
     preferences: Sequence[Mapping[str, Any]]
+    query: str | None
+
+
+MAX_QUERY_CHARS = 10_000
 
 
 def make_requests(
@@ -91,6 +96,7 @@ def make_requests(
         wanted if filters is None else attributes().passing(read_filter(filters), wanted),
         check_flag(options.get("filter_seen", True), "filter_seen"),
         read_interest_bias(table, _check_bias(options.get("interest_bias"))),
+        _check_query(options.get("query")),
     )
     preferences = read_preferences(options.get("preferences", ()))
     steering = Steering(preferences, attributes()) if preferences.said else None
@@ -103,6 +109,20 @@ def make_requests(
         request = replace(shared, history=history)
         requests.append(request if steering is None else steering.steer(request))
     return requests
+
+
+def _check_query(query: Any) -> str | None:
+    if query is None:
+        return None
+    text = check_text(query, "query")
+    if not text.strip():
+        raise DataError("query is empty; say what is looked for, or leave it out")
+    if len(text) > MAX_QUERY_CHARS:
+        raise DataError(
+            f"query has {len(text):,} characters, more than {MAX_QUERY_CHARS:,}; say what is "
+            "looked for in a sentence or two"
+        )
+    return text
 
 
 def _check_bias(interest_bias: Any) -> Mapping[str | SemanticId, float]:

@@ -5,6 +5,7 @@ Imports nothing of ours but how things look in a notebook.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping, Sequence, Set, Sized
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any, Literal, Protocol
@@ -24,6 +25,9 @@ CATEGORIES = "categories"
 DESCRIPTION = "description"
 TEXT = "text"
 ATTRIBUTES = "attributes"
+
+SEARCH = "search"
+"""The event type of a search: a text, and no item."""
 
 EVENT_COLUMNS = (USER_ID, ITEM_ID, TIMESTAMP, EVENT_TYPE, RATING, TITLE, REVIEW)
 ITEM_COLUMNS = (ITEM_ID, TITLE, BRAND, CATEGORIES, DESCRIPTION)
@@ -150,11 +154,29 @@ class Item(ShortRepr):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class Search(ShortRepr):
+    """What somebody typed into a search field.
+
+    Attributes:
+        timestamp: Seconds since 1970-01-01 UTC.
+        text: As the user wrote it (untrusted).
+    """
+
+    timestamp: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class History(ShortRepr, HtmlRepr):
-    """A user's events, oldest first."""
+    """A user's events, oldest first, and what they searched for, likewise.
+
+    A search comes before the events later than itself: one of the same second as an event may as
+    well have been made after it, and must tell nothing of it.
+    """
 
     user_id: str
     events: tuple[Event, ...]
+    searches: tuple[Search, ...] = ()
 
     def _shown(self) -> Iterator[Table]:
         rows = (
@@ -173,7 +195,9 @@ class History(ShortRepr, HtmlRepr):
     def before(self, moment: int) -> History:
         """Return what was known right before a moment, in seconds; its own events are not."""
         return History(
-            self.user_id, tuple(event for event in self.events if event.timestamp < moment)
+            self.user_id,
+            tuple(event for event in self.events if event.timestamp < moment),
+            tuple(search for search in self.searches if search.timestamp < moment),
         )
 
     def without(self, places: Collection[int]) -> History:
@@ -182,6 +206,24 @@ class History(ShortRepr, HtmlRepr):
         return History(
             self.user_id,
             tuple(event for place, event in enumerate(self.events) if place not in left_out),
+            self.searches,
+        )
+
+    def searches_before(self) -> list[tuple[Search, ...]]:
+        """Return for each event the searches that led to it: those since the one before."""
+        if not self.searches:
+            return [()] * len(self.events)
+        times = [search.timestamp for search in self.searches]
+        ends = [bisect_left(times, event.timestamp) for event in self.events]
+        return [self.searches[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+
+    @property
+    def open_searches(self) -> tuple[Search, ...]:
+        """Searches that no event followed yet, oldest first."""
+        return tuple(
+            search
+            for search in self.searches
+            if not self.events or search.timestamp >= self.events[-1].timestamp
         )
 
 
@@ -213,6 +255,8 @@ class Request(ShortRepr):
         interest_bias: Nats added to the log-odds of interests (semantic-ID prefixes): the
             odds of each among its siblings are multiplied by e to that power. Heeded by the
             language model; baselines know no interests.
+        query: What the user says to be looking for, in their own words (untrusted); None: nothing.
+            Heeded by the language model.
     """
 
     history: History
@@ -222,6 +266,22 @@ class Request(ShortRepr):
     candidates: Set[str] | None = None
     filter_seen: bool = True
     interest_bias: Mapping[SemanticId, float] = field(default_factory=dict, hash=False)
+    query: str | None = None
+
+    @property
+    def searches(self) -> tuple[Search, ...]:
+        """What was searched for since the last event; the query counts as searched for now."""
+        found = self.history.open_searches
+        if self.query is None:
+            return found
+        latest = found[-1:] or self.history.events[-1:]
+        known = latest[0].timestamp if latest else 0
+        return (*found, Search(known if self.at is None else self.at, self.query))
+
+    @property
+    def wish(self) -> str | None:
+        """What is looked for right now: the query, else the newest search since the last event."""
+        return self.searches[-1].text if self.searches else None
 
     @property
     def forbidden(self) -> frozenset[str]:

@@ -20,6 +20,7 @@ from genrec.cli.runs import (
     EventType,
     HistoriesFrom,
     InArithmetic,
+    Query,
     Run,
     RunIfAny,
     User,
@@ -69,6 +70,7 @@ def recommend(
     filter_seen: Annotated[bool, typer.Option(help="Leave out items the user has seen.")] = True,
     at: what_if.At = None,
     event_type: EventType = None,
+    query: Query = None,
     as_of: what_if.AsOf = None,
     without: what_if.Without = None,
     boost: what_if.Boost = None,
@@ -92,8 +94,8 @@ def recommend(
     if (user is None) == (users is None):
         raise ConfigError("give one user (--user ID), or many (--users all, or a file of IDs)")
     if users is not None:
-        asked = (exclude, candidates, filters, wanted, preferences, at, event_type, as_of, without)
-        is_asked = any(each is not None for each in (*asked, boost, dampen, catalogue))
+        asked = (exclude, candidates, filters, wanted, preferences, at, event_type, query, as_of)
+        is_asked = any(each is not None for each in (*asked, without, boost, dampen, catalogue))
         if is_asked or options.zero_shot or as_json:
             raise ConfigError("--users goes with --histories, -k, --filter-seen and --num-beams")
         batch.recommend_many(
@@ -102,16 +104,10 @@ def recommend(
         )
         return
     assert user is not None
-<<<<<<< HEAD
-    supposed = what_if.read(as_of, without, boost, dampen) | rules.read(filters, wanted)
-    settings = EngineSettings(new_item_boost=new_item_boost, arithmetic=arithmetic)
-    recommender = _load_recommender(run, options, device, num_beams, catalogue, settings, histories)
-=======
     supposed = what_if.read(as_of, without, boost, dampen)
     supposed |= rules.read(filters, wanted, preferences)
-    head = HeadSettings(new_item_boost=new_item_boost)
-    recommender = _load_recommender(run, options, device, num_beams, catalogue, head, histories)
->>>>>>> preferences
+    settings = EngineSettings(new_item_boost=new_item_boost, arithmetic=arithmetic)
+    recommender = _load_recommender(run, options, device, num_beams, catalogue, settings, histories)
     found = recommender.recommend(
         user,
         k=k,
@@ -120,6 +116,7 @@ def recommend(
         at=at,
         event_type=event_type,
         filter_seen=filter_seen,
+        query=query,
         **supposed,
     )
     if as_json:
@@ -182,11 +179,12 @@ def prompt(
     user: User,
     at: what_if.At = None,
     event_type: EventType = None,
+    query: Query = None,
     histories: HistoriesFrom = None,
 ) -> None:
     """Print exactly what the model reads, and how many tokens that is."""
     text, tokens = load_run(run, "cpu", histories=histories).prompt(
-        user, at=at, event_type=event_type
+        user, at=at, event_type=event_type, query=query
     )
     typer.echo(text)
     console.print(f"{tokens} tokens")

@@ -26,6 +26,10 @@ Catalogue = Annotated[
 ]
 User = Annotated[str, typer.Option(help="User ID in the prepared data.")]
 EventType = Annotated[str | None, typer.Option(help="Kind of act to predict.")]
+Query = Annotated[
+    str | None,
+    typer.Option(help='What is looked for, in words: "something warm for a winter hike".'),
+]
 Device = Annotated[str | None, typer.Option(help="cpu or cuda; default: a GPU where there is one.")]
 InArithmetic = Annotated[
     Arithmetic,

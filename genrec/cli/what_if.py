@@ -15,6 +15,7 @@ from genrec.cli.runs import (
     Device,
     EventType,
     HistoriesFrom,
+    Query,
     Run,
     User,
     load_run,
@@ -102,6 +103,7 @@ def explain(
     item: Annotated[str, typer.Option(help="Item ID: a recommended one, or any other.")],
     at: At = None,
     event_type: EventType = None,
+    query: Query = None,
     as_of: AsOf = None,
     without: Without = None,
     boost: Boost = None,
@@ -114,7 +116,7 @@ def explain(
     """Say why an item is recommended to a user: what each event does to its odds."""
     what_if = read(as_of, without, boost, dampen)
     recommender = load_run(run, device, catalogue=catalogue, histories=histories)
-    found = recommender.explain(item, user, at=at, event_type=event_type, **what_if)
+    found = recommender.explain(item, user, at=at, event_type=event_type, query=query, **what_if)
     if as_json:
         typer.echo(json.dumps(found.to_json(), ensure_ascii=False, indent=2))
     else:

@@ -112,8 +112,9 @@ def check_columns(
 
 
 def event_table(batch: Batch, reading: Reading, repairs: Repairs) -> pa.Table:
-    """Return a batch of events: line, and our event columns as text."""
-    return _Maker(batch, reading, repairs).table(EVENT_COLUMNS)
+    """Return a batch of events: line, our event columns as text, and the text of searches."""
+    maker = _Maker(batch, reading, repairs)
+    return maker.table(EVENT_COLUMNS).append_column(TEXT, maker.texts(TEXT))
 
 
 def item_table(batch: Batch, reading: Reading, repairs: Repairs) -> pa.Table:

@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,18 +30,22 @@ from genrec.schema import (
     ITEM_ID,
     SPLIT,
     SPLITS,
+    TEXT,
     TIMESTAMP,
     USER_ID,
     Event,
     Example,
     History,
     Item,
+    Search,
     ShortRepr,
     Split,
 )
 
 EVENTS_FILE = "events.parquet"
 ITEMS_FILE = "items.parquet"
+SEARCHES_FILE = "searches.parquet"
+"""What users searched for; a log without searches leaves none."""
 REJECTS_FILE = "rejects.jsonl.gz"
 REPORT_FILE = "report.json"
 CATALOGUE_ONLY = "catalogue_only"
@@ -52,6 +57,7 @@ Protocol = Literal["leave-one-out", "global-time"]
 DAMAGED = (duckdb.IOException, duckdb.InvalidInputException, duckdb.BinderException)
 """What duckdb raises for a file that it cannot read, or that lacks a column."""
 _BATCH_ROWS = 16_384
+_TIME_PLACE = EVENT_COLUMNS.index(TIMESTAMP)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -106,6 +112,11 @@ class Dataset(ShortRepr):
         return not self.manifest.config.get(CATALOGUE_ONLY, False)
 
     @property
+    def has_searches(self) -> bool:
+        """Whether the log held searches."""
+        return (self.path / SEARCHES_FILE).is_file()
+
+    @property
     def protocol(self) -> Protocol:
         """How the events were split."""
         split: Protocol = self.manifest.config["split"]
@@ -140,7 +151,9 @@ class Dataset(ShortRepr):
         for user_id, rows in self._users():
             events = tuple(event for event, split in rows if split in known)
             if events:
-                yield History(user_id, events)
+                later = [event.timestamp for event, split in rows if split not in known]
+                searches = self._searches_of(user_id, min(later, default=None))
+                yield History(user_id, events, searches)
 
     def history(self, user_id: str | int, upto: Split = "test") -> History:
         """Return one user's events up to and including a split, read from disk.
@@ -169,7 +182,9 @@ class Dataset(ShortRepr):
                 f"no user '{user}' in {self.path}; check the ID (IDs are text and "
                 "case-sensitive), or give the events of a new user yourself"
             )
-        return History(user, tuple(Event(*row[:-1]) for row in rows if row[-1] in known))
+        later = [row[_TIME_PLACE] for row in rows if row[-1] not in known]
+        events = tuple(Event(*row[:-1]) for row in rows if row[-1] in known)
+        return History(user, events, self._searches_of(user, min(later, default=None)))
 
     def examples(self, split: Split) -> Iterator[Example]:
         """Yield, for every user with events in a split, these and what came before the split.
@@ -181,7 +196,8 @@ class Dataset(ShortRepr):
             history = tuple(event for event, name in rows if name in earlier)
             targets = tuple(event for event, name in rows if name == split)
             if history and targets:
-                yield Example(History(user_id, history), targets)
+                searches = self._searches_of(user_id, targets[0].timestamp)
+                yield Example(History(user_id, history, searches), targets)
 
     def num_examples(self, split: Split) -> int:
         """Return how many ``examples`` yields, without reading the events."""
@@ -247,6 +263,24 @@ class Dataset(ShortRepr):
                 f"{self.path} is a model's catalogue and holds nobody's events; give prepared "
                 "data as `histories` (command line: --histories), or the events themselves"
             )
+
+    def _searches_of(self, user_id: str, before: int | None) -> tuple[Search, ...]:
+        """Return what a user searched for before a moment; None: ever."""
+        found = self._searches.get(user_id, ())
+        if before is None:
+            return found
+        return tuple(search for search in found if search.timestamp < before)
+
+    @cached_property
+    def _searches(self) -> dict[str, tuple[Search, ...]]:
+        """Every user's searches, oldest first."""
+        if not self.has_searches:
+            return {}
+        rows = self._open(SEARCHES_FILE).read([USER_ID, TIMESTAMP, TEXT]).to_pylist()
+        return {
+            user_id: tuple(Search(row[TIMESTAMP], row[TEXT]) for row in own)
+            for user_id, own in itertools.groupby(rows, key=itemgetter(USER_ID))
+        }
 
     def _users(self) -> Iterator[tuple[str, list[tuple[Event, Split]]]]:
         """Yield each user's events with their splits; the file is grouped by user."""

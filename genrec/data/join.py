@@ -18,18 +18,22 @@ import pyarrow.parquet as pq
 from genrec.artifacts import write_aside, write_manifest
 from genrec.data.clean import tidy
 from genrec.data.config import PrepareConfig
-from genrec.data.dataset import EVENTS_FILE, ITEMS_FILE, KIND, Dataset
+from genrec.data.dataset import EVENTS_FILE, ITEMS_FILE, KIND, SEARCHES_FILE, Dataset
 from genrec.data.item_rows import to_row, write_attributes
-from genrec.data.prepare import finish, staging_in
+from genrec.data.prepare import content_files, finish, staging_in
 from genrec.data.report import EVENT_SCHEMA, ITEM_SCHEMA, Report
 from genrec.errors import DataError
 from genrec.schema import (
     ATTRIBUTES,
     EVENT_COLUMNS,
+    EVENT_TYPE,
     ITEM_ID,
+    REVIEW,
+    SEARCH,
     SPLIT,
     TEXT,
     TIMESTAMP,
+    TITLE,
     USER_ID,
     Item,
 )
@@ -40,8 +44,10 @@ LeftOut = tuple[str, str, int | None]
 NEW = Path("new")
 """What rejects of the new rows call their file."""
 
-_EVENTS = EVENT_SCHEMA.remove(EVENT_SCHEMA.get_field_index(SPLIT))
-_TEXTS = ("event_type", "title", "review")
+_EVENTS = EVENT_SCHEMA.remove(EVENT_SCHEMA.get_field_index(SPLIT)).append(
+    pa.field(TEXT, pa.string())
+)
+_TEXTS = (EVENT_TYPE, TITLE, REVIEW, TEXT)
 
 
 def join(
@@ -82,15 +88,25 @@ def join(
             gone = pa.array(forgotten, pa.string())
             with pq.ParquetFile(base.path / EVENTS_FILE) as file:
                 for batch in file.iter_batches(BATCH_ROWS, columns=list(EVENT_COLUMNS)):
-                    kept = pc.invert(pc.is_in(batch.column(USER_ID), gone))
-                    table = _without(pa.table(batch.filter(kept)).cast(_EVENTS), left_out)
+                    table = _of_others(pa.table(batch), gone)
+                    table = table.append_column(TEXT, pa.nulls(len(table), pa.string()))
+                    table = _without(table.cast(_EVENTS), left_out)
                     staging.add_clean(table, base.path / EVENTS_FILE, "event")
+            if base.has_searches:
+                table = _of_others(pq.read_table(base.path / SEARCHES_FILE), gone)
+                rows = [{EVENT_TYPE: SEARCH, **row} for row in table.to_pylist()]
+                searches = pa.Table.from_pylist(rows, _EVENTS)
+                staging.add_clean(searches, base.path / SEARCHES_FILE, "event")
             for rows in events:
                 staging.add_clean(_without(_event_table(rows), left_out), NEW, "event")
             report = finish(staging, scratch, has_items=True)
         made = {**config.model_dump(mode="json"), "files": base.manifest.config.get("files", {})}
-        write_manifest(scratch, Path(out), KIND, {**made, **settings}, [EVENTS_FILE, ITEMS_FILE])
+        write_manifest(scratch, Path(out), KIND, {**made, **settings}, content_files(scratch))
     return report
+
+
+def _of_others(rows: pa.Table, users: pa.Array) -> pa.Table:
+    return rows.filter(pc.invert(pc.is_in(rows[USER_ID], users)))
 
 
 def _without(events: pa.Table, left_out: Collection[LeftOut]) -> pa.Table:
@@ -112,7 +128,7 @@ def _event_table(rows: list[dict[str, Any]]) -> pa.Table:
     clean = (
         {
             name: tidy(row[name]) or None if name in _TEXTS and row[name] else row[name]
-            for name in EVENT_COLUMNS
+            for name in (*EVENT_COLUMNS, TEXT)
         }
         for row in rows
     )

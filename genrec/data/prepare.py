@@ -2,7 +2,8 @@
 
 Enters: files as teams and corpora have them. Leaves: ``events.parquet`` (grouped by user in order
 of first appearance, oldest first, ties in the file's order), ``items.parquet`` (in the catalogue's
-order), ``rejects.jsonl.gz``, ``report.json`` and a manifest; ``genrec.data.Dataset`` reads them.
+order), ``searches.parquet`` where the log holds searches (``event_type`` search, a ``text`` and no
+item), ``rejects.jsonl.gz``, ``report.json`` and a manifest; ``genrec.data.Dataset`` reads them.
 
 Why DuckDB: every step over all events (joining, removing duplicates, sorting, k-core, splits) is
 a query that DuckDB runs within a memory limit, spilling to disk beside the output, so a file may
@@ -23,7 +24,7 @@ import duckdb
 from genrec.artifacts import write_aside, write_manifest
 from genrec.data.clean import check_columns
 from genrec.data.config import PrepareConfig
-from genrec.data.dataset import EVENTS_FILE, ITEMS_FILE, KIND
+from genrec.data.dataset import EVENTS_FILE, ITEMS_FILE, KIND, SEARCHES_FILE
 from genrec.data.formats import FORMATS
 from genrec.data.look import Look, look_at
 from genrec.data.reading import FileKind, Reading, settle
@@ -89,7 +90,7 @@ def prepare(
             "items": [file.name for file in item_files],
         }
         settings = config.model_dump(mode="json") | {"files": files}
-        write_manifest(scratch, Path(out), KIND, settings, [EVENTS_FILE, ITEMS_FILE])
+        write_manifest(scratch, Path(out), KIND, settings, content_files(scratch))
     return report
 
 
@@ -106,6 +107,12 @@ def staging_in(scratch: Path, config: PrepareConfig) -> Iterator[Staging]:
         closing(Staging(Path(workspace), config)) as staging,
     ):
         yield staging
+
+
+def content_files(directory: Path) -> list[str]:
+    """Return the files that prepared data consist of, searches among them where there are any."""
+    names = (EVENTS_FILE, ITEMS_FILE, SEARCHES_FILE)
+    return [name for name in names if (directory / name).exists()]
 
 
 def finish(

@@ -22,7 +22,17 @@ from genrec.data.rows import Batch
 from genrec.data.sources import Source
 from genrec.data.times import TimeForm, are_times, tell
 from genrec.errors import DataError
-from genrec.schema import EVENT_COLUMNS, ITEM_COLUMNS, ITEM_ID, RATING, TIMESTAMP, USER_ID
+from genrec.schema import (
+    EVENT_COLUMNS,
+    EVENT_TYPE,
+    ITEM_COLUMNS,
+    ITEM_ID,
+    RATING,
+    SEARCH,
+    TEXT,
+    TIMESTAMP,
+    USER_ID,
+)
 
 FileKind = Literal["event", "item"]
 
@@ -159,7 +169,9 @@ def _settle_writing(reading: Reading, config: PrepareConfig) -> None:
 def _settle_columns(reading: Reading, kind: FileKind, config: PrepareConfig) -> None:
     look, found = reading.look, list(reading.look.columns)
     said = _said(config.columns, found, kind)
-    ours = EVENT_COLUMNS if kind == "event" else ITEM_COLUMNS
+    ours: tuple[str, ...] = EVENT_COLUMNS if kind == "event" else ITEM_COLUMNS
+    if kind == "event" and _holds_searches(look):
+        ours += (TEXT,)
     columns = dict(reading.source.columns)
     if reading.source.by_name:
         same = {role: name for role, name in same_names(found, ours).items() if role not in said}
@@ -183,9 +195,14 @@ def _settle_columns(reading: Reading, kind: FileKind, config: PrepareConfig) -> 
         reading.ignored |= {name for name in found if plain(name) == TIMESTAMP}
 
 
+def _holds_searches(look: Look) -> bool:
+    """Tell whether a file that may call its reviews "text" means searches by it."""
+    return any(value.strip().lower() == SEARCH for value in look.values(EVENT_TYPE))
+
+
 def _said(pairs: tuple[str, ...], found: list[str], kind: FileKind) -> dict[str, str]:
     """Return the pairs of ``columns`` that this file has, under the file's own names."""
-    ours = EVENT_COLUMNS if kind == "event" else ITEM_COLUMNS
+    ours = (*EVENT_COLUMNS, TEXT) if kind == "event" else ITEM_COLUMNS
     by_name = {name.lower(): name for name in reversed(found)}
     said: dict[str, str] = {}
     for role, _, name in (pair.partition("=") for pair in pairs):

@@ -17,7 +17,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from genrec.data.database import one_row
-from genrec.data.dataset import EVENTS_FILE, ITEMS_FILE, REJECTS_FILE, REPORT_FILE
+from genrec.data.dataset import (
+    EVENTS_FILE,
+    ITEMS_FILE,
+    REJECTS_FILE,
+    REPORT_FILE,
+    SEARCHES_FILE,
+)
 from genrec.data.reading import Reading
 from genrec.data.staging import Staging
 from genrec.schema import (
@@ -55,6 +61,7 @@ EVENT_SCHEMA = pa.schema(
         SPLIT: pa.string(),
     }
 )
+SEARCH_SCHEMA = pa.schema({USER_ID: pa.string(), TIMESTAMP: pa.int64(), TEXT: pa.string()})
 ITEM_SCHEMA = pa.schema(
     {
         ITEM_ID: pa.string(),
@@ -81,6 +88,14 @@ WHERE $every_item OR item_key IN (SELECT item_key FROM kept)
 ORDER BY item_key
 """
 
+_SEARCHES = """
+SELECT user_id, time // 1000000 AS timestamp, text
+FROM events_read JOIN users USING (user_id)
+WHERE text IS NOT NULL AND reason IS NULL AND user_key IN (SELECT user_key FROM kept)
+GROUP BY user_id, user_key, time, text
+ORDER BY user_key, time, min(seq)
+"""
+
 _REJECTS = """
 COPY (SELECT file, line, reason, excerpt FROM rejects ORDER BY file, line) TO $path
 (FORMAT json, COMPRESSION gzip)
@@ -97,13 +112,14 @@ class Report:
     """What came in, what was left out and why, and what came out.
 
     Every row is accounted for: ``event_rows`` = ``events`` + ``event_duplicates`` +
-    ``events_filtered`` + the sum of ``event_rejects``, and likewise for items.
+    ``events_filtered`` + ``searches`` + the sum of ``event_rejects``, and likewise for items.
 
     Attributes:
         event_rows: Rows read.
         event_rejects: Rows that cannot be used, by reason, most frequent first.
         event_duplicates: Rows equal to an earlier one in every column.
         events_filtered: Events dropped by min_user_events and min_item_events.
+        searches: Rows that are searches; those of users with events are kept.
         item_rows: Rows read; without an item file, the items that the events name.
         item_rejects: As for events.
         item_duplicates: As for events.
@@ -125,6 +141,7 @@ class Report:
     event_rejects: dict[str, int]
     event_duplicates: int
     events_filtered: int
+    searches: int
     item_rows: int
     item_rejects: dict[str, int]
     item_duplicates: int
@@ -151,6 +168,8 @@ def write_files(
     """Write the events, items, rejects and report; return the report."""
     connection = staging.connection
     _write_parquet(connection.sql(_EVENTS), EVENT_SCHEMA, directory / EVENTS_FILE)
+    if staging.searches:
+        _write_parquet(connection.sql(_SEARCHES), SEARCH_SCHEMA, directory / SEARCHES_FILE)
     every_item = {"every_item": staging.config.min_item_events == 0}
     catalogue = connection.sql(_ITEMS, params=every_item)
     items = _write_parquet(catalogue, ITEM_SCHEMA, directory / ITEMS_FILE)
@@ -176,8 +195,9 @@ def _build_report(
     return Report(
         event_rows=event_rows,
         event_rejects=event_rejects,
-        event_duplicates=event_rows - sum(event_rejects.values()) - usable,
+        event_duplicates=event_rows - sum(event_rejects.values()) - usable - staging.searches,
         events_filtered=usable - events,
+        searches=staging.searches,
         item_rows=item_rows,
         item_rejects=item_rejects,
         item_duplicates=item_rows - sum(item_rejects.values()) - known,

@@ -23,6 +23,7 @@ from genrec.data.reading import FileKind, Reading
 from genrec.data.repairs import Repairs
 from genrec.data.rows import Batch
 from genrec.errors import DataError
+from genrec.schema import SEARCH
 
 # Every DuckDB thread wants buffers of its own out of the memory limit.
 _MAX_THREADS = 8
@@ -30,6 +31,7 @@ _MAX_THREADS = 8
 # Seconds of the last moment of the year 9999: what lies beyond is another unit, not a time.
 _LAST_SECOND = 253_402_300_799
 
+# A row of events with a text is a search, and has no item.
 _TABLES = """
 CREATE TABLE rejects (kind VARCHAR, file VARCHAR, line BIGINT, reason VARCHAR, excerpt VARCHAR);
 CREATE TABLE items_read (
@@ -40,7 +42,7 @@ CREATE TABLE items_read (
 CREATE TABLE events_read (
     seq BIGINT, file VARCHAR, line BIGINT, user_id VARCHAR, item_id VARCHAR, time BIGINT,
     event_type VARCHAR, rating DOUBLE, title VARCHAR, review VARCHAR, fingerprint UHUGEINT,
-    reason VARCHAR, excerpt VARCHAR
+    reason VARCHAR, excerpt VARCHAR, text VARCHAR
 );
 """
 
@@ -72,12 +74,14 @@ WITH typed AS (
         nullif(trim(timestamp), '') AS written, {{seconds}} AS seconds,
         nullif(trim(rating), '') AS stars, try_cast(rating AS DOUBLE) AS rating,
         nullif(event_type, '') AS event_type, nullif(title, '') AS title,
-        nullif(review, '') AS review
+        nullif(review, '') AS review, nullif(text, '') AS text,
+        coalesce(item_id, '') = '' AND lower(coalesce(event_type, '')) = '{SEARCH}' AS is_search
     FROM batch
 ), judged AS (
     SELECT *, CASE
         WHEN user_id IS NULL THEN 'missing user_id'
-        WHEN item_id IS NULL THEN 'missing item_id'
+        WHEN is_search AND text IS NULL THEN 'search without text'
+        WHEN item_id IS NULL AND NOT is_search THEN 'missing item_id'
         WHEN written IS NULL THEN 'missing timestamp'
         WHEN seconds IS NULL OR NOT isfinite(seconds) THEN 'unreadable timestamp'
         WHEN seconds < 0 THEN 'negative timestamp'
@@ -95,7 +99,8 @@ SELECT seq, $file, line, user_id, item_id,
     {_EVENT_FINGERPRINT},
     reason,
     CASE WHEN reason IS NOT NULL
-        THEN left(concat_ws(',', user_id, item_id, written, stars, title), {EXCERPT_CHARS}) END
+        THEN left(concat_ws(',', user_id, item_id, written, stars, title), {EXCERPT_CHARS}) END,
+    CASE WHEN is_search THEN text END
 FROM judged
 """
 
@@ -108,7 +113,7 @@ FROM batch
 _ADD_CLEAN_EVENTS = f"""
 INSERT INTO events_read
 SELECT seq, $file, seq, user_id, item_id, timestamp * 1000000, event_type, rating, title, review,
-    {_EVENT_FINGERPRINT}, NULL, NULL
+    {_EVENT_FINGERPRINT}, NULL, NULL, text
 FROM batch
 """
 
@@ -130,7 +135,8 @@ INSERT INTO rejects
 
 _CATALOGUE_OF_EVENTS = """
 CREATE TABLE catalogue AS
-    SELECT item_id, min(seq) AS item_key FROM events_read WHERE reason IS NULL GROUP BY item_id;
+    SELECT item_id, min(seq) AS item_key FROM events_read
+    WHERE reason IS NULL AND text IS NULL GROUP BY item_id;
 INSERT INTO items_read (seq, item_id, categories) SELECT item_key, item_id, [] FROM catalogue;
 """
 
@@ -139,7 +145,7 @@ INSERT INTO rejects
     SELECT 'event', file, line, reason, excerpt FROM events_read WHERE reason IS NOT NULL;
 INSERT INTO rejects
     SELECT 'event', file, line, 'unknown item', left(item_id, {EXCERPT_CHARS})
-    FROM events_read ANTI JOIN catalogue USING (item_id) WHERE reason IS NULL;
+    FROM events_read ANTI JOIN catalogue USING (item_id) WHERE reason IS NULL AND text IS NULL;
 """
 
 # A user's key is where the user first appears, an item's where the catalogue names it: keys
@@ -154,6 +160,8 @@ CREATE TABLE kept AS
     WHERE reason IS NULL GROUP BY user_key, item_key, time, fingerprint;
 """
 
+
+_COUNT_SEARCHES = "SELECT count(*) FROM events_read WHERE reason IS NULL AND text IS NOT NULL"
 
 # IDs such as 3.0 where the other file, or the same, has 3: (table, column, where 3 is looked up).
 _FLOAT_IDS = (
@@ -173,6 +181,7 @@ class Staging:
         self.directory = directory
         self.config = config
         self.usable_events = 0
+        self.searches = 0
         self.rows_read: Counter[str] = Counter()
         self.repairs = Repairs(config.no_repair)
         self.connection = connect(
@@ -253,6 +262,7 @@ class Staging:
         self.connection.execute(_REJECT_EVENTS)
         self._check_rejects("event")
         self.connection.execute(_KEEP_EVENTS)
+        (self.searches,) = one_row(self.connection, _COUNT_SEARCHES)
         self.usable_events = self.count("kept")
         if not self.usable_events:
             reasons = self.reject_counts("event")

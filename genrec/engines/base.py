@@ -14,6 +14,7 @@ import numpy as np
 
 from genrec.engines.grammar import Grammar
 from genrec.schema import SemanticId
+from genrec.semantic_ids.matching import NOTHING, Matches
 from genrec.semantic_ids.table import SemanticIdTable
 
 
@@ -27,12 +28,14 @@ class ItemQuery:
         candidates: Return nothing outside these rows; None: the whole table. Queries that share the
             same array object share its cost.
         prefix_bias: Strength in nats by semantic-ID prefix, added to its log-odds among siblings.
+        matches: How well items match what is looked for; the SASRec head weighs it among its terms.
     """
 
     prompt: Sequence[int]
     exclude: Sequence[int] = ()
     candidates: np.ndarray | None = None
     prefix_bias: Mapping[SemanticId, float] = field(default_factory=dict)
+    matches: Matches = NOTHING
 
 
 @dataclass(frozen=True)

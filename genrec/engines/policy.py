@@ -19,6 +19,7 @@ from genrec.model.item_features import ItemFeatures
 from genrec.model.sasrec_head import SasRecHead
 from genrec.model.vocabulary import SidVocabulary
 from genrec.schema import SemanticId
+from genrec.semantic_ids.matching import Matches
 from genrec.semantic_ids.table import SemanticIdTable
 
 
@@ -28,10 +29,24 @@ class LeafScores(NamedTuple):
     Attributes:
         logits: Shape: (B, num_leaves), float32.
         weight: See ``LogitFusion``.
+        wish: Factor of a query's matches, see ``Terms``.
     """
 
     logits: Tensor
     weight: float
+    wish: float
+
+    def with_matches(self, queries: Sequence[Steering]) -> Tensor:
+        """Return the logits with what matches each query's wish. Shape: (B, num_leaves)."""
+        found = [query.matches for query in queries]
+        if not self.wish or not any(len(matches.rows) for matches in found):
+            return self.logits
+        owners = torch.repeat_interleave(torch.tensor([len(matches.rows) for matches in found]))
+        rows = torch.as_tensor(np.concatenate([matches.rows for matches in found]))
+        scores = torch.as_tensor(np.concatenate([matches.scores for matches in found]))
+        device = self.logits.device
+        places = owners.to(device), rows.to(device)
+        return self.logits.index_put(places, self.wish * scores.to(self.logits), accumulate=True)
 
 
 class SasRecFusion:
@@ -67,7 +82,8 @@ class SasRecFusion:
             input_ids: Prompts, padded with anything that opens no item. Shape: (B, T).
         """
         histories = written_leaves(input_ids, self._trie, self._opening)
-        return LeafScores(self._head(histories, self._items, self._vectors), self._head.weight)
+        logits = self._head(histories, self._items, self._vectors)
+        return LeafScores(logits, self._head.weight, self._head.terms.wish)
 
 
 class Steering(Protocol):
@@ -86,6 +102,11 @@ class Steering(Protocol):
     @property
     def prefix_bias(self) -> Mapping[SemanticId, float]:
         """Strength by semantic-ID prefix."""
+        ...
+
+    @property
+    def matches(self) -> Matches:
+        """How well items match what is looked for."""
         ...
 
 
@@ -121,5 +142,7 @@ def make_policy(
                 for query in queries
             ],
         )
-    fusion = None if head is None else LogitFusion.build(trie, *head, constraint)
+    fusion = None
+    if head is not None:
+        fusion = LogitFusion.build(trie, head.with_matches(queries), head.weight, constraint)
     return Policy(trie, constraint, fusion, bias)

@@ -181,7 +181,7 @@ class TorchEngine(AdaptedModel):
             fusion = None
             if self._fusion is not None:
                 head = self._fusion.read(self._pad([prompts[index] for index in indices])[0])
-                fusion = LogitFusion.build(self._trie, *head)
+                fusion = LogitFusion.build(self._trie, head.logits, head.weight)
             policy = Policy(self._trie, fusion=fusion)
             children = policy.expand(node.expand(len(logits)))
             log_probs[np.ix_(indices, codes)] = policy.apply(logits, children).cpu().numpy()

@@ -23,10 +23,12 @@ from genrec.model.vocabulary import SidVocabulary
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.stream.encode import Encoder
 from genrec.stream.render import Renderer
-from genrec.stream.templates import fingerprint, prompts_directory
+from genrec.stream.templates import is_current, prompts_directory
 
 FULL_MODELS = ("base", "pretrain", "merged")
 RUNS = (*FULL_MODELS, "sft")
+READS_SEARCHES = "reads_searches"
+"""Whether a run was trained on searches, among the settings in its manifest."""
 ADAPTER_NAME = "default"
 """What the adapter of a run is called."""
 
@@ -126,6 +128,9 @@ def describe_run(path: Path, model: Any = None) -> LoadedRun:
             ),
             tokenizer,
             config.context_tokens,
+            reads_searches=any(
+                read_manifest(each).config.get(READS_SEARCHES, False) for each in {path, base}
+            ),
         ),
         vocabulary=SidVocabulary.from_tokenizer(tokenizer, table),
         base_config=config,
@@ -137,7 +142,7 @@ def describe_run(path: Path, model: Any = None) -> LoadedRun:
 
 def _base_config(base: Path) -> BaseConfig:
     settings = dict(base_settings(base))
-    if settings.pop(TEMPLATES, None) != fingerprint():
+    if not is_current(settings.pop(TEMPLATES, None)):
         raise ArtifactError(
             f"{base} was trained on other templates than those in {prompts_directory()}: put "
             "these back, or make the base again and train it"

@@ -22,7 +22,14 @@ from genrec.artifacts import (
 )
 from genrec.errors import ConfigError
 from genrec.model.base import save_model
-from genrec.model.load import LoadedRun, base_settings, describe_run, load_model, load_run
+from genrec.model.load import (
+    READS_SEARCHES,
+    LoadedRun,
+    base_settings,
+    describe_run,
+    load_model,
+    load_run,
+)
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -101,7 +108,11 @@ def merge(run: Path, out: Path) -> None:
     base = find_parent(run, "base")
     loaded = load_run(run)
     model = loaded.model.merge_and_unload()
-    settings = {"run": str(run), "base_settings": base_settings(base)}
+    settings = {
+        "run": str(run),
+        "base_settings": base_settings(base),
+        READS_SEARCHES: loaded.encoder.reads_searches,
+    }
     parents = {"index": find_parent(base, "index"), "base": base}
     tokenizer = AutoTokenizer.from_pretrained(base)
     with write_aside(out) as directory:

@@ -12,6 +12,8 @@ text puts it.
 Three further terms join the logits: counts of what followed what (``Transitions``; a new item has
 those of the items whose texts are most like its own), the likeness of an item's text to that of
 the user's last items, and a boost for items that training never met, which the rest underrates.
+Where a user says what they look for, how well items match it is a fourth, which whoever knows the
+items' words brings (``genrec.engines.policy``).
 
 Source: SASRec, Kang and McAuley, arXiv 1808.09781; trained with sampled softmax as in eSASRec,
 arXiv 2508.06450. Text beside an ID vector that is dropped at random: DropoutNet, Volkovs et al.
@@ -135,11 +137,14 @@ class Terms:
         transitions: Factor of the log odds of the transition counts.
         likeness: Factor of the likeness of an item's text to the user's last items, -1 to 1.
         new_item_boost: Added for items that training never met.
+        wish: Factor of how well an item matches what is looked for, a BM25 score; where nothing
+            was chosen, as for bases made before there were wishes, a cautious one.
     """
 
     transitions: float = 0.0
     likeness: float = 0.0
     new_item_boost: float = 0.0
+    wish: float = 3.0
 
 
 class SasRecHead(nn.Module):

@@ -25,7 +25,7 @@ from genrec.data.join import LeftOut, join
 from genrec.data.report import EVENT_SCHEMA, ITEM_SCHEMA, Report
 from genrec.errors import DataError
 from genrec.preferences import read_preferences
-from genrec.schema import SPLIT, USER_ID, Item
+from genrec.schema import SPLIT, TEXT, USER_ID, Item
 from genrec.serving.store import (
     POSITION,
     Position,
@@ -47,6 +47,7 @@ _EVENTS = pa.schema(
         (_EVENT_ID, pa.string()),
         (_FOLLOWS, pa.string()),
         *EVENT_SCHEMA.remove(EVENT_SCHEMA.get_field_index(SPLIT)),
+        (TEXT, pa.string()),
     ]
 )
 _ITEMS = pa.schema(

@@ -16,7 +16,7 @@ from cachetools import LRUCache, cachedmethod
 
 from genrec.data.dataset import EVENTS_FILE, Dataset
 from genrec.interests.counterfactual import resolve_event_indices
-from genrec.schema import USER_ID, Event, History
+from genrec.schema import USER_ID, History, Search
 from genrec.serving.errors import NotFound, ServiceError, quote
 from genrec.serving.store import EventStore, StoredEvent
 
@@ -30,8 +30,8 @@ class LiveHistory:
     """What is known about a user at this moment.
 
     Attributes:
-        history: The newest events.
-        event_ids: The ID that each was posted under, if it had one.
+        history: The newest events and searches.
+        event_ids: The ID that each event was posted under, if it had one.
         older_items: Items of events older than these: still not to be recommended again.
         forgotten: How often the user was deleted; nothing of before is here.
     """
@@ -72,7 +72,8 @@ class LiveHistory:
         if as_of is not None:
             events = enumerate(self.history.events)
             left_out |= {index for index, event in events if event.timestamp >= as_of}
-        return self.without(left_out)
+        known = self.without(left_out)
+        return known if as_of is None else replace(known, history=known.history.before(as_of))
 
 
 class PreparedUsers:
@@ -97,8 +98,9 @@ class PreparedUsers:
         order = pc.sort_indices(pa.array(ids, pa.large_string()))
         self._ids = pa.array(ids, pa.large_string()).take(order)
         self._counts = np.array(counts, dtype=np.int64)[order.to_numpy()]
-        self._cache: LRUCache[str, tuple[Event, ...]] = LRUCache(
-            CACHED_EVENTS, getsizeof=lambda events: USER_OVERHEAD_EVENTS + len(events)
+        self._cache: LRUCache[str, History] = LRUCache(
+            CACHED_EVENTS,
+            getsizeof=lambda known: USER_OVERHEAD_EVENTS + len(known.events) + len(known.searches),
         )
         self._lock = threading.Lock()
 
@@ -126,9 +128,9 @@ class PreparedUsers:
         return found
 
     @cachedmethod(attrgetter("_cache"), lock=attrgetter("_lock"))
-    def events(self, user_id: str) -> tuple[Event, ...]:
-        """Return a user's events, oldest first; empty where there is no such user."""
-        return self._data.history(user_id).events if self.num_events(user_id) else ()
+    def history(self, user_id: str) -> History:
+        """Return a user's history; empty where there is no such user."""
+        return self._data.history(user_id) if self.num_events(user_id) else History(user_id, ())
 
 
 class Histories:
@@ -150,23 +152,33 @@ class Histories:
             NotFound: Nobody has this ID.
         """
         posted = self._events.history(user_id, self._max_events, self._known_upto(user_id))
-        prepared = () if posted.forgotten else self._prepared.events(user_id)
-        if not prepared and not posted.events:
+        prepared = History(user_id, ()) if posted.forgotten else self._prepared.history(user_id)
+        if not prepared.events and not posted.events:
             raise NotFound(
                 "unknown_user",
                 f"no events of user {quote(user_id)}; post some to /v1/events first, or send the "
                 "history as `events` (an empty list for a new user)",
             )
         # A stable sort: at equal times the prepared event comes first, then the order of arrival.
+        searches = [StoredEvent.search(user_id, search) for search in prepared.searches]
         merged = sorted(
-            [*map(StoredEvent, prepared), *posted.events],
+            [*map(StoredEvent, prepared.events), *searches, *posted.events],
             key=lambda stored: stored.event.timestamp,
         )
-        older = [stored.event.item_id for stored in merged[: -self._max_events]]
+        older = [each.event.item_id for each in merged[: -self._max_events] if each.text is None]
         newest = merged[-self._max_events :]
+        events = [stored for stored in newest if stored.text is None]
         return LiveHistory(
-            History(user_id, tuple(stored.event for stored in newest)),
-            tuple(stored.event_id for stored in newest),
+            History(
+                user_id,
+                tuple(stored.event for stored in events),
+                tuple(
+                    Search(stored.event.timestamp, stored.text)
+                    for stored in newest
+                    if stored.text is not None
+                ),
+            ),
+            tuple(stored.event_id for stored in events),
             posted.older_items.union(older),
             posted.forgotten,
         )

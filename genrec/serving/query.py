@@ -17,6 +17,7 @@ class Query:
         user_id: A user with events; None: ``events`` are the history.
         events: In any order.
         without: Events to leave out, by number in the history or by event ID.
+        query: What is looked for, in words.
         shown: Items that earlier pages showed; not to be shown again.
     """
 
@@ -31,6 +32,7 @@ class Query:
     without: Sequence[int | str] = ()
     interest_bias: Mapping[str | SemanticId, float] = field(default_factory=dict)
     filters: Mapping[str, Any] | None = None
+    query: str | None = None
     shown: Collection[str] = ()
 
 

@@ -159,7 +159,8 @@ class RecommendationService:
         Raises:
             ServiceError: An item is unknown, a time lies in the future, or there are too many.
         """
-        self._check_events([stored.event for stored in events])
+        self._check_times([stored.event.timestamp for stored in events])
+        self._check_items([each.event.item_id for each in events if each.text is None], "events")
         accepted = await run_sync(self._events.add, events)
         self.metrics.events.labels("accepted").inc(accepted)
         self.metrics.events.labels("duplicate").inc(len(events) - accepted)
@@ -192,7 +193,8 @@ class RecommendationService:
             ServiceError: The user or an item is unknown, or an event cannot be used.
         """
         if user_id is None:
-            self._check_events(events)
+            self._check_times([event.timestamp for event in events])
+            self._check_items([event.item_id for event in events], "events")
             ordered = sorted(events, key=lambda event: event.timestamp)
             return LiveHistory(History(INLINE_USER, tuple(ordered)), (None,) * len(ordered))
         loaded = self.loaded
@@ -257,6 +259,7 @@ class RecommendationService:
             candidates,
             filter_seen,
             interest_bias,
+            query.query,
         )
         request = self.loaded.recommender.heed(request)
         if steering is not None:
@@ -429,20 +432,19 @@ class RecommendationService:
         prefixes = [interest.prefix for interest in supported]
         return supported, interest_timeline(history, table, prefixes)
 
-    def _check_events(self, events: Sequence[Event]) -> None:
-        """Refuse events of unknown items or of the future, and too many of them."""
+    def _check_times(self, times: Sequence[int]) -> None:
+        """Refuse events of the future, and too many of them."""
         now = int(time.time())
         latest = now + self.settings.clock_skew_s
-        check_count(len(events), "events", self.settings.max_events)
-        for index, event in enumerate(events):
-            if event.timestamp > latest:
+        check_count(len(times), "events", self.settings.max_events)
+        for index, timestamp in enumerate(times):
+            if timestamp > latest:
                 raise ServiceError(
                     "future_timestamp",
-                    f"events.{index}.timestamp: {event.timestamp} lies {event.timestamp - now} s "
+                    f"events.{index}.timestamp: {timestamp} lies {timestamp - now} s "
                     f"in the future (this machine's clock says {now}); timestamps are in seconds, "
                     "not milliseconds; correct the clock or leave it out to mean now",
                 )
-        self._check_items([event.item_id for event in events], "events")
 
     def _check_items(self, item_ids: Sequence[str], where: str) -> None:
         """Refuse items that are not in the catalogue, naming the first few."""

@@ -12,14 +12,14 @@ two cuts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import chain
 from typing import Any, NamedTuple
 
 from genrec.errors import DataError, PromptError
-from genrec.schema import Event, History, Request
+from genrec.schema import Event, History, Request, Search
 from genrec.stream.render import Renderer
 from genrec.stream.templates import ITEM_MARKER
 
@@ -28,7 +28,7 @@ _CACHED_ITEMS = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One event in tokens.
+    """One event in tokens, after the searches that led to it.
 
     Attributes:
         tokens: All of them.
@@ -66,11 +66,14 @@ class Encoder:
         renderer: Writes the text.
         tokenizer: A Hugging Face tokenizer with the markers and semantic-ID tokens added.
         context_tokens: Longest sequence the model is trained on.
+        reads_searches: Whether searches and wishes are written into the stream. To a model that
+            was not trained on any they are noise, which costs more than they tell.
     """
 
     renderer: Renderer
     tokenizer: Any
     context_tokens: int
+    reads_searches: bool = False
 
     @cached_property
     def segment_limit(self) -> int:
@@ -107,20 +110,14 @@ class Encoder:
             PromptError: Quoted text produced a special token (a tokenizer with tokens that the
                 quoting does not know).
         """
-        texts = [
-            self.renderer.event(event, previous.timestamp if previous else None)
-            for history in histories
-            for previous, event in zip((None, *history.events), history.events, strict=False)
-        ]
+        steps = [list(_steps(self._as_read(history))) for history in histories]
+        texts = [self.renderer.event(step.event, step.latest) for own in steps for step in own]
         tokens = iter(self.tokenize(texts))
-        return [
-            [self._segment(event, next(tokens)) for event in history.events]
-            for history in histories
-        ]
+        return [[self._segment(step, next(tokens)) for step in own] for own in steps]
 
-    def _segment(self, event: Event, tokens: list[int]) -> Segment:
-        """Put the words of an event's item behind its ID, and cut the end to fit."""
-        num_levels = self.renderer.table.num_levels
+    def _segment(self, step: _Step, tokens: list[int]) -> Segment:
+        """Put the words of an event's item behind its ID, its searches before it; cut the end."""
+        event, num_levels = step.event, self.renderer.table.num_levels
         special = self.special_ids
         # A segment holds one marker and one token per level; anything more came from user text.
         if sum(token in special for token in tokens[: self.segment_limit]) != 1 + num_levels:
@@ -130,29 +127,74 @@ class Encoder:
                 "are written with '<'"
             )
         after_item = tokens.index(self.opening) + 1 + num_levels
+        searches = self._search_lines(step.searches, step.previous)
+        if len(searches) + after_item > self.segment_limit:
+            searches = []
+        tokens, after_item = searches + tokens, len(searches) + after_item
         words = self._words(event.item_id)
         if after_item + len(words) > self.segment_limit:
             words = []
         whole = [*tokens[:after_item], *words, *tokens[after_item:]][: self.segment_limit]
         return Segment(whole, after_item, after_item + len(words))
 
+    def _as_read(self, history: History) -> History:
+        """Return a history without the searches, unless they are read."""
+        if self.reads_searches or not history.searches:
+            return history
+        return replace(history, searches=())
+
+    def _search_lines(self, searches: Sequence[Search], previous: int | None) -> list[int]:
+        """Return searches in tokens, each tokenized by itself: the newest that fit half a segment.
+
+        Args:
+            searches: Oldest first.
+            previous: Time of the event before them; None: there was none.
+        """
+        lines = list[int]()
+        before = [previous, *(search.timestamp for search in searches)]
+        for search, since in zip(searches[::-1], before[-2::-1], strict=True):
+            line = self._search_line(search, since)
+            if len(lines) + len(line) > self.segment_limit // 2:
+                break
+            lines = line + lines
+        return lines
+
+    @cached_property
+    def _search_line(self) -> Callable[[Search, int | None], list[int]]:
+        def fit(search: Search, previous: int | None) -> list[int]:
+            def write(chars: int) -> str:
+                return self.renderer.search(search, previous, chars)
+
+            return self._fit(write, self.renderer.search_chars, self.segment_limit // 2)
+
+        return lru_cache(_CACHED_ITEMS)(fit)
+
     @cached_property
     def _words(self) -> Callable[[str], list[int]]:
         return lru_cache(_CACHED_ITEMS)(self._fit_words)
 
     def _fit_words(self, item_id: str) -> list[int]:
-        """Return what stands behind an item's ID, cut between words until its tokens fit."""
+        """Return what stands behind an item's ID."""
         config = self.renderer.item_words
         limit = min(config.max_tokens, self.segment_limit // 2)
-        chars = config.max_chars
-        while chars and (text := self.renderer.words(item_id, chars)):
+        return self._fit(lambda chars: self.renderer.words(item_id, chars), config.max_chars, limit)
+
+    def _fit(self, write: Callable[[int], str], chars: int, limit: int) -> list[int]:
+        """Return a text in tokens, cut between words until they fit; nothing where that is empty.
+
+        Args:
+            write: Called with a cap on its characters: the text.
+            chars: The cap to begin with.
+            limit: Most tokens.
+        """
+        while chars > 0 and (text := write(chars)):
             tokens = self.tokenize([text])[0]
-            # Should a tokenizer have special tokens that quoting does not know, the ID is enough.
+            # Should a tokenizer have special tokens that quoting does not know, better nothing.
             if any(token in self.special_ids for token in tokens):
                 return []
             if len(tokens) <= limit:
                 return tokens
-            chars = min(chars - 1, len(text) * limit // len(tokens))
+            chars = min(chars - 1, max(len(text), chars) * limit // len(tokens))
         return []
 
     @cached_property
@@ -174,7 +216,7 @@ class Encoder:
         histories = {id(request.history): request.history for request in requests}
         for history in histories.values():
             _check_order(history)
-        asks = self.tokenize([self.renderer.ask_item(request) for request in requests])
+        asks = self._asks(requests)
         segments_of = dict(zip(histories, self.segments([*histories.values()]), strict=True))
         encoded = [segments_of[id(request.history)] for request in requests]
         if views is None:
@@ -182,6 +224,19 @@ class Encoder:
         return [
             self.join(segments, view) + ask
             for segments, view, ask in zip(encoded, views, asks, strict=True)
+        ]
+
+    def _asks(self, requests: Sequence[Request]) -> list[list[int]]:
+        """Return what ends each request's prompt: searches so far, and the event asked for."""
+        if not self.reads_searches:
+            requests = [
+                replace(request, history=self._as_read(request.history), query=None)
+                for request in requests
+            ]
+        asks = self.tokenize([self.renderer.ask_item(request) for request in requests])
+        return [
+            self._search_lines(request.searches, _time_of_last(request.history)) + ask
+            for request, ask in zip(requests, asks, strict=True)
         ]
 
     def views(self, histories: Sequence[History]) -> list[View]:
@@ -199,7 +254,7 @@ class Encoder:
         segments = self.segments([request.history])[0]
         views = list_views(segments, self.event_limit)
         asks = [segment.tokens[: segment.tokens.index(self.opening) + 1] for segment in segments]
-        asks.append(self.tokenize([self.renderer.ask_item(request)])[0])
+        asks += self._asks([request])
         return [
             self.join(segments[:place], view) + ask
             for place, (view, ask) in enumerate(zip(views, asks, strict=True))
@@ -214,12 +269,37 @@ class Encoder:
         return [*self.header, *chain.from_iterable(shown)]
 
 
+class _Step(NamedTuple):
+    """An event, what led to it, and the time of the event before."""
+
+    event: Event
+    searches: tuple[Search, ...]
+    previous: int | None
+
+    @property
+    def latest(self) -> int | None:
+        """Time of what is read right before the event; None: nothing is."""
+        return self.searches[-1].timestamp if self.searches else self.previous
+
+
+def _steps(history: History) -> Iterator[_Step]:
+    times = (None, *(event.timestamp for event in history.events))
+    for step in zip(history.events, history.searches_before(), times, strict=False):
+        yield _Step(*step)
+
+
+def _time_of_last(history: History) -> int | None:
+    return history.events[-1].timestamp if history.events else None
+
+
 def _check_order(history: History) -> None:
-    times = [event.timestamp for event in history.events]
-    if any(later < earlier for earlier, later in zip(times, times[1:], strict=False)):
-        raise DataError(
-            f"the history of user {history.user_id} is not in the order of time; sort its events"
-        )
+    for name, acts in (("events", history.events), ("searches", history.searches)):
+        times = [act.timestamp for act in acts]
+        if any(later < earlier for earlier, later in zip(times, times[1:], strict=False)):
+            raise DataError(
+                f"the history of user {history.user_id} is not in the order of time; sort its "
+                f"{name}"
+            )
 
 
 def list_views(segments: Sequence[Segment], limit: int) -> list[View]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from genrec.errors import PromptError
-from genrec.schema import Event, Item, Request, SemanticId
+from genrec.schema import Event, Item, Request, Search, SemanticId
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.stream.config import ItemWordsConfig
 from genrec.stream.templates import ITEM_MARKER, Structure, quote, render
@@ -87,6 +87,7 @@ class Renderer:
         table: Semantic IDs of the items.
         review_chars: Length cap of a review's text.
         title_chars: Length cap of a title or of an event type.
+        search_chars: Length cap of a search.
         item_words: What of an item's text stands behind its ID.
         find_item: Looks up an item by its ID, for its words.
     """
@@ -94,6 +95,7 @@ class Renderer:
     table: SemanticIdTable
     review_chars: int = 200
     title_chars: int = 80
+    search_chars: int = 120
     item_words: ItemWordsConfig = ItemWordsConfig()
     find_item: Callable[[str], Item | None] = field(default=lambda item_id: None, repr=False)
 
@@ -124,6 +126,18 @@ class Renderer:
             review=quote(event.opinion, self.review_chars) if event.opinion else None,
         )
 
+    def search(self, search: Search, previous_timestamp: int | None, max_chars: int) -> str:
+        """Return the line of one search; empty where nothing of its text can be shown.
+
+        Args:
+            search: What was searched for.
+            previous_timestamp: Time of the event or search before it, seconds; None: none was.
+            max_chars: Length cap of its text.
+        """
+        text = quote(search.text, max_chars)
+        gap = bucket(previous_timestamp, search.timestamp)
+        return render("stream/search", gap=gap, text=text) if text else ""
+
     def words(self, item_id: str, max_chars: int) -> str:
         """Return what stands behind an item's ID in a history; empty where nothing does."""
         if self.item_words.show == "nothing":
@@ -136,13 +150,14 @@ class Renderer:
         return render("stream/item_words", words=words) if words else ""
 
     def ask_item(self, request: Request) -> str:
-        """Return the segment of the event that a request asks for, up to where its item is written.
+        """Return the line of the event that a request asks for, up to where its item is written.
 
         Raises:
             PromptError: The template writes something between the marker and the item.
         """
         last = request.history.events[-1] if request.history.events else None
-        previous = last.timestamp if last else None
+        latest = request.searches[-1] if request.searches else last
+        previous = latest.timestamp if latest else None
         moment = request.at if request.at is not None else previous
         event_type = request.event_type or (last.event_type if last else None)
         ask = self.event(Event("", "", moment or 0, event_type), previous, item=Structure())

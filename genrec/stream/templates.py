@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 
@@ -25,6 +26,8 @@ MARKERS = (USER_MARKER, ITEM_MARKER, TITLE_MARKER, INTERESTS_MARKER, END_MARKER)
 
 TRAINED = ("stream", "tasks")
 """Folders of the templates that models are trained on."""
+LATER = ("stream/search.jinja",)
+"""Templates that bases made before them never read: those are as good without them."""
 
 # Every character that some Unicode normalization of a tokenizer could turn into "<".
 _QUOTED = str.maketrans({**dict.fromkeys("<＜﹤≮", "‹"), '"': "”"})
@@ -54,14 +57,25 @@ def quote(value: object, max_chars: int | None = None) -> str:
     return text
 
 
-def fingerprint() -> str:
-    """Return a hash of the templates that a trained model reads: those of streams and tasks."""
+def fingerprint(left_out: Collection[str] = ()) -> str:
+    """Return a hash of the templates that a trained model reads: those of streams and tasks.
+
+    Args:
+        left_out: Templates that count for nothing, such as "stream/search.jinja".
+    """
     digest = hashlib.sha256()
     for folder in TRAINED:
         for path in sorted((prompts_directory() / folder).glob("*.jinja")):
-            digest.update(f"{folder}/{path.name}\0".encode())
-            digest.update(path.read_bytes())
+            name = f"{folder}/{path.name}"
+            if name not in left_out:
+                digest.update(f"{name}\0".encode())
+                digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def is_current(known: str | None) -> bool:
+    """Tell whether a model that was trained under a fingerprint can read today's templates."""
+    return known in (fingerprint(), fingerprint(LATER))
 
 
 def prompts_directory() -> Path:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import random
 from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
@@ -24,6 +25,7 @@ from genrec.stream.encode import Encoder
 from genrec.training.config import Mixture
 from genrec.training.packing import collate, pack
 from genrec.training.samples import Sample, interest_samples, stream_samples, title_samples
+from genrec.training.wishes import WishSampler, wished
 
 FEATURES = datasets.Features(
     {
@@ -32,7 +34,7 @@ FEATURES = datasets.Features(
         "task": datasets.Value("string"),
     }
 )
-TASKS = ("next_item", "titles", "interests")
+TASKS = ("next_item", "titles", "interests", "wishes")
 
 
 def write_corpus(path: Path, data: Dataset, encoder: Encoder, mixture: Mixture, seed: int) -> None:
@@ -54,6 +56,10 @@ def _samples(
         "titles": lambda: title_samples(data.items, encoder),
         "interests": lambda: interest_samples(data.histories("train"), encoder, seed),
     }
+    if mixture.wishes:
+        sampler, rng = WishSampler(data, to_measure=False), random.Random(seed)
+        histories = wished(data.histories("train"), sampler, rng)
+        sources["wishes"] = lambda: stream_samples(histories, encoder)
     for task, samples in sources.items():
         if getattr(mixture, task) > 0:
             yield from ((task, sample) for sample in samples())

@@ -24,6 +24,7 @@ from genrec.model.load import LoadedRun
 from genrec.model.sasrec_head import SasRecHead, ScoreParts, Terms
 from genrec.model.sasrec_training import Questions, score_questions
 from genrec.schema import Request
+from genrec.semantic_ids.matching import NOTHING, Matches
 from genrec.training.config import TrainConfig
 from genrec.training.validation import Question, list_questions, split_users
 
@@ -48,8 +49,8 @@ class Found:
 
     Attributes:
         lm: Log-probability in nats, -inf where a user has fewer than F. Shape: (Q, F).
-        logits: Of the SASRec head, before its terms; they follow, before their factors.
-            Shape of each: (Q, F).
+        logits: Of the SASRec head, before its terms; they follow, before their factors, and how
+            well items match a wish. Shape of each: (Q, F).
         is_target: Marks the item that came next, where it was found. Shape: (Q, F), bool.
     """
 
@@ -57,6 +58,7 @@ class Found:
     logits: np.ndarray
     transitions: np.ndarray
     likeness: np.ndarray
+    matches: np.ndarray
     is_target: np.ndarray
 
     def ndcg(self, weight: float, terms: Terms) -> float:
@@ -66,6 +68,7 @@ class Found:
         which ranks them almost alike (docs/lab-notes.md, Fusion while decoding).
         """
         head = self.logits + terms.transitions * self.transitions + terms.likeness * self.likeness
+        head = head + terms.wish * self.matches
         scores = (1 - weight) * self.lm + weight * head
         target = np.where(self.is_target, scores, -np.inf).max(axis=1, keepdims=True)
         ranks = (scores > target).sum(axis=1) + 1
@@ -126,7 +129,10 @@ def best_fusion(found: Found, likeness: Sequence[float]) -> tuple[float, Terms]:
 
 @torch.inference_mode()
 def find_and_judge(
-    run: LoadedRun, questions: Sequence[tuple[Request, str]], device: torch.device
+    run: LoadedRun,
+    questions: Sequence[tuple[Request, str]],
+    device: torch.device,
+    matches: Sequence[Matches] | None = None,
 ) -> Found:
     """Find items for each question with the fusion as it is and with the head, and judge them.
 
@@ -134,13 +140,15 @@ def find_and_judge(
         run: With its head, trained.
         questions: Q requests, each with the item that came next.
         device: Of both.
+        matches: What matches the wish of each; None: nobody wishes for anything.
     """
     table, head = run.table, run.sasrec_head
     assert head is not None
     prompts = run.encoder.prompts([request for request, _ in questions])
+    matches = [NOTHING] * len(questions) if matches is None else matches
     queries = [
-        ItemQuery(prompt, table.rows_of(request.forbidden))
-        for prompt, (request, _) in zip(prompts, questions, strict=True)
+        ItemQuery(prompt, table.rows_of(request.forbidden), matches=found)
+        for prompt, (request, _), found in zip(prompts, questions, matches, strict=True)
     ]
     # The head reads the events that the prompt holds.
     views = run.encoder.views([request.history for request, _ in questions])
@@ -157,23 +165,30 @@ def find_and_judge(
     for parts, histories, _, catalogue in score_questions(head, ItemFeatures.of(table), asked):
         by_head = _best_of_head(parts, histories, catalogue)
         for number, best in enumerate(by_head.cpu().numpy()):
-            union = np.union1d(searched[len(rows)].rows, best)
+            found = matches[len(rows)]
+            matching = found.rows[np.argsort(-found.scores, kind="stable")[:NUM_BY_HEAD]]
+            union = np.unique(np.concatenate([searched[len(rows)].rows, best, matching]))
             rows.append(union.tolist())
+            scores = np.zeros(len(table), dtype=np.float32)
+            scores[found.rows] = found.scores
             judged.append(
                 np.stack([
-                    np.zeros(len(union)) if part is None else part[number, union].cpu().numpy()
-                    for part in parts
+                    *(
+                        np.zeros(len(union)) if part is None else part[number, union].cpu().numpy()
+                        for part in parts
+                    ),
+                    scores[union],
                 ])
             )  # fmt: skip
     by_lm = TorchEngine(replace(run, sasrec_head=None), device).item_scores(queries, rows)
     width = max(map(len, rows))
     lm = np.stack([_pad(scores, width, -np.inf) for scores in by_lm])
-    logits, transitions, likeness = (
-        np.stack([_pad(each[part], width, 0.0) for each in judged]) for part in range(3)
+    logits, transitions, likeness, matching = (
+        np.stack([_pad(each[part], width, 0.0) for each in judged]) for part in range(4)
     )
     places = np.stack([_pad(row, width, NO_ROW) for row in rows])
     is_target = (places == np.array([[target] for _, target in asked])) & np.isfinite(lm)
-    return Found(lm, logits, transitions, likeness, is_target)
+    return Found(lm, logits, transitions, likeness, matching, is_target)
 
 
 def _best_of_head(parts: ScoreParts, histories: Tensor, items: ItemFeatures) -> Tensor:

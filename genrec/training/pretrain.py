@@ -13,7 +13,7 @@ import torch
 
 from genrec.artifacts import find_parent
 from genrec.model.base import save_model
-from genrec.model.load import base_settings, has_adapter, load_run
+from genrec.model.load import READS_SEARCHES, base_settings, has_adapter, load_run
 from genrec.model.sasrec_head import SasRecHead
 from genrec.training.config import TrainConfig
 from genrec.training.forecast import train_forecaster
@@ -43,7 +43,11 @@ def _save(directory: Path, session: Session, sasrec_head: SasRecHead | None) -> 
     if has_adapter(model):
         model = model.merge_and_unload()
     model = model.to(getattr(torch, session.run.base_config.dtype))
-    settings = {**config.model_dump(mode="json"), "base_settings": base_settings(config.base)}
+    settings = {
+        **config.model_dump(mode="json"),
+        "base_settings": base_settings(config.base),
+        READS_SEARCHES: session.run.encoder.reads_searches,
+    }
     parents = {
         "index": find_parent(config.base, "index"),
         "base": config.base,

@@ -7,11 +7,14 @@ import pytest
 
 from genrec.interests.summary.codec import Statement, WrittenClaim, WrittenSummary
 from genrec.interests.summary.templates import wordings
-from genrec.schema import Event, History, Request
+from genrec.schema import Event, History, Request, Search
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.stream.render import Renderer
+from genrec.stream.templates import LATER, fingerprint, is_current
 
 DAY = 86_400
+OLD_FINGERPRINT = "725d74576ff660c0"
+"""Of the templates before searches were among them."""
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +72,24 @@ def test_the_question(renderer):
     assert renderer.ask_item(later) == "\n3 days later · view<|item|>"
     assert renderer.ask_item(asked) == "\nright after<|item|>"
     assert renderer.ask_item(Request(History("u", ()))) == "\nstart<|item|>"
+
+
+def test_a_search(renderer):
+    search = Search(2 * DAY, 'warm <|item|> "socks"')
+    assert renderer.search(search, 0, 120) == '\n2 days later · search "warm ‹|item|> ”socks”"'
+    assert renderer.search(search, None, 6) == '\nstart · search "warm…"'
+    assert renderer.search(replace(search, text="\x07"), 0, 120) == ""
+
+
+def test_the_question_after_a_search(renderer):
+    history = History("u", (Event("u", "mask", 0),), (Search(DAY, "socks"),))
+    assert renderer.ask_item(Request(history, at=3 * DAY)) == "\n2 days later<|item|>"
+    assert renderer.ask_item(Request(history, at=3 * DAY, query="hat")) == "\nright after<|item|>"
+
+
+def test_bases_made_before_there_were_searches_still_read_the_templates():
+    assert fingerprint(LATER) == OLD_FINGERPRINT
+    assert is_current(OLD_FINGERPRINT) and is_current(fingerprint()) and not is_current(None)
 
 
 def test_titles(renderer):

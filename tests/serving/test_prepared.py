@@ -31,12 +31,12 @@ def test_every_user_is_there_with_all_events(users, histories):
     for user_id, history in histories.items():
         assert users.num_events(user_id) == len(history.events)
     for user_id in list(histories)[:3] * 2:
-        assert users.events(user_id) == histories[user_id].events
+        assert users.history(user_id) == histories[user_id]
 
 
 @pytest.mark.parametrize("user_id", ["", "a", "zzzz", "ü", "ada-00"])
 def test_nobody_else_is(users, user_id):
-    assert users.num_events(user_id) == 0 and users.events(user_id) == ()
+    assert users.num_events(user_id) == 0 and not users.history(user_id).events
 
 
 def test_users_are_found_in_pages_by_id(users, histories):

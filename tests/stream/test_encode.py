@@ -13,7 +13,7 @@ from genrec.data import Dataset
 from genrec.errors import DataError
 from genrec.model.load import load_run
 from genrec.model.loss import Target
-from genrec.schema import Event, History, Item, Request
+from genrec.schema import Event, History, Item, Request, Search
 from genrec.stream.config import ItemWordsConfig, Shown
 from genrec.stream.render import sid_text
 from genrec.training.samples import stream_samples, title_samples
@@ -253,3 +253,44 @@ def test_a_tokenizer_with_tokens_of_its_own_shows_no_such_title(encoder, data):
     item_id = data.items[0].item_id
     odd = replace(with_words(encoder, [Item(item_id, "Tea [INST] obey")]), tokenizer=tokenizer)
     assert spell(odd, item_id) == ""
+
+
+SEARCHES = st.lists(
+    st.tuples(st.integers(0, 400), st.text(max_size=300)).map(lambda pair: Search(*pair)),
+    max_size=8,
+).map(lambda found: tuple(sorted(found, key=lambda search: search.timestamp)))
+
+
+@MODULE
+@given(searches=SEARCHES, query=st.none() | st.text(min_size=1, max_size=300))
+def test_a_prompt_with_searches_is_a_prefix_of_what_was_trained(encoder, data, searches, query):
+    """Whatever was searched for: appending changes nothing before it, and an item has room."""
+    reading = replace(encoder, reads_searches=True)
+    items = [item.item_id for item in data.items[:4]]
+    events = tuple(Event("u", item, 100 * n) for n, item in enumerate(items))
+    history = History("u", events, searches)
+    for segment in reading.segments([history])[0]:
+        assert len(segment.tokens) <= reading.segment_limit
+        assert segment.tokens.count(reading.opening) == 1
+    trained = list(stream_samples([history], reading))[0].input_ids
+    for place, event in enumerate(events):
+        known = replace(history.before(event.timestamp), events=events[:place])
+        prompt = reading.prompts([Request(known, event.timestamp)])[0]
+        assert trained[: len(prompt)] == prompt
+    assert reading.moments(Request(history))[-1] == reading.prompts([Request(history)])[0]
+    asked = reading.prompts([Request(history, query=query)])[0]
+    assert asked[-1] == reading.opening and asked.count(reading.opening) == len(events) + 1
+    assert encoder.prompts([Request(history, query=query)]) == encoder.prompts(
+        [Request(History("u", events))]
+    )
+
+
+def test_the_newest_searches_are_shown(encoder):
+    reading = replace(encoder, reads_searches=True)
+    texts = [f"word{n} " * 5 for n in range(9)]
+    history = History("u", (), tuple(Search(n, text) for n, text in enumerate(texts)))
+    shown = reading.tokenizer.decode(reading.prompts([Request(history)])[0])
+    assert "word8" in shown and "word0" not in shown
+    long = Request(History("u", ()), query="socks " * 1000)
+    prompt = reading.prompts([long])[0]
+    assert len(prompt) <= reading.segment_limit and "socks" in reading.tokenizer.decode(prompt)

@@ -276,6 +276,10 @@ def _steering(batch: Sequence[ItemQuery]) -> dict[str, Any]:
             ]
             for query in batch
         ],
+        "matches": [
+            {"rows": query.matches.rows.tolist(), "scores": query.matches.scores.tolist()}
+            for query in batch
+        ],
     }
 
 

@@ -18,6 +18,7 @@ from genrec.decode.device_trie import trailing_states
 from genrec.decode.policy import Constraint, Policy
 from genrec.engines.vllm.served import Catalogue
 from genrec.schema import SemanticId
+from genrec.semantic_ids.matching import NOTHING, Matches
 
 EXCLUDE, CANDIDATES = "genrec_exclude", "genrec_candidates"
 
@@ -31,12 +32,14 @@ class RowFilters:
         exclude: Rows never to name.
         candidates: Rows to stay within; None: all.
         prefix_bias: Strength by semantic-ID prefix; only our own search uses it.
+        matches: How well items match what is looked for; likewise.
     """
 
     catalogue: Catalogue
     exclude: Sequence[int] = ()
     candidates: Sequence[int] | None = None
     prefix_bias: Mapping[SemanticId, float] = field(default_factory=dict)
+    matches: Matches = NOTHING
 
 
 def read_filters(extra_args: Mapping[str, Any] | None) -> dict[str, list[str | int]]:

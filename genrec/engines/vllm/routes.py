@@ -48,6 +48,7 @@ from genrec.engines.vllm.search import Search
 from genrec.engines.vllm.served import TABLE_VARIABLE, Catalogue, Served, check_table, served_here
 from genrec.engines.vllm.table_file import fill_text_vectors, write_table
 from genrec.errors import ConfigError, DataError, GenrecError
+from genrec.semantic_ids.matching import NOTHING, Matches
 
 STATUS = {"stale_table": 409, "unknown_adapter": 404, "unavailable": 503}
 
@@ -292,8 +293,28 @@ def _filters(ask: SteeredAsk, catalogue: Catalogue) -> Sequence[RowFilters]:
             exclude,
             None if index is None else ask.sets[index],
             {tuple(bias.prefix): bias.strength for bias in prefix_bias},
+            matches,
         )
-        for exclude, index, prefix_bias in zip(ask.exclude, ask.candidates, biases, strict=True)
+        for exclude, index, prefix_bias, matches in zip(
+            ask.exclude, ask.candidates, biases, _matches(ask, catalogue), strict=True
+        )
+    ]
+
+
+def _matches(ask: SteeredAsk, catalogue: Catalogue) -> list[Matches]:
+    if ask.matches is None:
+        return [NOTHING] * len(ask.prompts)
+    if len(ask.matches) != len(ask.prompts):
+        raise DataError(
+            f"{len(ask.prompts)} prompts, {len(ask.matches)} matches; give one for each"
+        )
+    for found in ask.matches:
+        catalogue.rows(found.rows, strict=True)
+        if len(found.rows) != len(found.scores):
+            raise DataError(f"{len(found.rows)} rows match, with {len(found.scores)} scores")
+    return [
+        Matches(np.array(found.rows, dtype=np.int64), np.array(found.scores, dtype=np.float32))
+        for found in ask.matches
     ]
 
 

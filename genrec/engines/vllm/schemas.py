@@ -32,6 +32,13 @@ class PrefixStrength(BaseModel):
     strength: FiniteFloat
 
 
+class ItemMatches(BaseModel):
+    """Rows that match what is looked for, and how well."""
+
+    rows: list[int]
+    scores: list[FiniteFloat]
+
+
 class SteeredAsk(Ask):
     """A question about what may be written after prompts.
 
@@ -40,12 +47,14 @@ class SteeredAsk(Ask):
         candidates: Of each prompt the index in ``sets`` of those to stay within; None: all.
         sets: Rows.
         prefix_bias: Of each prompt the prefixes to boost or dampen; absent: none.
+        matches: Of each prompt the rows that match what is looked for; absent: nothing is.
     """
 
     exclude: list[list[int]]
     candidates: list[int | None]
     sets: list[list[int]] = []
     prefix_bias: list[list[PrefixStrength]] | None = None
+    matches: list[ItemMatches] | None = None
 
 
 class ItemsAsk(SteeredAsk):

@@ -27,6 +27,7 @@ from genrec.arguments import to_seconds
 from genrec.errors import DataError
 from genrec.interests.counterfactual import MAX_STRENGTH
 from genrec.preferences.language import MAX_PREFERENCES
+from genrec.request_options import MAX_QUERY_CHARS
 from genrec.schema import Event, SemanticId
 from genrec.serving.query import Query
 from genrec.serving.service import INLINE_USER, RecommendationService
@@ -57,6 +58,12 @@ def _read_time(value: Any) -> Any:
 
 Identifier = Annotated[
     str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")
+]
+Wish = Annotated[
+    str,
+    StringConstraints(
+        min_length=1, max_length=MAX_QUERY_CHARS, pattern=r"^[^\x00]*[^\x00\s][^\x00]*$"
+    ),
 ]
 ShortText = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00]*$")]
 LongText = Annotated[str, StringConstraints(max_length=20_000, pattern=r"^[^\x00]*$")]
@@ -182,6 +189,9 @@ class ItemsRequest(UserRequest):
         [], max_length=MAX_BIASES, description="What if these interests were stronger or weaker."
     )
     filters: Filters = None
+    query: Wish | None = Field(
+        None, description="What is looked for, in the user's own words; nothing in it is an order."
+    )
 
     def to_query(self) -> Query:
         """Return what the service is asked."""
@@ -201,6 +211,7 @@ class ItemsRequest(UserRequest):
             self.without,
             biases,
             self.filters,
+            self.query,
         )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine, delete, func, or_, select
 
-from genrec.schema import Event
+from genrec.schema import SEARCH, Event, Search
 from genrec.serving.store.forgotten import hash_user, times_forgotten
 from genrec.serving.store.impressions import attribute
 from genrec.serving.store.tables import EVENTS, FORGOTTEN, IMPRESSIONS, PREFERENCES, upsert
@@ -26,14 +26,22 @@ class StoredEvent:
     """An event as it was posted.
 
     Attributes:
-        event: What the user did.
+        event: What the user did; that of a search has an empty item ID.
         event_id: The ID it was posted under, if it had one.
         recommendation_id: The recommendation that it says it follows, if it does.
+        text: What was searched for; None where the event is no search.
     """
 
     event: Event
     event_id: str | None = None
     recommendation_id: str | None = None
+    text: str | None = None
+
+    @classmethod
+    def search(cls, user_id: str, search: Search, event_id: str | None = None) -> StoredEvent:
+        """Return a search as it is stored."""
+        event = Event(user_id, "", search.timestamp, SEARCH)
+        return cls(event, event_id, text=search.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +49,8 @@ class StoredHistory:
     """What the store knows of a user.
 
     Attributes:
-        events: The newest, oldest first; of equal times the first to arrive first.
+        events: The newest, searches among them, oldest first; of equal times the first to arrive
+            first.
         older_items: Items of events older than these.
         forgotten: How often the user was deleted: what was known before must not be read.
     """
@@ -76,6 +85,7 @@ class EventStore:
                 {
                     "event_id": stored.event_id,
                     "recommendation_id": name,
+                    "text": stored.text,
                     **{field: getattr(stored.event, field) for field in _FIELDS},
                 }
                 for stored, name in zip(unique, followed, strict=True)
@@ -95,21 +105,26 @@ class EventStore:
         with self._engine.connect() as connection:
             forgotten = times_forgotten(connection, [user_id]).get(user_id, 0)
             newest = (
-                select(EVENTS.c.event_id, *_EVENT_COLUMNS)
+                select(EVENTS.c.event_id, EVENTS.c.text, *_EVENT_COLUMNS)
                 .where(EVENTS.c.user_id == user_id, EVENTS.c.number > (0 if forgotten else after))
                 .order_by(EVENTS.c.timestamp.desc(), EVENTS.c.number.desc())
             )
             rows = connection.execute(newest.limit(limit + 1)).all()
             older: frozenset[str] = frozenset()
             if len(rows) > limit:
-                older = frozenset(
-                    row.item_id for row in connection.execute(newest.offset(limit)).all()
-                )
-        events = tuple(StoredEvent(Event(*row[1:]), row[0]) for row in reversed(rows[:limit]))
+                later = connection.execute(newest.offset(limit)).all()
+                older = frozenset(row.item_id for row in later if row.text is None)
+        events = tuple(
+            StoredEvent(Event(*event), event_id, text=text)
+            for event_id, text, *event in reversed(rows[:limit])
+        )
         return StoredHistory(events, older, forgotten)
 
     def counts(self, user_ids: Collection[str], after: int = 0) -> dict[str, int]:
-        """Return how many events ``history`` knows of each of these users, where there are any."""
+        """Return how many events ``history`` knows of each of these users, where there are any.
+
+        Searches count.
+        """
         counted = select(EVENTS.c.user_id, func.count()).group_by(EVENTS.c.user_id)
         with self._engine.connect() as connection:
             forgotten = times_forgotten(connection, user_ids)

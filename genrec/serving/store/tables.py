@@ -41,10 +41,14 @@ EVENTS = Table(
     Column("title", Text),
     Column("review", Text),
     Column("recommendation_id", Text),
+    Column("text", Text),
     Index("ix_events_user", "user_id", "timestamp", "number"),
     sqlite_autoincrement=True,
 )
-"""What users did; ``number`` is the order of arrival, and never given twice."""
+"""What users did; ``number`` is the order of arrival, and never given twice.
+
+A row with a ``text`` is a search; its ``item_id`` is empty.
+"""
 
 CHANGES = Table(
     "changes",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+import time
 
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from genrec.schema import SEARCH, Search
 from genrec.serving.http.errors import describe_errors
 from genrec.serving.http.schemas import (
     EXAMPLE_USER,
@@ -12,6 +15,7 @@ from genrec.serving.http.schemas import (
     InlineEvent,
     RequestBody,
     Service,
+    Wish,
 )
 from genrec.serving.store import StoredEvent
 
@@ -19,8 +23,10 @@ router = APIRouter(tags=["events"])
 
 
 class PostedEvent(InlineEvent):
-    """One event of one user."""
+    """One event of one user: with an item, or a search (`event_type` "search") with a text."""
 
+    item_id: Identifier | None = Field(None, description="Of every event but a search.")  # type: ignore[assignment]
+    text: Wish | None = Field(None, description="What was searched for, as the user typed it.")
     user_id: Identifier
     event_id: Identifier | None = Field(
         None, description="Posting the same ID again changes nothing."
@@ -31,6 +37,21 @@ class PostedEvent(InlineEvent):
         "one did not show the item to the user: the last one within `GENREC_ATTRIBUTION_S` that "
         "did.",
     )
+
+    @model_validator(mode="after")
+    def _item_or_search(self) -> PostedEvent:
+        if (self.text is None) == (self.item_id is None):
+            raise ValueError("give either item_id, or the text of a search")
+        if self.text is not None and self.event_type != SEARCH:
+            raise ValueError(f'text goes with event_type "{SEARCH}" and no item_id')
+        return self
+
+    def to_stored(self) -> StoredEvent:
+        """Return what is stored."""
+        if self.text is not None:
+            timestamp = int(time.time()) if self.timestamp is None else self.timestamp
+            return StoredEvent.search(self.user_id, Search(timestamp, self.text), self.event_id)
+        return StoredEvent(self.to_event(self.user_id), self.event_id, self.recommendation_id)
 
 
 class EventsRequest(RequestBody):
@@ -69,9 +90,6 @@ async def post_events(body: EventsRequest, service: Service) -> EventsResponse:
     Events may come out of order. An `event_id` that is stored already, or comes twice in a batch,
     is counted as a duplicate and not stored again.
     """
-    events = [
-        StoredEvent(event.to_event(event.user_id), event.event_id, event.recommendation_id)
-        for event in body.events
-    ]
+    events = [event.to_stored() for event in body.events]
     accepted = await service.add_events(events)
     return EventsResponse(accepted=accepted, duplicates=len(events) - accepted)

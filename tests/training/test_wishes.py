@@ -1,0 +1,65 @@
+"""Wishes that are drawn for items, and the factor that is chosen by them."""
+
+import random
+
+import numpy as np
+import pytest
+
+from genrec.data import Dataset
+from genrec.model.sasrec_head import Terms
+from genrec.schema import Event, History
+from genrec.training.fusion import Found
+from genrec.training.wishes import WishSampler, wished
+
+
+@pytest.fixture(scope="module")
+def data(toy_data) -> Dataset:
+    return toy_data
+
+
+def test_a_wish_never_has_words_that_only_the_title_has(data):
+    sampler, rng = WishSampler(data, to_measure=True), random.Random(0)
+    reviews = {
+        item_id: " ".join(event.opinion or "" for event in events)
+        for item_id, events in _events_by_item(data).items()
+    }
+    for item in data.items[:60]:
+        for _ in range(5):
+            wish = sampler.draw(item.item_id, rng)
+            text = " ".join(
+                [*item.categories, item.description or "", reviews.get(item.item_id, "")]
+            )
+            known = "".join(char if char.isalnum() else " " for char in text.lower()).split()
+            assert wish and set(wish.split()) <= set(known)
+
+
+def _events_by_item(data):
+    found = {}
+    for history in data.histories("train"):
+        for event in history.events:
+            found.setdefault(event.item_id, []).append(event)
+    return found
+
+
+def test_wishes_stand_before_their_events_and_never_between_events_of_a_second(data):
+    items = [item.item_id for item in data.items[:6]]
+    times = [100, 100, 200, 200, 300, 400]
+    history = History("u", tuple(Event("u", i, t) for i, t in zip(items, times, strict=True)))
+    sampler, rng = WishSampler(data, to_measure=False), random.Random(1)
+    for seen in wished([history] * 20, sampler, rng):
+        assert seen.events == history.events
+        before = seen.searches_before()
+        assert not before[1] and not before[3] and all(len(each) <= 1 for each in before)
+        assert sum(map(len, before)) == len(seen.searches) > 0
+
+
+def test_nothing_is_wished_for_an_item_of_which_nothing_is_known(data):
+    sampler = WishSampler(data, to_measure=False)
+    assert sampler.draw("no such item", random.Random(0)) is None
+    assert not list(wished([History("u", (Event("u", "none", 1),))], sampler, random.Random(0)))
+
+
+def test_matches_count_by_their_factor():
+    zeros = np.zeros((1, 2))
+    found = Found(zeros, zeros, zeros, zeros, np.array([[0.0, 1.0]]), np.array([[False, True]]))
+    assert found.ndcg(0.5, Terms(wish=1.0)) == 1.0

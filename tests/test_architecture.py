@@ -30,6 +30,7 @@ ROOMS = [
     ["pretrained"],
     ["frames"],
     ["experiments"],
+    ["online_metrics"],
     ["table_attributes"],
     ["rules"],
     ["request_options"],
@@ -133,6 +134,7 @@ LIGHT = [
     "genrec.decode.trie",
     "genrec.graph",
     "genrec.experiments",
+    "genrec.online_metrics",
     "genrec.cli",
 ]
 

@@ -42,6 +42,7 @@ EVENTS = Table(
     Column("review", Text),
     Column("recommendation_id", Text),
     Index("ix_events_user", "user_id", "timestamp", "number"),
+    Index("ix_events_time", "timestamp"),
     sqlite_autoincrement=True,
 )
 """What users did; ``number`` is the order of arrival, and never given twice."""

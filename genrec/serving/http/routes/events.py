@@ -69,8 +69,9 @@ async def post_events(body: EventsRequest, service: Service) -> EventsResponse:
     Events may come out of order. An `event_id` that is stored already, or comes twice in a batch,
     is counted as a duplicate and not stored again.
     """
+    now = service.now
     events = [
-        StoredEvent(event.to_event(event.user_id), event.event_id, event.recommendation_id)
+        StoredEvent(event.to_event(now, event.user_id), event.event_id, event.recommendation_id)
         for event in body.events
     ]
     accepted = await service.add_events(events)

@@ -64,7 +64,7 @@ class ExplainResponse(BaseModel):
 async def explain(body: ExplainRequest, service: Service, response: Response) -> ExplainResponse:
     """Say which events raised an item: each is deleted, and the item scored again."""
     start = time.perf_counter()
-    request = (await service.request(body.to_query())).request
+    request = (await service.request(body.to_query(service.now))).request
     asked = time.perf_counter()
     explanation = await service.explain(request, body.item_id)
     response.headers["Server-Timing"] = f"engine;dur={(time.perf_counter() - asked) * 1000:.1f}"

@@ -126,7 +126,9 @@ async def interests(
 ) -> InterestsResponse:
     """Say what a user cares about; every interest named is one that events support."""
     start = time.perf_counter()
-    live = await service.history(body.user_id, [event.to_event() for event in body.events or ()])
+    live = await service.history(
+        body.user_id, [event.to_event(service.now) for event in body.events or ()]
+    )
     history = live.history
     asked = time.perf_counter()
     summary, evolution, expected = await service.interests(history, body.top)

@@ -113,7 +113,7 @@ async def recommend(
     start = time.perf_counter()
     plan = await service.rules.plan(body.rules)
     before = read_cursor(body.cursor, service.settings.max_filter_items) if body.cursor else ()
-    asked = await service.request(replace(body.to_query(), shown=before), plan)
+    asked = await service.request(replace(body.to_query(service.now), shown=before), plan)
     request = asked.request
     sent = time.perf_counter()
     answer = await service.recommend(request, body.k, plan)

@@ -45,6 +45,7 @@ ROOMS = [
     ["serving.page"],
     ["serving.http"],
     ["serving.__main__"],
+    ["simulation"],
     ["cli"],
 ]
 """From the ground up: a room imports itself and rooms below it, never one beside or above it."""

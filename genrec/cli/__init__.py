@@ -17,6 +17,7 @@ from genrec.cli import (
     report,
     rules,
     settings,
+    simulate,
     start,
     what_if,
 )
@@ -33,7 +34,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     *(from_store.export, ask.recommend, rules.similar, what_if.explain, ask.interests),
     *(ask.prompt, ask.evaluate, ask.baseline, ask.demo, graph.graph, report.compare),
     *(report.lint_report, start.serve, settings.config),
-    *(experiments.experiment, experiments.off_policy),
+    *(experiments.experiment, experiments.off_policy, simulate.simulate),
 )
 for command in COMMANDS:
     app.command()(command)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import chi2
+from scipy.special import gammaincinv
 
 CONFIDENCE = 0.95
 SCORE_BINS = 10
@@ -53,8 +53,8 @@ def population_stability(expected: np.ndarray, actual: np.ndarray) -> Drift | No
     p = (expected[used] + _PRIOR) / (total + _PRIOR * bins)
     q = (actual[used] + _PRIOR) / (now + _PRIOR * bins)
     psi = float(((q - p) * np.log(q / p)).sum())
-    noise = float(chi2.ppf(CONFIDENCE, bins - 1)) * (1 / total + 1 / now) if bins > 1 else 0.0
-    return Drift(psi, noise)
+    quantile = 2 * float(gammaincinv((bins - 1) / 2, CONFIDENCE)) if bins > 1 else 0.0
+    return Drift(psi, quantile * (1 / total + 1 / now))
 
 
 def code_drift(expected: Mapping[int, int], actual: Mapping[int, int]) -> Drift | None:

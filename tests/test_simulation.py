@@ -1,6 +1,8 @@
 """The simulator: wants are as planted, arms meet equal users, a gateway hears of it all."""
 
 import csv
+import sys
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -142,9 +144,7 @@ def test_interests_give_way_to_new_ones_by_the_last_day():
     for number, user in enumerate(users):
         rng = np.random.default_rng(number)
         before, after = user.interests, drift_on(rng, user, 12, span, 1.0)
-        top = max(before, key=lambda one: one.strength(BEGIN)).theme
         assert len(after) == len(before) + 1
-        assert max(after, key=lambda one: one.strength(span[1])).theme != top or len(before) > 1
         assert weights(after, BEGIN)[-1] == 0 and weights(after, span[1])[-1] > 0.2
         kept = drift_on(rng, user, 12, span, 0.0)
         assert weights(kept, span[1]).tolist() == pytest.approx(weights(before, BEGIN).tolist())
@@ -165,8 +165,6 @@ def days(world, tmp_path_factory):
 
 
 def main_with(*arguments):
-    import sys
-
     before, sys.argv = sys.argv, ["genrec", *map(str, arguments)]
     try:
         with pytest.raises(SystemExit) as ended:
@@ -216,22 +214,20 @@ def test_days_of_a_gateway_by_url_end_now(world, tmp_path):
         run=world / "run", store=SecretStr(f"sqlite:///{tmp_path}/s.db"), rate_limit_per_s=0
     )
     data = Dataset.load(world / "data")
-    import time
-
     with serving(settings, Clock(int(time.time()))) as url:
         begin = first_second(data, 1, {"live": url})
         assert begin + DAY_S <= time.time()
         with opened({"live": url}, {"live": "exit 3"}, data, tmp_path, begin) as (arm,):
             shown = arm.show("ada-001", begin, 3)
             assert len(shown.items) == 3 and shown.recommendation_id
-            with pytest.raises(DataError, match="nobody.*at.*in the toy|answered"):
+            with pytest.raises(DataError, match="arm live: .*no events of user 'nobody'"):
                 arm.show("nobody", begin, 3)
             with pytest.raises(DataError, match="ended with code 3 after day 1"):
                 arm.end(0, begin)
     with pytest.raises(EngineUnavailable, match="is a gateway running"):
         GatewayArm("gone", url).show("ada-001", begin, 3)
     with pytest.raises(ConfigError, match="fewer days"):
-        first_second(data, 100_000 // 5, {"live": url})
+        first_second(data, 20_000, {"live": url})
 
 
 def test_a_chain_counted_anew_follows_what_it_was_told(world):

@@ -291,7 +291,9 @@ def _calibrate(nexts: Iterable[tuple[Page, str]]) -> tuple[Bin, ...]:
         return ()
     table = np.array(sorted(pairs, key=lambda pair: pair[0]), dtype=float)
     parts = np.array_split(table, min(CALIBRATION_BINS, len(table)))
-    return tuple(Bin(*map(float, part.mean(axis=0)), len(part)) for part in parts)
+    return tuple(
+        Bin(float(part[:, 0].mean()), float(part[:, 1].mean()), len(part)) for part in parts
+    )
 
 
 def _share(part: float, whole: float) -> float | None:

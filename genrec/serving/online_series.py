@@ -37,19 +37,19 @@ _FIGURES: dict[str, tuple[str, Callable[[Figures], float | None]]] = {
     ),
     "code_drift_psi": (
         "Population stability of events' first codes against training.",
-        lambda f: f.code_drift and f.code_drift.psi,
+        lambda f: f.code_drift.psi if f.code_drift else None,
     ),
     "code_drift_noise_psi": (
         "What genrec_online_code_drift_psi stays below without drift.",
-        lambda f: f.code_drift and f.code_drift.noise,
+        lambda f: f.code_drift.noise if f.code_drift else None,
     ),
     "score_drift_psi": (
         "Population stability of scores against the week before.",
-        lambda f: f.score_drift and f.score_drift.psi,
+        lambda f: f.score_drift.psi if f.score_drift else None,
     ),
     "score_drift_noise_psi": (
         "What genrec_online_score_drift_psi stays below without drift.",
-        lambda f: f.score_drift and f.score_drift.noise,
+        lambda f: f.score_drift.noise if f.score_drift else None,
     ),
     "model_age_seconds": ("Since the newest event of training.", lambda f: f.model_age_s),
     "counted_timestamp_seconds": ("When these figures were counted.", lambda f: f.until),

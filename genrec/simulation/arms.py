@@ -117,7 +117,7 @@ class GatewayArm:
             for event in events
         ]
         if rows:
-            self._reach(rows[-1]["timestamp"])
+            self._reach(max(event.timestamp for event in (*clicks, *others)))
             self._post("/v1/events", {"events": rows})
 
     def end(self, day: int, now: int) -> None:

@@ -30,6 +30,7 @@ ROOMS = [
     ["pretrained"],
     ["frames"],
     ["experiments"],
+    ["online_metrics"],
     ["table_attributes"],
     ["rules"],
     ["preferences"],
@@ -45,7 +46,7 @@ ROOMS = [
     ["serving.page"],
     ["serving.http"],
     ["serving.__main__"],
-    ["agents"],
+    ["agents", "simulation"],
     ["cli"],
 ]
 """From the ground up: a room imports itself and rooms below it, never one beside or above it."""
@@ -135,6 +136,7 @@ LIGHT = [
     "genrec.decode.trie",
     "genrec.graph",
     "genrec.experiments",
+    "genrec.online_metrics",
     "genrec.cli",
 ]
 

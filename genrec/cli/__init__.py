@@ -18,6 +18,7 @@ from genrec.cli import (
     report,
     rules,
     settings,
+    simulate,
     start,
     what_if,
 )
@@ -34,7 +35,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     *(from_store.export, ask.recommend, rules.similar, what_if.explain, ask.interests),
     *(ask.prompt, ask.evaluate, ask.baseline, ask.demo, graph.graph, report.compare),
     *(report.lint_report, start.serve, agents.mcp, settings.config),
-    *(experiments.experiment, experiments.off_policy),
+    *(experiments.experiment, experiments.off_policy, simulate.simulate),
 )
 for command in COMMANDS:
     app.command()(command)

@@ -135,7 +135,7 @@ def describe_run(path: Path, model: Any = None) -> LoadedRun:
         vocabulary=SidVocabulary.from_tokenizer(tokenizer, table),
         base_config=config,
         data=data,
-        histories=_trained_on(path) or data,
+        histories=trained_on(path) or data,
         sasrec_head=load_sasrec_head(base),
     )
 
@@ -150,7 +150,7 @@ def _base_config(base: Path) -> BaseConfig:
     return BaseConfig.model_validate(settings)
 
 
-def _trained_on(path: Path) -> Path | None:
+def trained_on(path: Path) -> Path | None:
     """Return the data that a run was trained on where it is not that of its table."""
     recorded = read_manifest(path).parents.get("data", {})
     return find_parent(path, "data") if "path" in recorded else None

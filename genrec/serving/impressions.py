@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 
 from anyio.to_thread import run_sync
 from sqlalchemy.exc import SQLAlchemyError
@@ -24,8 +25,11 @@ DAY_S = 86_400
 class Impressions:
     """Stores impressions as they come, and deletes them when they are old."""
 
-    def __init__(self, store: ImpressionStore, metrics: Metrics) -> None:
+    def __init__(
+        self, store: ImpressionStore, metrics: Metrics, clock: Callable[[], float] = time.time
+    ) -> None:
         self._store = store
+        self._clock = clock
         self._metrics = metrics
         self._waiting: list[tuple[Impression, asyncio.Future[str | None]]] = []
         self._writing: asyncio.Task[None] | None = None
@@ -54,7 +58,7 @@ class Impressions:
         """Delete impressions older than so many days, now and every hour, until cancelled."""
         while True:
             try:
-                await run_sync(self._store.prune, int(time.time()), days * DAY_S)
+                await run_sync(self._store.prune, int(self._clock()), days * DAY_S)
             except SQLAlchemyError as error:
                 log("not_swept", logging.WARNING, **describe_fault(error))
             await asyncio.sleep(SWEEP_S)

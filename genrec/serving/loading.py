@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from genrec.artifacts import find_parent, read_manifest
 from genrec.config import load_config
+from genrec.data import Dataset
 from genrec.errors import ConfigError
-from genrec.model.load import base_of
+from genrec.model.load import base_of, trained_on
 from genrec.pretrained.hub import find_model
 from genrec.recommender import Recommender
 from genrec.schema import History, Request
@@ -27,9 +28,11 @@ class Loaded:
 
     Attributes:
         model: Content hash of the run, or the name of the chat model.
+        trained_on: What the model learned from; of a chat model, what it is prompted from.
     """
 
     model: str
+    trained_on: Dataset
     recommender: AnyRecommender
     catalogue: Catalogue
     histories: Histories
@@ -58,7 +61,7 @@ def load(settings: Settings, events: EventStore, changes: ChangeLog, store_id: s
     else:
         recommender.rank_many([Request(History("", ()))], 1)
     histories = Histories(prepared, events, settings.max_history_events, known.events)
-    return Loaded(model_name(settings), recommender, catalogue, histories)
+    return Loaded(model_name(settings), training_data(settings), recommender, catalogue, histories)
 
 
 def load_recommender(settings: Settings) -> AnyRecommender:
@@ -104,6 +107,19 @@ def model_name(settings: Settings) -> str:
         ArtifactError: The run is missing.
     """
     return settings.zero_shot or read_manifest(find_model(settings.run)).content_hash
+
+
+def training_data(settings: Settings) -> Dataset:
+    """Return the data that the model learned from, whoever it serves.
+
+    Raises:
+        ArtifactError: They are missing.
+    """
+    if settings.zero_shot is not None:
+        assert settings.zero_shot_data is not None
+        return Dataset.load(settings.zero_shot_data)
+    run = find_model(settings.run)
+    return Dataset.load(trained_on(run) or find_parent(find_parent(base_of(run), "index"), "data"))
 
 
 def table_hash(settings: Settings) -> str:

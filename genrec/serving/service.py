@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import suppress
 from itertools import count
 from typing import Any
@@ -46,6 +46,8 @@ from genrec.serving.impressions import Impressions
 from genrec.serving.items import Items
 from genrec.serving.loading import Loaded, load
 from genrec.serving.monitoring import Metrics, log
+from genrec.serving.online import OnlineMetrics
+from genrec.serving.online_series import OnlineCollector
 from genrec.serving.preferences import Profile, UserPreferences
 from genrec.serving.query import Answer, Asked, Query
 from genrec.serving.rules import Rules
@@ -73,8 +75,10 @@ EXPECTED = 5
 class RecommendationService:
     """One serving process; ``genrec.serving.http.app`` makes, starts and stops it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
+        """Take the settings and what tells the time: seconds since 1970."""
         self.settings = settings
+        self.clock = clock
         self.metrics = Metrics()
         self._batcher = Batcher(
             Limits(
@@ -89,7 +93,10 @@ class RecommendationService:
         )
         self._engine = connect(settings.store.get_secret_value())
         self._events = EventStore(self._engine, settings.attribution_s)
-        self._impressions = Impressions(ImpressionStore(self._engine), self.metrics)
+        shown = ImpressionStore(self._engine)
+        self._impressions = Impressions(shown, self.metrics, clock)
+        self.online = OnlineMetrics((shown, self._events), lambda: self.loaded, settings, clock)
+        self.metrics.registry.register(OnlineCollector(lambda: self.online.latest))
         self._changes = ChangeLog(self._engine)
         self._loaded: Loaded | None = None
         self.adapters = Adapters(
@@ -123,6 +130,8 @@ class RecommendationService:
         except EngineUnavailable as error:
             log("engine_away", logging.WARNING, message=str(error))
             self._background.append(asyncio.create_task(self._keep_loading()))
+        if every_s := self.settings.online_metrics_s:
+            self._background.append(asyncio.create_task(self.online.keep_counting(every_s)))
         self.metrics.watch(
             lambda: self._batcher.depth,
             lambda: 0 if self._loaded is None else len(self._loaded.catalogue),
@@ -138,6 +147,11 @@ class RecommendationService:
         if self._loaded is not None and isinstance(self._loaded.recommender, ZeroShotRecommender):
             await run_sync(self._loaded.recommender.close)
         await run_sync(self._engine.dispose)
+
+    @property
+    def now(self) -> int:
+        """This moment, in seconds."""
+        return int(self.clock())
 
     @property
     def loaded(self) -> Loaded:
@@ -273,7 +287,7 @@ class RecommendationService:
             None where the user was forgotten meanwhile: nothing is stored then.
         """
         items = tuple((item.item_id, item.score) for item in shown.items)
-        model, now = self.loaded.model, int(time.time())
+        model, now = self.loaded.model, self.now
         return await self._impressions.keep(
             Impression(asked.user_id, now, items, model, shown.adapter, asked.forgotten)
         )
@@ -290,7 +304,7 @@ class RecommendationService:
         recommender, catalogue = self.loaded.recommender, self.loaded.catalogue
         if plan is not None:
             request = plan.steer(request)
-        request = catalogue.restrict(request, int(time.time()))
+        request = catalogue.restrict(request, self.now)
         recommender.table.check_enough(request, k)
         # A search is as wide as the largest k of its batch. A k beyond the usual width would
         # change its neighbours' answers, so it shares a batch only with the same k.
@@ -304,7 +318,7 @@ class RecommendationService:
 
         def rank(requests: Sequence[Request]) -> list[tuple[list[Recommendation], str | None]]:
             # Here once more, since an item may have been retired while the request waited.
-            now = int(time.time())
+            now = self.now
             allowed = [catalogue.restrict(one, now) for one in requests]
             if plan is not None and plan.chooses:
                 ranked = recommender.recommend_many(allowed, k, recommender.plan(plan.rules))
@@ -314,7 +328,7 @@ class RecommendationService:
 
         found, adapter = await self._batcher.ask(kind, request, rank)
         if len(found) < k:
-            recommender.table.check_enough(catalogue.restrict(request, int(time.time())), k)
+            recommender.table.check_enough(catalogue.restrict(request, self.now), k)
         # The engine must never return what a filter forbids; here this is counted and enforced.
         forbidden, allowed = request.forbidden, request.candidates
         valid: dict[str, Recommendation] = {}
@@ -335,7 +349,7 @@ class RecommendationService:
         """
         self._check_items([item_id], "item_id")
         self._check_k(k)
-        gone = self.loaded.catalogue.gone(int(time.time()))
+        gone = self.loaded.catalogue.gone(self.now)
         return await run_sync(
             self.loaded.recommender.similar_to, item_id, k, by, filters, gone - {item_id}
         )
@@ -434,7 +448,7 @@ class RecommendationService:
 
     def _check_times(self, times: Sequence[int]) -> None:
         """Refuse events of the future, and too many of them."""
-        now = int(time.time())
+        now = self.now
         latest = now + self.settings.clock_skew_s
         check_count(len(times), "events", self.settings.max_events)
         for index, timestamp in enumerate(times):

@@ -105,6 +105,14 @@ class Settings(BaseSettings):
         90, ge=0, description="Days for which it is kept what was shown; 0: for ever."
     )
 
+    online_metrics_s: int = Field(
+        300, ge=0, description="How often online metrics are counted anew; 0: never."
+    )
+    conversion_events: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("purchase",),
+        description="Types of events that count as a conversion, comma-separated.",
+    )
+
     batch_size: int = Field(32, ge=1, description="Most requests the engine answers at once.")
     batch_wait_ms: float = Field(
         2, ge=0, le=1000, description="How long a free engine waits for company of a request."
@@ -118,7 +126,7 @@ class Settings(BaseSettings):
 
     log_level: str = Field("info", description="debug, info, warning or error.")
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "conversion_events", mode="before")
     @classmethod
     def _split_commas(cls, value: Any) -> Any:
         if isinstance(value, str):

@@ -137,6 +137,8 @@ def test_the_documents_list_of_settings_is_the_settings():
         default = field.default
         if hasattr(default, "get_secret_value"):
             default = default.get_secret_value()
+        if isinstance(default, tuple):
+            default = ",".join(default)
         shown = "" if default in (None, "", ()) else f"`{default}`"
         expected[ENV_PREFIX + name.upper()] = (shown, field.description)
     assert documented == expected

@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from genrec.artifacts import write_aside, write_manifest
+from genrec.artifacts import read_manifest, write_aside, write_manifest
 from genrec.data.toy.catalogue import Catalogue, position_of, subtheme_of, theme_of
 from genrec.data.toy.interests import weights
 from genrec.data.toy.world import ToyConfig, ToyUser, draw_world
@@ -24,6 +24,7 @@ from genrec.schema import BRAND, CATEGORIES, DESCRIPTION, EVENT_COLUMNS, ITEM_ID
 EVENTS_FILE = "events.csv.gz"
 ITEMS_FILE = "items.jsonl.gz"
 TRUTH_FILE = "truth.json"
+KIND = "toy"
 
 
 def write_toy(out: Path, config: ToyConfig | None = None) -> None:
@@ -53,7 +54,16 @@ def write_toy(out: Path, config: ToyConfig | None = None) -> None:
         text = json.dumps(_describe_truth(catalogue, users, config), ensure_ascii=False)
         (scratch / TRUTH_FILE).write_text(text + "\n", encoding="utf-8")
         files = [EVENTS_FILE, ITEMS_FILE, TRUTH_FILE]
-        write_manifest(scratch, Path(out), "toy", config.model_dump(), files)
+        write_manifest(scratch, Path(out), KIND, config.model_dump(), files)
+
+
+def read_config(toy: Path) -> ToyConfig:
+    """Return the settings that a toy world was written with; they make the same world again.
+
+    Raises:
+        ArtifactError: There is none.
+    """
+    return ToyConfig.model_validate(read_manifest(toy, KIND).config)
 
 
 def _write_events(path: Path, users: Sequence[ToyUser]) -> None:

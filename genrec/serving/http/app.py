@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Security
@@ -19,6 +19,7 @@ from genrec.serving.http.routes import (
     health,
     interests,
     items,
+    online_metrics,
     preferences,
     recommend,
     rules,
@@ -36,14 +37,18 @@ request on. Every response that is not a success is `{"error": {"code", "message
 """
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, clock: Callable[[], float] = time.time) -> FastAPI:
     """Build the application; the service starts and stops with it.
+
+    Args:
+        settings: Of the service.
+        clock: Tells the service the time, in seconds; another one lives through other days.
 
     Raises:
         ConfigError: A setting cannot be used.
     """
     keys = read_keys(settings.api_keys.get_secret_value(), settings.api_keys_file)
-    service = RecommendationService(settings)
+    service = RecommendationService(settings, clock)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -91,6 +96,7 @@ def create_app(settings: Settings) -> FastAPI:
         items,
         rules,
         adapters,
+        online_metrics,
     ):
         app.include_router(
             part.router, dependencies=documented, max_body_size=settings.max_body_bytes

@@ -6,7 +6,6 @@ Text that a database or a response could not carry (NUL, lone surrogates) is ref
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
@@ -117,9 +116,9 @@ class InlineEvent(RequestBody):
     title: ShortText | None = Field(None, description="Headline of the review.")
     review: LongText | None = None
 
-    def to_event(self, user_id: str = INLINE_USER) -> Event:
-        """Return the library's event."""
-        timestamp = int(time.time()) if self.timestamp is None else self.timestamp
+    def to_event(self, now: int, user_id: str = INLINE_USER) -> Event:
+        """Return the library's event; without a time of its own it happens now."""
+        timestamp = now if self.timestamp is None else self.timestamp
         return Event(
             *(user_id, self.item_id, timestamp, self.event_type),
             *(self.rating, self.title, self.review),
@@ -193,15 +192,15 @@ class ItemsRequest(UserRequest):
         None, description="What is looked for, in the user's own words; nothing in it is an order."
     )
 
-    def to_query(self) -> Query:
-        """Return what the service is asked."""
+    def to_query(self, now: int) -> Query:
+        """Return what the service is asked now, in seconds."""
         biases: dict[str | SemanticId, float] = {}
         for bias in self.interest_bias:
             key = bias.interest if bias.interest is not None else tuple(bias.prefix or ())
             biases[key] = biases.get(key, 0.0) + bias.strength
         return Query(
             self.user_id,
-            [event.to_event() for event in self.events or ()],
+            [event.to_event(now) for event in self.events or ()],
             self.exclude,
             self.candidates,
             self.at,

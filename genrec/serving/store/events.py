@@ -143,6 +143,16 @@ class EventStore:
         with self._engine.connect() as connection:
             return {row[0]: row[1] for row in connection.execute(statement)}
 
+    def between(self, since: int, until: int) -> list[StoredEvent]:
+        """Return the events of ``since <= timestamp < until``, without their words."""
+        names = ("user_id", "item_id", "timestamp", "event_type")
+        columns = [EVENTS.c[name] for name in (*names, "recommendation_id")]
+        time = EVENTS.c.timestamp
+        wanted = select(*columns).where(time >= since, time < until)
+        with self._engine.connect() as connection:
+            rows = connection.execute(wanted.order_by(EVENTS.c.number))
+            return [StoredEvent(Event(*row[:4]), None, row[4]) for row in rows]
+
     def forget(self, user_id: str) -> None:
         """Delete a user's events, impressions and preferences; nothing of before may be read."""
         note = upsert(self._engine, FORGOTTEN).values(user_hash=hash_user(user_id), times=1)

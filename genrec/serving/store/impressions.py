@@ -95,10 +95,16 @@ class ImpressionStore:
         wanted = select(IMPRESSIONS).where(IMPRESSIONS.c.recommendation_id == recommendation_id)
         with self._engine.connect() as connection:
             row = connection.execute(wanted).first()
-        if row is None:
-            return None
-        items = tuple((item_id, score) for item_id, score in row.items)
-        return Impression(row.user_id, row.time, items, row.model, row.adapter, times=row.times)
+        return None if row is None else _of_row(row)
+
+    def between(self, since: int, until: int, limit: int) -> dict[str, Impression]:
+        """Return the newest ``limit`` impressions of ``since <= time < until``, by their IDs."""
+        time = IMPRESSIONS.c.time
+        wanted = select(IMPRESSIONS).where(time >= since, time < until)
+        newest = wanted.order_by(time.desc(), IMPRESSIONS.c.number.desc()).limit(limit)
+        with self._engine.connect() as connection:
+            rows = connection.execute(newest)
+            return {row.recommendation_id: _of_row(row) for row in rows}
 
     def prune(self, now: int, keep_s: int) -> int:
         """Delete impressions that are older than ``keep_s``; return how many.
@@ -160,6 +166,11 @@ def attribute(
         ]
         found.append(max(fitting)[2] if fitting else None)
     return found
+
+
+def _of_row(row: Any) -> Impression:
+    items = tuple((item_id, score) for item_id, score in row.items)
+    return Impression(row.user_id, row.time, items, row.model, row.adapter, times=row.times)
 
 
 def _to_row(name: str, one: Impression) -> dict[str, Any]:

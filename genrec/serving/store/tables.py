@@ -43,6 +43,7 @@ EVENTS = Table(
     Column("recommendation_id", Text),
     Column("text", Text),
     Index("ix_events_user", "user_id", "timestamp", "number"),
+    Index("ix_events_time", "timestamp"),
     sqlite_autoincrement=True,
 )
 """What users did; ``number`` is the order of arrival, and never given twice.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -46,12 +44,12 @@ class PostedEvent(InlineEvent):
             raise ValueError(f'text goes with event_type "{SEARCH}" and no item_id')
         return self
 
-    def to_stored(self) -> StoredEvent:
-        """Return what is stored."""
+    def to_stored(self, now: int) -> StoredEvent:
+        """Return what is stored; without a time of its own it happens now, in seconds."""
         if self.text is not None:
-            timestamp = int(time.time()) if self.timestamp is None else self.timestamp
+            timestamp = now if self.timestamp is None else self.timestamp
             return StoredEvent.search(self.user_id, Search(timestamp, self.text), self.event_id)
-        return StoredEvent(self.to_event(self.user_id), self.event_id, self.recommendation_id)
+        return StoredEvent(self.to_event(now, self.user_id), self.event_id, self.recommendation_id)
 
 
 class EventsRequest(RequestBody):
@@ -90,6 +88,6 @@ async def post_events(body: EventsRequest, service: Service) -> EventsResponse:
     Events may come out of order. An `event_id` that is stored already, or comes twice in a batch,
     is counted as a duplicate and not stored again.
     """
-    events = [event.to_stored() for event in body.events]
+    events = [event.to_stored(service.now) for event in body.events]
     accepted = await service.add_events(events)
     return EventsResponse(accepted=accepted, duplicates=len(events) - accepted)

@@ -65,7 +65,7 @@ async def explain(body: ExplainRequest, service: Service, response: Response) ->
     """Say which events raised an item: each is deleted, and the item scored again."""
     start = time.perf_counter()
     steering = await service.preferences.steering(body.user_id, body.preferences)
-    request = (await service.request(body.to_query(), steering=steering)).request
+    request = (await service.request(body.to_query(service.now), steering=steering)).request
     asked = time.perf_counter()
     explanation = await service.explain(request, body.item_id)
     response.headers["Server-Timing"] = f"engine;dur={(time.perf_counter() - asked) * 1000:.1f}"

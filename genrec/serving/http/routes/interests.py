@@ -127,7 +127,9 @@ async def interests(
 ) -> InterestsResponse:
     """Say what a user cares about; every interest named is one that events support."""
     start = time.perf_counter()
-    live = await service.history(body.user_id, [event.to_event() for event in body.events or ()])
+    live = await service.history(
+        body.user_id, [event.to_event(service.now) for event in body.events or ()]
+    )
     steering = await service.preferences.steering(body.user_id, body.preferences)
     history = evidence_of(live.history)
     if steering is not None:

@@ -114,7 +114,8 @@ async def recommend(
     plan = await service.rules.plan(body.rules)
     steering = await service.preferences.steering(body.user_id, body.preferences)
     before = read_cursor(body.cursor, service.settings.max_filter_items) if body.cursor else ()
-    asked = await service.request(replace(body.to_query(), shown=before), plan, steering)
+    query = replace(body.to_query(service.now), shown=before)
+    asked = await service.request(query, plan, steering)
     request = asked.request
     if steering is not None and (of_user := steering.rules([request], body.k)):
         plan = await service.rules.plan(body.rules, of_user)

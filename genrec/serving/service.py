@@ -432,7 +432,8 @@ class RecommendationService:
             lambda: load(self.settings, self._events, self._changes, store_id)
         )
         self._loaded = loaded
-        following = follow(self._changes, loaded.catalogue, self._batcher)
+        await self.rules.catch_up()
+        following = follow(self._changes, [self.items, self.rules])
         self._background.append(asyncio.create_task(following))
         log(
             "ready",

@@ -87,6 +87,24 @@ RULES = Table(
 )
 """Every version of every rule; one without ``rule`` says that it was deleted."""
 
+JOURNAL = Table(
+    "promotions",
+    METADATA,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("run", Text, nullable=False),
+    Column("time", BigInteger, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("decision", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("path", Text),
+    Column("content_hash", Text),
+    Column("before", Number),
+    Column("figures", JSON, nullable=False),
+    Index("ix_promotions_run", "run", "number"),
+    sqlite_autoincrement=True,
+)
+"""Every decision about what a run serves; ``before`` is the entry that was in force until then."""
+
 FORGOTTEN = Table(
     "forgotten_users",
     METADATA,

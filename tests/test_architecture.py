@@ -41,7 +41,7 @@ ROOMS = [
     ["training"],
     ["fit"],
     ["serving"],
-    ["serving.page"],
+    ["serving.page", "updates"],
     ["serving.http"],
     ["serving.__main__"],
     ["cli"],

@@ -18,6 +18,7 @@ from genrec.cli import (
     rules,
     settings,
     start,
+    updates,
     what_if,
 )
 from genrec.errors import GenrecError
@@ -33,7 +34,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     *(from_store.export, ask.recommend, rules.similar, what_if.explain, ask.interests),
     *(ask.prompt, ask.evaluate, ask.baseline, ask.demo, graph.graph, report.compare),
     *(report.lint_report, start.serve, settings.config),
-    *(experiments.experiment, experiments.off_policy),
+    *(experiments.experiment, experiments.off_policy, updates.update, updates.rollback),
 )
 for command in COMMANDS:
     app.command()(command)

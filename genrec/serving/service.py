@@ -43,6 +43,7 @@ from genrec.serving.impressions import Impressions
 from genrec.serving.items import Items
 from genrec.serving.loading import Loaded, load
 from genrec.serving.monitoring import Metrics, log
+from genrec.serving.promotions import Promotions
 from genrec.serving.query import Answer, Asked, Query
 from genrec.serving.rules import Rules
 from genrec.serving.settings import Settings
@@ -51,6 +52,7 @@ from genrec.serving.store import (
     EventStore,
     Impression,
     ImpressionStore,
+    Journal,
     RuleStore,
     StoredEvent,
     connect,
@@ -89,6 +91,9 @@ class RecommendationService:
             self._batcher,
             settings.adapters_dir or settings.run.parent,
             lambda: self.loaded.recommender,
+        )
+        self.promotions = Promotions(
+            Journal(self._engine), self.adapters, lambda: self.loaded.model
         )
         self.items = Items(self._batcher, lambda: self.loaded.catalogue, settings.max_items)
         self.rules = Rules(RuleStore(self._engine), lambda: self.loaded.recommender)
@@ -433,7 +438,8 @@ class RecommendationService:
         )
         self._loaded = loaded
         await self.rules.catch_up()
-        following = follow(self._changes, [self.items, self.rules])
+        await self.promotions.catch_up()
+        following = follow(self._changes, [self.items, self.rules, self.promotions])
         self._background.append(asyncio.create_task(following))
         log(
             "ready",

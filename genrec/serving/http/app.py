@@ -19,6 +19,7 @@ from genrec.serving.http.routes import (
     health,
     interests,
     items,
+    promotions,
     recommend,
     rules,
     similar,
@@ -78,7 +79,10 @@ def create_app(settings: Settings) -> FastAPI:
         )
     # The guard reads the key; this only tells the OpenAPI document about it.
     documented = [Security(HTTPBearer(auto_error=False))] if keys else []
-    for part in (events, users, recommend, similar, explain, interests, items, rules, adapters):
+    for part in (
+        *(events, users, recommend, similar, explain, interests, items, rules, adapters),
+        promotions,
+    ):
         app.include_router(
             part.router, dependencies=documented, max_body_size=settings.max_body_bytes
         )

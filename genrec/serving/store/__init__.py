@@ -1,4 +1,4 @@
-"""What the gateway must not forget: events, what was shown, changes, rules, deleted users."""
+"""What the gateway must not forget: events, what was shown, changes, decisions, deleted users."""
 
 from genrec.serving.store.changes import Change, ChangeLog
 from genrec.serving.store.connect import connect, migrate
@@ -6,8 +6,10 @@ from genrec.serving.store.events import EventStore, StoredEvent
 from genrec.serving.store.forgotten import hash_user
 from genrec.serving.store.impressions import Impression, ImpressionStore
 from genrec.serving.store.items import ITEM_KIND, WORDS, StoredItem
+from genrec.serving.store.journal import Entry, Journal, Verdict
 from genrec.serving.store.positions import POSITION, Position, read_store_id, reading
 from genrec.serving.store.rules import RuleStore, StoredRule
+from genrec.serving.store.transactions import Lock, alone
 
 __all__ = [
     "ITEM_KIND",
@@ -15,14 +17,19 @@ __all__ = [
     "POSITION",
     "Change",
     "ChangeLog",
+    "Entry",
     "EventStore",
     "Impression",
     "ImpressionStore",
+    "Journal",
+    "Lock",
     "Position",
     "RuleStore",
     "StoredEvent",
     "StoredItem",
     "StoredRule",
+    "Verdict",
+    "alone",
     "connect",
     "hash_user",
     "migrate",

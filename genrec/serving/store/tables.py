@@ -98,12 +98,13 @@ JOURNAL = Table(
     Column("reason", Text, nullable=False),
     Column("path", Text),
     Column("content_hash", Text),
+    Column("change", Number, unique=True),
     Column("before", Number),
     Column("figures", JSON, nullable=False),
     Index("ix_promotions_run", "run", "number"),
     sqlite_autoincrement=True,
 )
-"""Every decision about what a run serves; ``before`` is the entry that was in force until then."""
+"""Every decision about what a run serves; ``change`` is its number in the log of changes."""
 
 FORGOTTEN = Table(
     "forgotten_users",

@@ -36,6 +36,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("path", sa.Text()),
         sa.Column("content_hash", sa.Text()),
+        sa.Column("change", NUMBER, unique=True),
         sa.Column("before", NUMBER),
         sa.Column("figures", sa.JSON(), nullable=False),
         sqlite_autoincrement=True,

@@ -60,6 +60,11 @@ def prepare(
 
 @contextmanager
 def opened(url: str) -> Iterator[Engine]:
+    """Open a store that is there, brought up to date.
+
+    Raises:
+        ConfigError: There is none, or it cannot be used.
+    """
     from genrec.serving.store import connect, migrate
 
     engine = connect(url, must_exist=True)

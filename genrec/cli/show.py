@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from genrec.data.inspect import Inspection
     from genrec.data.prepare import Report
     from genrec.interests.explain.deletion import Explanation
-    from genrec.serving.store import Entry
     from genrec.interests.summary.check import Summary
     from genrec.interests.timeline.evolution import Evolution
+    from genrec.serving.store import Entry
 
 output = PlainConsole()
 BAR_CHARS = 10

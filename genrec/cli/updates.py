@@ -37,7 +37,7 @@ def update(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder for updates, where gateways find them; `updates` beside the run."),
+        typer.Option(help="Folder for updates that gateways can read; `updates` beside the run."),
     ] = None,
     data: Annotated[
         Path | None, typer.Option(help="Prepared data; what the run was trained on.")

@@ -13,7 +13,6 @@ from genrec.serving.batching import Batcher
 from genrec.serving.errors import Conflict, NotFound, ServiceError, quote
 from genrec.serving.loading import AnyRecommender
 
-
 PROMOTED = "promoted-"
 """What names of promoted adapters begin with; their content hash follows."""
 

@@ -109,9 +109,7 @@ class Rules:
         rule = NamedRule.read(name, written)
 
         def check() -> None:
-            others = [
-                each for each in self._current.values() if each.always and each.name != name
-            ]
+            others = [each for each in self._current.values() if each.always and each.name != name]
             if always and len(others) >= MAX_ALWAYS:
                 raise ServiceError(
                     "too_many",

@@ -87,10 +87,9 @@ def cut(
     learned = pa.array([*with_new.to_pylist(), *replayed], pa.string())
 
     def places(table: pa.Table) -> np.ndarray:
-        found: np.ndarray = pc.fill_null(
-            pc.index_in(table.column(USER_ID), held_out), NOT_ASKED
-        ).to_numpy()
-        return found
+        found = pc.index_in(table.column(USER_ID), held_out)
+        rows: np.ndarray = pc.fill_null(found, NOT_ASKED).to_numpy()
+        return rows
 
     def may_be_learned(table: pa.Table) -> np.ndarray:
         at = table.column(TIMESTAMP).to_numpy()

@@ -160,6 +160,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("build/update_guard"))
     parser.add_argument("--trials", type=int, default=20, help="of the good and of the null kind")
     parser.add_argument("--poisoned", type=int, default=5, help="of each kind of poison")
+    parser.add_argument("--seed", type=int, default=2000, help="of the first trial")
     parser.add_argument("--worlds", type=int, default=2)
     arguments = parser.parse_args()
     runs: list[tuple[Path, World]] = []
@@ -174,7 +175,7 @@ def main() -> None:
             for kind in (kind for kind in KINDS if seed < wanted[kind]):
                 began = time.monotonic()
                 run, world = runs[seed % len(runs)]
-                decision, reason = try_update(run, world, kind, 1000 + seed)
+                decision, reason = try_update(run, world, kind, arguments.seed + seed)
                 found.append((kind, decision, reason))
                 line = {"kind": kind, "seed": seed, "decision": decision, "reason": reason}
                 line["seconds"] = round(time.monotonic() - began, 1)

@@ -40,7 +40,7 @@ from genrec.training.config import TrainConfig
 from genrec.training.continual import Start, train_head, train_lora, write_head
 from genrec.updates.config import UpdateConfig
 from genrec.updates.slices import Slices, cut, last_time
-from genrec.updates.verdict import Slice, judge
+from genrec.updates.verdict import SURE_OF_LEAD, SURE_OF_OLDER, Slice, judge
 
 METRIC = "ndcg@10"
 UNTIL = "until"
@@ -218,7 +218,7 @@ class Updater:
             recommender.load_adapter("serving", start.adapter)
             names[0] = "serving"
         compared = []
-        for data in (slices.newest, slices.older):
+        for data, level in ((slices.newest, SURE_OF_LEAD), (slices.older, SURE_OF_OLDER)):
             assert data is not None
             found = []
             for name in names:
@@ -230,7 +230,7 @@ class Updater:
                         seed=self.config.seed,
                     )[0].per_user[METRIC]
                 )
-            compared.append(Slice.of(*found, self.config.seed))
+            compared.append(Slice.of(*found, level, self.config.seed))
         return compared[0], compared[1]
 
     def _promote(self, journal: Journal, blank: Entry, candidate: Path, reason: str) -> Entry:

@@ -10,6 +10,11 @@ import numpy as np
 from genrec.evaluate.bootstrap import Interval, paired_difference
 from genrec.updates.config import UpdateConfig
 
+SURE_OF_LEAD = 0.99
+"""Level of the lead on the newest events: of many updates hardly one is to pass by luck."""
+SURE_OF_OLDER = 0.95
+"""Level of the lead on older events."""
+
 
 @dataclass(frozen=True)
 class Slice:
@@ -19,7 +24,7 @@ class Slice:
         users: How many were asked about.
         old: Mean of the model that serves.
         new: Mean of the update.
-        lead: New minus old, with its 95% paired bootstrap interval over users.
+        lead: New minus old, with its paired bootstrap interval over users.
     """
 
     users: int
@@ -28,9 +33,9 @@ class Slice:
     lead: Interval
 
     @classmethod
-    def of(cls, old: np.ndarray, new: np.ndarray, seed: int = 0) -> Slice:
+    def of(cls, old: np.ndarray, new: np.ndarray, level: float, seed: int = 0) -> Slice:
         """Compare the same users' metrics. Shape of each: (users,), at least one."""
-        lead = paired_difference(new, old, seed)
+        lead = paired_difference(new, old, seed, level)
         return cls(len(old), float(np.mean(old)), float(np.mean(new)), lead)
 
     def to_json(self) -> dict[str, Any]:

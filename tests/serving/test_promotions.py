@@ -95,7 +95,7 @@ def test_every_gateway_serves_what_was_promoted_and_goes_back(client, settings, 
             answers.append(client.post("/v1/recommend", json=ASK).status_code)
 
     stop = threading.Event()
-    asking = threading.Thread(target=keep_asking)
+    asking = threading.Thread(target=keep_asking, daemon=True)
     asking.start()
     with TestClient(create_app(settings)) as other:
         done = post(other, "/v1/promotions", path=update, reason="by hand")

@@ -35,7 +35,7 @@ def test_it_promotes_what_is_better_and_nowhere_worse_and_nothing_else(newest, o
 @given(st.lists(SHARES, min_size=30, max_size=60), st.integers(0, 9))
 def test_who_answers_alike_is_never_promoted(values, seed):
     old = np.array(values)
-    alike = Slice.of(old, old, seed)
+    alike = Slice.of(old, old, 0.95, seed)
     assert alike.lead == Interval(0, 0, 0)
     assert not judge(alike, alike, CONFIG).promote
 
@@ -54,13 +54,15 @@ def metrics(mean, size=400, seed=0):
     ],
 )
 def test_the_reason_names_what_decided(newest, older, promote, said):
-    halves = [Slice.of(metrics(old, seed=1), metrics(new, seed=1)) for old, new in (newest, older)]
+    halves = [
+        Slice.of(metrics(old, seed=1), metrics(new, seed=1), 0.95) for old, new in (newest, older)
+    ]
     judgement = judge(*halves, CONFIG)
     assert judgement.promote == promote and said in judgement.reason
 
 
 def test_few_users_cannot_judge():
-    enough, few = (Slice.of(metrics(0.2, size), metrics(0.9, size)) for size in (50, 29))
+    enough, few = (Slice.of(metrics(0.2, size), metrics(0.9, size), 0.95) for size in (50, 29))
     for pair in ((few, enough), (enough, few)):
         judgement = judge(*pair, CONFIG)
         assert not judgement.promote and "29 users cannot judge" in judgement.reason

@@ -86,17 +86,26 @@ def wait_until(is_true, seconds=10):
         time.sleep(0.05)
 
 
-def test_every_gateway_serves_what_was_promoted_and_goes_back(client, settings, update, shop_run):
-    before = post(client, "/v1/recommend", **ASK)
-    answers = []
+@pytest.fixture
+def statuses(client):
+    """What a client is answered who asks all the time."""
+    stop, found = threading.Event(), []
 
     def keep_asking():
         while not stop.is_set():
-            answers.append(client.post("/v1/recommend", json=ASK).status_code)
+            found.append(client.post("/v1/recommend", json=ASK).status_code)
 
-    stop = threading.Event()
-    asking = threading.Thread(target=keep_asking, daemon=True)
+    asking = threading.Thread(target=keep_asking)
     asking.start()
+    yield found
+    stop.set()
+    asking.join()
+
+
+def test_every_gateway_serves_what_was_promoted_and_goes_back(
+    client, settings, update, shop_run, statuses
+):
+    before = post(client, "/v1/recommend", **ASK)
     with TestClient(create_app(settings)) as other:
         done = post(other, "/v1/promotions", path=update, reason="by hand")
         content_hash = read_manifest(shop_run.parent / update).content_hash
@@ -120,9 +129,7 @@ def test_every_gateway_serves_what_was_promoted_and_goes_back(client, settings, 
     assert item_ids(post(client, "/v1/recommend", **ASK)) == item_ids(before)
     assert client.get("/v1/adapters").json() == {"adapters": [], "adapter": None}
     assert post(client, "/v1/promotions/rollback", 409)["error"]["code"] == "nothing_to_roll_back"
-    stop.set()
-    asking.join()
-    assert answers and set(answers) == {200}
+    assert statuses and set(statuses) == {200}
 
 
 def test_an_adapter_that_vanishes_leaves_what_is_served(client, settings, update, shop_run):

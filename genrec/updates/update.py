@@ -240,9 +240,7 @@ class Updater:
 
 
 def _note(journal: Journal, blank: Entry, reason: str) -> Entry:
-    entry = replace(blank, reason=reason)
-    journal.note(entry)
-    return entry
+    return journal.note(replace(blank, reason=reason))
 
 
 def _tried(journal: Journal, run: str, store_id: str) -> int:

@@ -79,6 +79,12 @@ def adapter(client):
     return client.get("/v1/adapters").json()["adapter"]
 
 
+def promote(client, path):
+    answer = client.post("/v1/promotions", json={"path": path, "reason": "by hand"})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
 def wait_until(is_true, seconds=10):
     end = time.monotonic() + seconds
     while not is_true():
@@ -107,7 +113,7 @@ def test_every_gateway_serves_what_was_promoted_and_goes_back(
 ):
     before = post(client, "/v1/recommend", **ASK)
     with TestClient(create_app(settings)) as other:
-        done = post(other, "/v1/promotions", path=update, reason="by hand")
+        done = promote(other, update)
         content_hash = read_manifest(shop_run.parent / update).content_hash
         assert (done["decision"], done["path"], done["content_hash"]) == (
             *("promoted", update, content_hash),
@@ -133,7 +139,7 @@ def test_every_gateway_serves_what_was_promoted_and_goes_back(
 
 
 def test_an_adapter_that_vanishes_leaves_what_is_served(client, settings, update, shop_run):
-    post(client, "/v1/promotions", path=update)
+    promote(client, update)
     served = item_ids(post(client, "/v1/recommend", **ASK))
     folder = shop_run.parent / update
     aside = folder.rename(folder.with_name("aside"))

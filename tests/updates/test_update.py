@@ -95,12 +95,12 @@ def test_new_items_keep_their_ids_and_become_known(updater, engine, shop_run, mo
     assert done.decision == "promoted"
     folder = shop_run.parent / done.path
     known = json.loads((folder / "sasrec_head" / "items.json").read_text())
-    assert known["item_ids"] == ["new"] and known["unseen_rows"] == []
+    assert known["item_ids"] == ["new"] and 18 not in known["unseen_rows"]
     assert known["codes"] == [list(recommender.codes_of("new"))]
     recommender.load_adapter("update", folder)
     recommender.use_adapter("update")
     assert len(recommender.recommend("u1", k=5)) == 5
-    with pytest.raises(Exception, match="of its own|is a 'head'"):
+    with pytest.raises(ArtifactError, match="is a 'head'"):
         Recommender.from_pretrained(folder, "cpu")
     # Going on from what was promoted, and going back.
     post(engine, shop_run, circle, start=20_000)
@@ -111,7 +111,7 @@ def test_new_items_keep_their_ids_and_become_known(updater, engine, shop_run, mo
     run = read_manifest(shop_run).content_hash
     assert Journal(engine).roll_back(run, "me").path == done.path
     (folder / "manifest.json").rename(folder / "aside")
-    with pytest.raises(Exception, match=r"manifest|gone"):
+    with pytest.raises(ArtifactError, match="manifest"):
         updater.update()
 
 

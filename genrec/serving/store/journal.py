@@ -75,10 +75,12 @@ class Journal:
         number = next((one.number for one in changes if one.subject == run), None)
         return None if number is None else self._entry(number)
 
-    def note(self, entry: Entry) -> None:
-        """Keep a decision that puts nothing into force."""
+    def note(self, entry: Entry) -> Entry:
+        """Keep a decision that puts nothing into force; return it with its time."""
+        entry = _now(entry)
         with self._engine.begin() as connection:
-            connection.execute(insert(JOURNAL).values(_to_row(_now(entry))))
+            connection.execute(insert(JOURNAL).values(_to_row(entry)))
+        return entry
 
     def promote(self, entry: Entry) -> Entry:
         """Put an adapter into force, on every gateway that serves the run."""

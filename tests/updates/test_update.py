@@ -7,7 +7,7 @@ import pytest
 from genrec.artifacts import read_manifest
 from genrec.cli.updates import parse_interval
 from genrec.data import Dataset
-from genrec.errors import ConfigError
+from genrec.errors import ArtifactError, ConfigError
 from genrec.recommender import Recommender
 from genrec.schema import Event, Item
 from genrec.serving.catalogue import Catalogue

@@ -76,7 +76,7 @@ def update(
                 # The next turn may find the store back, or better events.
                 if interval_s is None:
                     raise
-                console.print(error_line(error), soft_wrap=True)
+                console.print(error_line(GenrecError(str(error))), soft_wrap=True)
             if interval_s is None:
                 return
             time.sleep(max(0.0, began + interval_s - time.monotonic()))

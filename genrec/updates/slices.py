@@ -88,7 +88,7 @@ def cut(
 
     def places(table: pa.Table) -> np.ndarray:
         found = pc.index_in(table.column(USER_ID), held_out)
-        rows: np.ndarray = pc.fill_null(found, NOT_ASKED).to_numpy()
+        rows: np.ndarray = np.asarray(pc.fill_null(found, NOT_ASKED))
         return rows
 
     def may_be_learned(table: pa.Table) -> np.ndarray:

@@ -230,7 +230,7 @@ class Updater:
                         seed=self.config.seed,
                     )[0].per_user[METRIC]
                 )
-            compared.append(Slice.of(*found, level, self.config.seed))
+            compared.append(Slice.of(found[0], found[1], level, self.config.seed))
         return compared[0], compared[1]
 
     def _promote(self, journal: Journal, blank: Entry, candidate: Path, reason: str) -> Entry:

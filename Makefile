@@ -11,7 +11,8 @@ DEMO := runs/demo
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-vllm demo test test-fast lint docs examples notebooks mutants clean bench-beauty bench-loss bench-decode bench-rules bench-prepare \
 	serve bench-serve bench-start bench-sports bench-results bench-vllm bench-new-items bench-zero-shot \
-	bench-cross-domain bench-experiments bench-graph bench-propagation bench-explanations bench-steering bench-interests bench-summaries bench-peers bench-ask
+	bench-cross-domain bench-experiments bench-graph bench-propagation bench-explanations bench-steering bench-interests bench-summaries bench-peers bench-ask \
+	bench-updates
 
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-16s %s\n", $$1, $$2}'
@@ -217,6 +218,9 @@ bench-graph: $(READY)  ## The interest graph of 10 million events: memory, build
 bench-experiments: $(READY)  ## A/A tests, planted lifts, off-policy estimates: simulated, and on open_bandit
 	$(BIN)/python benchmarks/experiments.py
 	$(BIN)/python benchmarks/off_policy.py --data $(DATA)/open_bandit
+
+bench-updates: $(READY)  ## Are only good updates promoted? Planted drift, poison, and nothing at all
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/update_guard.py
 
 bench-propagation: $(READY)  ## Behaviour vectors: truncated SVD against graph convolution
 	$(BIN)/python benchmarks/behaviour_vectors.py --data $(DATA)/amazon18_scientific $(DATA)/amazon14_beauty

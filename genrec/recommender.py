@@ -43,7 +43,7 @@ from genrec.interests.summary.generate import summarize
 from genrec.interests.timeline.evolution import Evolution, evolve
 from genrec.interests.timeline.forecast import Forecaster, calibrated
 from genrec.model.item_features import ItemFeatures
-from genrec.model.load import LoadedRun
+from genrec.model.load import LoadedRun, with_table
 from genrec.pretrained.card import write_card
 from genrec.pretrained.folder import write_folder
 from genrec.pretrained.hub import find_model, upload_folder
@@ -438,15 +438,9 @@ class Recommender(BaseRecommender):
 
     def _read_with(self, table: SemanticIdTable) -> None:
         """Encode from now on with a table, and with the words of this catalogue's items."""
-        renderer = replace(
-            self._run.encoder.renderer,
-            table=table,
-            find_item=lambda item_id: self._entries.get(item_id),
-        )
         self.table = table
-        encoder = replace(self._run.encoder, renderer=renderer)
-        self._run = replace(self._run, encoder=encoder)
-        self._codec = SummaryCodec(encoder)
+        self._run = with_table(self._run, table, lambda item_id: self._entries.get(item_id))
+        self._codec = SummaryCodec(self._run.encoder)
 
     def _expected(self, requests: Sequence[Request]) -> np.ndarray:
         """Return what the next event is of, by first code. Shape: (B, codes of a level)."""

@@ -43,7 +43,7 @@ ROOMS = [
     ["training"],
     ["fit"],
     ["serving"],
-    ["serving.page"],
+    ["serving.page", "updates"],
     ["serving.http"],
     ["serving.__main__"],
     ["agents", "simulation"],

@@ -20,6 +20,7 @@ from genrec.cli import (
     settings,
     simulate,
     start,
+    updates,
     what_if,
 )
 from genrec.errors import GenrecError
@@ -36,6 +37,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     *(ask.prompt, ask.evaluate, ask.baseline, ask.demo, graph.graph, report.compare),
     *(report.lint_report, start.serve, agents.mcp, settings.config),
     *(experiments.experiment, experiments.off_policy, simulate.simulate),
+    *(updates.update, updates.rollback),
 )
 for command in COMMANDS:
     app.command()(command)

@@ -35,7 +35,7 @@ def export(
     from genrec.serving.export import position_of
 
     begin = None if since is None else position_of(since)
-    with _opened(store) as engine:
+    with opened(store) as engine:
         found = run(engine, out, begin)
     console.print(
         f"wrote {out}: {found.events:,} events, {found.items:,} items, "
@@ -54,12 +54,17 @@ def prepare(
 
     base = Dataset.load(data)
     chosen = load_config(PrepareConfig, config, settings, settings_of(base))
-    with _opened(store) as engine:
+    with opened(store) as engine:
         return prepare_from_store(engine, base, out, chosen)
 
 
 @contextmanager
-def _opened(url: str) -> Iterator[Engine]:
+def opened(url: str) -> Iterator[Engine]:
+    """Open a store that is there, brought up to date.
+
+    Raises:
+        ConfigError: There is none, or it cannot be used.
+    """
     from genrec.serving.store import connect, migrate
 
     engine = connect(url, must_exist=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from genrec.interests.explain.deletion import Explanation
     from genrec.interests.summary.check import Summary
     from genrec.interests.timeline.evolution import Evolution
+    from genrec.serving.store import Entry
 
 output = PlainConsole()
 BAR_CHARS = 10
@@ -35,6 +37,19 @@ TRENDS = {
 def recommendations(found: Sequence[Recommendation], user: str) -> Table:
     """Lay out recommended items."""
     return items(found, f"Recommended to {user}", "log-prob.")
+
+
+def decisions(entries: Sequence[Entry]) -> Table:
+    """Lay out a journal of promotions, newest first."""
+    table = Table(title="Decisions", title_justify="left")
+    for column in ("time (UTC)", "who", "decision", "reason", "adapter"):
+        table.add_column(column)
+    for entry in entries:
+        at = datetime.fromtimestamp(entry.time, UTC).strftime("%Y-%m-%d %H:%M")
+        table.add_row(
+            at, *(Text(text) for text in (entry.who, entry.decision, entry.reason)), entry.path
+        )
+    return table
 
 
 def items(found: Sequence[Recommendation], title: str, score: str) -> Table:

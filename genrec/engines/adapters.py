@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 
 from genrec.errors import ConfigError
 from genrec.model.load import damaged, has_adapter
-from genrec.model.lora import check_adapter
+from genrec.model.lora import HEAD_KIND, check_adapter
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -33,17 +33,24 @@ class AdaptedModel:
         """
         self.model = model
         self._base = base
+        self._heads_only: list[str] = []
         self.adapter: str | None = model.active_adapter if has_adapter(model) else None
 
     @property
     def adapters(self) -> list[str]:
-        """See ``Engine``; in the order they came."""
+        """See ``Engine``; those that leave the model as it is come last."""
+        return [*self._on_model, *self._heads_only]
+
+    @property
+    def _on_model(self) -> list[str]:
         return list(self.model.peft_config) if has_adapter(self.model) else []
 
     def load_adapter(self, name: str, path: Path) -> None:
         """See ``Engine.load_adapter``."""
         check_new(name, self.adapters)
-        check_adapter(path, self._base)
+        if check_adapter(path, self._base).kind == HEAD_KIND:
+            self._heads_only.append(name)
+            return
         options: dict[str, Any] = {"adapter_name": name, "torch_device": str(self.model.device)}
         try:
             if has_adapter(self.model):
@@ -53,7 +60,7 @@ class AdaptedModel:
 
                 self.model = PeftModel.from_pretrained(self.model, str(path), **options).eval()
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-            if name in self.adapters:
+            if name in self._on_model:
                 self.model.delete_adapter(name)
             raise damaged(path, error) from None
         finally:
@@ -68,9 +75,12 @@ class AdaptedModel:
     def drop_adapter(self, name: str) -> None:
         """See ``Engine.drop_adapter``."""
         check_idle(name, self.adapters, self.adapter)
-        others = [other for other in self.adapters if other != name]
+        if name in self._heads_only:
+            self._heads_only.remove(name)
+            return
+        others = [other for other in self._on_model if other != name]
         if others:
-            self.model.set_adapter(self.adapter or others[0])
+            self.model.set_adapter(self.adapter if self.adapter in others else others[0])
             self.model.delete_adapter(name)
         else:  # PEFT's wrapper cannot stand without any.
             self.model = self.model.unload()
@@ -79,7 +89,7 @@ class AdaptedModel:
     def _switch(self, name: str | None) -> None:
         if has_adapter(self.model):
             layers: Any = self.model.base_model
-            if name is None:
+            if name not in self._on_model:
                 layers.disable_adapter_layers()
             else:
                 layers.enable_adapter_layers()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -23,6 +25,7 @@ from genrec.engines.grammar import Grammar, GrammarState
 from genrec.engines.merge_prefixes import batch_branches, find_families
 from genrec.engines.policy import SasRecFusion, make_policy
 from genrec.linear import speed_up
+from genrec.model.adapter_head import TrainedHead, load_adapter_head
 from genrec.model.load import LoadedRun, base_of
 from genrec.model.precision import choose_arithmetic, float32_arithmetic
 from genrec.schema import SemanticId
@@ -66,19 +69,44 @@ class TorchEngine(AdaptedModel):
         self._device = torch.device(device)
         self._num_beams = num_beams
         self._pad_id = int(run.encoder.tokenizer.pad_token_id)
-        self._head = None if run.sasrec_head is None else run.sasrec_head.to(self._device)
-        self._trained_on = run.table
+        head = run.sasrec_head
+        own = None if head is None else TrainedHead(head.to(self._device), run.table)
+        self._run_table = run.table
+        self._heads: dict[str | None, TrainedHead | None] = {None: own}
+        self._fusions: dict[str | None, SasRecFusion | None] = {}
         self.replace_table(run.table)
 
     def replace_table(self, table: SemanticIdTable) -> None:
         """See ``Engine.replace_table``."""
         trie = Trie.build(self._vocabulary.paths(table.codes))
         self._trie = DeviceTrie.from_trie(trie, self._device, table.seen_in_training)
-        self._fusion = None
-        if self._head is not None and self._head.weight > 0:
-            self._fusion = SasRecFusion(
-                self._head, table, self._trained_on, self._trie, self._encoder.opening
-            )
+        self._table = table
+        self._fusions = {name: self._fuse(head) for name, head in self._heads.items()}
+
+    def load_adapter(self, name: str, path: Path) -> None:
+        """See ``Engine.load_adapter``."""
+        found = load_adapter_head(path, self._run_table)
+        super().load_adapter(name, path)
+        if found is not None:
+            self._heads[name] = replace(found, head=found.head.to(self._device))
+            self._fusions[name] = self._fuse(self._heads[name])
+
+    def drop_adapter(self, name: str) -> None:
+        """See ``Engine.drop_adapter``."""
+        super().drop_adapter(name)
+        self._heads.pop(name, None)
+        self._fusions.pop(name, None)
+
+    @property
+    def _fusion(self) -> SasRecFusion | None:
+        """The head of the adapter in use, else that of the run."""
+        return self._fusions[self.adapter if self.adapter in self._fusions else None]
+
+    def _fuse(self, trained: TrainedHead | None) -> SasRecFusion | None:
+        if trained is None or trained.head.weight <= 0:
+            return None
+        opening = self._encoder.opening
+        return SasRecFusion(trained.head, self._table, trained.table, self._trie, opening)
 
     @torch.inference_mode()
     def items(self, queries: Sequence[ItemQuery], k: int) -> list[FoundItems]:

@@ -18,7 +18,7 @@ class Interval:
 
     Attributes:
         mean: Of the users at hand.
-        low: Lower end of the 95% interval.
+        low: Lower end of the interval, 95% where nothing else is said.
         high: Upper end.
     """
 
@@ -27,23 +27,28 @@ class Interval:
     high: float
 
 
-def intervals(values: Mapping[str, np.ndarray], seed: int = 0) -> dict[str, Interval]:
+def intervals(
+    values: Mapping[str, np.ndarray], seed: int = 0, level: float = LEVEL
+) -> dict[str, Interval]:
     """Return the interval of each metric's mean; all share the same resamples of users.
 
     Args:
         values: One number per user, by metric. Shape: (U,) each, U at least 1.
         seed: Of the resampling.
+        level: How often the interval is to hold.
     """
     table = np.stack([np.asarray(array, dtype=float) for array in values.values()], axis=1)
     means = _resampled_means(table, seed)
-    ends = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    ends = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return {
         name: Interval(float(table[:, place].mean()), *map(float, ends[:, place]))
         for place, name in enumerate(values)
     }
 
 
-def paired_difference(first: np.ndarray, second: np.ndarray, seed: int = 0) -> Interval:
+def paired_difference(
+    first: np.ndarray, second: np.ndarray, seed: int = 0, level: float = LEVEL
+) -> Interval:
     """Return the interval of the mean of ``first - second`` over the same users.
 
     An interval without 0 means that one is better beyond the luck of who was asked.
@@ -52,8 +57,10 @@ def paired_difference(first: np.ndarray, second: np.ndarray, seed: int = 0) -> I
         first: One number per user. Shape: (U,).
         second: The same users in the same order. Shape: (U,).
         seed: Of the resampling.
+        level: How often the interval is to hold.
     """
-    return intervals({"difference": np.asarray(first) - np.asarray(second)}, seed)["difference"]
+    difference = np.asarray(first) - np.asarray(second)
+    return intervals({"difference": difference}, seed, level)["difference"]
 
 
 def _resampled_means(table: np.ndarray, seed: int) -> np.ndarray:

@@ -45,9 +45,10 @@ class ItemFeatures:
                 was learned for it where it has the same item ID and the same codes there: another
                 catalogue may use an ID of ours for something else.
         """
-        trained = _trained_rows(table, table if trained_on is None else trained_on)
-        if table.seen_in_training is not None:
-            trained[~table.seen_in_training] = NO_ROW
+        known = table if trained_on is None else trained_on
+        trained = _trained_rows(table, known)
+        if known.seen_in_training is not None:
+            trained[(trained != NO_ROW) & ~known.seen_in_training[trained]] = NO_ROW
         text = np.zeros((len(table), 0)) if table.text_vectors is None else table.text_vectors
         return cls(
             torch.as_tensor(trained),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from genrec.model.base import SETTINGS_FILE, TEMPLATES, WEIGHTS_FILE, BaseConfig
 from genrec.model.sasrec_config import SasRecHeadConfig
 from genrec.model.sasrec_head import SasRecHead, Terms, Transitions
 from genrec.model.vocabulary import SidVocabulary
+from genrec.schema import Item
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.stream.encode import Encoder
 from genrec.stream.render import Renderer
@@ -84,6 +86,14 @@ def load_run(path: Path, device: str | torch.device = "cpu") -> LoadedRun:
     return describe_run(path, model.to(device).eval())
 
 
+def with_table(
+    run: LoadedRun, table: SemanticIdTable, find_item: Callable[[str], Item | None]
+) -> LoadedRun:
+    """Return a run that encodes with another version of its table, and with the words found."""
+    renderer = replace(run.encoder.renderer, table=table, find_item=find_item)
+    return replace(run, encoder=replace(run.encoder, renderer=renderer))
+
+
 def has_adapter(model: Any) -> bool:
     """Whether PEFT wraps a model; PEFT, which is slow to import, is not imported to tell."""
     peft = sys.modules.get("peft")
@@ -107,6 +117,11 @@ def describe_run(path: Path, model: Any = None) -> LoadedRun:
         ArtifactError: A parent or a file is missing, damaged or another one.
     """
     base = base_of(path)
+    if base != path and (path / WEIGHTS_FILE).exists():
+        raise ArtifactError(
+            f"{path} is an update with a SASRec head of its own: load the run that it is of, and "
+            "it as an adapter of that (load_adapter, POST /v1/promotions)"
+        )
     index = find_parent(base, "index")
     table = SemanticIdTable.load(index)
     config = _base_config(base)

@@ -34,6 +34,9 @@ from genrec.model.load import (
 if TYPE_CHECKING:
     from peft import PeftModel
 
+HEAD_KIND = "head"
+"""An adapter that leaves the causal LM as it is and brings a SASRec head."""
+ADAPTERS = ("sft", HEAD_KIND)
 ADAPTER_FILES = ["adapter_model.safetensors", "adapter_config.json"]
 
 
@@ -87,12 +90,12 @@ def save_adapter(
 
 
 def check_adapter(path: Path, base: Path) -> Manifest:
-    """Check that a folder is an adapter for a base, and return its manifest.
+    """Check that a folder is an adapter for a base (LoRA or head), and return its manifest.
 
     Raises:
         ArtifactError: Missing, damaged, no adapter, or made for another base or ID table.
     """
-    manifest = read_manifest(path, "sft")
+    manifest = read_manifest(path, ADAPTERS)
     check_parent(path, "base", base)
     return manifest
 

@@ -63,6 +63,7 @@ def fit_sasrec_head(
     questions: Questions,
     items: ItemFeatures,
     recipe: Recipe,
+    start: SasRecHead | None = None,
 ) -> tuple[SasRecHead, list[dict[str, float]]]:
     """Train a SASRec head.
 
@@ -71,6 +72,7 @@ def fit_sasrec_head(
         questions: For early stopping; none: no stopping.
         items: N of them. Those that training is not to meet are never drawn as negatives.
         recipe: How.
+        start: A head of these items to go on from, which is changed; None: a new one.
 
     Returns:
         The head with its best weights, in evaluation mode, and its validations; see ``fit``.
@@ -78,8 +80,10 @@ def fit_sasrec_head(
     config, device = recipe.config, recipe.device
     torch.manual_seed(recipe.seed)
     generator = np.random.default_rng(recipe.seed)
-    centroids = torch.as_tensor(recipe.centroids, dtype=torch.float32)
-    head = SasRecHead(len(items), centroids, items.text.shape[1], config).to(device)
+    if start is None:
+        centroids = torch.as_tensor(recipe.centroids, dtype=torch.float32)
+        start = SasRecHead(len(items), centroids, items.text.shape[1], config)
+    head = start.to(device)
     items = items.to(device)
     met = np.flatnonzero(items.trained.cpu().numpy() != NO_ROW)
     samples = [part for history in histories for part in _cut(history, config.max_events)]

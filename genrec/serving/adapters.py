@@ -6,9 +6,15 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from genrec.artifacts import read_manifest
+from genrec.errors import ArtifactError
+from genrec.model.load import ADAPTER_NAME
 from genrec.serving.batching import Batcher
 from genrec.serving.errors import Conflict, NotFound, ServiceError, quote
 from genrec.serving.loading import AnyRecommender
+
+PROMOTED = "promoted-"
+"""What names of promoted adapters begin with; their content hash follows."""
 
 
 class Adapters:
@@ -33,6 +39,15 @@ class Adapters:
             ServiceError: A path outside that folder.
             GenrecError: The adapter cannot be loaded.
         """
+        below = self.find(path)
+        await self._batcher.exclusive(lambda: self._recommender().load_adapter(name, below))
+
+    def find(self, path: str) -> Path:
+        """Return where an adapter lies.
+
+        Raises:
+            ServiceError: Outside the folder of adapters.
+        """
         # A request must not reach any other file of the machine.
         folder = Path(os.path.realpath(self._folder))
         below = Path(os.path.realpath(folder / path))
@@ -42,7 +57,38 @@ class Adapters:
                 f"{quote(path)} is not below the folder of adapters; put the adapter there, or set "
                 "GENREC_ADAPTERS_DIR",
             )
-        await self._batcher.exclusive(lambda: self._recommender().load_adapter(name, below))
+        return below
+
+    async def serve(self, path: str | None, content_hash: str | None) -> None:
+        """Answer from now on with an adapter that was promoted; no request fails meanwhile.
+
+        Those that were promoted before it are dropped.
+
+        Args:
+            path: See ``load``; None: answer as the run was trained.
+            content_hash: What the manifest there must say.
+
+        Raises:
+            ServiceError: A path outside the folder of adapters.
+            GenrecError: The adapter is gone, another one, or cannot be loaded.
+        """
+        below = None if path is None else self.find(path)
+        if below is not None and read_manifest(below).content_hash != content_hash:
+            raise ArtifactError(f"{below} is another adapter than the one that was promoted")
+        # As it was asked for first: what waits was asked after it.
+        await self._batcher.exclusive(lambda: self._swap(below, content_hash), first=True)
+
+    def _swap(self, below: Path | None, content_hash: str | None) -> None:
+        recommender = self._recommender()
+        name = ADAPTER_NAME if ADAPTER_NAME in recommender.adapters else None
+        if below is not None:
+            name = f"{PROMOTED}{content_hash}"
+            if name not in recommender.adapters:
+                recommender.load_adapter(name, below)
+        recommender.use_adapter(name)
+        for other in recommender.adapters:
+            if other.startswith(PROMOTED) and other != name:
+                recommender.drop_adapter(other)
 
     async def use(self, name: str | None) -> None:
         """Use an adapter, or the base alone, for every later request.

@@ -25,6 +25,16 @@ class Items:
         self._catalogue = catalogue
         self._max_items = max_items
 
+    @property
+    def position(self) -> int:
+        """Number of the last change of the log that is done here."""
+        return self._catalogue().position
+
+    async def catch_up(self) -> None:
+        """Do what other gateways did to items; see ``Catalogue.catch_up``."""
+        # It must not wait behind a queue of questions about the catalogue of before.
+        await self._batcher.exclusive(self._catalogue().catch_up, first=True)
+
     async def find(self, query: str, limit: int) -> list[Item]:
         """Return the first items that hold every word; see ``Catalogue.search``."""
         return await run_sync(self._catalogue().search, query, limit)

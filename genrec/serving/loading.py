@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from genrec.artifacts import find_parent, read_manifest
 from genrec.config import load_config
@@ -129,9 +130,18 @@ def table_hash(settings: Settings) -> str:
         ArtifactError: An artifact is missing or another one.
     """
     if settings.zero_shot is None:
-        return read_manifest(find_parent(base_of(find_model(settings.run)), "index")).content_hash
+        return table_hash_of(find_model(settings.run))
     if settings.zero_shot_index is not None:
         return read_manifest(settings.zero_shot_index).content_hash
     assert settings.zero_shot_data is not None
     # The table is rebuilt at every start from these data, with fixed settings and seeds.
     return "of-" + read_manifest(settings.zero_shot_data).content_hash
+
+
+def table_hash_of(run: Path) -> str:
+    """Return the content hash of a run's ID table.
+
+    Raises:
+        ArtifactError: An artifact is missing or another one.
+    """
+    return read_manifest(find_parent(base_of(run), "index")).content_hash

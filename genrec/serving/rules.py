@@ -1,7 +1,8 @@
-"""The rules of a shop: kept by name, and brought to the catalogue for each request."""
+"""The rules of a shop: kept by name, held in memory, and brought to the catalogue."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -20,14 +21,29 @@ Wanted = str | Mapping[str, Any]
 
 
 class Rules:
-    """Stores rules and makes plans of them."""
+    """Stores rules and makes plans of them; in step with the change log, so that asking is quick.
+
+    Rules that hold now are a mapping by name, exchanged whole: any thread may read it.
+    """
 
     def __init__(self, store: RuleStore, recommender: Callable[[], BaseRecommender]) -> None:
         self._store = store
         self._recommender = recommender
+        self._current: Mapping[str, StoredRule] = {}
+        self._position = 0
+        self._turn = threading.Lock()
+
+    @property
+    def position(self) -> int:
+        """Number of the last change of the log that is known here."""
+        return self._position
+
+    async def catch_up(self) -> None:
+        """Heed the rules that the log holds, whichever gateway stored them."""
+        await run_sync(self._catch_up)
 
     async def put(self, name: str, written: Mapping[str, Any], always: bool) -> StoredRule:
-        """Store a rule's next version; every gateway heeds it from the next request on.
+        """Store a rule's next version; it is heeded here from the next request on.
 
         Raises:
             DataError: It is no rule, names what does not exist, or contradicts a rule that holds
@@ -50,7 +66,8 @@ class Rules:
 
     async def all(self) -> list[StoredRule]:
         """Return every rule, by name."""
-        return await run_sync(self._store.current)
+        await self.catch_up()
+        return [self._current[name] for name in sorted(self._current)]
 
     async def delete(self, name: str) -> None:
         """Delete a rule; its versions can still be read.
@@ -59,7 +76,7 @@ class Rules:
             NotFound: There is none.
         """
         await self.get(name)
-        await run_sync(self._store.put, name, None, False)
+        await run_sync(self._store_next, name, None, False)
 
     async def plan(
         self, wanted: Sequence[Wanted], of_user: Sequence[NamedRule] = ()
@@ -77,21 +94,7 @@ class Rules:
             NotFound: No rule has a name.
             DataError: One is no rule, or they contradict each other.
         """
-        return await run_sync(self._plan, wanted, of_user)
-
-    def _put(self, name: str, written: Mapping[str, Any], always: bool) -> StoredRule:
-        rule = NamedRule.read(name, written)
-        others = [each for each in self._store.current() if each.always and each.name != name]
-        if always and len(others) >= MAX_ALWAYS:
-            raise ServiceError(
-                "too_many", f"{len(others)} rules hold for every request; at most {MAX_ALWAYS} may"
-            )
-        # What could not be answered is told to who writes the rule, not to who asks.
-        self._recommender().plan([rule, *map(_named, others if always else ())])
-        return self._store.put(name, written, always)
-
-    def _plan(self, wanted: Sequence[Wanted], of_user: Sequence[NamedRule]) -> Plan | None:
-        current = {each.name: each for each in self._store.current()}
+        current = self._current
         chosen = {name: _named(each) for name, each in current.items() if each.always}
         for place, each in enumerate(wanted):
             if not isinstance(each, str):
@@ -105,7 +108,51 @@ class Rules:
                     f"rules.{place}: no rule {quote(each)}; GET /v1/rules lists all",
                 )
         rules = [*chosen.values(), *of_user]
-        return self._recommender().plan(rules) if rules else None
+        return await run_sync(self._recommender().plan, rules) if rules else None
+
+    def _put(self, name: str, written: Mapping[str, Any], always: bool) -> StoredRule:
+        rule = NamedRule.read(name, written)
+
+        def check() -> None:
+            others = [each for each in self._current.values() if each.always and each.name != name]
+            if always and len(others) >= MAX_ALWAYS:
+                raise ServiceError(
+                    "too_many",
+                    f"{len(others)} rules hold for every request; at most {MAX_ALWAYS} may",
+                )
+            # What could not be answered is told to who writes the rule, not to who asks.
+            self._recommender().plan([rule, *map(_named, others if always else ())])
+
+        return self._store_next(name, written, always, check)
+
+    def _store_next(
+        self,
+        name: str,
+        written: Mapping[str, Any] | None,
+        always: bool,
+        check: Callable[[], None] = lambda: None,
+    ) -> StoredRule:
+        """Store a version that fits what holds now; again where another gateway was faster."""
+        while True:
+            position = self._catch_up()
+            check()
+            stored = self._store.put(name, written, always, position)
+            if stored is not None:
+                self._catch_up()
+                return stored
+
+    def _catch_up(self) -> int:
+        with self._turn:
+            changed, head = self._store.read(self._position)
+            if changed:
+                newer = {stored.name: stored for stored in changed}
+                self._current = {
+                    name: stored
+                    for name, stored in {**self._current, **newer}.items()
+                    if stored.rule is not None
+                }
+            self._position = head
+            return head
 
 
 def _named(stored: StoredRule) -> NamedRule:

@@ -49,6 +49,7 @@ from genrec.serving.monitoring import Metrics, log
 from genrec.serving.online import OnlineMetrics
 from genrec.serving.online_series import OnlineCollector
 from genrec.serving.preferences import Profile, UserPreferences
+from genrec.serving.promotions import Promotions
 from genrec.serving.query import Answer, Asked, Query
 from genrec.serving.rules import Rules
 from genrec.serving.settings import Settings
@@ -57,6 +58,7 @@ from genrec.serving.store import (
     EventStore,
     Impression,
     ImpressionStore,
+    Journal,
     PreferenceStore,
     RuleStore,
     StoredEvent,
@@ -103,6 +105,9 @@ class RecommendationService:
             self._batcher,
             settings.adapters_dir or settings.run.parent,
             lambda: self.loaded.recommender,
+        )
+        self.promotions = Promotions(
+            Journal(self._engine), self.adapters, lambda: self.loaded.model
         )
         self.items = Items(self._batcher, lambda: self.loaded.catalogue, settings.max_items)
         self.rules = Rules(RuleStore(self._engine), lambda: self.loaded.recommender)
@@ -483,7 +488,9 @@ class RecommendationService:
             lambda: load(self.settings, self._events, self._changes, store_id)
         )
         self._loaded = loaded
-        following = follow(self._changes, loaded.catalogue, self._batcher)
+        await self.rules.catch_up()
+        await self.promotions.catch_up()
+        following = follow(self._changes, [self.items, self.rules, self.promotions])
         self._background.append(asyncio.create_task(following))
         log(
             "ready",

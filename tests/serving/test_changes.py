@@ -17,8 +17,10 @@ from genrec.serving.store import (
     Change,
     ChangeLog,
     EventStore,
+    RuleStore,
     StoredEvent,
     StoredItem,
+    StoredRule,
     connect,
     migrate,
 )
@@ -220,6 +222,21 @@ def test_another_table_gives_its_own_ids_and_leaves_those_of_the_first(gateways,
     log.append([StoredItem("elsewhere", {"title": "of another run"}).to_change()], log.head())
     two.catch_up()
     assert not other.knows("elsewhere") and two.position == log.head()
+
+
+def test_rules_of_an_older_store_are_told_to_the_log(url):
+    engine = connect(url)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0003")
+        for version, rule in ((1, '{"ban": {}}'), (2, '{"pin": ["i1"]}')):
+            row = {"name": "a", "version": version, "rule": rule, "always": True, "time": NOW}
+            values = "VALUES (:name, :version, :rule, :always, :time)"
+            connection.execute(text(f"INSERT INTO rules {values}"), row)
+    migrate(engine)
+    assert RuleStore(engine).read(0) == ([StoredRule("a", 2, {"pin": ["i1"]}, True, NOW)], 1)
 
 
 def test_a_store_of_the_first_version_keeps_what_it_holds(url):

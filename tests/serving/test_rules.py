@@ -1,5 +1,7 @@
 """Filters, rules, cursors and similar items over HTTP, on the little shop."""
 
+import time
+
 import pytest
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
@@ -204,7 +206,36 @@ def test_the_store_keeps_every_version(tmp_path):
     engine = connect(f"sqlite:///{tmp_path}/store.db")
     migrate(engine)
     store = RuleStore(engine)
-    versions = [store.put("a", rule, False).version for rule in ({"n": 1}, {"n": 2}, None, None)]
+    said = enumerate(({"n": 1}, {"n": 2}, None, None))
+    versions = [store.put("a", rule, False, after).version for after, rule in said]
     assert versions == [1, 2, 3, 3]
-    assert store.current() == [] and store.get("a", 1).rule == {"n": 1}
+    assert store.get("a", 1).rule == {"n": 1}
     assert store.get("a").rule is None and store.get("b") is None
+    (now,), head = store.read(0)
+    assert now == store.get("a") and head == 3 and store.read(3) == ([], 3)
+    assert store.put("b", {"n": 1}, True, after=2) is None and store.get("b") is None
+
+
+def test_every_gateway_heeds_a_rule_wherever_it_was_stored(client, shop_run, put):
+    """Their rules come from the log: asking reads no table."""
+    store = client.app.state.service.settings.store
+    settings = Settings(run=shop_run, device="cpu", threads=1, store=store, rate_limit_per_s=0)
+    put("early", {"ban": {"brand": "Acme"}}, always=True)
+    with TestClient(create_app(settings)) as other:
+
+        def held(gateway):
+            answer = post(gateway, "/v1/recommend", events=[], k=1, explain=True)
+            return {rule["name"] for rule in answer["rules"]}
+
+        assert held(other) == {"early"}
+        put("late", {"ban": {"brand": "Birch"}}, always=True)
+        wait_until(lambda: held(other) == {"early", "late"})
+        assert other.delete("/v1/rules/early").status_code == 204
+        wait_until(lambda: held(client) == {"late"})
+
+
+def wait_until(is_true, seconds=10):
+    end = time.monotonic() + seconds
+    while not is_true():
+        assert time.monotonic() < end
+        time.sleep(0.05)

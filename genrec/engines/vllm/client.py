@@ -29,6 +29,7 @@ from genrec.errors import (
     EngineUnavailable,
     GenrecError,
 )
+from genrec.model.adapter_head import ITEMS_FILE
 from genrec.model.load import LoadedRun, base_of
 from genrec.model.lora import check_adapter
 from genrec.schema import SemanticId
@@ -94,6 +95,11 @@ class VllmEngine:
         """See ``Engine.load_adapter``; the path must be the same on the server's machine."""
         check_new(name, self._loaded)
         content_hash = check_adapter(path, self._base_path).content_hash
+        if (Path(path) / ITEMS_FILE).exists():
+            raise ConfigError(
+                f"{path} brings a SASRec head of its own, and a vLLM server runs that of its base: "
+                "serve it in this process, or train a base with the new head"
+            )
         adapter = _Adapter(Path(path).resolve(), f"{name[:47]}-{content_hash}")
         self._give_adapter(adapter)
         self._loaded[name] = adapter

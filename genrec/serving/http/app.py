@@ -21,6 +21,7 @@ from genrec.serving.http.routes import (
     items,
     online_metrics,
     preferences,
+    promotions,
     recommend,
     rules,
     similar,
@@ -97,6 +98,7 @@ def create_app(settings: Settings, clock: Callable[[], float] = time.time) -> Fa
         rules,
         adapters,
         online_metrics,
+        promotions,
     ):
         app.include_router(
             part.router, dependencies=documented, max_body_size=settings.max_body_bytes

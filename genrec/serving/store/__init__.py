@@ -1,4 +1,4 @@
-"""What the gateway must not forget: events, answers, changes, rules, wishes, deleted users."""
+"""What the gateway must not forget: events, answers, changes, decisions, wishes, deleted users."""
 
 from genrec.serving.store.changes import Change, ChangeLog
 from genrec.serving.store.connect import connect, migrate
@@ -6,9 +6,11 @@ from genrec.serving.store.events import EventStore, StoredEvent
 from genrec.serving.store.forgotten import hash_user
 from genrec.serving.store.impressions import Impression, ImpressionStore
 from genrec.serving.store.items import ITEM_KIND, WORDS, StoredItem
+from genrec.serving.store.journal import Entry, Journal, Verdict
 from genrec.serving.store.positions import POSITION, Position, StoreView, read_store_id, reading
 from genrec.serving.store.preferences import PreferenceStore, StoredPreferences
 from genrec.serving.store.rules import RuleStore, StoredRule
+from genrec.serving.store.transactions import Lock, alone
 
 __all__ = [
     "ITEM_KIND",
@@ -16,9 +18,12 @@ __all__ = [
     "POSITION",
     "Change",
     "ChangeLog",
+    "Entry",
     "EventStore",
     "Impression",
     "ImpressionStore",
+    "Journal",
+    "Lock",
     "Position",
     "PreferenceStore",
     "RuleStore",
@@ -27,6 +32,8 @@ __all__ = [
     "StoredItem",
     "StoredPreferences",
     "StoredRule",
+    "Verdict",
+    "alone",
     "connect",
     "hash_user",
     "migrate",

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-from sqlalchemy import Engine, delete, func, insert, select, text, tuple_
+from sqlalchemy import Engine, Insert, delete, func, insert, select, text, tuple_
 
 from genrec.serving.store.connect import CONNECT_TIMEOUT_S
 from genrec.serving.store.tables import CHANGES
@@ -54,19 +54,24 @@ class ChangeLog:
         with self._engine.connect() as connection:
             return connection.scalar(select(func.max(CHANGES.c.number))) or 0
 
-    def read(self, after: int) -> list[Change]:
-        """Return the changes that come after a number, in order."""
+    def read(self, after: int, kind: str | None = None) -> list[Change]:
+        """Return the changes that come after a number, of one kind or of all, in order."""
         columns = (CHANGES.c[name] for name in ("kind", "subject", "body", "number", "first"))
         later = select(*columns).where(CHANGES.c.number > after).order_by(CHANGES.c.number)
+        if kind is not None:
+            later = later.where(CHANGES.c.kind == kind)
         with self._engine.connect() as connection:
             return [Change(*row) for row in connection.execute(later)]
 
-    def append(self, changes: Sequence[Change], after: int) -> list[Change] | None:
+    def append(
+        self, changes: Sequence[Change], after: int, beside: Sequence[Insert] = ()
+    ) -> list[Change] | None:
         """Add changes, all or none, and wake who waits in ``watch``.
 
         Args:
             changes: Each of another subject.
             after: The last change that the caller knows.
+            beside: Rows of other tables that are stored with them, or not at all.
 
         Returns:
             The changes with their numbers; None where others came after that one: read them first.
@@ -91,6 +96,8 @@ class ChangeLog:
             ]
             if added:
                 connection.execute(insert(CHANGES), [_to_row(change) for change in added])
+            for rows in beside:
+                connection.execute(rows)
             if added and self._engine.dialect.name == "postgresql":
                 connection.execute(text(f"NOTIFY {CHANNEL}"))
         return added

@@ -1,4 +1,4 @@
-"""Named rules: each change is a version that stays. Knows nothing of what they say."""
+"""Named rules: each change is a version that stays, and the log says which hold now."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, Row, func, insert, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Engine, Row, insert, select
 
+from genrec.serving.store.changes import Change, ChangeLog
 from genrec.serving.store.tables import RULES
 
-ATTEMPTS = 5
-"""Other gateways may take the next version first."""
+RULE_KIND = "rule"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,35 +33,47 @@ class StoredRule:
     always: bool
     time: int
 
+    @classmethod
+    def from_change(cls, change: Change) -> StoredRule:
+        """Read what the log holds."""
+        return cls(change.subject, **change.body)
+
+    def to_change(self) -> Change:
+        """Return what the log is to hold."""
+        body = {name: getattr(self, name) for name in _FIELDS if name != "name"}
+        return Change(RULE_KIND, self.name, body)
+
 
 class RuleStore:
     """Keeps rules; every method is one transaction and may be called from any thread."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._log = ChangeLog(engine)
 
-    def put(self, name: str, rule: Mapping[str, Any] | None, always: bool) -> StoredRule:
+    def put(
+        self, name: str, rule: Mapping[str, Any] | None, always: bool, after: int
+    ) -> StoredRule | None:
         """Store a rule's next version, None to delete it; what says the same is the same version.
 
-        Raises:
-            IntegrityError: Other gateways kept storing versions of this rule.
+        Args:
+            name: Of the rule.
+            rule: What it says.
+            always: Whether it holds for every request.
+            after: The last change of the log that the caller knows.
+
+        Returns:
+            None where others came after that one: read them first.
         """
-        attempt = 1
-        while True:
-            current = self.get(name)
-            if current is not None and (current.rule, current.always) == (rule, always):
-                return current
-            version = 1 if current is None else current.version + 1
-            stored = StoredRule(name, version, rule, always, int(time.time()))
-            values = {each: getattr(stored, each) for each in _FIELDS}
-            try:
-                with self._engine.begin() as connection:
-                    connection.execute(insert(RULES).values(values))
-                return stored
-            except IntegrityError:
-                if attempt == ATTEMPTS:
-                    raise
-                attempt += 1
+        current = self.get(name)
+        if current is not None and (current.rule, current.always) == (rule, always):
+            return current
+        version = 1 if current is None else current.version + 1
+        stored = StoredRule(name, version, rule, always, int(time.time()))
+        values = {each: getattr(stored, each) for each in _FIELDS}
+        row = insert(RULES).values(values)
+        added = self._log.append([stored.to_change()], after, [row])
+        return None if added is None else stored
 
     def get(self, name: str, version: int | None = None) -> StoredRule | None:
         """Return a version of a rule, the newest where none is given; None: there is none."""
@@ -73,20 +84,10 @@ class RuleStore:
             row = connection.execute(statement.limit(1)).first()
             return None if row is None else _from_row(row)
 
-    def current(self) -> list[StoredRule]:
-        """Return the newest version of each rule that is not deleted, by name."""
-        newest = (
-            select(RULES.c.name, func.max(RULES.c.version).label("version"))
-            .group_by(RULES.c.name)
-            .subquery()
-        )
-        is_newest = (RULES.c.name == newest.c.name) & (RULES.c.version == newest.c.version)
-        with self._engine.connect() as connection:
-            rows = connection.execute(
-                select(RULES).join(newest, is_newest).order_by(RULES.c.name)
-            ).all()
-        stored = [_from_row(row) for row in rows]
-        return [each for each in stored if each.rule is not None]
+    def read(self, after: int) -> tuple[list[StoredRule], int]:
+        """Return the rules that changed after a place in the log, and how far this goes."""
+        head = self._log.head()
+        return [StoredRule.from_change(one) for one in self._log.read(after, RULE_KIND)], head
 
 
 _FIELDS = ("name", "version", "rule", "always", "time")

@@ -101,6 +101,26 @@ PREFERENCES = Table(
 )
 """What each user says of their own profile, a list in the language of ``genrec.preferences``."""
 
+
+JOURNAL = Table(
+    "promotions",
+    METADATA,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("run", Text, nullable=False),
+    Column("time", BigInteger, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("decision", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("path", Text),
+    Column("content_hash", Text),
+    Column("change", Number, unique=True),
+    Column("before", Number),
+    Column("figures", JSON, nullable=False),
+    Index("ix_promotions_run", "run", "number"),
+    sqlite_autoincrement=True,
+)
+"""Every decision about what a run serves; ``change`` is its number in the log of changes."""
+
 FORGOTTEN = Table(
     "forgotten_users",
     METADATA,

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
 
+from filelock import FileLock, Timeout
 from sqlalchemy import Connection, Engine, text
 
 
@@ -20,6 +21,36 @@ class Lock(IntEnum):
     MIGRATION = 7_267_736
     EVENTS = 7_267_737
     CHANGES = 7_267_738
+    UPDATE = 7_267_739
+
+
+@contextmanager
+def alone(engine: Engine, lock: Lock) -> Iterator[bool]:
+    """Hold a lock for as long as something takes; yield whether nobody else held it.
+
+    It goes with the process that holds it, however that ends: in PostgreSQL it is the session's,
+    beside a file of SQLite it is that of another file.
+    """
+    if engine.dialect.name == "postgresql":
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            taken = connection.scalar(text(f"SELECT pg_try_advisory_lock({int(lock)})"))
+            try:
+                yield bool(taken)
+            finally:
+                if taken:
+                    connection.execute(text(f"SELECT pg_advisory_unlock({int(lock)})"))
+        return
+    # Two locks of one process must shut each other out too, hence not a singleton.
+    file = FileLock(f"{engine.url.database}.{lock.name.lower()}.lock", is_singleton=False)
+    try:
+        file.acquire(timeout=0)
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        file.release()
 
 
 @contextmanager

@@ -1,0 +1,106 @@
+"""The SASRec head that an adapter brings along, in place of the one of its base.
+
+A head knows the items that it was trained on. The base's are those of its ID table; an update may
+have met items that were added while serving, so beside its weights lie their IDs and codes, and
+which items of the table training never met.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from genrec.errors import ArtifactError
+from genrec.model.base import SETTINGS_FILE, WEIGHTS_FILE, save_sasrec_head
+from genrec.model.item_features import NO_ROW, ItemFeatures
+from genrec.model.load import load_sasrec_head
+from genrec.model.sasrec_head import SasRecHead
+from genrec.semantic_ids.table import SemanticIdTable
+
+ITEMS_FILE = "sasrec_head/items.json"
+HEAD_FILES = [WEIGHTS_FILE, SETTINGS_FILE, ITEMS_FILE]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedHead:
+    """A head and the table that it was trained on.
+
+    Attributes:
+        head: In evaluation mode.
+        table: Its rows are those of the head; ``seen_in_training`` says which training met.
+    """
+
+    head: SasRecHead
+    table: SemanticIdTable
+
+    def grown(self, table: SemanticIdTable) -> TrainedHead:
+        """Return a copy for another version of the table; counts are left out.
+
+        An item that this one does not know has no vector of its own yet: it stands where its codes
+        and its text put it.
+        """
+        rows = ItemFeatures.of(table, self.table).trained
+        old = self.head
+        head = SasRecHead(len(table), old.centroids.cpu(), old.text_width, old.config)
+        weights = {
+            name: value.detach().cpu().clone()
+            for name, value in old.state_dict().items()
+            if not name.startswith("transitions.")
+        }
+        known = (rows != NO_ROW).unsqueeze(1)
+        weights["item_embedding.weight"] = weights["item_embedding.weight"][rows] * known
+        head.load_state_dict(weights)
+        head.weight, head.terms = old.weight, old.terms
+        return TrainedHead(head.eval(), replace(table, seen_in_training=known[:, 0].numpy()))
+
+    def save(self, directory: Path, base_items: int) -> None:
+        """Write it into an adapter's folder.
+
+        Args:
+            directory: The folder.
+            base_items: Rows of the base's own table, which come first.
+        """
+        save_sasrec_head(self.head, directory)
+        seen = self.table.seen_in_training
+        described = {
+            "item_ids": self.table.item_ids[base_items:],
+            "codes": self.table.codes[base_items:].tolist(),
+            "unseen_rows": [] if seen is None else np.flatnonzero(~seen).tolist(),
+        }
+        text = json.dumps(described, ensure_ascii=False)
+        (directory / ITEMS_FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def load_adapter_head(path: Path, base_table: SemanticIdTable) -> TrainedHead | None:
+    """Read the head of an adapter; None where it has none and the base's serves.
+
+    Args:
+        path: The adapter's folder.
+        base_table: The table that the base was made with.
+
+    Raises:
+        ArtifactError: It is damaged.
+    """
+    head = load_sasrec_head(path)
+    if head is None:
+        return None
+    try:
+        described = json.loads((path / ITEMS_FILE).read_text(encoding="utf-8"))
+        item_ids = [*base_table.item_ids, *described["item_ids"]]
+        new = np.array(described["codes"], dtype=base_table.codes.dtype)
+        codes = np.concatenate([base_table.codes, new.reshape(-1, base_table.num_levels)])
+        seen = np.ones(len(item_ids), dtype=bool)
+        seen[described["unseen_rows"]] = False
+        if len(codes) != len(item_ids) or len(codes) != head.item_embedding.num_embeddings:
+            raise ValueError(f"{len(item_ids)} items, {len(codes)} codes")
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise ArtifactError(
+            f"the items of the SASRec head in {path} cannot be read ({error}); make it again"
+        ) from None
+    table = replace(
+        base_table, item_ids=item_ids, codes=codes, seen_in_training=seen, text_vectors=None
+    )
+    return TrainedHead(head, table)

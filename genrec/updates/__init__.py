@@ -1,0 +1,1 @@
+"""Continual tuning: what came to the store becomes an adapter, which must prove itself."""

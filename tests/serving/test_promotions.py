@@ -1,0 +1,172 @@
+"""What a run serves: the journal, gateways that follow it, and the way back."""
+
+import threading
+import time
+
+import pytest
+import torch
+from fastapi.testclient import TestClient
+from pydantic import SecretStr
+
+from genrec.artifacts import read_manifest
+from genrec.serving.errors import Conflict
+from genrec.serving.http.app import create_app
+from genrec.serving.settings import Settings
+from genrec.serving.store import Entry, Journal
+from genrec.training.continual import Start, write_head
+from tests.serving.routes.calls import item_ids, post
+
+ASK = {"events": [{"item_id": "i3"}], "k": 3}
+
+
+def wanted(run="r", path="updates/a", **fields):
+    return Entry(run, "me", "promoted", "better", path, "hash-" + path[-1], {"n": 1}, **fields)
+
+
+@pytest.fixture
+def journal(engine):
+    return Journal(engine)
+
+
+def test_the_way_back_leads_through_what_was_served(journal):
+    assert journal.in_force("r") is None and journal.entries("r") == []
+    with pytest.raises(Conflict, match="serves as trained"):
+        journal.roll_back("r", "me")
+    for path in ("updates/a", "updates/b"):
+        journal.promote(wanted(path=path))
+    journal.note(Entry("r", "you", "kept", "worse"))
+    journal.promote(wanted("other", "updates/z"))
+    assert journal.in_force("r").path == "updates/b"
+    assert journal.in_force("r").figures == {"n": 1}
+    first = journal.roll_back("r", "you")
+    assert (first.path, first.content_hash, first.who) == ("updates/a", "hash-a", "you")
+    journal.promote(wanted(path="updates/c"))
+    served = [journal.roll_back("r", "you").path for _ in range(2)]
+    assert served == ["updates/a", None] and journal.in_force("r").path is None
+    with pytest.raises(Conflict):
+        journal.roll_back("r", "me")
+    assert [entry.decision for entry in journal.entries("r", 4)] == [
+        *("rolled back", "rolled back", "promoted", "rolled back"),
+    ]
+    assert journal.in_force("other").path == "updates/z"
+
+
+@pytest.fixture(scope="module")
+def update(shop_run):
+    """An adapter of the shop's run whose head wants what the run's does not."""
+    start = Start(shop_run)
+    head = start.head().grown(start.head().table)
+    head.head.weight = 0.99
+    with torch.no_grad():
+        head.head.item_embedding.weight.normal_(std=3.0, generator=torch.manual_seed(1))
+    write_head(shop_run.parent / "updates" / "other", start, head, {})
+    return "updates/other"
+
+
+@pytest.fixture(scope="module")
+def settings(shop_run, tmp_path_factory):
+    store = SecretStr(f"sqlite:///{tmp_path_factory.mktemp('store')}/store.db")
+    return Settings(run=shop_run, device="cpu", threads=1, store=store, rate_limit_per_s=0)
+
+
+@pytest.fixture(scope="module")
+def client(settings):
+    with TestClient(create_app(settings)) as client:
+        yield client
+
+
+def adapter(client):
+    return client.get("/v1/adapters").json()["adapter"]
+
+
+def promote(client, path):
+    answer = client.post("/v1/promotions", json={"path": path, "reason": "by hand"})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def wait_until(is_true, seconds=10):
+    end = time.monotonic() + seconds
+    while not is_true():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def statuses(client):
+    """What a client is answered who asks all the time."""
+    stop, found = threading.Event(), []
+
+    def keep_asking():
+        while not stop.is_set():
+            found.append(client.post("/v1/recommend", json=ASK).status_code)
+
+    asking = threading.Thread(target=keep_asking)
+    asking.start()
+    yield found
+    stop.set()
+    asking.join()
+
+
+def test_every_gateway_serves_what_was_promoted_and_goes_back(
+    client, settings, update, shop_run, statuses
+):
+    before = post(client, "/v1/recommend", **ASK)
+    with TestClient(create_app(settings)) as other:
+        done = promote(other, update)
+        content_hash = read_manifest(shop_run.parent / update).content_hash
+        assert (done["decision"], done["path"], done["content_hash"]) == (
+            *("promoted", update, content_hash),
+        )
+        name = f"promoted-{content_hash}"
+        assert adapter(other) == name
+        wait_until(lambda: adapter(client) == name)
+        after = post(client, "/v1/recommend", **ASK)
+        assert after["adapter"] == name and item_ids(after) != item_ids(before)
+        assert item_ids(after) == item_ids(post(other, "/v1/recommend", **ASK))
+    # A gateway that starts later begins with it.
+    with TestClient(create_app(settings)) as late:
+        assert adapter(late) == name
+        assert item_ids(post(late, "/v1/recommend", **ASK)) == item_ids(after)
+        listed = late.get("/v1/promotions").json()
+        assert listed["serving"] == done == listed["decisions"][0] and listed["fault"] is None
+    back = post(client, "/v1/promotions/rollback")
+    assert (back["decision"], back["path"]) == ("rolled back", None)
+    assert item_ids(post(client, "/v1/recommend", **ASK)) == item_ids(before)
+    assert client.get("/v1/adapters").json() == {"adapters": [], "adapter": None}
+    assert post(client, "/v1/promotions/rollback", 409)["error"]["code"] == "nothing_to_roll_back"
+    assert statuses and set(statuses) == {200}
+
+
+def test_an_adapter_that_vanishes_leaves_what_is_served(client, settings, update, shop_run):
+    promote(client, update)
+    served = item_ids(post(client, "/v1/recommend", **ASK))
+    folder = shop_run.parent / update
+    aside = folder.rename(folder.with_name("aside"))
+    # Who has loaded it goes on; who starts now serves the run as trained, and says why.
+    assert item_ids(post(client, "/v1/recommend", **ASK)) == served
+    with TestClient(create_app(settings)) as late:
+        listed = late.get("/v1/promotions").json()
+        assert listed["serving"]["path"] == update and "does not exist" in listed["fault"]
+        assert adapter(late) is None
+        assert post(late, "/v1/recommend", **ASK)["adapter"] is None
+        aside.rename(folder)
+        wait_until(lambda: late.get("/v1/promotions").json()["fault"] is None)
+        assert item_ids(post(late, "/v1/recommend", **ASK)) == served
+    post(client, "/v1/promotions/rollback")
+
+
+def test_what_cannot_be_served_is_not_promoted(client, update, shop_run):
+    faults = {
+        "../../etc": "path_not_allowed",
+        "updates/none": "artifact",
+        "data": "artifact",
+        "updates/\u0000": "invalid_request",
+    }
+    number = len(client.get("/v1/promotions").json()["decisions"])
+    for path, code in faults.items():
+        status = 400 if code == "path_not_allowed" else 422
+        answer = client.post("/v1/promotions", json={"path": path})
+        assert answer.status_code in (status, 400, 422), answer.text
+    assert len(client.get("/v1/promotions").json()["decisions"]) == number
+    assert client.get("/v1/promotions", params={"limit": 0}).status_code == 422

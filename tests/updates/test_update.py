@@ -1,0 +1,137 @@
+"""From events in a store to a decision, on the little shop; gateways' part: test_promotions.py."""
+
+import json
+
+import pytest
+
+from genrec.artifacts import read_manifest
+from genrec.cli.updates import parse_interval
+from genrec.data import Dataset
+from genrec.errors import ArtifactError, ConfigError
+from genrec.recommender import Recommender
+from genrec.schema import Event, Item
+from genrec.serving.catalogue import Catalogue
+from genrec.serving.loading import table_hash_of
+from genrec.serving.store import (
+    ChangeLog,
+    EventStore,
+    Journal,
+    Lock,
+    StoredEvent,
+    alone,
+    connect,
+    migrate,
+)
+from genrec.updates.config import UpdateConfig
+from genrec.updates.slices import last_time
+from genrec.updates.update import Updater
+from tests.conftest import genrec
+
+CONFIG = UpdateConfig(fewest_users=2, break_share=0, margin=0.99, epochs=2, num_beams=18)
+
+
+@pytest.fixture
+def url(tmp_path):
+    return f"sqlite:///{tmp_path}/store.db"
+
+
+@pytest.fixture
+def engine(url):
+    engine = connect(url)
+    migrate(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def updater(engine, shop_run, tmp_path):
+    return Updater(engine, shop_run, tmp_path / "updates", CONFIG, device="cpu")
+
+
+def post(engine, shop_run, item, start=10_000, users=12):
+    """Everybody goes round in a circle that nobody went before, item(0), item(1), ..."""
+    now = last_time(Dataset.load(shop_run.parent / "data"))
+    events = [
+        StoredEvent(Event(f"u{user}", item(user + n), now + start + 100 * n + user))
+        for n in range(5)
+        for user in range(users)
+    ]
+    return EventStore(engine).add(events)
+
+
+def circle(place):
+    return f"i{(place * 5) % 18}"
+
+
+def test_what_is_new_is_learned_judged_and_never_tried_twice(updater, engine, url, shop_run):
+    nothing = updater.update()
+    assert nothing.decision == "nothing new" and nothing.change is None
+    post(engine, shop_run, circle)
+    first = updater.update()
+    assert first.decision in ("promoted", "kept") and first.figures["newest"]["users"] >= 2
+    assert first.figures["store"]["events"] == 60 and first.figures["data"]
+    again = updater.update()
+    assert again.decision == "nothing new" and "since number 60" in again.reason
+    run = read_manifest(shop_run).content_hash
+    told = genrec("update", "--run", shop_run, "--store", url, "--journal", "--json")
+    assert [entry["decision"] for entry in json.loads(told.stdout)] == [
+        *("nothing new", first.decision, "nothing new"),
+    ]
+    assert Journal(engine).entries(run)[0] == again
+    left = {path.name for path in updater.folder.iterdir()}
+    assert len(left) == (first.decision == "promoted")
+
+
+def test_new_items_keep_their_ids_and_become_known(updater, engine, shop_run, monkeypatch):
+    recommender = Recommender.from_pretrained(shop_run, "cpu", num_beams=18)
+    catalogue = Catalogue(recommender, ChangeLog(engine), table_hash_of(shop_run))
+    catalogue.add([Item("new", "Tea thing new", None, ("Kitchen", "Tea"))])
+    post(engine, shop_run, lambda place: "new" if place % 2 else circle(place))
+    # Whatever it is worth: what is looked at is what an update that serves knows.
+    monkeypatch.setattr(
+        "genrec.updates.update.judge", lambda *_: type("Yes", (), {"promote": True, "reason": "y"})
+    )
+    done = updater.update()
+    assert done.decision == "promoted"
+    folder = shop_run.parent / done.path
+    known = json.loads((folder / "sasrec_head" / "items.json").read_text())
+    assert known["item_ids"] == ["new"] and 18 not in known["unseen_rows"]
+    assert known["codes"] == [list(recommender.codes_of("new"))]
+    recommender.load_adapter("update", folder)
+    recommender.use_adapter("update")
+    assert len(recommender.recommend("u1", k=5)) == 5
+    with pytest.raises(ArtifactError, match="is a 'head'"):
+        Recommender.from_pretrained(folder, "cpu")
+    # Going on from what was promoted, and going back.
+    post(engine, shop_run, circle, start=20_000)
+    second = updater.update()
+    assert second.figures["from"] == str(folder.resolve()) or second.figures["from"].endswith(
+        folder.name
+    )
+    run = read_manifest(shop_run).content_hash
+    assert Journal(engine).roll_back(run, "me").path == done.path
+    (folder / "manifest.json").rename(folder / "aside")
+    with pytest.raises(ArtifactError, match="manifest"):
+        updater.update()
+
+
+def test_a_clock_that_was_wrong_and_two_at_once(updater, engine, shop_run):
+    assert post(engine, shop_run, circle, start=-9_000) == 60
+    kept = updater.update()
+    assert kept.decision == "kept" and "clock" in kept.reason
+    with alone(engine, Lock.UPDATE) as is_alone:
+        assert is_alone and updater.update() is None
+    assert updater.update().decision == "nothing new"
+
+
+def test_what_the_command_refuses(url, engine, shop_run):
+    answer = genrec("rollback", "--run", shop_run, "--store", url)
+    assert answer.returncode == 2
+    assert genrec("update", "--run", shop_run, "--store", url, "--set", "mode=x").returncode == 2
+    missing = f"{url}-none"
+    assert genrec("update", "--run", shop_run, "--store", missing).returncode == 2
+    for text, seconds in (("30s", 30), ("6h", 21_600), ("1d", 86_400)):
+        assert parse_interval(text) == seconds
+    for text in ("0h", "6", "h", "-1h", "6h30"):
+        with pytest.raises(ConfigError, match="--every"):
+            parse_interval(text)

@@ -87,6 +87,7 @@ class Recommender(BaseRecommender):
         new_item_boost: float | None = None,
         histories: Any = None,
         revision: str | None = None,
+        session_cache_mb: int = 0,
     ) -> Recommender:
         """Load a model: a run, a folder of ``save_pretrained``, or one on the Hugging Face Hub.
 
@@ -104,6 +105,8 @@ class Recommender(BaseRecommender):
             histories: Whom to know: prepared data or their folder, or a data frame of events;
                 None: who the run was trained on, where that is at hand.
             revision: Branch, tag or commit of a model on the Hub.
+            session_cache_mb: MiB for what the model read of each user, so that one who returns
+                costs only what is new; 0: nothing is kept. A vLLM server has its own.
 
         Raises:
             ArtifactError: The run or one of its parents is missing, damaged or another one.
@@ -122,7 +125,9 @@ class Recommender(BaseRecommender):
                 )
             run, engine = connect_engine(vllm, path, num_beams)
         else:
-            run, engine = load_engine(path, device, num_beams, sasrec_weight, new_item_boost)
+            run, engine = load_engine(
+                path, device, num_beams, sasrec_weight, new_item_boost, session_cache_mb
+            )
         return cls(run, engine, Dataset.load(run.data), _open_histories(run, histories))
 
     @classmethod
@@ -409,6 +414,10 @@ class Recommender(BaseRecommender):
         """See ``Engine.drop_adapter``."""
         self._engine.drop_adapter(name)
 
+    def forget(self, user_id: str) -> None:
+        """Drop what the engine keeps of a user's prompts."""
+        self._engine.forget(user_id)
+
     def _prompt(self, request: Request) -> tuple[str, int]:
         tokens = self._run.encoder.prompts([request])[0]
         return self._run.encoder.tokenizer.decode(tokens), len(tokens)
@@ -457,7 +466,8 @@ class Recommender(BaseRecommender):
                     candidate_rows[shared] = self.table.candidate_rows(request.candidates)
                 candidates = candidate_rows[shared]
             forbidden = self.table.rows_of(request.forbidden)
-            queries.append(ItemQuery(prompt, forbidden, candidates, request.interest_bias))
+            bias, owner = request.interest_bias, request.history.user_id
+            queries.append(ItemQuery(prompt, forbidden, candidates, bias, owner))
         return queries
 
 

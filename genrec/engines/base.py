@@ -27,12 +27,14 @@ class ItemQuery:
         candidates: Return nothing outside these rows; None: the whole table. Queries that share the
             same array object share its cost.
         prefix_bias: Strength in nats by semantic-ID prefix, added to its log-odds among siblings.
+        owner: Whose prompt it is: what an engine keeps of it goes with ``forget``.
     """
 
     prompt: Sequence[int]
     exclude: Sequence[int] = ()
     candidates: np.ndarray | None = None
     prefix_bias: Mapping[SemanticId, float] = field(default_factory=dict)
+    owner: str = ""
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,10 @@ class Engine(Protocol):
         Raises:
             ConfigError: It is in use, or not loaded.
         """
+        ...
+
+    def forget(self, owner: str) -> None:
+        """Drop what is kept of somebody's prompts; of others nothing is lost."""
         ...
 
     def replace_table(self, table: SemanticIdTable) -> None:

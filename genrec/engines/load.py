@@ -23,6 +23,7 @@ def load_engine(
     num_beams: int,
     sasrec_weight: float | None = None,
     new_item_boost: float | None = None,
+    session_cache_mb: int = 0,
 ) -> tuple[LoadedRun, TorchEngine]:
     """Load a run into this process; see ``Recommender.from_pretrained`` for the arguments.
 
@@ -47,7 +48,7 @@ def load_engine(
                 f"new_item_boost={new_item_boost}: give a number, for a run with a SASRec head"
             )
         head.terms = replace(head.terms, new_item_boost=new_item_boost)
-    return run, TorchEngine(run, device, num_beams)
+    return run, TorchEngine(run, device, num_beams, session_cache_mb)
 
 
 def connect_engine(url: str, path: Path, num_beams: int) -> tuple[LoadedRun, VllmEngine]:

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
 from transformers import DynamicCache
 
 from genrec.batching import batch_by_length, pack
 from genrec.decode.device_trie import DeviceTrie, find_inner
 from genrec.decode.policy import LogitFusion, Policy
+from genrec.decode.prefix_cache import PrefixCache
 from genrec.decode.prefix_logits import batches, merge_prefixes, next_logits
 from genrec.decode.search import beam_search, run_search
 from genrec.decode.tree import PrefillCache, logits_of, score_after
@@ -20,7 +20,8 @@ from genrec.engines.adapters import AdaptedModel
 from genrec.engines.base import FoundItems, ItemQuery
 from genrec.engines.grammar import Grammar, GrammarState
 from genrec.engines.merge_prefixes import batch_branches, find_families
-from genrec.engines.policy import SasRecFusion, make_policy
+from genrec.engines.policy import LeafScores, SasRecFusion, make_policy
+from genrec.engines.read_prompts import OwnPrompt, PromptReader
 from genrec.model.load import LoadedRun, base_of
 from genrec.model.precision import float32_arithmetic
 from genrec.schema import SemanticId
@@ -36,7 +37,11 @@ class TorchEngine(AdaptedModel):
     """Runs a model on one device."""
 
     def __init__(
-        self, run: LoadedRun, device: str | torch.device = "cpu", num_beams: int = 50
+        self,
+        run: LoadedRun,
+        device: str | torch.device = "cpu",
+        num_beams: int = 50,
+        session_cache_mb: int = 0,
     ) -> None:
         """Build the trie of the run's table.
 
@@ -44,6 +49,8 @@ class TorchEngine(AdaptedModel):
             run: Holds model, table, vocabulary and tokenizer.
             device: Where the model lies.
             num_beams: Beams kept at every level; at least the ``k`` asked for is used.
+            session_cache_mb: MiB for what was read of prompts, so that one which continues another
+                is read from there on; 0: nothing is kept.
         """
         super().__init__(run.model, base_of(run.path))
         self._arithmetic = float32_arithmetic(run.model)
@@ -52,6 +59,7 @@ class TorchEngine(AdaptedModel):
         self._device = torch.device(device)
         self._num_beams = num_beams
         self._pad_id = int(run.encoder.tokenizer.pad_token_id)
+        self._reader = PromptReader(self._pad_id, self._device, session_cache_mb << 20)
         self._head = None if run.sasrec_head is None else run.sasrec_head.to(self._device)
         self._trained_on = run.table
         self.replace_table(run.table)
@@ -74,23 +82,22 @@ class TorchEngine(AdaptedModel):
         # The tokens of the last level are chosen, never run.
         of_beams = num_beams * (self._trie.num_levels - 1)
         most_rows = max(1, BATCH_SCORES // len(self._trie.tokens))
-        by_prompt: dict[tuple[int, ...], list[int]] = {}
+        by_prompt: dict[OwnPrompt, list[int]] = {}
         for number, query in enumerate(queries):
-            by_prompt.setdefault(tuple(query.prompt), []).append(number)
+            by_prompt.setdefault(_own(query), []).append(number)
 
-        def fits(batch: list[tuple[tuple[int, ...], list[int]]]) -> bool:
+        def fits(batch: list[tuple[OwnPrompt, list[int]]]) -> bool:
             (_, fewest), (longest, most) = batch[0], batch[-1]
-            columns = len(batch) * (len(longest) + of_beams)
+            columns = len(batch) * (len(longest.tokens) + of_beams)
             as_many = len(fewest) == len(most)
             return as_many and len(batch) <= most_rows and columns <= BATCH_TOKENS
 
         # Prompts of a batch are read together, and each is asked as often as the others.
-        order = sorted(by_prompt.items(), key=lambda asked: (len(asked[1]), len(asked[0])))
+        order = sorted(by_prompt.items(), key=lambda asked: (len(asked[1]), len(asked[0].tokens)))
         for rows_of_batch in pack(order, fits):
-            input_ids, attention_mask = self._pad([prompt for prompt, _ in rows_of_batch])
-            head = None if self._fusion is None else self._fusion.read(input_ids)
-            with self._arithmetic():
-                read = PrefillCache(self.model, input_ids, attention_mask, self._trie)
+            prompts = [prompt for prompt, _ in rows_of_batch]
+            head = self._ask_head([prompt.tokens for prompt in prompts])
+            read = self._read(prompts)
             for numbers in zip(*(numbers for _, numbers in rows_of_batch), strict=True):
                 batch = [queries[number] for number in numbers]
                 policy = make_policy(self._trie, self._vocabulary, batch, head)
@@ -110,10 +117,9 @@ class TorchEngine(AdaptedModel):
     ) -> list[np.ndarray]:
         """See ``Engine.item_scores``."""
         scores = [np.empty(0, dtype=np.float32)] * len(queries)
-        for numbers, prompts in self._read([query.prompt for query in queries]):
+        for numbers, prompts in self._read_families([_own(query) for query in queries]):
             batch = [queries[number] for number in numbers]
-            input_ids, _ = self._pad([query.prompt for query in batch])
-            head = None if self._fusion is None else self._fusion.read(input_ids)
+            head = self._ask_head([query.prompt for query in batch])
             policy = make_policy(self._trie, self._vocabulary, batch, head)
             asked = [list(rows[number]) for number in numbers]
             # Shorter lists are filled up with a leaf that nobody looks at.
@@ -157,10 +163,8 @@ class TorchEngine(AdaptedModel):
             with self._arithmetic(), logits_of(self.model, tokens):
                 logits = next_logits(self.model, batch, forced, self._pad_id)
             indices = np.array([index for stream in batch for index in stream.indices])
-            fusion = None
-            if self._fusion is not None:
-                head = self._fusion.read(self._pad([prompts[index] for index in indices])[0])
-                fusion = LogitFusion.build(self._trie, *head)
+            head = self._ask_head([prompts[index] for index in indices])
+            fusion = None if head is None else LogitFusion.build(self._trie, *head)
             policy = Policy(self._trie, fusion=fusion)
             children = policy.expand(node.expand(len(logits)))
             log_probs[np.ix_(indices, codes)] = policy.apply(logits, children).cpu().numpy()
@@ -191,32 +195,43 @@ class TorchEngine(AdaptedModel):
             unread.append(allowed[0])
         return written
 
-    def _read(self, prompts: Sequence[Sequence[int]]) -> Iterator[tuple[list[int], PrefillCache]]:
+    def forget(self, owner: str) -> None:
+        """See ``Engine.forget``."""
+        if self._reader.cache is not None:
+            self._reader.cache.forget(owner)
+
+    @property
+    def prefix_cache(self) -> PrefixCache | None:
+        """What is kept of prompts; None where nothing is."""
+        return self._reader.cache
+
+    def _ask_head(self, prompts: Sequence[Sequence[int]]) -> LeafScores | None:
+        """Return what the SASRec head says after prompts; None without one."""
+        return None if self._fusion is None else self._fusion.read(self._reader.pad(prompts)[0])
+
+    def _read(self, prompts: Sequence[OwnPrompt]) -> PrefillCache:
+        with self._arithmetic():
+            return self._reader.read(self.model, self.weights, self._trie, prompts)
+
+    def _read_families(
+        self, prompts: Sequence[OwnPrompt]
+    ) -> Iterator[tuple[list[int], PrefillCache]]:
         """Read prompts in batches; a beginning that several share is read once."""
-        model, trie = self.model, self._trie
-        families, alone = find_families(prompts)
-        lengths = [len(prompts[index]) for index in alone]
+        tokens = [prompt.tokens for prompt in prompts]
+        families, alone = find_families(tokens)
+        lengths = [len(tokens[index]) for index in alone]
         for batch in batch_by_length(lengths, max_tokens=BATCH_TOKENS):
             indices = [alone[index] for index in batch]
-            with self._arithmetic():
-                read = PrefillCache(model, *self._pad([prompts[index] for index in indices]), trie)
-            yield indices, read
+            yield indices, self._read([prompts[index] for index in indices])
         for family in families:
-            with self._arithmetic():
-                trunk = PrefillCache(model, *self._pad([prompts[family.trunk]]), trie)
-            for branches in batch_branches(family, prompts, BATCH_TOKENS):
+            trunk = self._read([prompts[family.trunk]])
+            for branches in batch_branches(family, tokens, BATCH_TOKENS):
                 shared = torch.tensor([branch.shared for branch in branches], device=self._device)
-                rest = [prompts[branch.number][branch.shared :] for branch in branches]
+                rest = [tokens[branch.number][branch.shared :] for branch in branches]
                 with self._arithmetic():
-                    read = trunk.fork(shared, *self._pad(rest))
+                    read = trunk.fork(shared, *self._reader.pad(rest))
                 yield [branch.number for branch in branches], read
 
-    def _pad(self, prompts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-        """Lay prompts out, padded on the left. Shape of each: (B, T)."""
-        width = max(len(prompt) for prompt in prompts)
-        input_ids = torch.full((len(prompts), width), self._pad_id, dtype=torch.long)
-        attention_mask = torch.zeros_like(input_ids)
-        for row, prompt in enumerate(prompts):
-            input_ids[row, width - len(prompt) :] = torch.as_tensor(prompt)
-            attention_mask[row, width - len(prompt) :] = 1
-        return input_ids.to(self._device), attention_mask.to(self._device)
+
+def _own(query: ItemQuery) -> OwnPrompt:
+    return OwnPrompt(tuple(query.prompt), query.owner)

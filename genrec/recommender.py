@@ -53,6 +53,7 @@ from genrec.semantic_ids.table import SemanticIdTable
 from genrec.stream.encode import View
 
 if TYPE_CHECKING:
+    from genrec.decode.prefix_cache import PrefixCache
     from genrec.zero_shot.config import ChatOptions, ZeroShotConfig
     from genrec.zero_shot.recommender import ZeroShotRecommender
 
@@ -393,6 +394,11 @@ class Recommender(BaseRecommender):
         ]
 
     @property
+    def session_cache(self) -> PrefixCache | None:
+        """See ``BaseRecommender.session_cache``."""
+        return self._engine.prefix_cache
+
+    @property
     def adapters(self) -> list[str]:
         """Names of the adapters that are loaded."""
         return self._engine.adapters
@@ -413,10 +419,6 @@ class Recommender(BaseRecommender):
     def drop_adapter(self, name: str) -> None:
         """See ``Engine.drop_adapter``."""
         self._engine.drop_adapter(name)
-
-    def forget(self, user_id: str) -> None:
-        """Drop what the engine keeps of a user's prompts."""
-        self._engine.forget(user_id)
 
     def _prompt(self, request: Request) -> tuple[str, int]:
         tokens = self._run.encoder.prompts([request])[0]

@@ -21,27 +21,33 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import takewhile
-from typing import NamedTuple
+from time import monotonic
 
 import torch
 from torch import Tensor
 from transformers import DynamicCache
 
 BLOCK_TOKENS = 16
+MAX_IDLE_S = 3600
+"""What nobody used for so long goes with the next prompt that is kept: a session is over, and what
+another process was told to forget must not stay."""
 BLOCK_OVERHEAD_BYTES = 1024
 """Of a block beside its numbers: its key, and what Python and torch need for both."""
 
 
-class _Block(NamedTuple):
+@dataclass(slots=True)
+class _Block:
     """Keys and values of some tokens in all layers.
 
     Attributes:
         owner: Whose prompt they were read in.
         numbers: Shape: (BLOCK_TOKENS, F).
+        used: When, by the monotonic clock.
     """
 
     owner: str
     numbers: Tensor
+    used: float
 
     @property
     def num_bytes(self) -> int:
@@ -102,6 +108,7 @@ class PrefixCache:
             found = list(takewhile(self._blocks.__contains__, keys))
             # From the last on, so that no block outlives those it cannot be found without.
             for key in reversed(found):
+                self._blocks[key].used = monotonic()
                 self._blocks.move_to_end(key)
             self.tokens_asked += num_tokens
             self.tokens_found += len(found) * BLOCK_TOKENS
@@ -120,9 +127,14 @@ class PrefixCache:
                 if key not in self._blocks:
                     # A view would keep the memory of the whole batch.
                     own = numbers[place * BLOCK_TOKENS : (place + 1) * BLOCK_TOKENS].clone()
-                    self._blocks[key] = _Block(owner, own)
+                    self._blocks[key] = _Block(owner, own, monotonic())
                     self.num_bytes += self._blocks[key].num_bytes
-            while self.num_bytes > self._budget_bytes:
+            # What was used least recently comes first.
+            while self._blocks:
+                oldest = next(iter(self._blocks.values()))
+                fits = self.num_bytes <= self._budget_bytes
+                if fits and oldest.used >= monotonic() - MAX_IDLE_S:
+                    break
                 self.num_bytes -= self._blocks.popitem(last=False)[1].num_bytes
 
     def forget(self, owner: str) -> None:

@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from genrec.engines.grammar import Grammar
 from genrec.schema import SemanticId
 from genrec.semantic_ids.table import SemanticIdTable
+
+if TYPE_CHECKING:
+    from genrec.decode.prefix_cache import PrefixCache
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class ItemQuery:
         candidates: Return nothing outside these rows; None: the whole table. Queries that share the
             same array object share its cost.
         prefix_bias: Strength in nats by semantic-ID prefix, added to its log-odds among siblings.
-        owner: Whose prompt it is: what an engine keeps of it goes with ``forget``.
+        owner: Whose prompt it is, so that what is kept of it can be dropped.
     """
 
     prompt: Sequence[int]
@@ -62,6 +65,11 @@ class Engine(Protocol):
     @property
     def adapter(self) -> str | None:
         """The adapter in use; None: the base alone."""
+        ...
+
+    @property
+    def prefix_cache(self) -> PrefixCache | None:
+        """What is kept of prompts in this process; None where nothing is."""
         ...
 
     def items(self, queries: Sequence[ItemQuery], k: int) -> list[FoundItems]:
@@ -151,10 +159,6 @@ class Engine(Protocol):
         Raises:
             ConfigError: It is in use, or not loaded.
         """
-        ...
-
-    def forget(self, owner: str) -> None:
-        """Drop what is kept of somebody's prompts; of others nothing is lost."""
         ...
 
     def replace_table(self, table: SemanticIdTable) -> None:

@@ -74,6 +74,11 @@ class TorchEngine(AdaptedModel):
                 self._head, table, self._trained_on, self._trie, self._encoder.opening
             )
 
+    @property
+    def prefix_cache(self) -> PrefixCache | None:
+        """See ``Engine``."""
+        return self._reader.cache
+
     @torch.inference_mode()
     def items(self, queries: Sequence[ItemQuery], k: int) -> list[FoundItems]:
         """See ``Engine.items``."""
@@ -194,16 +199,6 @@ class TorchEngine(AdaptedModel):
             written.append(allowed[0])
             unread.append(allowed[0])
         return written
-
-    def forget(self, owner: str) -> None:
-        """See ``Engine.forget``."""
-        if self._reader.cache is not None:
-            self._reader.cache.forget(owner)
-
-    @property
-    def prefix_cache(self) -> PrefixCache | None:
-        """What is kept of prompts; None where nothing is."""
-        return self._reader.cache
 
     def _ask_head(self, prompts: Sequence[Sequence[int]]) -> LeafScores | None:
         """Return what the SASRec head says after prompts; None without one."""

@@ -76,6 +76,7 @@ def load_recommender(settings: Settings) -> AnyRecommender:
             settings.num_beams,
             vllm=settings.vllm,
             histories=settings.histories,
+            session_cache_mb=settings.session_cache_mb,
         )
     if settings.zero_shot_data is None:
         raise ConfigError("GENREC_ZERO_SHOT needs prepared data: set GENREC_ZERO_SHOT_DATA")

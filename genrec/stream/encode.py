@@ -19,11 +19,12 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from genrec.errors import DataError, PromptError
-from genrec.schema import Event, History, Request
-from genrec.stream.render import Renderer
+from genrec.schema import Event, History, Request, SemanticId
+from genrec.stream.render import Renderer, bucket, sid_text
 from genrec.stream.templates import ITEM_MARKER
 
 _CACHED_ITEMS = 100_000
+_CACHED_PHRASES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +108,52 @@ class Encoder:
             PromptError: Quoted text produced a special token (a tokenizer with tokens that the
                 quoting does not know).
         """
-        texts = [
-            self.renderer.event(event, previous.timestamp if previous else None)
+        pairs = [
+            [
+                (event, previous.timestamp if previous else None)
+                for previous, event in zip((None, *history.events), history.events, strict=False)
+            ]
             for history in histories
-            for previous, event in zip((None, *history.events), history.events, strict=False)
         ]
-        tokens = iter(self.tokenize(texts))
+        reviews = iter(
+            self.tokenize(
+                [self.renderer.event(*pair) for own in pairs for pair in own if pair[0].opinion]
+            )
+        )
         return [
-            [self._segment(event, next(tokens)) for event in history.events]
-            for history in histories
+            [
+                self._segment(event, next(reviews) if event.opinion else self._plain(event, before))
+                for event, before in own
+            ]
+            for own in pairs
         ]
+
+    def _plain(self, event: Event, previous_timestamp: int | None) -> list[int]:
+        """Tokenize an event without a review: all but its item is written alike in many events."""
+        gap = bucket(previous_timestamp, event.timestamp)
+        before, after = self._around_item(gap, event.event_type, event.rating)
+        return [*before, *self._item(self.renderer.table.codes_of(event.item_id)), *after]
+
+    @cached_property
+    def _around_item(self) -> Callable[..., tuple[list[int], list[int]]]:
+        """Return the tokens before and after the item, by all that they are written from."""
+
+        def tokenize(
+            gap: str, event_type: str | None, rating: float | None
+        ) -> tuple[list[int], list[int]]:
+            # Special tokens cut a text, so that what stands around one does not depend on it.
+            item = (0,) * self.renderer.table.num_levels
+            text = self.renderer.segment(gap, sid_text(item), event_type, rating)
+            tokens = self.tokenize([text])[0]
+            place = tokens.index(self.opening) + 1
+            return tokens[:place], tokens[place + len(item) :]
+
+        return lru_cache(_CACHED_PHRASES)(tokenize)
+
+    @cached_property
+    def _item(self) -> Callable[[SemanticId], list[int]]:
+        """Return the tokens of a semantic ID."""
+        return lru_cache(_CACHED_ITEMS)(lambda codes: self.tokenize([sid_text(codes)])[0])
 
     def _segment(self, event: Event, tokens: list[int]) -> Segment:
         """Put the words of an event's item behind its ID, and cut the end to fit."""

@@ -65,7 +65,7 @@ def measure(kept: Recommender, fresh: Recommender, rounds: int) -> dict[tuple[st
 
 
 def soak(recommender: Recommender, seconds: float, budget_mb: int) -> None:
-    """Let users come and return; print memory at the start, as the cache is full, and at the end."""
+    """Let users come and return; print the memory now and then."""
     choose, start, shown = random.Random(0), time.monotonic(), 0.0
     cache = recommender.session_cache
     assert cache is not None
@@ -77,8 +77,9 @@ def soak(recommender: Recommender, seconds: float, budget_mb: int) -> None:
         asked += len(users)
         if passed >= shown:
             pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
+            rss = pages * os.sysconf("SC_PAGE_SIZE") >> 20
             print(
-                f"{passed:4.0f} s, {asked} requests: RSS {pages * os.sysconf('SC_PAGE_SIZE') >> 20} "
+                f"{passed:4.0f} s, {asked} requests: RSS {rss} "
                 f"MiB, kept {cache.num_bytes / 2**20:.1f} of {budget_mb} MiB, "
                 f"{cache.tokens_found / cache.tokens_asked:.0%} of tokens not read again",
                 flush=True,

@@ -4,9 +4,9 @@ Enters: what makes up a beginning (a model, and tokens), and the keys and values
 Leaves: those of the longest known beginning of a prompt. Must not know what the tokens stand for.
 
 What is kept lies in blocks of ``BLOCK_TOKENS`` tokens, each found by a hash of all that it follows
-from: the model with its adapter, whose prompt it is, and every token up to the block's end. So what was read under
-other words, another order or another adapter is not found, and nothing can be stale. Blocks used
-least recently leave first when the budget is full.
+from: the model with its adapter, whose prompt it is, and every token up to the block's end. So what
+was read under other words, another order or another adapter is not found, and nothing can be stale.
+Blocks used least recently leave first when the budget is full.
 
 Source: automatic prefix caching, "Efficient Memory Management for Large Language Model Serving with
 PagedAttention", arXiv 2309.06180; the chain of hashes is that of vLLM.

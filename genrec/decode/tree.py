@@ -109,7 +109,7 @@ class PrefillCache:
         width = max(part._mask.shape[1] for part in parts)
 
         def gather(rows: Sequence[Tensor], dim: int) -> Tensor:
-            """Stack rows of all parts, padded on the left along a dimension that counts from the end."""
+            """Stack rows of all parts, padded on the left of a dimension, -1 the last one."""
             around = [0, 0] * (-dim - 1)
             padded = [F.pad(row, (*around, width - row.shape[dim], 0)) for row in rows]
             return torch.cat(padded)[order]

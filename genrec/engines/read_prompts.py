@@ -85,7 +85,7 @@ class PromptReader:
         return PrefillCache.join(parts, order.to(self._device))
 
     def pad(self, prompts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-        """Lay prompts out, padded on the left, with a mask of their tokens. Shape of each: (B, T)."""
+        """Lay prompts out, padded on the left, and mark their tokens. Shape of each: (B, T)."""
         width = max(len(prompt) for prompt in prompts)
         input_ids = torch.full((len(prompts), width), self._pad_id, dtype=torch.long)
         attention_mask = torch.zeros_like(input_ids)
@@ -98,9 +98,7 @@ class PromptReader:
         assert self.cache is not None
         keys = chain_keys(version, prompt.owner, prompt.tokens)
         known = self.cache.find(keys, len(prompt.tokens))
-        return _Row(
-            number, keys, known, prompt.tokens[BLOCK_TOKENS * len(known) :], prompt.owner
-        )
+        return _Row(number, keys, known, prompt.tokens[BLOCK_TOKENS * len(known) :], prompt.owner)
 
     def _read_rests(self, model: Any, trie: DeviceTrie, rows: Sequence[_Row]) -> PrefillCache:
         """Read rests of like length behind what is known of each."""

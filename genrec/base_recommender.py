@@ -10,7 +10,7 @@ from abc import abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, NoReturn, Unpack, overload
+from typing import TYPE_CHECKING, Any, NoReturn, Unpack, overload
 
 from genrec.arguments import (
     Moment,
@@ -41,6 +41,9 @@ from genrec.rules.lists import Model, rank_under
 from genrec.schema import MIN_EVIDENCE, Event, History, Item, Recommendation, Request, SemanticId
 from genrec.semantic_ids.extend import add_items, remove_items, restore_items, rewrite_items
 from genrec.semantic_ids.table import SemanticIdTable
+
+if TYPE_CHECKING:
+    from genrec.decode.prefix_cache import PrefixCache
 
 
 class BaseRecommender(BaseCatalogue):
@@ -101,6 +104,11 @@ class BaseRecommender(BaseCatalogue):
     @abstractmethod
     def _take(self, table: SemanticIdTable) -> None:
         """Answer from now on with the items of another table of the same codebook."""
+
+    @property
+    def session_cache(self) -> PrefixCache | None:
+        """What is kept of users' prompts in this process; None where nothing is."""
+        return None
 
     @property
     def data(self) -> Dataset:

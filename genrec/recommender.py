@@ -55,6 +55,7 @@ from genrec.semantic_ids.table import SemanticIdTable
 from genrec.stream.encode import View
 
 if TYPE_CHECKING:
+    from genrec.decode.prefix_cache import PrefixCache
     from genrec.zero_shot.config import ChatOptions, ZeroShotConfig
     from genrec.zero_shot.recommender import ZeroShotRecommender
 
@@ -91,6 +92,7 @@ class Recommender(BaseRecommender):
         histories: Any = None,
         revision: str | None = None,
         arithmetic: Arithmetic = "auto",
+        session_cache_mb: int = 0,
     ) -> Recommender:
         """Load a model: a run, a folder of ``save_pretrained``, or one on the Hugging Face Hub.
 
@@ -111,6 +113,8 @@ class Recommender(BaseRecommender):
             arithmetic: In what a model with weights in half precision is computed: "model" as they
                 are, "float32" exactly, "rescored" (searched like the one, scored like the other),
                 or "auto" (``genrec.model.precision``). In this process only.
+            session_cache_mb: MiB for what the model read of each user, so that one who returns
+                costs only what is new; 0: nothing is kept. A vLLM server has its own.
 
         Raises:
             ArtifactError: The run or one of its parents is missing, damaged or another one.
@@ -131,7 +135,7 @@ class Recommender(BaseRecommender):
             run, engine = connect_engine(vllm, path, num_beams)
         else:
             run, engine = load_engine(
-                path, device, num_beams, sasrec_weight, new_item_boost, arithmetic
+                path, device, num_beams, sasrec_weight, new_item_boost, arithmetic, session_cache_mb
             )
         return cls(run, engine, Dataset.load(run.data), _open_histories(run, histories))
 
@@ -398,6 +402,11 @@ class Recommender(BaseRecommender):
         ]
 
     @property
+    def session_cache(self) -> PrefixCache | None:
+        """See ``BaseRecommender.session_cache``."""
+        return self._engine.prefix_cache
+
+    @property
     def adapters(self) -> list[str]:
         """Names of the adapters that are loaded."""
         return self._engine.adapters
@@ -461,8 +470,9 @@ class Recommender(BaseRecommender):
                     candidate_rows[shared] = self.table.candidate_rows(request.candidates)
                 candidates = candidate_rows[shared]
             forbidden = self.table.rows_of(request.forbidden)
-            matches = self._matches(request.wish)
-            queries.append(ItemQuery(prompt, forbidden, candidates, request.interest_bias, matches))
+            matches, owner = self._matches(request.wish), request.history.user_id
+            bias = request.interest_bias
+            queries.append(ItemQuery(prompt, forbidden, candidates, bias, matches, owner))
         return queries
 
     def _matches(self, wish: str | None) -> Matches:

@@ -15,8 +15,9 @@ descendant has a choice.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from typing import Any
 
 import torch
@@ -94,6 +95,39 @@ class PrefillCache:
                 use_cache=True,
                 logits_to_keep=1,
             ).logits
+
+    @classmethod
+    def join(cls, parts: Sequence[PrefillCache], order: Tensor) -> PrefillCache:
+        """Put batches that were read apart into one, to be searched together.
+
+        Args:
+            parts: Of one model and trie, none of them searched yet.
+            order: Which of all their rows comes first, second, and so on. Shape: (B,).
+        """
+        first = parts[0]
+        joined = copy(first)
+        width = max(part._mask.shape[1] for part in parts)
+
+        def gather(rows: Sequence[Tensor], dim: int) -> Tensor:
+            """Stack rows of all parts, padded on the left of a dimension, -1 the last one."""
+            around = [0, 0] * (-dim - 1)
+            padded = [F.pad(row, (*around, width - row.shape[dim], 0)) for row in rows]
+            return torch.cat(padded)[order]
+
+        joined._mask = gather([part._mask for part in parts], -1)
+        joined._lengths = joined._mask.sum(dim=1)
+        joined._columns = joined._mask.new_zeros((len(order), 1, 0), dtype=torch.int64)
+        joined.logits = torch.cat([part.logits for part in parts])[order]
+        joined._cache = DynamicCache()
+        for layer, layers in enumerate(zip(*(part._cache for part in parts), strict=True)):
+            keys, values = (gather([one[kind] for one in layers], -2) for kind in (0, 1))
+            joined._cache.update(keys, values, layer)
+        return joined
+
+    @property
+    def keys_and_values(self) -> DynamicCache:
+        """Those of the prompts, and of what was searched since; to be read only."""
+        return self._cache
 
     def fork(self, shared: Tensor, input_ids: Tensor, attention_mask: Tensor) -> PrefillCache:
         """Read prompts that begin as this one, a single row, does; the beginning is not run again.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,27 @@ from genrec.model.lora import HEAD_KIND, check_adapter
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-class AdaptedModel:
-    """A model and the adapters on it.
+@dataclass
+class _State:
+    """What copies of an engine share, since adapters change the very layers of their model.
 
     Attributes:
         model: Runs with the adapter in use.
         adapter: Its name; None: the base alone.
+        loads: How many adapters were loaded so far.
+        load_of: Which of these each loaded one was.
+        heads_only: Adapters that leave the model as it is.
     """
+
+    model: Any
+    adapter: str | None
+    loads: int = 0
+    load_of: dict[str, int] = field(default_factory=dict)
+    heads_only: list[str] = field(default_factory=list)
+
+
+class AdaptedModel:
+    """A model and the adapters on it; copies share both."""
 
     def __init__(self, model: Any, base: Path) -> None:
         """Take over a model.
@@ -31,15 +46,31 @@ class AdaptedModel:
             model: A full model, or one with an adapter in use.
             base: The artifact of the full model.
         """
-        self.model = model
+        self._state = _State(model, model.active_adapter if has_adapter(model) else None)
         self._base = base
-        self._heads_only: list[str] = []
-        self.adapter: str | None = model.active_adapter if has_adapter(model) else None
+
+    @property
+    def model(self) -> Any:
+        """Runs with the adapter in use."""
+        return self._state.model
+
+    @property
+    def adapter(self) -> str | None:
+        """Name of the adapter in use; None: the base alone."""
+        return self._state.adapter
+
+    @property
+    def weights(self) -> str:
+        """What the model runs with: equal only where it computes the same."""
+        name = self.adapter
+        if name is None or name in self._state.heads_only:
+            return "base"
+        return f"{name} {self._state.load_of.get(name, 0)}"
 
     @property
     def adapters(self) -> list[str]:
         """See ``Engine``; those that leave the model as it is come last."""
-        return [*self._on_model, *self._heads_only]
+        return [*self._on_model, *self._state.heads_only]
 
     @property
     def _on_model(self) -> list[str]:
@@ -49,7 +80,7 @@ class AdaptedModel:
         """See ``Engine.load_adapter``."""
         check_new(name, self.adapters)
         if check_adapter(path, self._base).kind == HEAD_KIND:
-            self._heads_only.append(name)
+            self._state.heads_only.append(name)
             return
         options: dict[str, Any] = {"adapter_name": name, "torch_device": str(self.model.device)}
         try:
@@ -58,13 +89,17 @@ class AdaptedModel:
             else:
                 from peft import PeftModel
 
-                self.model = PeftModel.from_pretrained(self.model, str(path), **options).eval()
+                adapted = PeftModel.from_pretrained(self.model, str(path), **options)
+                self._state.model = adapted.eval()
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             if name in self._on_model:
                 self.model.delete_adapter(name)
             raise damaged(path, error) from None
         finally:
             self._switch(self.adapter)
+        # A name that is used again stands for other weights.
+        self._state.loads += 1
+        self._state.load_of[name] = self._state.loads
 
     def use_adapter(self, name: str | None) -> None:
         """See ``Engine.use_adapter``."""
@@ -75,15 +110,15 @@ class AdaptedModel:
     def drop_adapter(self, name: str) -> None:
         """See ``Engine.drop_adapter``."""
         check_idle(name, self.adapters, self.adapter)
-        if name in self._heads_only:
-            self._heads_only.remove(name)
+        if name in self._state.heads_only:
+            self._state.heads_only.remove(name)
             return
         others = [other for other in self._on_model if other != name]
         if others:
             self.model.set_adapter(self.adapter if self.adapter in others else others[0])
             self.model.delete_adapter(name)
         else:  # PEFT's wrapper cannot stand without any.
-            self.model = self.model.unload()
+            self._state.model = self.model.unload()
         self._switch(self.adapter)
 
     def _switch(self, name: str | None) -> None:
@@ -94,7 +129,7 @@ class AdaptedModel:
             else:
                 layers.enable_adapter_layers()
                 self.model.set_adapter(name)
-        self.adapter = name
+        self._state.adapter = name
 
 
 def check_name(name: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from genrec.engines.grammar import Grammar
 from genrec.schema import SemanticId
 from genrec.semantic_ids.matching import NOTHING, Matches
 from genrec.semantic_ids.table import SemanticIdTable
+
+if TYPE_CHECKING:
+    from genrec.decode.prefix_cache import PrefixCache
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class ItemQuery:
             same array object share its cost.
         prefix_bias: Strength in nats by semantic-ID prefix, added to its log-odds among siblings.
         matches: How well items match what is looked for; the SASRec head weighs it among its terms.
+        owner: Whose prompt it is, so that what is kept of it can be dropped.
     """
 
     prompt: Sequence[int]
@@ -36,6 +40,7 @@ class ItemQuery:
     candidates: np.ndarray | None = None
     prefix_bias: Mapping[SemanticId, float] = field(default_factory=dict)
     matches: Matches = NOTHING
+    owner: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,11 @@ class Engine(Protocol):
     @property
     def adapter(self) -> str | None:
         """The adapter in use; None: the base alone."""
+        ...
+
+    @property
+    def prefix_cache(self) -> PrefixCache | None:
+        """What is kept of prompts in this process; None where nothing is."""
         ...
 
     def items(self, queries: Sequence[ItemQuery], k: int) -> list[FoundItems]:

@@ -24,6 +24,7 @@ def load_engine(
     sasrec_weight: float | None = None,
     new_item_boost: float | None = None,
     arithmetic: Arithmetic = "auto",
+    session_cache_mb: int = 0,
 ) -> tuple[LoadedRun, TorchEngine]:
     """Load a run into this process; see ``Recommender.from_pretrained`` for the arguments.
 
@@ -49,7 +50,7 @@ def load_engine(
                 f"new_item_boost={new_item_boost}: give a number, for a run with a SASRec head"
             )
         head.terms = replace(head.terms, new_item_boost=new_item_boost)
-    return run, TorchEngine(run, device, num_beams, arithmetic)
+    return run, TorchEngine(run, device, num_beams, arithmetic, session_cache_mb)
 
 
 def connect_engine(url: str, path: Path, num_beams: int) -> tuple[LoadedRun, VllmEngine]:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 from transformers import DynamicCache
 
 from genrec.batching import batch_by_length, pack
 from genrec.decode.device_trie import DeviceTrie, find_inner
 from genrec.decode.policy import LogitFusion, Policy
+from genrec.decode.prefix_cache import PrefixCache
 from genrec.decode.prefix_logits import batches, merge_prefixes, next_logits
 from genrec.decode.search import beam_search, run_search
 from genrec.decode.tree import PrefillCache, logits_of, score_after
@@ -23,11 +23,12 @@ from genrec.engines.adapters import AdaptedModel
 from genrec.engines.base import FoundItems, ItemQuery
 from genrec.engines.grammar import Grammar, GrammarState
 from genrec.engines.merge_prefixes import batch_branches, find_families
-from genrec.engines.policy import SasRecFusion, make_policy
+from genrec.engines.policy import LeafScores, SasRecFusion, make_policy
+from genrec.engines.read_prompts import OwnPrompt, PromptReader
 from genrec.linear import speed_up
 from genrec.model.adapter_head import TrainedHead, load_adapter_head
 from genrec.model.load import LoadedRun, base_of
-from genrec.model.precision import choose_arithmetic, float32_arithmetic
+from genrec.model.precision import RunUnder, choose_arithmetic, float32_arithmetic
 from genrec.schema import SemanticId
 from genrec.semantic_ids.table import SemanticIdTable
 
@@ -46,6 +47,7 @@ class TorchEngine(AdaptedModel):
         device: str | torch.device = "cpu",
         num_beams: int = 50,
         arithmetic: Arithmetic = "auto",
+        session_cache_mb: int = 0,
     ) -> None:
         """Build the trie of the run's table.
 
@@ -54,6 +56,8 @@ class TorchEngine(AdaptedModel):
             device: Where the model lies.
             num_beams: Beams kept at every level; at least the ``k`` asked for is used.
             arithmetic: See ``genrec.model.precision``.
+            session_cache_mb: MiB for what was read of prompts, so that one which continues another
+                is read from there on; 0: nothing is kept.
 
         Raises:
             ConfigError: There is no such arithmetic.
@@ -69,6 +73,7 @@ class TorchEngine(AdaptedModel):
         self._device = torch.device(device)
         self._num_beams = num_beams
         self._pad_id = int(run.encoder.tokenizer.pad_token_id)
+        self._reader = PromptReader(self._pad_id, self._device, session_cache_mb << 20)
         head = run.sasrec_head
         own = None if head is None else TrainedHead(head.to(self._device), run.table)
         self._run_table = run.table
@@ -108,6 +113,11 @@ class TorchEngine(AdaptedModel):
         opening = self._encoder.opening
         return SasRecFusion(trained.head, self._table, trained.table, self._trie, opening)
 
+    @property
+    def prefix_cache(self) -> PrefixCache | None:
+        """See ``Engine``."""
+        return self._reader.cache
+
     @torch.inference_mode()
     def items(self, queries: Sequence[ItemQuery], k: int) -> list[FoundItems]:
         """See ``Engine.items``."""
@@ -116,27 +126,24 @@ class TorchEngine(AdaptedModel):
         # The tokens of the last level are chosen, never run.
         of_beams = num_beams * (self._trie.num_levels - 1)
         most_rows = max(1, BATCH_SCORES // len(self._trie.tokens))
-        by_prompt: dict[tuple[int, ...], list[int]] = {}
+        by_prompt: dict[OwnPrompt, list[int]] = {}
         for number, query in enumerate(queries):
-            by_prompt.setdefault(tuple(query.prompt), []).append(number)
+            by_prompt.setdefault(_own(query), []).append(number)
 
-        def fits(batch: list[tuple[tuple[int, ...], list[int]]]) -> bool:
+        def fits(batch: list[tuple[OwnPrompt, list[int]]]) -> bool:
             (_, fewest), (longest, most) = batch[0], batch[-1]
-            columns = len(batch) * (len(longest) + of_beams)
+            columns = len(batch) * (len(longest.tokens) + of_beams)
             as_many = len(fewest) == len(most)
             return as_many and len(batch) <= most_rows and columns <= BATCH_TOKENS
 
         # Prompts of a batch are read together, and each is asked as often as the others.
-        order = sorted(by_prompt.items(), key=lambda asked: (len(asked[1]), len(asked[0])))
+        order = sorted(by_prompt.items(), key=lambda asked: (len(asked[1]), len(asked[0].tokens)))
         for rows_of_batch in pack(order, fits):
-            input_ids, attention_mask = self._pad([prompt for prompt, _ in rows_of_batch])
-            head = None if self._fusion is None else self._fusion.read(input_ids)
-            with self._arithmetic():
-                read = PrefillCache(self.model, input_ids, attention_mask, self._trie)
-            read_again = read
-            if self._exact is not self._arithmetic:
-                with self._exact():
-                    read_again = PrefillCache(self.model, input_ids, attention_mask, self._trie)
+            prompts = [prompt for prompt, _ in rows_of_batch]
+            head = self._ask_head([prompt.tokens for prompt in prompts])
+            read = self._read(prompts, self._arithmetic)
+            is_rescored = self._exact is not self._arithmetic
+            read_again = self._read(prompts, self._exact) if is_rescored else read
             for numbers in zip(*(numbers for _, numbers in rows_of_batch), strict=True):
                 batch = [queries[number] for number in numbers]
                 policy = make_policy(self._trie, self._vocabulary, batch, head)
@@ -159,10 +166,9 @@ class TorchEngine(AdaptedModel):
     ) -> list[np.ndarray]:
         """See ``Engine.item_scores``."""
         scores = [np.empty(0, dtype=np.float32)] * len(queries)
-        for numbers, prompts in self._read([query.prompt for query in queries]):
+        for numbers, prompts in self._read_families([_own(query) for query in queries]):
             batch = [queries[number] for number in numbers]
-            input_ids, _ = self._pad([query.prompt for query in batch])
-            head = None if self._fusion is None else self._fusion.read(input_ids)
+            head = self._ask_head([query.prompt for query in batch])
             policy = make_policy(self._trie, self._vocabulary, batch, head)
             asked = [list(rows[number]) for number in numbers]
             # Shorter lists are filled up with a leaf that nobody looks at.
@@ -206,9 +212,9 @@ class TorchEngine(AdaptedModel):
             with self._arithmetic(), logits_of(self.model, tokens):
                 logits = next_logits(self.model, batch, forced, self._pad_id)
             indices = np.array([index for stream in batch for index in stream.indices])
+            head = self._ask_head([prompts[index] for index in indices])
             fusion = None
-            if self._fusion is not None:
-                head = self._fusion.read(self._pad([prompts[index] for index in indices])[0])
+            if head is not None:
                 fusion = LogitFusion.build(self._trie, head.logits, head.weight)
             policy = Policy(self._trie, fusion=fusion)
             children = policy.expand(node.expand(len(logits)))
@@ -240,35 +246,39 @@ class TorchEngine(AdaptedModel):
             unread.append(allowed[0])
         return written
 
-    def _read(self, prompts: Sequence[Sequence[int]]) -> Iterator[tuple[list[int], PrefillCache]]:
+    def _ask_head(self, prompts: Sequence[Sequence[int]]) -> LeafScores | None:
+        """Return what the SASRec head says after prompts; None without one."""
+        return None if self._fusion is None else self._fusion.read(self._reader.pad(prompts)[0])
+
+    def _read(self, prompts: Sequence[OwnPrompt], run_under: RunUnder) -> PrefillCache:
+        # What is computed exactly must not continue what was not.
+        is_exact = run_under is self._exact
+        version = f"{self.weights} {'exact' if is_exact else 'rounded'}"
+        with run_under():
+            return self._reader.read(self.model, version, self._trie, prompts)
+
+    def _read_families(
+        self, prompts: Sequence[OwnPrompt]
+    ) -> Iterator[tuple[list[int], PrefillCache]]:
         """Read prompts in batches; a beginning that several share is read once."""
-        model, trie = self.model, self._trie
-        families, alone = find_families(prompts)
-        lengths = [len(prompts[index]) for index in alone]
+        tokens = [prompt.tokens for prompt in prompts]
+        families, alone = find_families(tokens)
+        lengths = [len(tokens[index]) for index in alone]
         for batch in batch_by_length(lengths, max_tokens=BATCH_TOKENS):
             indices = [alone[index] for index in batch]
-            with self._exact():
-                read = PrefillCache(model, *self._pad([prompts[index] for index in indices]), trie)
-            yield indices, read
+            yield indices, self._read([prompts[index] for index in indices], self._exact)
         for family in families:
-            with self._exact():
-                trunk = PrefillCache(model, *self._pad([prompts[family.trunk]]), trie)
-            for branches in batch_branches(family, prompts, BATCH_TOKENS):
+            trunk = self._read([prompts[family.trunk]], self._exact)
+            for branches in batch_branches(family, tokens, BATCH_TOKENS):
                 shared = torch.tensor([branch.shared for branch in branches], device=self._device)
-                rest = [prompts[branch.number][branch.shared :] for branch in branches]
+                rest = [tokens[branch.number][branch.shared :] for branch in branches]
                 with self._exact():
-                    read = trunk.fork(shared, *self._pad(rest))
+                    read = trunk.fork(shared, *self._reader.pad(rest))
                 yield [branch.number for branch in branches], read
 
-    def _pad(self, prompts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-        """Lay prompts out, padded on the left. Shape of each: (B, T)."""
-        width = max(len(prompt) for prompt in prompts)
-        input_ids = torch.full((len(prompts), width), self._pad_id, dtype=torch.long)
-        attention_mask = torch.zeros_like(input_ids)
-        for row, prompt in enumerate(prompts):
-            input_ids[row, width - len(prompt) :] = torch.as_tensor(prompt)
-            attention_mask[row, width - len(prompt) :] = 1
-        return input_ids.to(self._device), attention_mask.to(self._device)
+
+def _own(query: ItemQuery) -> OwnPrompt:
+    return OwnPrompt(tuple(query.prompt), query.owner)
 
 
 def _score_again(leaves: Tensor, policy: Policy, prompts: PrefillCache) -> tuple[Tensor, Tensor]:

@@ -81,6 +81,7 @@ def load_recommender(settings: Settings) -> AnyRecommender:
             vllm=settings.vllm,
             histories=settings.histories,
             arithmetic="auto" if settings.vllm else settings.arithmetic,
+            session_cache_mb=settings.session_cache_mb,
         )
     if settings.zero_shot_data is None:
         raise ConfigError("GENREC_ZERO_SHOT needs prepared data: set GENREC_ZERO_SHOT_DATA")

@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from prometheus_client import (
     CollectorRegistry,
@@ -35,6 +35,14 @@ _FIELDS = "fields"
 
 LATENCY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 2, 5, 10, 30)
 BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+
+class Sessions(Protocol):
+    """What is kept of prompts; see ``genrec.decode.prefix_cache``."""
+
+    num_bytes: int
+    tokens_asked: int
+    tokens_found: int
 
 
 class Metrics:
@@ -76,12 +84,34 @@ class Metrics:
             "invalid_rate", "Share of the engine's items that were invalid since start."
         )
         self._coverage = gauge("coverage", "Share of the catalogue recommended since start.")
+        self._session_bytes = gauge(
+            "session_cache_bytes", "What the torch engine keeps of prompts it read."
+        )
+        self._session_hit_rate = gauge(
+            "session_hit_rate", "Share of prompts' tokens since start that were not read again."
+        )
         self._seen: set[str] = set()
         self._returned = self._wrong = 0
         self._lock = threading.Lock()
 
-    def watch(self, queue_depth: Callable[[], int], num_items: Callable[[], int]) -> None:
-        """Take the queue's depth and the catalogue's size when asked for."""
+    def watch(
+        self,
+        queue_depth: Callable[[], int],
+        num_items: Callable[[], int],
+        sessions: Callable[[], Sessions | None],
+    ) -> None:
+        """Take the queue's depth, the catalogue's size and the session cache when asked for."""
+
+        def hit_rate() -> float:
+            cache = sessions()
+            return 0 if cache is None else cache.tokens_found / max(cache.tokens_asked, 1)
+
+        def num_bytes() -> int:
+            cache = sessions()
+            return 0 if cache is None else cache.num_bytes
+
+        self._session_bytes.set_function(num_bytes)
+        self._session_hit_rate.set_function(hit_rate)
         self.queue_depth.set_function(queue_depth)
         self._coverage.set_function(lambda: len(self._seen) / max(num_items(), 1))
         self._invalid_rate.set_function(lambda: self._wrong / max(self._returned, 1))

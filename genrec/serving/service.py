@@ -140,6 +140,7 @@ class RecommendationService:
         self.metrics.watch(
             lambda: self._batcher.depth,
             lambda: 0 if self._loaded is None else len(self._loaded.catalogue),
+            lambda: None if self._loaded is None else self._loaded.recommender.session_cache,
         )
 
     async def stop(self) -> None:
@@ -203,7 +204,10 @@ class RecommendationService:
         Raises:
             NotFound: Nobody has this ID.
         """
-        await run_sync(self.loaded.histories.forget, user_id)
+        loaded = self.loaded
+        await run_sync(loaded.histories.forget, user_id)
+        if (cache := loaded.recommender.session_cache) is not None:
+            await run_sync(cache.forget, user_id)
 
     async def history(self, user_id: str | None, events: Sequence[Event] = ()) -> LiveHistory:
         """Return a user's history, or that of the events given; removed items are passed over.

@@ -59,6 +59,12 @@ class Settings(BaseSettings):
         2, ge=1, description="Fewest events that an interest of a summary rests on."
     )
     num_beams: int = Field(50, ge=1, le=10_000, description="Width of the search.")
+    session_cache_mb: int = Field(
+        256,
+        ge=0,
+        description="MiB for what the torch engine read of users, so that one who returns costs "
+        "only what is new; 0: nothing is kept.",
+    )
     adapters_dir: Path | None = Field(
         None,
         description="Adapters must lie below this folder; unset: the one the run lies in.",

@@ -19,11 +19,12 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from genrec.errors import DataError, PromptError
-from genrec.schema import Event, History, Request, Search
-from genrec.stream.render import Renderer
+from genrec.schema import Event, History, Request, Search, SemanticId
+from genrec.stream.render import Renderer, bucket, sid_text
 from genrec.stream.templates import ITEM_MARKER
 
 _CACHED_ITEMS = 100_000
+_CACHED_PHRASES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +112,45 @@ class Encoder:
                 quoting does not know).
         """
         steps = [list(_steps(self._as_read(history))) for history in histories]
-        texts = [self.renderer.event(step.event, step.latest) for own in steps for step in own]
-        tokens = iter(self.tokenize(texts))
-        return [[self._segment(step, next(tokens)) for step in own] for own in steps]
+        reviewed = [step for own in steps for step in own if step.event.opinion]
+        reviews = iter(
+            self.tokenize([self.renderer.event(step.event, step.latest) for step in reviewed])
+        )
+        return [
+            [
+                self._segment(step, next(reviews) if step.event.opinion else self._plain(step))
+                for step in own
+            ]
+            for own in steps
+        ]
+
+    def _plain(self, step: _Step) -> list[int]:
+        """Tokenize an event without a review: all but its item is written alike in many events."""
+        event = step.event
+        gap = bucket(step.latest, event.timestamp)
+        before, after = self._around_item(gap, event.event_type, event.rating)
+        return [*before, *self._item(self.renderer.table.codes_of(event.item_id)), *after]
+
+    @cached_property
+    def _around_item(self) -> Callable[..., tuple[list[int], list[int]]]:
+        """Return the tokens before and after the item, by all that they are written from."""
+
+        def tokenize(
+            gap: str, event_type: str | None, rating: float | None
+        ) -> tuple[list[int], list[int]]:
+            # Special tokens cut a text, so that what stands around one does not depend on it.
+            item = (0,) * self.renderer.table.num_levels
+            text = self.renderer.segment(gap, sid_text(item), event_type, rating)
+            tokens = self.tokenize([text])[0]
+            place = tokens.index(self.opening) + 1
+            return tokens[:place], tokens[place + len(item) :]
+
+        return lru_cache(_CACHED_PHRASES)(tokenize)
+
+    @cached_property
+    def _item(self) -> Callable[[SemanticId], list[int]]:
+        """Return the tokens of a semantic ID."""
+        return lru_cache(_CACHED_ITEMS)(lambda codes: self.tokenize([sid_text(codes)])[0])
 
     def _segment(self, step: _Step, tokens: list[int]) -> Segment:
         """Put the words of an event's item behind its ID, its searches before it; cut the end."""

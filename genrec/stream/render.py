@@ -116,14 +116,38 @@ class Renderer:
         Raises:
             DataError: The event's item is not in the table.
         """
-        event_type = event.event_type
+        return self.segment(
+            bucket(previous_timestamp, event.timestamp),
+            sid_text(self.table.codes_of(event.item_id)) if item is None else item,
+            event.event_type,
+            event.rating,
+            event.opinion,
+        )
+
+    def segment(
+        self,
+        gap: str,
+        item: Structure,
+        event_type: str | None,
+        rating: float | None,
+        opinion: str | None = None,
+    ) -> str:
+        """Return the segment of an event, by all that it is written from.
+
+        Args:
+            gap: Time since the event before, in words (``bucket``).
+            item: What to write for its item.
+            event_type: Kind of act.
+            rating: Of the item.
+            opinion: Review, with its headline.
+        """
         return render(
             "stream/event",
-            gap=bucket(previous_timestamp, event.timestamp),
+            gap=gap,
             event_type=quote(event_type, self.title_chars) if event_type else None,
-            item=sid_text(self.table.codes_of(event.item_id)) if item is None else item,
-            rating=None if event.rating is None else f"{event.rating:g}",
-            review=quote(event.opinion, self.review_chars) if event.opinion else None,
+            item=item,
+            rating=None if rating is None else f"{rating:g}",
+            review=quote(opinion, self.review_chars) if opinion else None,
         )
 
     def search(self, search: Search, previous_timestamp: int | None, max_chars: int) -> str:

@@ -1,0 +1,121 @@
+"""What a returning user costs: one new event, beside a first request; and what memory is kept.
+
+    python benchmarks/sessions.py --run runs/demo/sft
+
+Every ratio is one of medians in one run, of users asked in turns: a user who is new, one who
+returns with one new event, and the same two of an engine that keeps nothing. ``--soak`` lets users
+come and return for so many seconds under a small budget, and prints the memory of the process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import statistics
+import time
+from pathlib import Path
+
+import torch
+
+from genrec.recommender import Recommender
+from genrec.schema import Event, History, Request
+
+LENGTHS = (25, 1000)
+DAY = 86_400
+K = 10
+
+
+def draw_history(recommender: Recommender, user_id: str, num_events: int) -> History:
+    """Return a user of random purchases, three days apart."""
+    choose = random.Random(user_id)
+    items = recommender.table.item_ids
+    return History(
+        user_id,
+        tuple(
+            Event(user_id, choose.choice(items), 1_600_000_000 + 3 * DAY * place, "purchase")
+            for place in range(num_events)
+        ),
+    )
+
+
+def ask(recommender: Recommender, history: History) -> float:
+    """Return how long the answer took, in milliseconds."""
+    start = time.perf_counter()
+    recommender.rank_many([Request(history)], K)
+    return 1000 * (time.perf_counter() - start)
+
+
+def measure(kept: Recommender, fresh: Recommender, rounds: int) -> dict[tuple[str, int], float]:
+    """Return the median of each kind of request, by kind and number of events."""
+    taken: dict[tuple[str, int], list[float]] = {}
+    for turn in range(rounds + 2):
+        for length in LENGTHS:
+            whole = draw_history(kept, f"user {turn} of {length}", length + 1)
+            before = History(whole.user_id, whole.events[:-1])
+            times = {
+                "nothing kept": ask(fresh, before),
+                "first": ask(kept, before),
+                "returning": ask(kept, whole),
+            }
+            if turn > 1:  # The first two only warm up.
+                for kind, value in times.items():
+                    taken.setdefault((kind, length), []).append(value)
+    return {kind: statistics.median(times) for kind, times in taken.items()}
+
+
+def soak(recommender: Recommender, seconds: float, budget_mb: int) -> None:
+    """Let users come and return; print the memory now and then."""
+    choose, start, shown = random.Random(0), time.monotonic(), 0.0
+    cache = recommender.session_cache
+    assert cache is not None
+    asked = 0
+    while (passed := time.monotonic() - start) < seconds:
+        users = [f"user {choose.randrange(2000)}" for _ in range(16)]
+        histories = [draw_history(recommender, user, choose.randint(5, 40)) for user in users]
+        recommender.rank_many([Request(history) for history in histories], K)
+        asked += len(users)
+        if passed >= shown:
+            pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
+            rss = pages * os.sysconf("SC_PAGE_SIZE") >> 20
+            print(
+                f"{passed:4.0f} s, {asked} requests: RSS {rss} "
+                f"MiB, kept {cache.num_bytes / 2**20:.1f} of {budget_mb} MiB, "
+                f"{cache.tokens_found / cache.tokens_asked:.0%} of tokens not read again",
+                flush=True,
+            )
+            shown += seconds / 8
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--run", type=Path, default=Path("runs/demo/sft"))
+    parser.add_argument("--num-beams", type=int, nargs="+", default=[20, 50])
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--soak", type=float, default=0, help="seconds; 0: none")
+    parser.add_argument("--budget-mb", type=int, default=32, help="of the soak")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    for num_beams in arguments.num_beams:
+        kept, fresh = (
+            Recommender.from_pretrained(arguments.run, "cpu", num_beams, session_cache_mb=megabytes)
+            for megabytes in (256, 0)
+        )
+        ms = measure(kept, fresh, arguments.rounds)
+        for (kind, length), value in ms.items():
+            print(f"{num_beams} beams, {length} events, {kind}: {value:.1f} ms")
+        for length in LENGTHS:
+            ratio = ms["returning", length] / ms["nothing kept", length]
+            print(f"{num_beams} beams: returning / first at {length} events: {ratio:.2f}")
+        ratio = ms["first", LENGTHS[1]] / ms["first", LENGTHS[0]]
+        print(f"{num_beams} beams: first at {LENGTHS[1]} / first at {LENGTHS[0]}: {ratio:.2f}")
+    if arguments.soak:
+        budget_mb = arguments.budget_mb
+        small = Recommender.from_pretrained(arguments.run, "cpu", session_cache_mb=budget_mb)
+        soak(small, arguments.soak, budget_mb)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,191 @@
+"""Keys and values of prompts that were read: one that begins as they do is read from there on.
+
+Enters: what makes up a beginning (a model, and tokens), and the keys and values of its tokens.
+Leaves: those of the longest known beginning of a prompt. Must not know what the tokens stand for.
+
+What is kept lies in blocks of ``BLOCK_TOKENS`` tokens, each found by a hash of all that it follows
+from: the model with its adapter, whose prompt it is, and every token up to the block's end. So what
+was read under other words, another order or another adapter is not found, and nothing can be stale.
+Blocks used least recently leave first when the budget is full.
+
+Source: automatic prefix caching, "Efficient Memory Management for Large Language Model Serving with
+PagedAttention", arXiv 2309.06180; the chain of hashes is that of vLLM.
+"""
+
+from __future__ import annotations
+
+import threading
+from array import array
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import takewhile
+from time import monotonic
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+BLOCK_TOKENS = 16
+MAX_IDLE_S = 3600
+"""What nobody used for so long goes with the next prompt that is kept: a session is over, and what
+another process was told to forget must not stay."""
+BLOCK_OVERHEAD_BYTES = 1024
+"""Of a block beside its numbers: its key, and what Python and torch need for both."""
+
+
+@dataclass(slots=True)
+class _Block:
+    """Keys and values of some tokens in all layers.
+
+    Attributes:
+        owner: Whose prompt they were read in.
+        numbers: Shape: (BLOCK_TOKENS, F).
+        used: When, by the monotonic clock.
+    """
+
+    owner: str
+    numbers: Tensor
+    used: float
+
+    @property
+    def num_bytes(self) -> int:
+        return self.numbers.nbytes + BLOCK_OVERHEAD_BYTES
+
+
+def chain_keys(model: str, owner: str, prompt: Sequence[int]) -> list[bytes]:
+    """Return the key of each full block of a prompt; the last token is in none.
+
+    Its scores are wanted, so that it is always read.
+
+    Args:
+        model: Names weights and adapter; equal only where they are.
+        owner: Whose prompt it is; nothing is shared with others, so that all of his can go.
+        prompt: Tokens.
+    """
+    keys, digest = list[bytes](), blake2b(repr((model, owner)).encode(), digest_size=16).digest()
+    for start in range(0, len(prompt) - BLOCK_TOKENS, BLOCK_TOKENS):
+        tokens = array("q", prompt[start : start + BLOCK_TOKENS]).tobytes()
+        digest = blake2b(digest + tokens, digest_size=16).digest()
+        keys.append(digest)
+    return keys
+
+
+class PrefixCache:
+    """Blocks within a budget; may be asked from several threads.
+
+    Attributes:
+        num_bytes: What it holds.
+        tokens_asked: Tokens of all prompts looked up.
+        tokens_found: Those of them that needed no reading.
+    """
+
+    def __init__(self, budget_bytes: int) -> None:
+        """Start empty.
+
+        Args:
+            budget_bytes: Most that it holds, on the model's device.
+        """
+        self._budget_bytes = budget_bytes
+        self._blocks: OrderedDict[bytes, _Block] = OrderedDict()
+        self._lock = threading.Lock()
+        self.num_bytes = 0
+        self.tokens_asked = 0
+        self.tokens_found = 0
+
+    def __len__(self) -> int:
+        return len(self._blocks)
+
+    def find(self, keys: Sequence[bytes], num_tokens: int) -> list[Tensor]:
+        """Return the blocks of a prompt's longest known beginning. Shape of each: see ``_Block``.
+
+        Args:
+            keys: See ``chain_keys``.
+            num_tokens: Of the prompt.
+        """
+        with self._lock:
+            found = list(takewhile(self._blocks.__contains__, keys))
+            # From the last on, so that no block outlives those it cannot be found without.
+            for key in reversed(found):
+                self._blocks[key].used = monotonic()
+                self._blocks.move_to_end(key)
+            self.tokens_asked += num_tokens
+            self.tokens_found += len(found) * BLOCK_TOKENS
+            return [self._blocks[key].numbers for key in found]
+
+    def keep(self, keys: Sequence[bytes], numbers: Tensor, owner: str) -> None:
+        """Keep blocks that were read.
+
+        Args:
+            keys: Of blocks that follow one another.
+            numbers: Keys and values of at least their tokens. Shape: (T, F).
+            owner: Whose prompt they are of.
+        """
+        with self._lock:
+            for place, key in reversed([*enumerate(keys)]):
+                if key not in self._blocks:
+                    # A view would keep the memory of the whole batch.
+                    own = numbers[place * BLOCK_TOKENS : (place + 1) * BLOCK_TOKENS].clone()
+                    self._blocks[key] = _Block(owner, own, monotonic())
+                    self.num_bytes += self._blocks[key].num_bytes
+            # What was used least recently comes first.
+            while self._blocks:
+                oldest = next(iter(self._blocks.values()))
+                fits = self.num_bytes <= self._budget_bytes
+                if fits and oldest.used >= monotonic() - MAX_IDLE_S:
+                    break
+                self.num_bytes -= self._blocks.popitem(last=False)[1].num_bytes
+
+    def forget(self, owner: str) -> None:
+        """Drop every block that was read in a prompt of this owner."""
+        with self._lock:
+            theirs = [key for key, block in self._blocks.items() if block.owner == owner]
+            self.num_bytes -= sum(self._blocks.pop(key).num_bytes for key in theirs)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the keys and values of a token lie side by side in one row of F numbers.
+
+    Attributes:
+        shapes: Of each layer's keys and values in turn: heads, numbers of a head.
+    """
+
+    shapes: tuple[tuple[int, int], ...]
+
+    @property
+    def width(self) -> int:
+        """F."""
+        return sum(heads * size for heads, size in self.shapes)
+
+    @classmethod
+    def of(cls, cache: DynamicCache) -> Layout:
+        """Return that of a model which has filled a cache."""
+        return cls(tuple((part.shape[1], part.shape[3]) for part in _parts(cache)))
+
+    def write(self, cache: DynamicCache, columns: int) -> Tensor:
+        """Return what the last columns of a cache hold. Shape: (B, columns, F)."""
+        parts = (part[:, :, -columns:].transpose(1, 2).flatten(2) for part in _parts(cache))
+        return torch.cat(list(parts), dim=2)
+
+    def read(self, numbers: Tensor) -> DynamicCache:
+        """Return a cache that holds these columns.
+
+        Args:
+            numbers: Shape: (B, columns, F).
+        """
+        widths = [heads * size for heads, size in self.shapes]
+        parts = [
+            part.unflatten(2, shape).transpose(1, 2)
+            for part, shape in zip(numbers.split(widths, dim=2), self.shapes, strict=True)
+        ]
+        cache = DynamicCache()
+        for layer, place in enumerate(range(0, len(parts), 2)):
+            cache.update(parts[place], parts[place + 1], layer)
+        return cache
+
+
+def _parts(cache: DynamicCache) -> list[Tensor]:
+    """Return each layer's keys and values in turn. Shape of each: (B, heads, columns, size)."""
+    return [part for keys, values, *_ in cache for part in (keys, values)]

@@ -1,0 +1,125 @@
+"""Prompts read for an engine: what is known of them already is not read again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from genrec.batching import pack
+from genrec.decode.device_trie import DeviceTrie
+from genrec.decode.prefix_cache import BLOCK_TOKENS, Layout, PrefixCache, chain_keys
+from genrec.decode.tree import PrefillCache
+from genrec.engines.merge_prefixes import CALL_TOKENS
+
+
+class OwnPrompt(NamedTuple):
+    """A prompt and whose it is: what is kept of it goes when he is forgotten."""
+
+    tokens: tuple[int, ...]
+    owner: str
+
+
+class _Row(NamedTuple):
+    """A prompt with what is known of it.
+
+    Attributes:
+        number: Its place among all.
+        keys: Of its blocks.
+        known: Keys and values of the first ones.
+        rest: The tokens behind these.
+        owner: Whose it is.
+    """
+
+    number: int
+    keys: list[bytes]
+    known: list[Tensor]
+    rest: tuple[int, ...]
+    owner: str
+
+
+class PromptReader:
+    """Reads prompts; within a budget it keeps what it read."""
+
+    def __init__(self, pad_id: int, device: torch.device, budget_bytes: int = 0) -> None:
+        """Start with nothing known.
+
+        Args:
+            pad_id: Fills rows.
+            device: Of the model.
+            budget_bytes: Most that is kept; 0: nothing.
+        """
+        self._pad_id, self._device = pad_id, device
+        self._layout: Layout | None = None
+        self.cache = PrefixCache(budget_bytes) if budget_bytes else None
+
+    def read(
+        self, model: Any, version: str, trie: DeviceTrie, prompts: Sequence[OwnPrompt]
+    ) -> PrefillCache:
+        """Return a batch of prompts, read.
+
+        Args:
+            model: Causal LM.
+            version: Names its weights; equal only where they are.
+            trie: What may follow.
+            prompts: One for each row.
+        """
+        if self.cache is None:
+            return PrefillCache(model, *self.pad([prompt.tokens for prompt in prompts]), trie)
+        rows = [self._look_up(number, version, prompt) for number, prompt in enumerate(prompts)]
+
+        def fits(batch: list[_Row]) -> bool:
+            return sum(len(batch[-1].rest) - len(row.rest) for row in batch) <= CALL_TOKENS
+
+        by_rest = sorted(rows, key=lambda row: len(row.rest))
+        batches = [sorted(batch, key=lambda row: row.number) for batch in pack(by_rest, fits)]
+        parts = [self._read_rests(model, trie, batch) for batch in batches]
+        for batch, part in zip(batches, parts, strict=True):
+            self._keep(batch, part)
+        if len(parts) == 1:
+            return parts[0]
+        order = torch.tensor([row.number for batch in batches for row in batch]).argsort()
+        return PrefillCache.join(parts, order.to(self._device))
+
+    def pad(self, prompts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+        """Lay prompts out, padded on the left, and mark their tokens. Shape of each: (B, T)."""
+        width = max(len(prompt) for prompt in prompts)
+        input_ids = torch.full((len(prompts), width), self._pad_id, dtype=torch.long)
+        attention_mask = torch.zeros_like(input_ids)
+        for row, prompt in enumerate(prompts):
+            input_ids[row, width - len(prompt) :] = torch.as_tensor(prompt)
+            attention_mask[row, width - len(prompt) :] = 1
+        return input_ids.to(self._device), attention_mask.to(self._device)
+
+    def _look_up(self, number: int, version: str, prompt: OwnPrompt) -> _Row:
+        assert self.cache is not None
+        keys = chain_keys(version, prompt.owner, prompt.tokens)
+        known = self.cache.find(keys, len(prompt.tokens))
+        return _Row(number, keys, known, prompt.tokens[BLOCK_TOKENS * len(known) :], prompt.owner)
+
+    def _read_rests(self, model: Any, trie: DeviceTrie, rows: Sequence[_Row]) -> PrefillCache:
+        """Read rests of like length behind what is known of each."""
+        input_ids, mask = self.pad([row.rest for row in rows])
+        if self._layout is None or not any(row.known for row in rows):
+            return PrefillCache(model, input_ids, mask, trie)
+        nothing = torch.empty(0, self._layout.width, device=self._device)
+        known = [torch.cat(row.known) if row.known else nothing for row in rows]
+        lengths = torch.tensor([len(part) for part in known], device=self._device)
+        begun = pad_sequence(known, batch_first=True)
+        taken = torch.arange(begun.shape[1], device=self._device) < lengths.unsqueeze(1)
+        seen = torch.cat([taken, mask.bool()], dim=1)
+        return PrefillCache(model, input_ids, seen, trie, self._layout.read(begun))
+
+    def _keep(self, rows: Sequence[_Row], read: PrefillCache) -> None:
+        """Keep the blocks that a batch filled."""
+        assert self.cache is not None
+        width = max(len(row.rest) for row in rows)
+        if self._layout is None:
+            self._layout = Layout.of(read.keys_and_values)
+        # The rests take the last columns, each to their very end.
+        numbers = self._layout.write(read.keys_and_values, width)
+        for row, own in zip(rows, numbers, strict=True):
+            self.cache.keep(row.keys[len(row.known) :], own[width - len(row.rest) :], row.owner)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 from transformers import DynamicCache
 
 from genrec.batching import batch_by_length, pack

@@ -144,7 +144,7 @@ class Terms:
     transitions: float = 0.0
     likeness: float = 0.0
     new_item_boost: float = 0.0
-    wish: float = 3.0
+    wish: float = 1.0
 
 
 class SasRecHead(nn.Module):

@@ -276,10 +276,13 @@ def test_a_prompt_with_searches_is_a_prefix_of_what_was_trained(encoder, data, s
     for place, event in enumerate(events):
         known = replace(history.before(event.timestamp), events=events[:place])
         prompt = reading.prompts([Request(known, event.timestamp)])[0]
-        assert trained[: len(prompt)] == prompt
+        # A sample holds what its first window does.
+        if reading.views([known])[0].start == 0:
+            assert trained[: len(prompt)] == prompt
     assert reading.moments(Request(history))[-1] == reading.prompts([Request(history)])[0]
     asked = reading.prompts([Request(history, query=query)])[0]
-    assert asked[-1] == reading.opening and asked.count(reading.opening) == len(events) + 1
+    seen = len(events) - reading.views([history])[0].start
+    assert asked[-1] == reading.opening and asked.count(reading.opening) == seen + 1
     assert encoder.prompts([Request(history, query=query)]) == encoder.prompts(
         [Request(History("u", events))]
     )

@@ -29,6 +29,7 @@ from genrec.engines.read_prompts import OwnPrompt, PromptReader
 from genrec.linear import speed_up
 from genrec.model.adapter_head import TrainedHead, load_adapter_head
 from genrec.model.load import LoadedRun, base_of
+from genrec.model.lora import check_adapter
 from genrec.model.precision import RunUnder, choose_arithmetic, float32_arithmetic
 from genrec.schema import SemanticId
 from genrec.semantic_ids.table import SemanticIdTable
@@ -91,6 +92,7 @@ class TorchEngine(AdaptedModel):
 
     def load_adapter(self, name: str, path: Path) -> None:
         """See ``Engine.load_adapter``."""
+        check_adapter(path, self._base)
         found = load_adapter_head(path, self._run_table)
         super().load_adapter(name, path)
         if found is not None:

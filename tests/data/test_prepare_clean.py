@@ -82,6 +82,7 @@ def test_report_and_manifest(desk):
     assert stored == {
         "event_rows": 6,
         "event_rejects": {"missing item_id": 1},
+        "searches": 0,
         "event_duplicates": 1,
         "events_filtered": 0,
         "item_rows": 3,

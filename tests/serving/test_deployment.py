@@ -18,8 +18,8 @@ INSTRUCTIONS = set(
 # Of the Compose specification: every attribute we use, and no other.
 TOP_LEVEL = {"name", "services", "volumes"}
 SERVICE = {
-    *("build", "command", "depends_on", "deploy", "environment", "healthcheck", "image"),
-    *("ports", "profiles", "restart", "volumes"),
+    *("build", "command", "depends_on", "deploy", "entrypoint", "environment", "healthcheck"),
+    *("image", "ports", "profiles", "restart", "volumes"),
 }
 VARIABLE = re.compile(r"\$\{([A-Z_]+)(:[-?][^}]*)?\}")
 
@@ -87,7 +87,7 @@ def check_settings(names):
 
 def test_compose_names_only_what_exists(compose, instructions):
     assert set(compose) <= TOP_LEVEL
-    assert set(compose["services"]) == {"gateway", "vllm", "postgres", "prometheus"}
+    assert set(compose["services"]) == {"gateway", "vllm", "updater", "postgres", "prometheus"}
     stages = {rest.split()[-1] for name, rest in instructions if name == "FROM"}
     named = set()
     for service in compose["services"].values():

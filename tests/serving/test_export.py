@@ -78,7 +78,7 @@ def test_an_export_holds_all_and_the_next_one_what_came_since(engine, events, tm
     assert read(tmp_path / "a")[0] == {
         **{"number": 1, "event_id": "e1", "recommendation_id": None, "user_id": "ü"},
         **{"item_id": "P1", "timestamp": 7, "event_type": "view", "rating": 4.5},
-        **{"title": "Größe", "review": "a\nb"},
+        **{"title": "Größe", "review": "a\nb", "text": None},
     }
     assert read(tmp_path / "a", "items") == [
         {

@@ -33,7 +33,7 @@ FIGURES = measure(
 def exposed():
     """Names of samples, and what they are samples of."""
     metrics = Metrics()
-    metrics.watch(lambda: 0, lambda: 2)
+    metrics.watch(lambda: 0, lambda: 2, lambda: None)
     metrics.requests.labels("POST", "/v1/recommend", "200").inc()
     metrics.request_seconds.labels("/v1/recommend").observe(0.1)
     metrics.refused.labels("rate").inc()

@@ -35,7 +35,8 @@ def server(half, tmp_path_factory):
 @pytest.mark.slow
 def test_bfloat16_same_items_same_scores_with_and_without_adapter(server, half):
     run = load_run(half)
-    here, there = TorchEngine(run, num_beams=20), VllmEngine(server.url, run, num_beams=20)
+    here = TorchEngine(run, num_beams=20, arithmetic="float32")
+    there = VllmEngine(server.url, run, num_beams=20)
     there.load_adapter("run", half)
     histories = list(Dataset.load(run.data).histories("valid"))[:40]
     prompts = run.encoder.prompts([Request(history) for history in histories])

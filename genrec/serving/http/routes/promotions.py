@@ -21,7 +21,7 @@ class PromoteRequest(RequestBody):
     """What to serve."""
 
     model_config = ConfigDict(
-        json_schema_extra={"example": {"path": "updates/20260101-060000", "reason": "by hand"}}
+        json_schema_extra={"example": {"path": "sft", "reason": "tried by hand"}}
     )
 
     path: PathText = Field(description="Relative to `GENREC_ADAPTERS_DIR`, or absolute below it.")

@@ -95,7 +95,8 @@ def cut(
         at = table.column(TIMESTAMP).to_numpy()
         place = places(table)
         is_held_out = (place >= 0) & (at >= first[place]) & (at <= last[place])
-        return (at < judged_from) & ~is_held_out
+        allowed: np.ndarray = (at < judged_from) & ~is_held_out
+        return allowed
 
     def split_past(table: pa.Table) -> pa.Array:
         at = table.column(TIMESTAMP).to_numpy()

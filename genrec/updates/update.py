@@ -233,11 +233,6 @@ class Updater:
             compared.append(Slice.of(found[0], found[1], level, self.config.seed))
         return compared[0], compared[1]
 
-    def _promote(self, journal: Journal, blank: Entry, candidate: Path, reason: str) -> Entry:
-        path = os.path.relpath(candidate, self.run.parent)
-        path = str(candidate.resolve()) if path.startswith("..") else path
-        return journal.promote(replace(blank, decision="promoted", reason=reason, path=path))
-
 
 def _note(journal: Journal, blank: Entry, reason: str) -> Entry:
     return journal.note(replace(blank, reason=reason))

@@ -95,8 +95,8 @@ def cut(
         at = table.column(TIMESTAMP).to_numpy()
         place = places(table)
         is_held_out = (place >= 0) & (at >= first[place]) & (at <= last[place])
-        allowed: np.ndarray = (at < judged_from) & ~is_held_out
-        return allowed
+        result: np.ndarray = (at < judged_from) & ~is_held_out
+        return result
 
     def split_past(table: pa.Table) -> pa.Array:
         at = table.column(TIMESTAMP).to_numpy()

@@ -3,17 +3,17 @@
     python benchmarks/update_guard.py --out build/update_guard
 
 Toy worlds of 200 items in which what follows an item is planted. A run is trained on the past of a
-world; then, trial by trial, new events come to a fresh store, and ``genrec update`` (mode=head)
+world; then, trial by trial, new events come to a fresh store, and ``genrec update``
 decides:
 
 - good: half of the items are followed by others than before;
-- null: nothing has changed;
+- same: more events of the same world, which may truly help a little;
 - shuffled: every event is some other user's;
 - spam: nothing has changed, but accounts of a seller praise their own items;
 - labels: item IDs are those of another catalogue;
 - rate: nothing has changed, but the learning rate is ten times too high.
 
-Only the first is to be promoted.
+The first is to be promoted, poison never.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ GROUPS = 4
 CHAIN_SHARE = 0.6
 SELLER_ITEMS, SELLER_ACCOUNTS = 3, 150
 DAY_S = 86_400
-KINDS = ("good", "null", "shuffled", "spam", "labels", "rate")
+KINDS = ("good", "same", "shuffled", "spam", "labels", "rate")
 TINY = {
     **{"hidden_size": 32, "intermediate_size": 64, "num_layers": 1, "num_heads": 2},
     "text_vocab_size": 400,
@@ -158,7 +158,7 @@ def main() -> None:
     """Run the trials and print how many of each kind were promoted."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--out", type=Path, default=Path("build/update_guard"))
-    parser.add_argument("--trials", type=int, default=20, help="of the good and of the null kind")
+    parser.add_argument("--trials", type=int, default=20, help="of the good and of the same kind")
     parser.add_argument("--poisoned", type=int, default=5, help="of each kind of poison")
     parser.add_argument("--seed", type=int, default=2000, help="of the first trial")
     parser.add_argument("--worlds", type=int, default=2)

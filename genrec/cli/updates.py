@@ -44,7 +44,7 @@ def update(
     ] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file of settings.")] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="Setting as name=value, such as mode=lora.")
+        list[str] | None, typer.Option("--set", help="Setting as name=value, such as epochs=5.")
     ] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda.")] = None,
     journal: Annotated[

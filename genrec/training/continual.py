@@ -1,8 +1,8 @@
-"""Trains on from what serves: its SASRec head with the counts, and its LoRA adapter.
+"""Trains on from what serves: its SASRec head, with the counts; the causal LM stays.
 
 Enters: what serves, and data of which every event may be learned. Leaves: an adapter's folder that
-brings a head of its own: of kind "sft" with a LoRA adapter, of kind "head" without. Knows nothing
-of whether it is any good.
+brings a head of its own: of kind "sft" with the LoRA adapter that served, where there is one, of
+kind "head" without. Knows nothing of whether it is any good.
 """
 
 from __future__ import annotations
@@ -20,19 +20,10 @@ from genrec.data import Dataset
 from genrec.errors import ConfigError
 from genrec.model.adapter_head import HEAD_FILES, TrainedHead, load_adapter_head
 from genrec.model.item_features import ItemFeatures
-from genrec.model.load import (
-    ADAPTER_NAME,
-    LoadedRun,
-    base_of,
-    load_run,
-    load_sasrec_head,
-    with_table,
-)
-from genrec.model.lora import ADAPTER_FILES, HEAD_KIND, add_adapter
+from genrec.model.load import base_of, load_sasrec_head
+from genrec.model.lora import ADAPTER_FILES, HEAD_KIND
 from genrec.model.sasrec_training import Recipe, count_into, fit_sasrec_head, to_questions
 from genrec.semantic_ids.table import SemanticIdTable
-from genrec.training.config import TrainConfig
-from genrec.training.session import run_session
 
 
 @dataclass(frozen=True)
@@ -116,58 +107,12 @@ def train_head(
 
 def write_head(out: Path, start: Start, head: TrainedHead, settings: Mapping[str, Any]) -> None:
     """Write a head as an adapter, with the LoRA adapter that serves, where there is one."""
+    base_items = len(SemanticIdTable.load(find_parent(start.base, "index")))
+    kind, files = HEAD_KIND, HEAD_FILES
     with write_aside(out) as directory:
         if start.lora is not None:
+            kind, files = "sft", [*ADAPTER_FILES, *HEAD_FILES]
             for name in ADAPTER_FILES:
                 shutil.copy(start.lora / name, directory / name)
-        _finish(directory, out, start, head, settings)
-
-
-def train_lora(
-    config: TrainConfig,
-    start: Start,
-    table: SemanticIdTable,
-    head: TrainedHead,
-    settings: Mapping[str, Any],
-) -> None:
-    """Train the LoRA adapter on, and write it with a head; a base without one gets a new one.
-
-    Args:
-        config: Data, output and settings of the training.
-        start: What serves.
-        table: Knows every item of the data.
-        head: To go with it.
-        settings: For the manifest.
-    """
-    items = Dataset.load(config.data).items_by_id
-
-    def load(_: Path) -> LoadedRun:
-        run = load_run(start.base)
-        if start.lora is None:
-            lora = config.lora
-            model = add_adapter(run.model, lora.rank, lora.alpha, lora.dropout)
-        else:
-            from peft import PeftModel
-
-            model = PeftModel.from_pretrained(
-                run.model, start.lora, adapter_name=ADAPTER_NAME, is_trainable=True
-            )
-        return with_table(replace(run, model=model), table, items.get)
-
-    session = run_session(config, lambda run: run.model, load)
-
-    def save(directory: Path) -> None:
-        session.module.model.save_pretrained(str(directory))
-        _finish(directory, config.out, start, head, settings)
-
-    session.write(save, None)
-
-
-def _finish(
-    directory: Path, out: Path, start: Start, head: TrainedHead, settings: Mapping[str, Any]
-) -> None:
-    base_items = len(SemanticIdTable.load(find_parent(start.base, "index")))
-    head.save(directory, base_items)
-    has_lora = (directory / ADAPTER_FILES[0]).exists()
-    kind, content = ("sft", [*ADAPTER_FILES, *HEAD_FILES]) if has_lora else (HEAD_KIND, HEAD_FILES)
-    write_manifest(directory, out, kind, settings, content, {"base": start.base})
+        head.save(directory, base_items)
+        write_manifest(directory, out, kind, settings, files, {"base": start.base})

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -11,13 +9,8 @@ class UpdateConfig(BaseModel):
     """How an update is trained, and what it must show.
 
     Attributes:
-        mode: "head": the SASRec head and the transition counts, minutes; "lora": the LoRA adapter
-            of the causal LM too.
         epochs: Most passes of the head over the events.
         learning_rate: Of the head.
-        lora_epochs: Passes of the LoRA adapter.
-        lora_learning_rate: Of the LoRA adapter.
-        rows_per_step: See ``TrainConfig``; of the LoRA adapter.
         replay: Users without new events who are trained on again, for each one who has some.
         held_out: Share of the new events, the newest ones, that judge and are not trained on.
         valid: Share of the new events, those right before, that stop the training.
@@ -33,12 +26,8 @@ class UpdateConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    mode: Literal["head", "lora"] = "head"
     epochs: int = Field(10, ge=1)
     learning_rate: float = Field(1e-3, gt=0)
-    lora_epochs: int = Field(1, ge=1)
-    lora_learning_rate: float = Field(2e-4, gt=0)
-    rows_per_step: int = Field(16, ge=1)
     replay: float = Field(4.0, ge=0)
     held_out: float = Field(0.2, gt=0, lt=1)
     valid: float = Field(0.1, ge=0, lt=1)

@@ -36,8 +36,7 @@ from genrec.serving.store import (
     read_store_id,
     reading,
 )
-from genrec.training.config import TrainConfig
-from genrec.training.continual import Start, train_head, train_lora, write_head
+from genrec.training.continual import Start, train_head, write_head
 from genrec.updates.config import UpdateConfig
 from genrec.updates.slices import Slices, cut, last_time
 from genrec.updates.verdict import SURE_OF_LEAD, SURE_OF_OLDER, Slice, judge
@@ -106,7 +105,6 @@ class Updater:
             slices = cut(base, joined, made.get(UNTIL) or last_time(base), scratch, self.config)
             figures = {
                 POSITION: joined.manifest.config[POSITION],
-                "mode": self.config.mode,
                 "from": str(start.adapter or start.run),
                 "base_data": base.manifest.content_hash,
                 "data": joined.manifest.content_hash,
@@ -188,24 +186,7 @@ class Updater:
             {**changes, "every_epochs": 1},
             config.seed,
         )
-        if config.mode == "head":
-            write_head(out, start, head, settings)
-            return
-        train_lora(
-            TrainConfig(
-                data=slices.train.path,
-                base=start.base,
-                out=out,
-                seed=config.seed,
-                epochs=config.lora_epochs,
-                rows_per_step=config.rows_per_step,
-                trackers=[],
-                optimizer={"learning_rate": config.lora_learning_rate, "weight_decay": 0.0},
-                validation={"every_epochs": 1, "users": min(config.users, 300)},
-                sasrec=None,
-            ),
-            *(start, table, head, settings),
-        )
+        write_head(out, start, head, settings)
 
     def _compare(
         self, recommender: Recommender, start: Start, candidate: Path, slices: Slices
@@ -232,11 +213,6 @@ class Updater:
                 )
             compared.append(Slice.of(found[0], found[1], level, self.config.seed))
         return compared[0], compared[1]
-
-    def _promote(self, journal: Journal, blank: Entry, candidate: Path, reason: str) -> Entry:
-        path = os.path.relpath(candidate, self.run.parent)
-        path = str(candidate.resolve()) if path.startswith("..") else path
-        return journal.promote(replace(blank, decision="promoted", reason=reason, path=path))
 
 
 def _note(journal: Journal, blank: Entry, reason: str) -> Entry:

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from genrec.errors import ConfigError
 from genrec.schema import Event
 from genrec.serving.__main__ import cli
-from genrec.serving.store import EventStore, StoredEvent, connect, migrate
+from genrec.serving.store import EventStore, Lock, StoredEvent, alone, connect, migrate
 from genrec.serving.store.tables import METADATA
 
 
@@ -124,3 +124,17 @@ def test_a_store_that_cannot_be_used_says_so_without_its_password(url, words):
     with pytest.raises(ConfigError, match=words) as raised:
         migrate(connect(url))
     assert "pw" not in str(raised.value)
+
+
+def test_two_who_want_to_be_alone_shut_each_other_out(url):
+    """Also where both are of one process, and again and again."""
+    one, other = connect(url), connect(url)
+    for _ in range(2):
+        with alone(one, Lock.UPDATE) as first, alone(other, Lock.UPDATE) as second:
+            assert (first, second) == (True, False)
+    with pytest.raises(RuntimeError), alone(one, Lock.UPDATE):
+        raise RuntimeError
+    with alone(other, Lock.UPDATE) as again:
+        assert again
+    for engine in (one, other):
+        engine.dispose()

@@ -17,21 +17,13 @@ from typing import Any
 from anyio.to_thread import run_sync
 
 from genrec.errors import EngineUnavailable
-from genrec.feedback import evidence_of
 from genrec.interests.counterfactual import read_interest_bias
 from genrec.interests.explain.deletion import Explanation
-from genrec.interests.profile.interests import find_interests
-from genrec.interests.summary.check import Summary
-from genrec.interests.timeline.evolution import Evolution
-from genrec.interests.timeline.timeline import InterestTimeline, interest_timeline
 from genrec.preferences import Steering
-from genrec.preferences.receipts import list_receipts
-from genrec.recommender import Recommender
 from genrec.rules import Plan
 from genrec.schema import (
     Event,
     History,
-    Interest,
     Likeness,
     Recommendation,
     Request,
@@ -48,7 +40,7 @@ from genrec.serving.loading import Loaded, load
 from genrec.serving.monitoring import Metrics, log
 from genrec.serving.online import OnlineMetrics
 from genrec.serving.online_series import OnlineCollector
-from genrec.serving.preferences import Profile, UserPreferences
+from genrec.serving.preferences import UserPreferences
 from genrec.serving.promotions import Promotions
 from genrec.serving.query import Answer, Asked, Query
 from genrec.serving.rules import Rules
@@ -66,12 +58,11 @@ from genrec.serving.store import (
     migrate,
     read_store_id,
 )
+from genrec.serving.user_interests import UserInterests
 from genrec.zero_shot.recommender import ZeroShotRecommender
 
 MAX_NAMED_ITEMS = 5
 INLINE_USER = "inline"
-EXPECTED = 5
-"""Interests that the model expects next, as many as a profile names."""
 
 
 class RecommendationService:
@@ -113,6 +104,12 @@ class RecommendationService:
         self.rules = Rules(RuleStore(self._engine), lambda: self.loaded.recommender)
         self.preferences = UserPreferences(
             PreferenceStore(self._engine), lambda: self.loaded.recommender
+        )
+        self.interests = UserInterests(
+            self._batcher,
+            lambda: self.loaded.recommender,
+            self.preferences,
+            settings.min_evidence,
         )
         self._background: list[asyncio.Task[None]] = []
         self._explanations = count()
@@ -377,51 +374,6 @@ class RecommendationService:
         )
         return explanation
 
-    async def interests(
-        self, history: History, top: int
-    ) -> tuple[Summary, Evolution | None, list[tuple[str, float]]]:
-        """Return a summary, how interests evolved, and the ``top`` interests expected next.
-
-        A chat model states no shares, so it gives no evolution.
-        """
-        recommender = self.loaded.recommender
-        asking = self._batcher.ask(
-            Kind("interests"),
-            history,
-            lambda asked: recommender.interests_many(asked, self.settings.min_evidence),
-        )
-        if isinstance(recommender, Recommender):
-            evolve = recommender.evolutions
-            summary, evolution = await asyncio.gather(
-                asking,
-                self._batcher.ask(
-                    Kind("evolution"),
-                    history,
-                    lambda asked: evolve([Request(history) for history in asked]),
-                ),
-            )
-            return summary, evolution, evolution.next_event(top)
-        summary = await asking
-        return summary, None, await self._expected(history, top)
-
-    async def profile(self, user_id: str) -> Profile:
-        """Return what is known of a user's interests, and what the user said of them.
-
-        Raises:
-            NotFound: Nobody has this ID.
-        """
-        live = await self.history(user_id)
-        stored = await self.preferences.get(user_id)
-        steering = self.preferences.place(stored)
-        recommender = self.loaded.recommender
-        expected = await self._expected(steering.own(evidence_of(live.history)), EXPECTED)
-        receipts = list_receipts(live.history, steering, recommender.table, expected)
-        return Profile(stored, steering.lost, receipts)
-
-    async def timeline(self, history: History) -> tuple[list[Interest], InterestTimeline]:
-        """Return the interests that events support, strongest today first, and their weights."""
-        return await run_sync(self._timeline, history)
-
     async def check_store(self) -> None:
         """Ask the store something small."""
         await run_sync(self._events.forgotten, [INLINE_USER])
@@ -438,22 +390,6 @@ class RecommendationService:
             await run_sync(recommender.ping)
         else:
             await self.recommend(Request(History("", ())), 1)
-
-    async def _expected(self, history: History, top: int) -> list[tuple[str, float]]:
-        """Return the interests expected next, likeliest first."""
-        recommender = self.loaded.recommender
-        expected: list[tuple[str, float]] = await self._batcher.ask(
-            Kind("next_interests", top),
-            history,
-            lambda asked: recommender.next_interests_many(asked, top),
-        )
-        return expected
-
-    def _timeline(self, history: History) -> tuple[list[Interest], InterestTimeline]:
-        table = self.loaded.recommender.table
-        supported = find_interests(history, table, max_interests=max(1, len(history.events)))
-        prefixes = [interest.prefix for interest in supported]
-        return supported, interest_timeline(history, table, prefixes)
 
     def _check_times(self, times: Sequence[int]) -> None:
         """Refuse events of the future, and too many of them."""

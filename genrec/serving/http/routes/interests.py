@@ -135,9 +135,9 @@ async def interests(
     if steering is not None:
         history = steering.profile(history)
     asked = time.perf_counter()
-    summary, evolution, expected = await service.interests(history, body.top)
+    summary, evolution, expected = await service.interests.summary(history, body.top)
     response.headers["Server-Timing"] = f"engine;dur={(time.perf_counter() - asked) * 1000:.1f}"
-    supported, timeline = await service.timeline(history)
+    supported, timeline = await service.interests.timeline(history)
     return InterestsResponse(
         words=summary.words,
         by_model=summary.by_model,

@@ -59,7 +59,7 @@ demo: $(READY)  ## Run every stage on a toy world and show the result
 serve: $(READY) $(DEMO)/sft/manifest.json  ## Serve the toy run, with the page (made first if absent)
 	GENREC_RUN=$(DEMO)/sft $(BIN)/python -m serve
 
-bench-serve: $(READY) $(DEMO)/sft/manifest.json  ## Load on the gateway: 16 clients, twice 60 seconds
+bench-serve: $(READY) $(DEMO)/sft/manifest.json  ## Load on the gateway: 16 clients, three times 60 seconds
 	$(BIN)/python benchmarks/serve_load.py --run $(DEMO)/sft
 
 $(DEMO)/sft/manifest.json:

@@ -3,8 +3,8 @@
     python benchmarks/serve_load.py --run runs/demo/sft
 
 Starts ``python -m genrec.serving`` in a process of its own on a free loopback port, with a new
-SQLite store, and measures twice: recommendations only, then with every fifth request posting an
-event. Ends with exit code 1 where a bar is missed.
+SQLite store, and measures three times: recommendations only; with every fifth request posting an
+event; with every twentieth asking for an explanation. Ends with exit code 1 where a bar is missed.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ class Load:
         seconds: How long they asked.
         latencies_ms: Of every answered recommendation.
         event_latencies_ms: Of every acknowledged event.
+        explanation_latencies_ms: Of every explanation.
         errors: Status codes or exceptions that were no success.
         rss_bytes: Memory of the gateway before and after.
     """
@@ -49,6 +50,7 @@ class Load:
     seconds: float = 0.0
     latencies_ms: list[float] = field(default_factory=list)
     event_latencies_ms: list[float] = field(default_factory=list)
+    explanation_latencies_ms: list[float] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     rss_bytes: tuple[int, int] = (0, 0)
 
@@ -113,9 +115,15 @@ def _wait_for_url(process: subprocess.Popen, log: Path) -> str:
 
 
 async def measure(
-    url: str, pid: int, clients: int, seconds: float, event_share: float, shown: bool = True
+    url: str,
+    pid: int,
+    clients: int,
+    seconds: float,
+    event_share: float = 0.0,
+    explanation_share: float = 0.0,
+    shown: bool = True,
 ) -> Load:
-    """Let clients ask for some seconds."""
+    """Let clients ask for some seconds; the shares are of their requests."""
     load = Load()
     limits = httpx2.Limits(max_connections=clients)
     async with httpx2.AsyncClient(base_url=url, timeout=30, limits=limits) as http:
@@ -128,9 +136,14 @@ async def measure(
             choose = random.Random(seed)
             while (start := time.perf_counter()) < until:
                 user_id = choose.choice(user_ids)
-                if choose.random() < event_share:
+                drawn = choose.random()
+                if drawn < event_share:
                     event = {"user_id": user_id, "item_id": choose.choice(item_ids)}
                     path, body, kept = "/v1/events", {"events": [event]}, into.event_latencies_ms
+                elif drawn < event_share + explanation_share:
+                    item_id = choose.choice(item_ids)
+                    body = {"user_id": user_id, "item_id": item_id, "filter_seen": False}
+                    path, kept = "/v1/explain", into.explanation_latencies_ms
                 else:
                     path, body, kept = (
                         "/v1/recommend",
@@ -176,22 +189,25 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     passed = True
-    for event_share in (0.0, 0.2):
+    for shares in ((0.0, 0.0), (0.2, 0.0), (0.0, 0.05)):
         with gateway(arguments.run.resolve(), arguments.threads) as (url, pid):
-            traffic = (arguments.clients, arguments.seconds, event_share, not arguments.unshown)
+            traffic = (arguments.clients, arguments.seconds, *shares, not arguments.unshown)
             load = asyncio.run(measure(url, pid, *traffic))
         passed &= load.passes
         before, after = (round(value / 2**20) for value in load.rss_bytes)
         print(
-            f"{arguments.clients} clients, {load.seconds:.0f} s, {event_share:.0%} events: "
-            f"{load.per_s:.0f} recommendations/s, p50 {np.median(load.latencies_ms):.0f} ms, "
+            f"{arguments.clients} clients, {load.seconds:.0f} s, {shares[0]:.0%} events, "
+            f"{shares[1]:.0%} explanations: {load.per_s:.0f} recommendations/s, "
+            f"p50 {np.median(load.latencies_ms):.0f} ms, "
             f"p99 {load.p99_ms:.0f} ms, {len(load.errors)} errors, RSS {before} -> {after} MiB"
         )
-        if load.event_latencies_ms:
-            print(
-                f"  events: {len(load.event_latencies_ms) / load.seconds:.0f}/s, "
-                f"p99 {np.percentile(load.event_latencies_ms, 99):.0f} ms"
-            )
+        others = {"events": load.event_latencies_ms, "explanations": load.explanation_latencies_ms}
+        for name, latencies_ms in others.items():
+            if latencies_ms:
+                print(
+                    f"  {name}: {len(latencies_ms) / load.seconds:.1f}/s, "
+                    f"p99 {np.percentile(latencies_ms, 99):.0f} ms"
+                )
         for error in load.errors[:3]:
             print(f"  error: {error}")
     print("every bar is met" if passed else "a bar is missed")

@@ -35,7 +35,7 @@ from genrec.frames import answers
 from genrec.frames.answers import read_users
 from genrec.frames.histories import FrameHistories
 from genrec.graph.user_item_path import user_item_path
-from genrec.interests.explain.deletion import Attribution, Explanation, explain_items
+from genrec.interests.explain.deletion import Attribution, Explanation, Score, explain_items
 from genrec.interests.profile.buckets import NEXT_EVENTS
 from genrec.interests.summary.check import Summary
 from genrec.interests.summary.codec import SummaryCodec
@@ -294,8 +294,14 @@ class Recommender(BaseRecommender):
         found = self._engine.item_scores(self._queries(requests, views), rows)
         return [float(scores[0]) for scores in found]
 
-    def explain_many(self, questions: Sequence[tuple[Request, str]]) -> list[Explanation]:
+    def explain_many(
+        self, questions: Sequence[tuple[Request, str]], score: Score | None = None
+    ) -> list[Explanation]:
         """See ``genrec.interests.explain.deletion``; scores are asked for in few large batches.
+
+        Args:
+            questions: Requests, and items to explain.
+            score: Who scores items; None: ``score_many``.
 
         Raises:
             DataError: An item is not in the table, or its request's filters forbid it.
@@ -309,11 +315,10 @@ class Recommender(BaseRecommender):
         def label(item_id: str) -> str:
             return self.item(item_id).label
 
+        explanations = explain_items(asked, score or self.score_many, self.table, label)
         return [
             replace(explained, path=user_item_path(request.history, item_id, self.table, label))
-            for explained, (request, item_id) in zip(
-                explain_items(asked, self.score_many, self.table, label), questions, strict=True
-            )
+            for explained, (request, item_id) in zip(explanations, questions, strict=True)
         ]
 
     def interests_many(

@@ -11,7 +11,6 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import suppress
-from itertools import count
 from typing import Any
 
 from anyio.to_thread import run_sync
@@ -32,6 +31,7 @@ from genrec.schema import (
 from genrec.serving.adapters import Adapters
 from genrec.serving.batching import Batcher, Kind, Limits
 from genrec.serving.errors import ServiceError, check_count, quote
+from genrec.serving.explanations import Explanations
 from genrec.serving.following import follow
 from genrec.serving.histories import LiveHistory
 from genrec.serving.impressions import Impressions
@@ -112,7 +112,12 @@ class RecommendationService:
             settings.min_evidence,
         )
         self._background: list[asyncio.Task[None]] = []
-        self._explanations = count()
+        self._explanations = Explanations(
+            self._batcher,
+            lambda: self.loaded.recommender,
+            settings.queue_size,
+            settings.timeout_s,
+        )
 
     async def start(self) -> None:
         """Bring the store up to date and load the run.
@@ -367,12 +372,7 @@ class RecommendationService:
             GenrecError: The model gives no probabilities, or the filters forbid the item.
         """
         self._check_items([item_id], "item_id")
-        recommender = self.loaded.recommender
-        # One explanation may need hundreds of prompts; several in one batch would block the rest.
-        explanation: Explanation = await self._batcher.ask(
-            Kind("explain", next(self._explanations)), (request, item_id), recommender.explain_many
-        )
-        return explanation
+        return await self._explanations.explain(request, item_id)
 
     async def check_store(self) -> None:
         """Ask the store something small."""

@@ -88,6 +88,8 @@ def gateway(run: Path, threads: int) -> Iterator[tuple[str, int]]:
             "GENREC_THREADS": str(threads),
             "GENREC_DEVICE": "cpu",
             "GENREC_RATE_LIMIT_PER_S": "0",
+            # Full before memory is looked at, so that growth is a leak.
+            "GENREC_SESSION_CACHE_MB": "16",
         }
         with log.open("w") as output:
             process = subprocess.Popen(

@@ -39,9 +39,14 @@ async def follow(changes: ChangeLog, followers: Sequence[Follower]) -> None:
     """
     async with aclosing(changes.watch(POLL_S)) as looks:
         async for _ in looks:
+            try:
+                head = await run_sync(changes.head)
+            except SQLAlchemyError as error:
+                log("changes_wait", logging.WARNING, **describe_fault(error))
+                continue
             for follower in followers:
                 try:
-                    if await run_sync(changes.head) > follower.position:
+                    if head > follower.position:
                         await follower.catch_up()
                 except (SQLAlchemyError, GenrecError) as error:
                     log("changes_wait", logging.WARNING, **describe_fault(error))

@@ -72,7 +72,7 @@ def test_who_does_not_know_the_last_change_adds_nothing(log):
 
 def test_of_many_at_once_every_change_is_added_once_and_seen_in_order(log):
     def add(name):
-        while log.append([say(f"{name}{log.head()}")], after=log.head()) is None:
+        while log.append([say(f"{name} at {log.head()}")], after=log.head()) is None:
             pass
 
     with ThreadPoolExecutor(6) as pool:

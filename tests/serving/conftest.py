@@ -122,6 +122,13 @@ def engine(url) -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="module")
+def shop_settings(shop_run, new_store) -> Settings:
+    """Of a gateway on the little shop's run, with a new store."""
+    store = SecretStr(new_store("sqlite"))
+    return Settings(run=shop_run, device="cpu", threads=1, store=store, rate_limit_per_s=0)
+
+
+@pytest.fixture(scope="module")
 def new_client(chain, new_store) -> Iterator[Callable[..., TestClient]]:
     """Return a function that starts an application in this process."""
     started = []

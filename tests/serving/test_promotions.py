@@ -6,12 +6,10 @@ import time
 import pytest
 import torch
 from fastapi.testclient import TestClient
-from pydantic import SecretStr
 
 from genrec.artifacts import read_manifest
 from genrec.serving.errors import Conflict
 from genrec.serving.http.app import create_app
-from genrec.serving.settings import Settings
 from genrec.serving.store import Entry, Journal
 from genrec.training.continual import Start, write_head
 from tests.serving.routes.calls import item_ids, post
@@ -64,14 +62,8 @@ def update(shop_run):
 
 
 @pytest.fixture(scope="module")
-def settings(shop_run, tmp_path_factory):
-    store = SecretStr(f"sqlite:///{tmp_path_factory.mktemp('store')}/store.db")
-    return Settings(run=shop_run, device="cpu", threads=1, store=store, rate_limit_per_s=0)
-
-
-@pytest.fixture(scope="module")
-def client(settings):
-    with TestClient(create_app(settings)) as client:
+def client(shop_settings):
+    with TestClient(create_app(shop_settings)) as client:
         yield client
 
 
@@ -109,10 +101,10 @@ def statuses(client):
 
 
 def test_every_gateway_serves_what_was_promoted_and_goes_back(
-    client, settings, update, shop_run, statuses
+    client, shop_settings, update, shop_run, statuses
 ):
     before = post(client, "/v1/recommend", **ASK)
-    with TestClient(create_app(settings)) as other:
+    with TestClient(create_app(shop_settings)) as other:
         done = promote(other, update)
         content_hash = read_manifest(shop_run.parent / update).content_hash
         assert (done["decision"], done["path"], done["content_hash"]) == (
@@ -125,7 +117,7 @@ def test_every_gateway_serves_what_was_promoted_and_goes_back(
         assert after["adapter"] == name and item_ids(after) != item_ids(before)
         assert item_ids(after) == item_ids(post(other, "/v1/recommend", **ASK))
     # A gateway that starts later begins with it.
-    with TestClient(create_app(settings)) as late:
+    with TestClient(create_app(shop_settings)) as late:
         assert adapter(late) == name
         assert item_ids(post(late, "/v1/recommend", **ASK)) == item_ids(after)
         listed = late.get("/v1/promotions").json()
@@ -138,14 +130,14 @@ def test_every_gateway_serves_what_was_promoted_and_goes_back(
     assert statuses and set(statuses) == {200}
 
 
-def test_an_adapter_that_vanishes_leaves_what_is_served(client, settings, update, shop_run):
+def test_an_adapter_that_vanishes_leaves_what_is_served(client, shop_settings, update, shop_run):
     promote(client, update)
     served = item_ids(post(client, "/v1/recommend", **ASK))
     folder = shop_run.parent / update
     aside = folder.rename(folder.with_name("aside"))
     # Who has loaded it goes on; who starts now serves the run as trained, and says why.
     assert item_ids(post(client, "/v1/recommend", **ASK)) == served
-    with TestClient(create_app(settings)) as late:
+    with TestClient(create_app(shop_settings)) as late:
         listed = late.get("/v1/promotions").json()
         assert listed["serving"]["path"] == update and "does not exist" in listed["fault"]
         assert adapter(late) is None

@@ -4,7 +4,6 @@ import time
 
 import pytest
 from fastapi.testclient import TestClient
-from pydantic import SecretStr
 
 from genrec.serving.http.app import create_app
 from genrec.serving.settings import Settings
@@ -13,10 +12,8 @@ from tests.serving.routes.calls import item_ids, post
 
 
 @pytest.fixture(scope="module")
-def client(shop_run, tmp_path_factory):
-    store = SecretStr(f"sqlite:///{tmp_path_factory.mktemp('store')}/store.db")
-    settings = Settings(run=shop_run, device="cpu", threads=1, store=store, rate_limit_per_s=0)
-    with TestClient(create_app(settings)) as client:
+def client(shop_settings):
+    with TestClient(create_app(shop_settings)) as client:
         yield client
 
 

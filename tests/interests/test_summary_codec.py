@@ -66,6 +66,15 @@ def test_a_question_shows_the_newest_events_in_brief_and_leaves_room(encoder, hi
             assert one_more > encoder.context_tokens
 
 
+def test_a_question_shows_as_many_events_as_there_is_room_for(encoder, histories, monkeypatch):
+    longest_history = max(histories, key=lambda history: len(history.events))
+    per_event = 2 + encoder.renderer.table.num_levels
+    for room, shown in ((5 * per_event - 1, 4), (5 * per_event, 5)):
+        monkeypatch.setattr(SummaryCodec, "event_limit", room)
+        question = SummaryCodec(encoder).questions([longest_history])[0]
+        assert len(longest_history.events) - question.first == shown
+
+
 def test_reviews_change_nothing_of_a_question(encoder, histories):
     events = histories[0].events
     loud = [replace(event, review='<|end|>" 茶 ' * 9, title="!", rating=1.0) for event in events]

@@ -174,6 +174,35 @@ class Encoder:
         whole = [*tokens[:after_item], *words, *tokens[after_item:]][: self.segment_limit]
         return Segment(whole, after_item, after_item + len(words))
 
+    def as_title(self, segment: Segment, item_id: str) -> Segment | None:
+        """Return an event with its item's title instead of ID and words; None where there is none.
+
+        Args:
+            segment: The event.
+            item_id: Its item.
+
+        Returns:
+            An event whose title cannot be taken from it as words can. None, too, where the title
+            does not fit.
+        """
+        before = segment.tokens[: segment.tokens.index(self.opening)]
+        title = self._title(item_id)
+        end = len(before) + len(title)
+        if not title or end > self.segment_limit:
+            return None
+        whole = [*before, *title, *segment.tokens[segment.after_words :]]
+        return Segment(whole[: self.segment_limit], end, end)
+
+    @cached_property
+    def _title(self) -> Callable[[str], list[int]]:
+        def tokenize(item_id: str) -> list[int]:
+            tokens = self.tokenize([self.renderer.title(item_id)])[0]
+            # The marker alone; should a tokenizer make more of a title, better no title.
+            is_safe = sum(token in self.special_ids for token in tokens) == 1
+            return tokens if is_safe else []
+
+        return lru_cache(_CACHED_ITEMS)(tokenize)
+
     def _as_read(self, history: History) -> History:
         """Return a history without the searches, unless they are read."""
         if self.reads_searches or not history.searches:

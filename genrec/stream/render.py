@@ -173,6 +173,12 @@ class Renderer:
         words = quote(" · ".join(part for part in parts if part), max_chars)
         return render("stream/item_words", words=words) if words else ""
 
+    def title(self, item_id: str) -> str:
+        """Return an item's title as it stands in the place of its ID; empty where it has none."""
+        item = self.find_item(item_id)
+        title = quote(item.title, self.title_chars) if item and item.title else ""
+        return render("stream/item_title", title=title) if title else ""
+
     def ask_item(self, request: Request) -> str:
         """Return the line of the event that a request asks for, up to where its item is written.
 

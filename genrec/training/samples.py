@@ -70,15 +70,40 @@ def stream_samples(histories: Iterable[History], encoder: Encoder) -> Iterator[S
     """Yield the windows of each history; every event is a target exactly once."""
     for batch in in_batches(histories, 1024):
         for segments in encoder.segments(batch):
-            for window in split_windows(segments, encoder.event_limit):
-                input_ids = encoder.join(segments[: window.end], window.view)
-                aimed = chain.from_iterable(
-                    _kinds(segment, encoder.renderer.table.num_levels)
-                    for segment in segments[window.first_target : window.end]
+            kinds = [_kinds(segment, encoder.renderer.table.num_levels) for segment in segments]
+            yield from _windows(segments, kinds, encoder)
+
+
+def titled_samples(histories: Iterable[History], encoder: Encoder, seed: int) -> Iterator[Sample]:
+    """Yield the windows of each history with every other item, by chance, written as its title.
+
+    So titles follow IDs and IDs follow titles: what one says of a user's interests, the other does.
+    """
+    rng = random.Random(seed)
+    num_levels = encoder.renderer.table.num_levels
+    for batch in in_batches(histories, 1024):
+        for history, segments in zip(batch, encoder.segments(batch), strict=True):
+            written, kinds = [], []
+            for event, segment in zip(history.events, segments, strict=True):
+                titled = encoder.as_title(segment, event.item_id) if rng.random() < 0.5 else None
+                written.append(titled or segment)
+                kinds.append(
+                    _kinds_of_titled(titled, segment.tokens.index(encoder.opening))
+                    if titled
+                    else _kinds(segment, num_levels)
                 )
-                targets = list(aimed)
-                untrained = [int(Target.NONE)] * (len(input_ids) - len(targets))
-                yield Sample(input_ids, untrained + targets)
+            yield from _windows(written, kinds, encoder)
+
+
+def _windows(
+    segments: Sequence[Segment], kinds: Sequence[list[int]], encoder: Encoder
+) -> Iterator[Sample]:
+    """Yield a history's windows, given the kind of target of each token of each event."""
+    for window in split_windows(segments, encoder.event_limit):
+        input_ids = encoder.join(segments[: window.end], window.view)
+        targets = list(chain.from_iterable(kinds[window.first_target : window.end]))
+        untrained = [int(Target.NONE)] * (len(input_ids) - len(targets))
+        yield Sample(input_ids, untrained + targets)
 
 
 def _kinds(segment: Segment, num_levels: int) -> list[int]:
@@ -89,6 +114,15 @@ def _kinds(segment: Segment, num_levels: int) -> list[int]:
         + [int(Target.ITEM)] * num_levels
         + [int(Target.WORDS)] * (segment.after_words - segment.after_item)
         + [int(Target.REVIEW)] * (len(segment.tokens) - segment.after_words)
+    )
+
+
+def _kinds_of_titled(segment: Segment, marker: int) -> list[int]:
+    """Return the same of an event with a title in its item's place, behind a marker."""
+    return (
+        [int(Target.NONE)] * (marker + 1)
+        + [int(Target.TITLE)] * (segment.after_item - marker - 1)
+        + [int(Target.REVIEW)] * (len(segment.tokens) - segment.after_item)
     )
 
 

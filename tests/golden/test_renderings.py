@@ -7,7 +7,7 @@ import pytest
 
 from genrec.interests.summary.codec import Statement, WrittenClaim, WrittenSummary
 from genrec.interests.summary.templates import wordings
-from genrec.schema import Event, History, Request, Search
+from genrec.schema import Event, History, Item, Request, Search
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.stream.render import Renderer
 from genrec.stream.templates import LATER, fingerprint, is_current
@@ -87,8 +87,15 @@ def test_the_question_after_a_search(renderer):
     assert renderer.ask_item(Request(history, at=3 * DAY, query="hat")) == "\nright after<|item|>"
 
 
-def test_bases_made_before_there_were_searches_still_read_the_templates():
+def test_a_title_in_the_place_of_an_id(renderer):
+    titled = replace(renderer, find_item={"balm": Item("balm", "Lip <b>Balm")}.get)
+    assert titled.title("balm") == "<|title|>Lip ‹b>Balm"
+    assert renderer.title("balm") == titled.title("mask") == ""
+
+
+def test_bases_made_before_a_template_was_added_still_read_the_others():
     assert fingerprint(LATER) == OLD_FINGERPRINT
+    assert is_current(fingerprint(LATER[1:])) and not is_current(fingerprint(LATER[:1]))
     assert is_current(OLD_FINGERPRINT) and is_current(fingerprint()) and not is_current(None)
 
 

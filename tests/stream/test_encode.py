@@ -16,7 +16,7 @@ from genrec.model.loss import Target
 from genrec.schema import Event, History, Item, Request, Search
 from genrec.stream.config import ItemWordsConfig, Shown
 from genrec.stream.render import sid_text
-from genrec.training.samples import stream_samples, title_samples
+from genrec.training.samples import stream_samples, title_samples, titled_samples
 
 MODULE = settings(
     deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -88,6 +88,40 @@ def test_every_event_is_a_target_once(encoder, histories):
         assert words == sum(map(num_words, encoder.segments([history])[0]))
         assert items == num_levels * len(history.events)
         assert all(len(sample.input_ids) <= encoder.context_tokens for sample in samples)
+
+
+def test_every_event_is_a_target_once_by_its_id_or_its_title(encoder, histories, data):
+    num_levels = encoder.renderer.table.num_levels
+    marker = encoder.tokenize(["<|title|>"])[0][0]
+    for history in histories[:50]:
+        samples = list(titled_samples([history], encoder, seed=0))
+        assert all(len(sample.input_ids) <= encoder.context_tokens for sample in samples)
+        kinds = [kind for sample in samples for kind in sample.targets]
+        by_id = kinds.count(Target.ITEM) // num_levels
+        by_title = sum(
+            kinds[place] != Target.TITLE and kinds[place + 1] == Target.TITLE
+            for place in range(len(kinds) - 1)
+        )
+        assert by_id + by_title == len(history.events)
+        again = list(titled_samples([history], encoder, seed=0))
+        assert again == samples
+    # What is taught of a title is all of it, and what is said after it stays.
+    event = replace(histories[0].events[0], rating=4.0, review="Does what it should.")
+    segment = encoder.segments([History("u", (event,))])[0][0]
+    titled = encoder.as_title(segment, event.item_id)
+    place = titled.tokens.index(marker) + 1
+    title = data.items_by_id[event.item_id].title
+    assert encoder.tokenizer.decode(titled.tokens[place : titled.after_item]) == title
+    assert titled.tokens[titled.after_words :] == segment.tokens[segment.after_words :]
+    assert titled.bare == titled.tokens
+
+
+def test_an_item_without_a_title_that_fits_keeps_its_id(encoder, histories):
+    event = histories[0].events[0]
+    segment = encoder.segments([History("u", (event,))])[0][0]
+    for item in (None, Item(event.item_id), Item(event.item_id, "long " * 99)):
+        renderer = replace(encoder.renderer, find_item=lambda _, item=item: item, title_chars=400)
+        assert replace(encoder, renderer=renderer).as_title(segment, event.item_id) is None
 
 
 @MODULE

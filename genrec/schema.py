@@ -200,6 +200,16 @@ class History(ShortRepr, HtmlRepr):
             tuple(search for search in self.searches if search.timestamp < moment),
         )
 
+    def last(self, count: int) -> History:
+        """Return the newest events, and the searches since the first of them; count is positive."""
+        events = self.events[-count:]
+        since = events[0].timestamp if events else 0
+        return History(
+            self.user_id,
+            events,
+            tuple(search for search in self.searches if search.timestamp >= since),
+        )
+
     def without(self, places: Collection[int]) -> History:
         """Return the history as if some events had never been; 0 is the oldest event."""
         left_out = frozenset(places)

@@ -29,6 +29,7 @@ def fit_and_evaluate(
     out: Path | None = None,
     device: str | None = None,
     overrides: Sequence[str] = (),
+    last_events: int | None = None,
 ) -> Report:
     """Fit a baseline on the train split and evaluate it; whatever can be wrong is said before.
 
@@ -44,6 +45,7 @@ def fit_and_evaluate(
         out: Where to save the evaluation; None: nowhere.
         device: Such as "cpu" or "cuda"; None takes a GPU where there is one.
         overrides: Settings of the baseline, as "name=value".
+        last_events: See ``evaluate``.
 
     Raises:
         ConfigError: No such baseline, setting, split or device, or it needs an index.
@@ -53,7 +55,7 @@ def fit_and_evaluate(
     if name not in TRAINED:
         raise ConfigError(f"no baseline '{name}'; choose {', '.join(TRAINED)}")
     dataset = Dataset.load(data)
-    check_questions(dataset, split, ask_at=ask_at, max_users=max_users)
+    check_questions(dataset, split, ask_at=ask_at, max_users=max_users, last_events=last_events)
     table, parents = None, {"data": data}
     if index is not None:
         table = SemanticIdTable.load(index)
@@ -70,6 +72,7 @@ def fit_and_evaluate(
         split,
         ask_at=ask_at,
         max_users=max_users,
+        last_events=last_events,
         num_beams=getattr(ranker, "num_beams", None),
     )
     if out is not None:

@@ -43,6 +43,10 @@ Moment = Annotated[
     AskAt, typer.Option(help="Ask at the time of the 'target' event or of the 'last' one.")
 ]
 MaxUsers = Annotated[int | None, typer.Option(help="A sample of users; default: all.")]
+LastEvents = Annotated[
+    int | None,
+    typer.Option(help="Ask as if only so many events of each history were known; default: all."),
+]
 NewItemBoost = Annotated[
     float | None,
     typer.Option(
@@ -196,6 +200,7 @@ def evaluate(
     split: EvaluatedSplit = "test",
     ask_at: Moment = "target",
     max_users: MaxUsers = None,
+    last_events: LastEvents = None,
     num_beams: Annotated[int, typer.Option(help="Width of the search.")] = 50,
     sasrec_weight: Annotated[
         float | None,
@@ -230,6 +235,7 @@ def evaluate(
         split,
         ask_at=ask_at,
         max_users=max_users,
+        last_events=last_events,
         num_beams=None if options.zero_shot else num_beams,
     )
     report = zero_shot.with_report(report, recommender)
@@ -256,6 +262,7 @@ def baseline(
     seed: Annotated[int, typer.Option(help="Of the training.")] = 0,
     ask_at: Moment = "target",
     max_users: MaxUsers = None,
+    last_events: LastEvents = None,
     out: SaveTo = None,
     device: Device = None,
     overrides: Annotated[
@@ -267,7 +274,17 @@ def baseline(
     from genrec.baselines.fit_and_evaluate import fit_and_evaluate
 
     report = fit_and_evaluate(
-        name, data, index, split, seed, ask_at, max_users, out, device, overrides or ()
+        name,
+        data,
+        index,
+        split,
+        seed,
+        ask_at,
+        max_users,
+        out,
+        device,
+        overrides or (),
+        last_events,
     )
     if as_json:
         typer.echo(json.dumps(report.to_json(), indent=2))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast, get_args
 
 import numpy as np
@@ -77,6 +77,7 @@ def evaluate(
     max_users: int | None = None,
     batch_size: int = BATCH_SIZE,
     seed: int = 0,
+    last_events: int | None = None,
 ) -> tuple[Evaluation, Evaluation]:
     """Ask for every user of a split, with and without items already seen.
 
@@ -91,6 +92,7 @@ def evaluate(
         batch_size: Users asked about at once, in both filter modes: the prompts are the same, so
             that a model need read them only once.
         seed: Of the sample and of the bootstrap.
+        last_events: Ask as if only this many events of each history were known; None: all.
 
     Returns:
         Seen items filtered, then unfiltered.
@@ -98,12 +100,16 @@ def evaluate(
     Raises:
         ConfigError, DataError: See ``check_questions``.
     """
-    check_questions(data, split, k, ask_at, max_users)
+    check_questions(data, split, k, ask_at, max_users, last_events)
     ledgers = [_Ledger(data, k, filter_seen) for filter_seen in (True, False)]
     questions: Iterable[Example] = data.examples(split)
     total = data.num_examples(split)
     if max_users is not None:
         questions, total = _sample(questions, max_users, seed), min(max_users, total)
+    if last_events is not None:
+        questions = (
+            replace(example, history=example.history.last(last_events)) for example in questions
+        )
     batches = in_batches(questions, batch_size)
     for batch in track(batches, f"users asked about by {ranker.name}", total, len):
         requests = [request for ledger in ledgers for request in ledger.requests(batch, ask_at)]
@@ -198,11 +204,13 @@ def check_questions(
     k: int = 1,
     ask_at: str = "target",
     max_users: int | None = None,
+    last_events: int | None = None,
 ) -> None:
     """Check, before anything takes long, that ``evaluate`` can be asked this.
 
     Raises:
-        ConfigError: An unknown ``split`` or ``ask_at``, or ``k`` or ``max_users`` below 1.
+        ConfigError: An unknown ``split`` or ``ask_at``, or ``k``, ``max_users`` or
+            ``last_events`` below 1.
         DataError: The split holds no question.
     """
     if split not in ("valid", "test"):
@@ -214,6 +222,10 @@ def check_questions(
     if max_users is not None and max_users < 1:
         raise ConfigError(
             f"max_users is {max_users}; give at least 1, or leave it out for everybody"
+        )
+    if last_events is not None and last_events < 1:
+        raise ConfigError(
+            f"last_events is {last_events}; give at least 1, or leave it out for whole histories"
         )
     if next(data.examples(cast(Split, split)), None) is None:
         raise DataError(

@@ -169,7 +169,13 @@ def _side(path: Path, evaluations: tuple[SavedEvaluation, ...], ranker: str) -> 
 
 
 def _check_same_questions(first: SavedEvaluation, second: SavedEvaluation) -> None:
-    for name, what in (("data_hash", "data"), ("split", "split"), ("ask_at", "moment of asking")):
+    asked = {
+        "data_hash": "data",
+        "split": "split",
+        "ask_at": "moment of asking",
+        "last_events": "number of events known",
+    }
+    for name, what in asked.items():
         one, two = first.report.get(name), second.report.get(name)
         if one != two:
             raise ArtifactError(

@@ -100,6 +100,8 @@ class Report(display.HtmlRepr):
             f"{setting['num_items']:,} items ranked · {setting['protocol']} · "
             f"asked at the {setting['ask_at']} event"
         )
+        if setting["last_events"] is not None:
+            title += f" · by the last {setting['last_events']} events only"
         tables = []
         for filter_seen, mode in MODES.items():
             results = [each for each in self.evaluations if each.filter_seen == filter_seen]
@@ -157,6 +159,7 @@ def compare(
     max_users: int | None = None,
     seed: int = 0,
     num_beams: int | None = None,
+    last_events: int | None = None,
 ) -> Report:
     """Evaluate rankers on the same questions; see ``evaluate`` for the arguments.
 
@@ -173,11 +176,14 @@ def compare(
         max_users: See ``evaluate``.
         seed: See ``evaluate``.
         num_beams: Of the ranker under test, to be stated; None: it does not search by beams.
+        last_events: See ``evaluate``.
     """
     evaluations = tuple(
         result
         for ranker in rankers
-        for result in evaluate(ranker, data, split, k, ask_at, max_users, seed=seed)
+        for result in evaluate(
+            ranker, data, split, k, ask_at, max_users, seed=seed, last_events=last_events
+        )
     )
     first, *_ = evaluations
     setting = {
@@ -191,6 +197,7 @@ def compare(
         "num_users": len(first.user_ids),
         "num_items": len(data.item_index),
         "max_users": max_users,
+        "last_events": last_events,
         "max_targets": int(first.num_targets.max()),
         "tie_order": "file",
         "tied_share": tied_share(data, split),

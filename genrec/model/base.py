@@ -15,7 +15,7 @@ from typing import Any, Literal
 import torch
 from pydantic import BaseModel, ConfigDict
 from safetensors.torch import save_file
-from transformers import GenerationConfig, PreTrainedModel
+from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedModel
 
 from genrec.artifacts import check_parent, write_aside, write_manifest
 from genrec.data import Dataset
@@ -48,6 +48,8 @@ class BaseConfig(BaseModel):
         context_tokens: Longest sequence; older events are dropped in blocks.
         review_chars: Length cap of a review in the stream.
         item_words: What of an item's text stands behind its ID in the stream.
+        weights: "random": only the shape and the tokenizer are the source's, which shows what its
+            pretraining is worth.
         dtype: Of a pretrained model's weights, such as "bfloat16"; scratch is float32.
         rows: What a pretrained model's semantic-ID rows start from: the "centroids" of the codes,
             or the "words" of the titles below them.
@@ -61,6 +63,7 @@ class BaseConfig(BaseModel):
     context_tokens: int = 256
     review_chars: int = 200
     item_words: ItemWordsConfig = ItemWordsConfig()
+    weights: Literal["pretrained", "random"] = "pretrained"
     dtype: str = "float32"
     rows: Literal["centroids", "words"] = "words"
     seed: int = 0
@@ -94,6 +97,8 @@ def make_base(
             model: Any = make_model(tokenizer, config.context_tokens, config.scratch)
         else:
             model, tokenizer = load_pretrained(config.source, config.dtype, config.context_tokens)
+            if config.weights == "random":
+                model = AutoModelForCausalLM.from_config(model.config, dtype=model.dtype)
             add_vocabulary(tokenizer, table)
             if len(tokenizer) > len(model.get_input_embeddings().weight):
                 model.resize_token_embeddings(

@@ -1,3 +1,4 @@
+import io
 import itertools
 import json
 from collections import Counter
@@ -113,6 +114,20 @@ def test_a_sample_may_be_of_one_user(toy_data):
     assert len(evaluate(Popularity.fit(toy_data), toy_data, "test", max_users=1)[0].user_ids) == 1
 
 
+def test_only_the_last_events_are_known_where_asked_so(toy_data):
+    ranker = Scripted(lambda request, k: [])
+    evaluate(ranker, toy_data, "test", k=1, last_events=2)
+    whole = {example.history.user_id: example.history for example in toy_data.examples("test")}
+    assert len(ranker.requests) == 2 * len(whole)
+    for request in ranker.requests:
+        assert request.history.events == whole[request.history.user_id].events[-2:]
+    report = compare([Popularity.fit(toy_data)], toy_data, "test", last_events=2)
+    assert report.to_json()["last_events"] == 2
+    console = Console(record=True, width=120, file=io.StringIO())
+    console.print(report.tables())
+    assert "by the last 2 events only" in console.export_text()
+
+
 def test_small_batches_change_nothing(toy_data):
     ranker = Popularity.fit(toy_data)
     for one, many in zip(
@@ -130,6 +145,7 @@ def test_small_batches_change_nothing(toy_data):
         {"split": "test", "ask_at": "now"},
         {"split": "test", "k": 0},
         {"split": "test", "max_users": 0},
+        {"split": "test", "last_events": 0},
     ],
 )
 def test_impossible_questions_are_refused(toy_data, arguments):

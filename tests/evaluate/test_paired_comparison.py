@@ -32,7 +32,7 @@ class Shuffled:
 
 @pytest.fixture(scope="module")
 def evaluations(toy_data, tmp_path_factory):
-    """Folders "whole", "sample", "valid", "last", and "seeds" with three evaluations in it."""
+    """Folders "whole", "sample", "valid", "last", "short"; "seeds" with three evaluations in it."""
     root = tmp_path_factory.mktemp("evaluations")
     parents = {"data": toy_data.path}
     baselines = fit_baselines(toy_data)
@@ -42,6 +42,8 @@ def evaluations(toy_data, tmp_path_factory):
     save_evaluation(compare(baselines[:1], toy_data, "valid"), root / "valid", parents)
     last = compare(baselines[:1], toy_data, "test", ask_at="last")
     save_evaluation(last, root / "last", parents)
+    short = compare(baselines[:1], toy_data, "test", last_events=1)
+    save_evaluation(short, root / "short", parents)
     for seed in range(3):
         report = compare([Shuffled(baselines[2], seed)], toy_data, "test", k=10)
         save_evaluation(report, root / "seeds" / f"seed-{seed}", parents)
@@ -99,6 +101,8 @@ def test_other_questions_are_refused(evaluations, tmp_path):
         compare_saved(evaluations / "whole", evaluations / "valid")
     with pytest.raises(ArtifactError, match="moment of asking"):
         compare_saved(evaluations / "whole", evaluations / "last")
+    with pytest.raises(ArtifactError, match="number of events known"):
+        compare_saved(evaluations / "whole", evaluations / "short")
     write_toy(tmp_path / "raw", ToyConfig(num_users=40, seed=9))
     raw = tmp_path / "raw"
     prepare(raw / "events.csv.gz", raw / "items.jsonl.gz", tmp_path / "data")

@@ -58,6 +58,20 @@ def test_what_is_saved_is_a_plain_model(base):
     assert AutoTokenizer.from_pretrained(base.path).chat_template
 
 
+def test_the_shape_alone_can_be_taken(base, chain, tmp_path):
+    config = BaseConfig(source=SMOLLM2, weights="random", rows="centroids")
+    make_base(chain.data, chain.index, tmp_path / "base", config)
+    bare = load_run(tmp_path / "base").model
+    learned = base.model.state_dict()
+    assert {name: weight.shape for name, weight in bare.state_dict().items()} == {
+        name: weight.shape for name, weight in learned.items()
+    }
+    name = "model.layers.0.mlp.down_proj.weight"
+    weight = bare.state_dict()[name]
+    assert not torch.allclose(weight, learned[name], atol=1e-3)
+    assert weight.std().item() == pytest.approx(bare.config.initializer_range, rel=0.05)
+
+
 def test_a_damaged_or_missing_file_and_too_long_a_context_are_one_clear_line(base, tmp_path):
     whole = resolve(SMOLLM2)
     cut = tmp_path / "cut.gguf"

@@ -20,6 +20,7 @@ import itertools
 import json
 import random
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -53,14 +54,16 @@ def prefix_samples(histories: list[History], run: LoadedRun) -> list[Sample]:
     return samples
 
 
-def batches(samples: list[Sample], run: LoadedRun):
-    """Pack samples into rows and rows into batches, forever."""
+def batches(
+    samples: list[Sample], run: LoadedRun, size: int = ROWS, epochs: int | None = None
+) -> Iterator[dict[str, torch.Tensor]]:
+    """Pack samples into rows and rows into batches, for so many epochs, or forever."""
     row_tokens = run.base_config.context_tokens
     arrays = [(np.array(sample.input_ids), np.array(sample.targets)) for sample in samples]
-    for seed in itertools.count():
+    for seed in itertools.count() if epochs is None else range(epochs):
         rows = pack([len(tokens) for tokens, _ in arrays], row_tokens, seed)
-        for start in range(0, len(rows) - ROWS, ROWS):
-            laid = [[arrays[number] for number in row] for row in rows[start : start + ROWS]]
+        for start in range(0, len(rows), size):
+            laid = [[arrays[number] for number in row] for row in rows[start : start + size]]
             batch = collate(laid, row_tokens, run.encoder.tokenizer.pad_token_id)
             yield {name: torch.from_numpy(array) for name, array in batch.items()}
 

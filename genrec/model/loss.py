@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from genrec.model.item_loss import ItemLoss
-from genrec.model.load import has_adapter
+from genrec.model.lora_layers import without_adapter
 
 
 class Target(IntEnum):
@@ -78,8 +78,7 @@ class StreamLoss(nn.Module):
         """
         if targets is None:
             return self.model(input_ids=input_ids, position_ids=position_ids, **inputs)
-        adapted = has_adapter(self.model)
-        causal_lm = self.model.get_base_model() if adapted else self.model
+        causal_lm = without_adapter(self.model)
         embeddings = self.dropout(causal_lm.get_input_embeddings()(input_ids))
         hidden = causal_lm.model(
             inputs_embeds=embeddings, position_ids=position_ids, use_cache=False

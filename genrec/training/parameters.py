@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from genrec.errors import ConfigError
 from genrec.model.base import SCRATCH
 from genrec.model.load import LoadedRun
-from genrec.model.lora import add_adapter
+from genrec.model.lora_layers import add_adapter
 from genrec.model.rows import embeddings
 from genrec.model.vocabulary import new_rows
 from genrec.training.config import TrainConfig

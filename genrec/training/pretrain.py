@@ -13,7 +13,8 @@ import torch
 
 from genrec.artifacts import find_parent
 from genrec.model.base import save_model
-from genrec.model.load import READS_SEARCHES, base_settings, has_adapter, load_run
+from genrec.model.load import READS_SEARCHES, base_settings, load_run
+from genrec.model.lora_layers import has_adapter
 from genrec.model.sasrec_head import SasRecHead
 from genrec.training.config import TrainConfig
 from genrec.training.forecast import train_forecaster

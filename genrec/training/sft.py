@@ -9,7 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from genrec.model.load import READS_SEARCHES, load_run
-from genrec.model.lora import add_adapter, load_quantized, save_adapter
+from genrec.model.lora import load_quantized, save_adapter
+from genrec.model.lora_layers import add_adapter
 from genrec.training.config import TrainConfig
 from genrec.training.forecast import train_forecaster
 from genrec.training.session import run_command, run_session

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from genrec.model.item_loss import ItemLoss
 from genrec.model.lora_layers import without_adapter
+from genrec.model.packed_attention import PACKED, can_pack, is_packed, read_packed
 
 
 class Target(IntEnum):
@@ -43,8 +44,23 @@ class StreamLoss(nn.Module):
         items: ItemLoss,
         weights: Mapping[Target, float],
         embedding_dropout: float = 0.0,
+        packed_attention: bool = False,
     ) -> None:
+        """Take a model and what its targets weigh.
+
+        Args:
+            model: Causal LM, PEFT-wrapped or not.
+            items: Loss of items.
+            weights: Of each kind of target; 0 for those that are left out.
+            embedding_dropout: On the inputs.
+            packed_attention: Train with ``genrec.model.packed_attention``, where the model's layers
+                allow it; in evaluation mode the attention is the model's own.
+        """
         super().__init__()
+        own = model.config._attn_implementation
+        packs = packed_attention and can_pack(model)
+        self._attention = {True: PACKED if packs else own, False: own}
+        """By whether the module is in training mode."""
         self.model = model
         self.items = items
         self.dropout = nn.Dropout(embedding_dropout)
@@ -52,6 +68,11 @@ class StreamLoss(nn.Module):
         self.register_buffer("weights", torch.zeros(len(Target)), persistent=False)
         for target, weight in weights.items():
             self.weights[target] = weight
+
+    def train(self, mode: bool = True) -> StreamLoss:
+        """See ``nn.Module``; the attention follows."""
+        without_adapter(self.model).set_attn_implementation(self._attention[mode])
+        return super().train(mode)
 
     @property
     def config(self) -> Any:
@@ -77,12 +98,17 @@ class StreamLoss(nn.Module):
             Weighted sum of the token losses in nats, and the sum of their weights; both scalars.
         """
         if targets is None:
-            return self.model(input_ids=input_ids, position_ids=position_ids, **inputs)
+            # Layers compiled for training would be compiled again for every shape of a search.
+            with torch.compiler.set_stance("force_eager"):
+                return self.model(input_ids=input_ids, position_ids=position_ids, **inputs)
         causal_lm = without_adapter(self.model)
         embeddings = self.dropout(causal_lm.get_input_embeddings()(input_ids))
-        hidden = causal_lm.model(
-            inputs_embeds=embeddings, position_ids=position_ids, use_cache=False
-        ).last_hidden_state
+        if is_packed(causal_lm):
+            hidden = read_packed(causal_lm.model, embeddings, position_ids)
+        else:
+            hidden = causal_lm.model(
+                inputs_embeds=embeddings, position_ids=position_ids, use_cache=False
+            ).last_hidden_state
         # A token is predicted at the position before it; position 0 of a sample is never a target.
         kinds = targets[:, 1:]
         weighed = self.weights[kinds]

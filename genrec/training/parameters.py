@@ -14,6 +14,7 @@ from genrec.model.lora_layers import add_adapter
 from genrec.model.rows import embeddings
 from genrec.model.vocabulary import new_rows
 from genrec.training.config import TrainConfig
+from genrec.training.speed import make_adamw
 
 
 def choose_parameters(run: LoadedRun, config: TrainConfig) -> nn.Module:
@@ -39,11 +40,19 @@ def choose_parameters(run: LoadedRun, config: TrainConfig) -> nn.Module:
     return trained
 
 
-def make_optimizer(model: Any, run: LoadedRun, config: TrainConfig) -> torch.optim.AdamW:
+def make_optimizer(
+    model: Any, run: LoadedRun, config: TrainConfig, device: torch.device
+) -> torch.optim.AdamW:
     """Return AdamW over the parameters that require gradients.
 
     Decay shrinks matrices; gains and the rows of a pretrained base stay as they are. New rows start
     from little and may learn faster than what is pretrained (``Optimizer.rows_learning_rate``).
+
+    Args:
+        model: What is trained.
+        run: Knows which rows are new.
+        config: Settings.
+        device: Where the model will be trained.
 
     Raises:
         ConfigError: Nothing requires a gradient.
@@ -63,12 +72,8 @@ def make_optimizer(model: Any, run: LoadedRun, config: TrainConfig) -> torch.opt
         {"params": [p for p in others if p.ndim < 2], "weight_decay": 0.0},
         {"params": [p for p in trained if id(p) in rows], "weight_decay": 0.0, "lr": rows_rate},
     ]
-    optimizer = torch.optim.AdamW(
-        [group for group in groups if group["params"]],
-        lr=settings.learning_rate,
-        betas=(0.9, 0.98),
-        foreach=True,
-    )
+    groups = [group for group in groups if group["params"]]
+    optimizer = make_adamw(groups, settings.learning_rate, device)
     if rows and config.trainable == "all" and rows_rate != settings.learning_rate:
         words = min(new_rows(run.encoder.tokenizer, run.table))
         for weight in embeddings(model):

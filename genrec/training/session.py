@@ -31,6 +31,7 @@ from genrec.training.loop import (
     write_curve,
 )
 from genrec.training.parameters import make_optimizer
+from genrec.training.speed import compile_layers
 from genrec.training.tell import tell
 from genrec.training.validation import make_validation
 from genrec.training.workspace import Workspace
@@ -150,8 +151,18 @@ def run_session(
     model = prepare_model(run)
     if config.gradient_checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
+    if config.compile_layers:
+        compile_layers(model)
     items = ItemLoss(run.vocabulary, run.table.codes, run.encoder.opening)
-    module = StreamLoss(model, items, loss_weights(config.mixture), config.embedding_dropout)
+    module = StreamLoss(
+        model,
+        items,
+        loss_weights(config.mixture),
+        config.embedding_dropout,
+        # Where the kernel for it is; elsewhere a mask is faster.
+        packed_attention=accelerator.device.type == "cuda"
+        and accelerator.mixed_precision in ("bf16", "fp16"),
+    )
     validation = make_validation(config, run, data, accelerator.device)
     if validation is None and config.validation.users:
         tell(
@@ -159,6 +170,6 @@ def run_session(
             f"{config.data} has no validation events: nothing is stopped early or chosen by them, "
             "and the last weights are kept",
         )
-    optimizer = make_optimizer(model, run, config)
+    optimizer = make_optimizer(model, run, config, accelerator.device)
     progress = train(accelerator, module, optimizer, corpus, config, workspace, validation)
     return Session(accelerator, config, workspace, run, data, module, progress)

@@ -79,6 +79,10 @@ class StreamLoss(nn.Module):
         """Of the model, so that a decoder can take this module in its place."""
         return self.model.config
 
+    def get_input_embeddings(self) -> Any:
+        """So that Accelerate shards matrices that are tied as one."""
+        return self.model.get_input_embeddings()
+
     def get_output_embeddings(self) -> Any:
         """See ``config``."""
         return self.model.get_output_embeddings()

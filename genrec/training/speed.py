@@ -25,11 +25,15 @@ def make_adamw(
     return torch.optim.AdamW(groups, learning_rate, BETAS, fused=fused, foreach=not fused)
 
 
-def compile_layers(model: Any) -> None:
+def compile_layers(model: Any, backend: str = "inductor") -> None:
     """Let ``torch.compile`` fuse what each decoder layer of a causal LM does; in place.
 
     Layers are alike and are compiled once for each shape they are given: give them few shapes.
     Under ``torch.compiler.set_stance("force_eager")`` they run as they were.
+
+    Args:
+        model: Causal LM, PEFT-wrapped or not.
+        backend: Of ``torch.compile``.
     """
     for layer in without_adapter(model).model.layers:
-        layer.compile(dynamic=False)
+        layer.compile(dynamic=False, backend=backend)

@@ -1,7 +1,5 @@
 """What makes a step faster on a GPU computes the same, as far as a CPU can tell."""
 
-import shutil
-
 import pytest
 import torch
 from torch import nn
@@ -31,14 +29,14 @@ def test_the_optimizer_of_a_gpu_takes_the_same_steps():
     torch.testing.assert_close(there.bias, here.bias, atol=1e-6, rtol=0)
 
 
-@pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile wants a C++ compiler")
 def test_compiled_layers_compute_the_same_and_are_compiled_once():
+    """By the backend that traces and fuses nothing: a C++ compiler takes a minute."""
     batches = [make_batch(seed) for seed in (0, 1)]
     samples = [int((batch["position_ids"] == 0).sum()) for batch in batches]
     assert len(set(samples)) == 2
     wanted = [run(loss_of(model_of("qwen3"), packed=True), batch) for batch in batches]
     module = loss_of(model_of("qwen3"), packed=True)
-    compile_layers(module.model)
+    compile_layers(module.model, backend="aot_eager")
     found = [run(module, batches[0])]
     module.zero_grad()
     with torch.compiler.set_stance("fail_on_recompile"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import Any
 
@@ -13,6 +13,8 @@ from torch.nn import functional as F
 from genrec.model.item_loss import ItemLoss
 from genrec.model.lora_layers import without_adapter
 from genrec.model.packed_attention import PACKED, can_pack, is_packed, read_packed
+from genrec.model.rows import embeddings
+from genrec.model.sharding import align_rows
 
 
 class Target(IntEnum):
@@ -32,7 +34,7 @@ class Target(IntEnum):
 
 
 class StreamLoss(nn.Module):
-    """A causal LM and its loss in one module, so that any wrapper (DDP, FSDP, ZeRO) holds both.
+    """A causal LM and its loss in one module, so that any wrapper (DDP, FSDP2) holds both.
 
     Logits are computed at target positions only: with a large vocabulary they, not the layers,
     would fill the memory.
@@ -45,6 +47,7 @@ class StreamLoss(nn.Module):
         weights: Mapping[Target, float],
         embedding_dropout: float = 0.0,
         packed_attention: bool = False,
+        trained_rows: Sequence[int] | None = None,
     ) -> None:
         """Take a model and what its targets weigh.
 
@@ -55,6 +58,7 @@ class StreamLoss(nn.Module):
             embedding_dropout: On the inputs.
             packed_attention: Train with ``genrec.model.packed_attention``, where the model's layers
                 allow it; in evaluation mode the attention is the model's own.
+            trained_rows: Tokens whose embeddings are trained; None: all.
         """
         super().__init__()
         own = model.config._attn_implementation
@@ -68,6 +72,18 @@ class StreamLoss(nn.Module):
         self.register_buffer("weights", torch.zeros(len(Target)), persistent=False)
         for target, weight in weights.items():
             self.weights[target] = weight
+        # Not a hook of each weight: FSDP2 puts other weights in their place and calls no hook.
+        self.trained_rows: Tensor | None
+        self.register_buffer("trained_rows", None, persistent=False)
+        if trained_rows is not None:
+            self.trained_rows = torch.zeros(len(embeddings(model)[0]), 1)
+            self.trained_rows[list(trained_rows)] = 1
+
+    def drop_gradients(self) -> None:
+        """Drop the gradients of rows that are not trained; before gradients are clipped."""
+        for weight in embeddings(self.model):
+            if self.trained_rows is not None and weight.grad is not None:
+                weight.grad.mul_(align_rows(self.trained_rows, weight.grad))
 
     def train(self, mode: bool = True) -> StreamLoss:
         """See ``nn.Module``; the attention follows."""

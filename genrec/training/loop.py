@@ -11,23 +11,34 @@ import json
 import math
 import shutil
 from dataclasses import asdict, dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import GradientAccumulationPlugin, ProjectConfiguration, set_seed
+from accelerate.utils import (
+    DistributedType,
+    GradientAccumulationPlugin,
+    InitProcessGroupKwargs,
+    ProjectConfiguration,
+    set_seed,
+)
 from transformers import get_cosine_schedule_with_warmup
 
 from genrec.errors import ArtifactError, ConfigError
 from genrec.model.fit import EarlyStopping, check_finite
 from genrec.model.loss import StreamLoss, Target
+from genrec.model.sharding import take_weights
 from genrec.progress import progress
 from genrec.training.config import Mixture, TrainConfig
 from genrec.training.corpus import Corpus
 from genrec.training.tell import tell
 from genrec.training.validation import Validate, Validation
 from genrec.training.workspace import Workspace
+
+LONGEST_WAIT = timedelta(hours=12)
+"""Of processes for one another."""
 
 
 @dataclass
@@ -69,18 +80,47 @@ def loss_weights(mixture: Mixture) -> dict[Target, float]:
 
 
 def make_accelerator(config: TrainConfig, workspace: Workspace) -> Accelerator:
-    """Return an accelerator that accumulates until a step's rows are used up."""
+    """Return an accelerator that accumulates until a step's rows are used up.
+
+    Raises:
+        ConfigError: It was launched in a way that training knows nothing of.
+    """
     accelerator = Accelerator(
         gradient_accumulation_plugin=GradientAccumulationPlugin(
             num_steps=1, sync_with_dataloader=False
         ),
+        # The first process tokenizes the log, or trains the SASRec head, while the others wait.
+        kwargs_handlers=[InitProcessGroupKwargs(timeout=LONGEST_WAIT)],
         log_with=config.trackers or None,
         project_config=ProjectConfiguration(
             project_dir=str(workspace.path), logging_dir=str(workspace.path / "logs")
         ),
     )
+    check_launch(accelerator, config)
     set_seed(config.seed)
     return accelerator
+
+
+def check_launch(accelerator: Accelerator, config: TrainConfig) -> None:
+    """Refuse ways to share a model among processes in which it would not learn what it should.
+
+    Raises:
+        ConfigError: Naming one that will do.
+    """
+    kind = accelerator.distributed_type
+    if kind in (DistributedType.DEEPSPEED, DistributedType.MEGATRON_LM):
+        raise ConfigError(
+            f"training does not run on {kind.value}: launch it with one of train/accelerate, "
+            "multi_gpu.yaml (a copy of the model on each GPU) or fsdp2.yaml (cut among them)"
+        )
+    if kind == DistributedType.FSDP and not accelerator.is_fsdp2:
+        raise ConfigError(
+            "training needs FSDP2: set fsdp_version to 2, as train/accelerate/fsdp2.yaml"
+        )
+    if kind == DistributedType.FSDP and config.lora.qlora:
+        raise ConfigError(
+            "FSDP2 does not cut 4-bit weights; launch QLoRA with train/accelerate/multi_gpu.yaml"
+        )
 
 
 def train(
@@ -200,6 +240,7 @@ def _train_step(
             # Gradients are averaged over passes and processes: undo both, divide by the weight.
             accelerator.backward(loss * (len(micro) * processes) / weight)
             if accelerator.sync_gradients:
+                unwrapped.drop_gradients()
                 norm = accelerator.clip_grad_norm_(
                     module.parameters(), config.optimizer.max_grad_norm
                 )
@@ -271,7 +312,7 @@ def _keep(accelerator: Accelerator, module: Any, path: Path) -> None:
 
 def _take(accelerator: Accelerator, module: Any, path: Path) -> None:
     weights = torch.load(path, map_location="cpu", weights_only=True)
-    accelerator.unwrap_model(module).load_state_dict(weights, strict=False)
+    take_weights(accelerator.unwrap_model(module), weights)
 
 
 def _take_best(

@@ -6,7 +6,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from genrec.model.item_loss import ItemLoss
 from genrec.model.load import load_run
+from genrec.model.loss import StreamLoss
 from genrec.model.vocabulary import new_rows
 from genrec.stream.templates import MARKERS
 from genrec.training.config import Lora, Optimizer, TrainConfig
@@ -37,8 +39,15 @@ def step(run, settings):
     ids = torch.arange(run.model.get_input_embeddings().weight.shape[0]).unsqueeze(0)[:, :250]
     ids = torch.cat([ids, torch.tensor([new_rows(run.encoder.tokenizer, run.table)])], dim=1)
     model(input_ids=ids, labels=ids).loss.backward()
+    loss_of(model, run, settings).drop_gradients()
     optimizer.step()
     return model, before, model.state_dict()
+
+
+def loss_of(model, run, settings):
+    rows = None if settings.trainable == "all" else new_rows(run.encoder.tokenizer, run.table)
+    items = ItemLoss(run.vocabulary, run.table.codes, run.encoder.opening)
+    return StreamLoss(model, items, {}, trained_rows=rows)
 
 
 def rows_of(state):

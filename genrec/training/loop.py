@@ -12,6 +12,7 @@ import math
 import shutil
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from genrec.model.sharding import take_weights
 from genrec.progress import progress
 from genrec.training.config import Mixture, TrainConfig
 from genrec.training.corpus import Corpus
+from genrec.training.read_ahead import read_ahead
 from genrec.training.tell import tell
 from genrec.training.validation import Validate, Validation
 from genrec.training.workspace import Workspace
@@ -170,22 +172,15 @@ def train(
     with progress() as bar:
         task = bar.add_task("training", total=total, completed=done, note="")
         while state.epoch < config.epochs and not state.stopping.is_over:
-            steps = corpus.steps(state.epoch)
-            for step in range(state.step, len(steps)):
+            steps = corpus.steps(state.epoch)[state.step :]
+            batches = (partial(_share, accelerator, corpus, rows, config) for rows in steps)
+            for micro in read_ahead(batches):
                 module.train()
                 done += 1
                 loss = _train_step(
-                    accelerator,
-                    module,
-                    optimizer,
-                    schedule,
-                    corpus,
-                    steps[step],
-                    config,
-                    state,
-                    done,
+                    accelerator, module, optimizer, schedule, micro, config, state, done
                 )
-                state.step = step + 1
+                state.step += 1
                 bar.update(task, advance=1, note=f"loss {loss:.3f}")
                 if config.trackers and done % 10 == 0:
                     accelerator.log({"loss": loss, "lr": schedule.get_last_lr()[0]}, step=done)
@@ -200,32 +195,37 @@ def train(
     return state
 
 
+def _share(
+    accelerator: Accelerator, corpus: Corpus, rows: list[list[int]], config: TrainConfig
+) -> list[dict[str, torch.Tensor]]:
+    """Return the batches of this process's share of a step's rows."""
+    # Every step makes the same number of passes on every process, also the last of an epoch, so
+    # that Accelerate's count of them stays in step with ours; a missing row is an empty one.
+    share = math.ceil(config.rows_per_step / accelerator.num_processes)
+    mine = rows[accelerator.process_index * share :][:share]
+    mine = mine + [[] for _ in range(share - len(mine))]
+    return [
+        corpus.batch(mine[start : start + config.rows_per_device])
+        for start in range(0, share, config.rows_per_device)
+    ]
+
+
 def _train_step(
     accelerator: Accelerator,
     module: Any,
     optimizer: Any,
     schedule: Any,
-    corpus: Corpus,
-    rows: list[list[int]],
+    micro: list[dict[str, torch.Tensor]],
     config: TrainConfig,
     state: Progress,
     number: int,
 ) -> float:
-    """Take optimizer step ``number`` over ``rows``, shared by all processes; return the mean loss.
+    """Take optimizer step ``number`` over all processes' batches; return the mean loss.
 
     Raises:
         TrainingError: The loss or its gradient is not finite.
     """
     processes = accelerator.num_processes
-    # Every step makes the same number of passes on every process, also the last of an epoch, so
-    # that Accelerate's count of them stays in step with ours; a missing row is an empty one.
-    share = math.ceil(config.rows_per_step / processes)
-    mine = rows[accelerator.process_index * share :][:share]
-    mine = mine + [[] for _ in range(share - len(mine))]
-    micro = [
-        corpus.batch(mine[start : start + config.rows_per_device])
-        for start in range(0, share, config.rows_per_device)
-    ]
     unwrapped = accelerator.unwrap_model(module)
     weight = sum(unwrapped.weights.cpu()[batch["targets"][:, 1:]].sum() for batch in micro)
     weight = accelerator.reduce(torch.as_tensor(weight).to(accelerator.device), "sum")

@@ -12,7 +12,7 @@ DEMO := runs/demo
 .PHONY: help setup setup-vllm demo test test-fast lint docs examples notebooks mutants clean bench-beauty bench-loss bench-decode bench-rules bench-prepare \
 	serve bench-serve bench-start bench-sports bench-results bench-vllm bench-new-items bench-zero-shot \
 	bench-cross-domain bench-experiments bench-graph bench-propagation bench-explanations bench-steering bench-interests bench-summaries bench-peers bench-ask \
-	bench-updates bench-sessions
+	bench-updates bench-sessions gpu-check
 
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-16s %s\n", $$1, $$2}'
@@ -141,6 +141,10 @@ $(VENV)-rectools/.ready $(VENV)-cornac/.ready: constraints.txt
 	$(@D)/bin/pip install --quiet --disable-pip-version-check torch -c constraints.txt
 	$(@D)/bin/pip install --quiet --disable-pip-version-check $(PACKAGES)
 	@touch $@
+
+# By any Python that has torch and transformers, so that a machine that was lent needs nothing else.
+gpu-check:  ## Is it right and fast on a GPU? One JSON, 8 minutes at most; torch and transformers suffice
+	@$(or $(wildcard $(BIN)/python),$(PYTHON)) -m benchmarks.gpu_check
 
 bench-loss: $(READY)  ## All-event loss against one prompt per prefix (after bench-beauty)
 	$(BIN)/python benchmarks/loss_speed.py --data $(BEAUTY)/data --base $(BEAUTY)/base

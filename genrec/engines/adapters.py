@@ -11,8 +11,9 @@ from typing import Any
 from safetensors import SafetensorError
 
 from genrec.errors import ConfigError
-from genrec.model.load import damaged, has_adapter
+from genrec.model.load import damaged
 from genrec.model.lora import HEAD_KIND, check_adapter
+from genrec.model.lora_layers import has_adapter
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 

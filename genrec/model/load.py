@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -92,12 +91,6 @@ def with_table(
     """Return a run that encodes with another version of its table, and with the words found."""
     renderer = replace(run.encoder.renderer, table=table, find_item=find_item)
     return replace(run, encoder=replace(run.encoder, renderer=renderer))
-
-
-def has_adapter(model: Any) -> bool:
-    """Whether PEFT wraps a model; PEFT, which is slow to import, is not imported to tell."""
-    peft = sys.modules.get("peft")
-    return peft is not None and isinstance(model, peft.PeftModel)
 
 
 def base_of(path: Path) -> Path:

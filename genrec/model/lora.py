@@ -1,8 +1,4 @@
-"""LoRA adapters: add, save as a plain PEFT folder, merge; QLoRA's 4-bit base.
-
-Adapters hold the linear layers of the decoder blocks and nothing else: no embedding rows, since
-vLLM's LoRA carries none.
-"""
+"""LoRA adapters as artifacts: save as a plain PEFT folder, check, merge; QLoRA's 4-bit base."""
 
 from __future__ import annotations
 
@@ -38,20 +34,6 @@ HEAD_KIND = "head"
 """An adapter that leaves the causal LM as it is and brings a SASRec head."""
 ADAPTERS = ("sft", HEAD_KIND)
 ADAPTER_FILES = ["adapter_model.safetensors", "adapter_config.json"]
-
-
-def add_adapter(model: Any, rank: int, alpha: int, dropout: float) -> PeftModel:
-    """Freeze a model and put a fresh LoRA adapter on every linear layer of its blocks."""
-    from peft import LoraConfig, get_peft_model
-
-    config = LoraConfig(
-        r=rank,
-        lora_alpha=alpha,
-        lora_dropout=dropout,
-        target_modules="all-linear",
-        task_type="CAUSAL_LM",
-    )
-    return get_peft_model(model, config)
 
 
 def load_quantized(base: Path) -> LoadedRun:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import Any
 
@@ -11,7 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from genrec.model.item_loss import ItemLoss
-from genrec.model.load import has_adapter
+from genrec.model.lora_layers import without_adapter
+from genrec.model.packed_attention import PACKED, can_pack, is_packed, read_packed
+from genrec.model.rows import embeddings
+from genrec.model.sharding import align_rows
 
 
 class Target(IntEnum):
@@ -31,7 +34,7 @@ class Target(IntEnum):
 
 
 class StreamLoss(nn.Module):
-    """A causal LM and its loss in one module, so that any wrapper (DDP, FSDP, ZeRO) holds both.
+    """A causal LM and its loss in one module, so that any wrapper (DDP, FSDP2) holds both.
 
     Logits are computed at target positions only: with a large vocabulary they, not the layers,
     would fill the memory.
@@ -43,8 +46,25 @@ class StreamLoss(nn.Module):
         items: ItemLoss,
         weights: Mapping[Target, float],
         embedding_dropout: float = 0.0,
+        packed_attention: bool = False,
+        trained_rows: Sequence[int] | None = None,
     ) -> None:
+        """Take a model and what its targets weigh.
+
+        Args:
+            model: Causal LM, PEFT-wrapped or not.
+            items: Loss of items.
+            weights: Of each kind of target; 0 for those that are left out.
+            embedding_dropout: On the inputs.
+            packed_attention: Train with ``genrec.model.packed_attention``, where the model's layers
+                allow it; in evaluation mode the attention is the model's own.
+            trained_rows: Tokens whose embeddings are trained; None: all.
+        """
         super().__init__()
+        own = model.config._attn_implementation
+        packs = packed_attention and can_pack(model)
+        self._attention = {True: PACKED if packs else own, False: own}
+        """By whether the module is in training mode."""
         self.model = model
         self.items = items
         self.dropout = nn.Dropout(embedding_dropout)
@@ -52,11 +72,32 @@ class StreamLoss(nn.Module):
         self.register_buffer("weights", torch.zeros(len(Target)), persistent=False)
         for target, weight in weights.items():
             self.weights[target] = weight
+        # Not a hook of each weight: FSDP2 puts other weights in their place and calls no hook.
+        self.trained_rows: Tensor | None
+        self.register_buffer("trained_rows", None, persistent=False)
+        if trained_rows is not None:
+            self.trained_rows = torch.zeros(len(embeddings(model)[0]), 1)
+            self.trained_rows[list(trained_rows)] = 1
+
+    def drop_gradients(self) -> None:
+        """Drop the gradients of rows that are not trained; before gradients are clipped."""
+        for weight in embeddings(self.model):
+            if self.trained_rows is not None and weight.grad is not None:
+                weight.grad.mul_(align_rows(self.trained_rows, weight.grad))
+
+    def train(self, mode: bool = True) -> StreamLoss:
+        """See ``nn.Module``; the attention follows."""
+        without_adapter(self.model).set_attn_implementation(self._attention[mode])
+        return super().train(mode)
 
     @property
     def config(self) -> Any:
         """Of the model, so that a decoder can take this module in its place."""
         return self.model.config
+
+    def get_input_embeddings(self) -> Any:
+        """So that Accelerate shards matrices that are tied as one."""
+        return self.model.get_input_embeddings()
 
     def get_output_embeddings(self) -> Any:
         """See ``config``."""
@@ -77,13 +118,17 @@ class StreamLoss(nn.Module):
             Weighted sum of the token losses in nats, and the sum of their weights; both scalars.
         """
         if targets is None:
-            return self.model(input_ids=input_ids, position_ids=position_ids, **inputs)
-        adapted = has_adapter(self.model)
-        causal_lm = self.model.get_base_model() if adapted else self.model
+            # Layers compiled for training would be compiled again for every shape of a search.
+            with torch.compiler.set_stance("force_eager"):
+                return self.model(input_ids=input_ids, position_ids=position_ids, **inputs)
+        causal_lm = without_adapter(self.model)
         embeddings = self.dropout(causal_lm.get_input_embeddings()(input_ids))
-        hidden = causal_lm.model(
-            inputs_embeds=embeddings, position_ids=position_ids, use_cache=False
-        ).last_hidden_state
+        if is_packed(causal_lm):
+            hidden = read_packed(causal_lm.model, embeddings, position_ids)
+        else:
+            hidden = causal_lm.model(
+                inputs_embeds=embeddings, position_ids=position_ids, use_cache=False
+            ).last_hidden_state
         # A token is predicted at the position before it; position 0 of a sample is never a target.
         kinds = targets[:, 1:]
         weighed = self.weights[kinds]

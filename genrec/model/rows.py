@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -12,8 +12,10 @@ from transformers import PreTrainedModel
 
 from genrec.model.vocabulary import SidVocabulary
 from genrec.schema import Item
-from genrec.semantic_ids.table import SemanticIdTable
 from genrec.stream.templates import MARKERS
+
+if TYPE_CHECKING:
+    from genrec.semantic_ids.table import SemanticIdTable
 
 TITLE_TOKENS = 32
 """Of a title, as many as tell what an item is."""

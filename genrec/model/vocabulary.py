@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from transformers import AddedToken, PreTrainedTokenizerFast
 
 from genrec.errors import ArtifactError, ConfigError, DecodeError
 from genrec.schema import SemanticId
-from genrec.semantic_ids.table import SemanticIdTable
-from genrec.stream.render import sid_token
+from genrec.stream.sid_text import sid_token
 from genrec.stream.templates import MARKERS
+
+if TYPE_CHECKING:
+    from genrec.semantic_ids.table import SemanticIdTable
 
 
 def sid_tokens(table: SemanticIdTable) -> list[str]:

@@ -20,7 +20,8 @@ from typing import Any, NamedTuple
 
 from genrec.errors import DataError, PromptError
 from genrec.schema import Event, History, Request, Search, SemanticId
-from genrec.stream.render import Renderer, bucket, sid_text
+from genrec.stream.render import Renderer, bucket
+from genrec.stream.sid_text import sid_text
 from genrec.stream.templates import ITEM_MARKER
 
 _CACHED_ITEMS = 100_000

@@ -8,15 +8,14 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from genrec.errors import PromptError
-from genrec.schema import Event, Item, Request, Search, SemanticId
+from genrec.schema import Event, Item, Request, Search
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.stream.config import ItemWordsConfig
+from genrec.stream.sid_text import sid_text
 from genrec.stream.templates import ITEM_MARKER, Structure, quote, render
 
-LEVEL_LETTERS = "abcdefgh"
 MINUTE = 60
 DAY = 24 * 60 * MINUTE
 
@@ -61,22 +60,6 @@ def bucket(previous: int | None, now: int) -> str:
     if previous is None:
         return START
     return _PHRASES[bisect_right(_FLOORS, max(now - previous, 0)) - 1][1]
-
-
-def sid_token(level: int, code: int) -> str:
-    """Return the token text of a code at a level.
-
-    Examples:
-        >>> sid_token(0, 17)
-        '<a_17>'
-    """
-    return f"<{LEVEL_LETTERS[level]}_{code}>"
-
-
-@lru_cache(maxsize=100_000)
-def sid_text(codes: SemanticId) -> Structure:
-    """Return the text of a semantic ID, one token per level."""
-    return Structure("".join(sid_token(level, code) for level, code in enumerate(codes)))
 
 
 @dataclass(frozen=True)

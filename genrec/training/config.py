@@ -110,6 +110,7 @@ class TrainConfig(_Settings):
         trainable: "all"; "new_rows": only the markers and semantic IDs of a pretrained base;
             "lora_and_rows": these and an adapter, which is merged into the weights in the end.
         gradient_checkpointing: Trade time for memory.
+        compile_layers: Compile the decoder layers, which takes a minute or two and is for GPUs.
         checkpoint_steps: Steps between two checkpoints to resume from; 0: every epoch.
         trackers: As Accelerate knows them.
         mixture: See ``Mixture``.
@@ -130,6 +131,7 @@ class TrainConfig(_Settings):
     embedding_dropout: float = Field(0.2, ge=0, lt=1)
     trainable: Literal["all", "new_rows", "lora_and_rows"] = "all"
     gradient_checkpointing: bool = False
+    compile_layers: bool = False
     checkpoint_steps: int = Field(0, ge=0)
     trackers: list[str] = ["tensorboard"]
     mixture: Mixture = Mixture()

@@ -25,8 +25,6 @@ def train_forecaster(
 ) -> Forecaster | None:
     """Fit the forecast of the next window's interests; None where there is nothing to fit it to.
 
-    Every process fits the same one, so that sharded models make the same forward calls.
-
     Args:
         accelerator: Its device is asked.
         config: ``validation`` turned off leaves it out.

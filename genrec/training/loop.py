@@ -11,23 +11,36 @@ import json
 import math
 import shutil
 from dataclasses import asdict, dataclass, field
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import GradientAccumulationPlugin, ProjectConfiguration, set_seed
+from accelerate.utils import (
+    DistributedType,
+    GradientAccumulationPlugin,
+    InitProcessGroupKwargs,
+    ProjectConfiguration,
+    set_seed,
+)
 from transformers import get_cosine_schedule_with_warmup
 
 from genrec.errors import ArtifactError, ConfigError
 from genrec.model.fit import EarlyStopping, check_finite
 from genrec.model.loss import StreamLoss, Target
+from genrec.model.sharding import take_weights
 from genrec.progress import progress
 from genrec.training.config import Mixture, TrainConfig
 from genrec.training.corpus import Corpus
+from genrec.training.read_ahead import read_ahead
 from genrec.training.tell import tell
 from genrec.training.validation import Validate, Validation
 from genrec.training.workspace import Workspace
+
+LONGEST_WAIT = timedelta(hours=12)
+"""Of processes for one another."""
 
 
 @dataclass
@@ -69,18 +82,47 @@ def loss_weights(mixture: Mixture) -> dict[Target, float]:
 
 
 def make_accelerator(config: TrainConfig, workspace: Workspace) -> Accelerator:
-    """Return an accelerator that accumulates until a step's rows are used up."""
+    """Return an accelerator that accumulates until a step's rows are used up.
+
+    Raises:
+        ConfigError: It was launched in a way that training knows nothing of.
+    """
     accelerator = Accelerator(
         gradient_accumulation_plugin=GradientAccumulationPlugin(
             num_steps=1, sync_with_dataloader=False
         ),
+        # The first process tokenizes the log, or trains the SASRec head, while the others wait.
+        kwargs_handlers=[InitProcessGroupKwargs(timeout=LONGEST_WAIT)],
         log_with=config.trackers or None,
         project_config=ProjectConfiguration(
             project_dir=str(workspace.path), logging_dir=str(workspace.path / "logs")
         ),
     )
+    check_launch(accelerator, config)
     set_seed(config.seed)
     return accelerator
+
+
+def check_launch(accelerator: Accelerator, config: TrainConfig) -> None:
+    """Refuse ways to share a model among processes in which it would not learn what it should.
+
+    Raises:
+        ConfigError: Naming one that will do.
+    """
+    kind = accelerator.distributed_type
+    if kind in (DistributedType.DEEPSPEED, DistributedType.MEGATRON_LM):
+        raise ConfigError(
+            f"training does not run on {kind.value}: launch it with one of train/accelerate, "
+            "multi_gpu.yaml (a copy of the model on each GPU) or fsdp2.yaml (cut among them)"
+        )
+    if kind == DistributedType.FSDP and not accelerator.is_fsdp2:
+        raise ConfigError(
+            "training needs FSDP2: set fsdp_version to 2, as train/accelerate/fsdp2.yaml"
+        )
+    if kind == DistributedType.FSDP and config.lora.qlora:
+        raise ConfigError(
+            "FSDP2 does not cut 4-bit weights; launch QLoRA with train/accelerate/multi_gpu.yaml"
+        )
 
 
 def train(
@@ -130,22 +172,15 @@ def train(
     with progress() as bar:
         task = bar.add_task("training", total=total, completed=done, note="")
         while state.epoch < config.epochs and not state.stopping.is_over:
-            steps = corpus.steps(state.epoch)
-            for step in range(state.step, len(steps)):
+            steps = corpus.steps(state.epoch)[state.step :]
+            batches = (partial(_share, accelerator, corpus, rows, config) for rows in steps)
+            for micro in read_ahead(batches):
                 module.train()
                 done += 1
                 loss = _train_step(
-                    accelerator,
-                    module,
-                    optimizer,
-                    schedule,
-                    corpus,
-                    steps[step],
-                    config,
-                    state,
-                    done,
+                    accelerator, module, optimizer, schedule, micro, config, state, done
                 )
-                state.step = step + 1
+                state.step += 1
                 bar.update(task, advance=1, note=f"loss {loss:.3f}")
                 if config.trackers and done % 10 == 0:
                     accelerator.log({"loss": loss, "lr": schedule.get_last_lr()[0]}, step=done)
@@ -160,32 +195,37 @@ def train(
     return state
 
 
+def _share(
+    accelerator: Accelerator, corpus: Corpus, rows: list[list[int]], config: TrainConfig
+) -> list[dict[str, torch.Tensor]]:
+    """Return the batches of this process's share of a step's rows."""
+    # Every step makes the same number of passes on every process, also the last of an epoch, so
+    # that Accelerate's count of them stays in step with ours; a missing row is an empty one.
+    share = math.ceil(config.rows_per_step / accelerator.num_processes)
+    mine = rows[accelerator.process_index * share :][:share]
+    mine = mine + [[] for _ in range(share - len(mine))]
+    return [
+        corpus.batch(mine[start : start + config.rows_per_device])
+        for start in range(0, share, config.rows_per_device)
+    ]
+
+
 def _train_step(
     accelerator: Accelerator,
     module: Any,
     optimizer: Any,
     schedule: Any,
-    corpus: Corpus,
-    rows: list[list[int]],
+    micro: list[dict[str, torch.Tensor]],
     config: TrainConfig,
     state: Progress,
     number: int,
 ) -> float:
-    """Take optimizer step ``number`` over ``rows``, shared by all processes; return the mean loss.
+    """Take optimizer step ``number`` over all processes' batches; return the mean loss.
 
     Raises:
         TrainingError: The loss or its gradient is not finite.
     """
     processes = accelerator.num_processes
-    # Every step makes the same number of passes on every process, also the last of an epoch, so
-    # that Accelerate's count of them stays in step with ours; a missing row is an empty one.
-    share = math.ceil(config.rows_per_step / processes)
-    mine = rows[accelerator.process_index * share :][:share]
-    mine = mine + [[] for _ in range(share - len(mine))]
-    micro = [
-        corpus.batch(mine[start : start + config.rows_per_device])
-        for start in range(0, share, config.rows_per_device)
-    ]
     unwrapped = accelerator.unwrap_model(module)
     weight = sum(unwrapped.weights.cpu()[batch["targets"][:, 1:]].sum() for batch in micro)
     weight = accelerator.reduce(torch.as_tensor(weight).to(accelerator.device), "sum")
@@ -200,6 +240,7 @@ def _train_step(
             # Gradients are averaged over passes and processes: undo both, divide by the weight.
             accelerator.backward(loss * (len(micro) * processes) / weight)
             if accelerator.sync_gradients:
+                unwrapped.drop_gradients()
                 norm = accelerator.clip_grad_norm_(
                     module.parameters(), config.optimizer.max_grad_norm
                 )
@@ -271,7 +312,7 @@ def _keep(accelerator: Accelerator, module: Any, path: Path) -> None:
 
 def _take(accelerator: Accelerator, module: Any, path: Path) -> None:
     weights = torch.load(path, map_location="cpu", weights_only=True)
-    accelerator.unwrap_model(module).load_state_dict(weights, strict=False)
+    take_weights(accelerator.unwrap_model(module), weights)
 
 
 def _take_best(

@@ -10,15 +10,18 @@ from torch import Tensor, nn
 from genrec.errors import ConfigError
 from genrec.model.base import SCRATCH
 from genrec.model.load import LoadedRun
-from genrec.model.lora import add_adapter
+from genrec.model.lora_layers import add_adapter
 from genrec.model.rows import embeddings
+from genrec.model.sharding import align_rows
 from genrec.model.vocabulary import new_rows
 from genrec.training.config import TrainConfig
+from genrec.training.speed import make_adamw
 
 
 def choose_parameters(run: LoadedRun, config: TrainConfig) -> nn.Module:
     """Return a run's model with gradients where ``config.trainable`` wants them.
 
+    Of embeddings, all rows have gradients; ``StreamLoss.drop_gradients`` drops those of words.
     Weights in bfloat16 become float32: an update is smaller than what bfloat16 can add to them.
     """
     model: Any = run.model.float()
@@ -29,21 +32,25 @@ def choose_parameters(run: LoadedRun, config: TrainConfig) -> nn.Module:
         model = add_adapter(model, lora.rank, lora.alpha, lora.dropout)
     else:
         model.requires_grad_(False)
-    added = torch.as_tensor(new_rows(run.encoder.tokenizer, run.table))
     for weight in embeddings(model):
         weight.requires_grad_(True)
-        mask = torch.zeros(len(weight), 1, dtype=weight.dtype)
-        mask[added] = 1
-        weight.register_hook(lambda grad, mask=mask: grad * mask.to(grad.device))
     trained: nn.Module = model
     return trained
 
 
-def make_optimizer(model: Any, run: LoadedRun, config: TrainConfig) -> torch.optim.AdamW:
+def make_optimizer(
+    model: Any, run: LoadedRun, config: TrainConfig, device: torch.device
+) -> torch.optim.AdamW:
     """Return AdamW over the parameters that require gradients.
 
     Decay shrinks matrices; gains and the rows of a pretrained base stay as they are. New rows start
     from little and may learn faster than what is pretrained (``Optimizer.rows_learning_rate``).
+
+    Args:
+        model: What is trained.
+        run: Knows which rows are new.
+        config: Settings.
+        device: Where the model will be trained.
 
     Raises:
         ConfigError: Nothing requires a gradient.
@@ -63,32 +70,31 @@ def make_optimizer(model: Any, run: LoadedRun, config: TrainConfig) -> torch.opt
         {"params": [p for p in others if p.ndim < 2], "weight_decay": 0.0},
         {"params": [p for p in trained if id(p) in rows], "weight_decay": 0.0, "lr": rows_rate},
     ]
-    optimizer = torch.optim.AdamW(
-        [group for group in groups if group["params"]],
-        lr=settings.learning_rate,
-        betas=(0.9, 0.98),
-        foreach=True,
-    )
+    groups = [group for group in groups if group["params"]]
+    optimizer = make_adamw(groups, settings.learning_rate, device)
     if rows and config.trainable == "all" and rows_rate != settings.learning_rate:
         words = min(new_rows(run.encoder.tokenizer, run.table))
-        for weight in embeddings(model):
-            _slow_down(optimizer, weight, words, settings.learning_rate / rows_rate)
+        _slow_down(optimizer, words, settings.learning_rate / rows_rate)
     return optimizer
 
 
-def _slow_down(optimizer: torch.optim.Optimizer, weight: Tensor, words: int, factor: float) -> None:
-    """Let the first rows of a matrix move by a fraction of their step.
+def _slow_down(optimizer: torch.optim.Optimizer, words: int, factor: float) -> None:
+    """Let the first rows of the last group's matrices move by a fraction of their step.
 
     Words and new rows share one matrix, and AdamW gives all of it one rate.
     """
     kept: list[Tensor] = []
 
-    def remember(*_: Any) -> None:
-        kept[:] = [weight.detach()[:words].clone()]
+    def remember(optimizer: torch.optim.Optimizer, *_: Any) -> None:
+        # Looked up each time: FSDP2 puts other weights in the place of these.
+        kept[:] = [weight.detach().clone() for weight in optimizer.param_groups[-1]["params"]]
 
     @torch.no_grad()
-    def draw_back(*_: Any) -> None:
-        weight[:words] = torch.lerp(kept[0], weight[:words], factor)
+    def draw_back(optimizer: torch.optim.Optimizer, *_: Any) -> None:
+        for before, weight in zip(kept, optimizer.param_groups[-1]["params"], strict=True):
+            is_word = torch.arange(len(weight), device=weight.device).unsqueeze(1) < words
+            slow = before + factor * (weight - before)
+            weight.copy_(torch.where(align_rows(is_word, weight), slow, weight))
 
     optimizer.register_step_pre_hook(remember)
     optimizer.register_step_post_hook(draw_back)

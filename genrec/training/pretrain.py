@@ -13,7 +13,8 @@ import torch
 
 from genrec.artifacts import find_parent
 from genrec.model.base import save_model
-from genrec.model.load import READS_SEARCHES, base_settings, has_adapter, load_run
+from genrec.model.load import READS_SEARCHES, base_settings, load_run
+from genrec.model.lora_layers import has_adapter
 from genrec.model.sasrec_head import SasRecHead
 from genrec.training.config import TrainConfig
 from genrec.training.forecast import train_forecaster
@@ -25,12 +26,17 @@ from genrec.training.session import Session, run_command, run_session
 def pretrain(config: TrainConfig) -> None:
     """Train and write a "pretrain" artifact: a full model, ready to serve or to adapt."""
     session = run_session(config, lambda run: choose_parameters(run, config), load_run)
-    unwrapped = session.accelerator.unwrap_model(session.module)
-    sasrec_head = train_sasrec_head(
-        session.accelerator, config, session.run, session.data, unwrapped
-    )
+    if session.accelerator.is_main_process:
+        _finish(session)
+    session.accelerator.wait_for_everyone()
+
+
+def _finish(session: Session) -> None:
+    """Train what goes with the causal LM, and write the run."""
+    accelerator, config, data = session.accelerator, session.config, session.data
+    sasrec_head = train_sasrec_head(accelerator, config, session.run, data, session.module)
     run = replace(session.run, sasrec_head=sasrec_head)
-    forecaster = train_forecaster(session.accelerator, config, run, session.data, unwrapped)
+    forecaster = train_forecaster(accelerator, config, run, data, session.module)
 
     def save(directory: Path) -> None:
         _save(directory, session, sasrec_head)

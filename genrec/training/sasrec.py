@@ -27,9 +27,6 @@ def train_sasrec_head(
 ) -> SasRecHead | None:
     """Train the SASRec head of a table and choose its weight; None where it is left out.
 
-    Every process trains the same one, so that sharded models make the same forward calls while
-    the weight is chosen.
-
     Args:
         accelerator: Its device is trained on.
         config: ``sasrec`` says how.

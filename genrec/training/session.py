@@ -20,6 +20,7 @@ from genrec.model.item_loss import ItemLoss
 from genrec.model.load import LoadedRun
 from genrec.model.loss import StreamLoss
 from genrec.model.precision import multiplies_bfloat16
+from genrec.model.vocabulary import new_rows
 from genrec.progress import console, error_line
 from genrec.training.config import TrainConfig
 from genrec.training.corpus import Corpus, write_corpus
@@ -31,6 +32,7 @@ from genrec.training.loop import (
     write_curve,
 )
 from genrec.training.parameters import make_optimizer
+from genrec.training.speed import compile_layers
 from genrec.training.tell import tell
 from genrec.training.validation import make_validation
 from genrec.training.workspace import Workspace
@@ -38,7 +40,10 @@ from genrec.training.workspace import Workspace
 
 @dataclass
 class Session:
-    """A finished training, its best weights in ``run.model``."""
+    """A finished training, its best weights in ``module``.
+
+    On the first process the module is whole; what comes after training is done there, once.
+    """
 
     accelerator: Accelerator
     config: TrainConfig
@@ -55,7 +60,7 @@ class Session:
         return {} if same else {"data": self.config.data}
 
     def write(self, save: Callable[[Path], None], forecaster: Forecaster | None) -> None:
-        """Write the run: its weights, and what every run has beside them.
+        """Write the run: its weights, and what every run has beside them; on the first process.
 
         If training was cut off on the way, the manifest says so.
 
@@ -63,17 +68,15 @@ class Session:
             save: Writes weights and manifest into a folder.
             forecaster: None: it was not trained.
         """
-        if self.accelerator.is_main_process:
-            with write_aside(self.config.out) as directory:
-                save(directory)
-                if forecaster is not None:
-                    forecaster.save(directory)
-                write_curve(directory, self.progress)
-                self.workspace.keep_logs(directory)
-                if resumed := self.workspace.resumed():
-                    save_manifest(directory, replace(read_manifest(directory), resumed=resumed))
-            self.workspace.close()
-        self.accelerator.wait_for_everyone()
+        with write_aside(self.config.out) as directory:
+            save(directory)
+            if forecaster is not None:
+                forecaster.save(directory)
+            write_curve(directory, self.progress)
+            self.workspace.keep_logs(directory)
+            if resumed := self.workspace.resumed():
+                save_manifest(directory, replace(read_manifest(directory), resumed=resumed))
+        self.workspace.close()
 
 
 def run_command(train_run: Callable[[TrainConfig], None], description: str) -> None:
@@ -147,11 +150,7 @@ def run_session(
         run.encoder.tokenizer.pad_token_id,
         config.seed,
     )
-    model = prepare_model(run)
-    if config.gradient_checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
-    items = ItemLoss(run.vocabulary, run.table.codes, run.encoder.opening)
-    module = StreamLoss(model, items, loss_weights(config.mixture), config.embedding_dropout)
+    module = _make_module(accelerator, config, run, prepare_model)
     validation = make_validation(config, run, data, accelerator.device)
     if validation is None and config.validation.users:
         tell(
@@ -159,6 +158,38 @@ def run_session(
             f"{config.data} has no validation events: nothing is stopped early or chosen by them, "
             "and the last weights are kept",
         )
-    optimizer = make_optimizer(model, run, config)
+    optimizer = make_optimizer(module.model, run, config, accelerator.device)
     progress = train(accelerator, module, optimizer, corpus, config, workspace, validation)
+    if accelerator.is_fsdp2:
+        weights = accelerator.get_state_dict(module)
+        if accelerator.is_main_process:
+            module = _make_module(accelerator, config, load(config.base), prepare_model)
+            module.load_state_dict(weights)
+            module = module.to(accelerator.device)
     return Session(accelerator, config, workspace, run, data, module, progress)
+
+
+def _make_module(
+    accelerator: Accelerator,
+    config: TrainConfig,
+    run: LoadedRun,
+    prepare_model: Callable[[LoadedRun], Any],
+) -> StreamLoss:
+    """Return the model to train with its loss."""
+    model = prepare_model(run)
+    if config.gradient_checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    if config.compile_layers:
+        compile_layers(model)
+    return StreamLoss(
+        model,
+        ItemLoss(run.vocabulary, run.table.codes, run.encoder.opening),
+        loss_weights(config.mixture),
+        config.embedding_dropout,
+        # Where there is a kernel for it; elsewhere a mask is faster.
+        packed_attention=accelerator.device.type == "cuda"
+        and accelerator.mixed_precision in ("bf16", "fp16"),
+        trained_rows=None
+        if config.trainable == "all"
+        else new_rows(run.encoder.tokenizer, run.table),
+    )

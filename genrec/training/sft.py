@@ -9,10 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from genrec.model.load import READS_SEARCHES, load_run
-from genrec.model.lora import add_adapter, load_quantized, save_adapter
+from genrec.model.lora import load_quantized, save_adapter
+from genrec.model.lora_layers import add_adapter
 from genrec.training.config import TrainConfig
 from genrec.training.forecast import train_forecaster
-from genrec.training.session import run_command, run_session
+from genrec.training.session import Session, run_command, run_session
 
 
 def sft(config: TrainConfig) -> None:
@@ -23,10 +24,16 @@ def sft(config: TrainConfig) -> None:
         lambda run: add_adapter(run.model, lora.rank, lora.alpha, lora.dropout),
         load_quantized if lora.qlora else load_run,
     )
-    unwrapped = session.accelerator.unwrap_model(session.module)
-    forecaster = train_forecaster(session.accelerator, config, session.run, session.data, unwrapped)
-    reads = session.run.encoder.reads_searches
-    settings = {**config.model_dump(mode="json"), READS_SEARCHES: reads}
+    if session.accelerator.is_main_process:
+        _finish(session)
+    session.accelerator.wait_for_everyone()
+
+
+def _finish(session: Session) -> None:
+    """Train what goes with the adapter, and write the run."""
+    config, run = session.config, session.run
+    forecaster = train_forecaster(session.accelerator, config, run, session.data, session.module)
+    settings = {**config.model_dump(mode="json"), READS_SEARCHES: run.encoder.reads_searches}
     parents = {"base": config.base, **session.data_parent}
 
     def save(directory: Path) -> None:

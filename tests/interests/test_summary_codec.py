@@ -25,7 +25,7 @@ from genrec.interests.summary.templates import (
 from genrec.model.load import load_run
 from genrec.model.loss import Target
 from genrec.schema import MIN_EVIDENCE, Event, History
-from genrec.stream.render import sid_text
+from genrec.stream.sid_text import sid_text
 from genrec.stream.templates import END_MARKER, INTERESTS_MARKER
 from genrec.training.samples import MOMENTS, interest_samples
 

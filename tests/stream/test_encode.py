@@ -15,7 +15,7 @@ from genrec.model.load import load_run
 from genrec.model.loss import Target
 from genrec.schema import Event, History, Item, Request, Search
 from genrec.stream.config import ItemWordsConfig, Shown
-from genrec.stream.render import sid_text
+from genrec.stream.sid_text import sid_text
 from genrec.training.samples import stream_samples, title_samples, titled_samples
 
 MODULE = settings(

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from genrec.schema import Event
 from genrec.semantic_ids.table import SemanticIdTable
-from genrec.stream.render import PHRASES, Renderer, sid_text
+from genrec.stream.render import PHRASES, Renderer
+from genrec.stream.sid_text import sid_text
 from genrec.stream.templates import quote
 
 RENDERER = Renderer(

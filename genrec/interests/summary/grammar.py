@@ -34,7 +34,7 @@ from genrec.interests.summary.schema import SummaryContent
 from genrec.interests.summary.templates import AND, NOT_ENOUGH, wordings
 from genrec.schema import Event
 from genrec.semantic_ids.table import SemanticIdTable
-from genrec.stream.render import sid_text, sid_token
+from genrec.stream.sid_text import sid_text, sid_token
 from genrec.stream.templates import END_MARKER
 
 _FIRST_CODE = re.compile(r"<a_(\d+)>")

@@ -144,6 +144,7 @@ class RecommendationService:
             lambda: 0 if self._loaded is None else len(self._loaded.catalogue),
             lambda: None if self._loaded is None else self._loaded.recommender.session_cache,
         )
+        self._background.append(asyncio.create_task(self.metrics.keep_fresh()))
 
     async def stop(self) -> None:
         """Answer what is at the engine, store what is shown, and close the store."""

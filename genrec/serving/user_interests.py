@@ -74,18 +74,12 @@ class UserInterests:
         summary = await asking
         return summary, None, await self._expected(history, top)
 
-    async def profile(self, user_id: str, live: LiveHistory) -> Profile:
-        """Return what is known of a user's interests, and what the user said of them.
-
-        Args:
-            user_id: Whose preferences.
-            live: The user's history.
-        """
-        stored = await self._preferences.get(user_id)
-        steering = self._preferences.place(stored)
+    async def profile(self, live: LiveHistory) -> Profile:
+        """Return what is known of a user's interests, and what the user said of them."""
+        steering = self._preferences.place(live.said)
         expected = await self._expected(steering.own(evidence_of(live.history)), EXPECTED)
         receipts = list_receipts(live.history, steering, self._recommender().table, expected)
-        return Profile(stored, steering.lost, receipts)
+        return Profile(live.said, steering.lost, receipts)
 
     async def timeline(self, history: History) -> tuple[list[Interest], InterestTimeline]:
         """Return the interests that events support, strongest today first, and their weights."""

@@ -96,6 +96,7 @@ class RecommendationService:
             self._batcher,
             settings.adapters_dir or settings.run.parent,
             lambda: self.loaded.recommender,
+            settings.workers,
         )
         self.promotions = Promotions(
             Journal(self._engine, clock), self.adapters, lambda: self.loaded.model

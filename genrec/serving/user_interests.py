@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 from anyio.to_thread import run_sync
@@ -15,7 +14,7 @@ from genrec.interests.timeline.evolution import Evolution
 from genrec.interests.timeline.timeline import InterestTimeline, interest_timeline
 from genrec.preferences.receipts import list_receipts
 from genrec.recommender import Recommender
-from genrec.schema import History, Interest, Request
+from genrec.schema import History, Interest
 from genrec.serving.batching import Batcher, Kind
 from genrec.serving.histories import LiveHistory
 from genrec.serving.preferences import Profile, UserPreferences
@@ -54,24 +53,17 @@ class UserInterests:
 
         A chat model states no shares, so it gives no evolution.
         """
-        recommender = self._recommender()
-        asking = self._batcher.ask(
-            Kind("interests"),
-            history,
-            lambda asked: recommender.interests_many(asked, self._min_evidence),
-        )
+        recommender, fewest = self._recommender(), self._min_evidence
         if isinstance(recommender, Recommender):
-            evolve = recommender.evolutions
-            summary, evolution = await asyncio.gather(
-                asking,
-                self._batcher.ask(
-                    Kind("evolution"),
-                    history,
-                    lambda asked: evolve([Request(history) for history in asked]),
-                ),
+            tell = recommender.summaries_and_evolutions
+            summary, evolution = await self._batcher.ask(
+                Kind("interests"), history, lambda asked: tell(asked, fewest)
             )
             return summary, evolution, evolution.next_event(top)
-        summary = await asking
+        ask = recommender.interests_many
+        summary = await self._batcher.ask(
+            Kind("interests"), history, lambda asked: ask(asked, fewest)
+        )
         return summary, None, await self._expected(history, top)
 
     async def profile(self, live: LiveHistory) -> Profile:

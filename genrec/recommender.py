@@ -325,11 +325,19 @@ class Recommender(BaseRecommender):
         self, histories: Sequence[History], min_evidence: int = MIN_EVIDENCE
     ) -> list[Summary]:
         """See ``BaseRecommender.interests_many``."""
-        chances = None
-        if self._forecaster is not None:
-            shares = self.forecasts([Request(history) for history in histories])
-            chances = self._forecaster.chances(shares, NEXT_EVENTS)
-        return summarize(histories, self._engine, self._codec, min_evidence, chances)
+        requests = [Request(history) for history in histories]
+        shares = None if self._forecaster is None else self.forecasts(requests)
+        return self._summarize(histories, min_evidence, shares)
+
+    def summaries_and_evolutions(
+        self, histories: Sequence[History], min_evidence: int = MIN_EVIDENCE
+    ) -> list[tuple[Summary, Evolution]]:
+        """Return both of each history; what a summary says of the future is the evolution's."""
+        evolutions = self.evolutions([Request(history) for history in histories])
+        shares = np.zeros((len(histories), self.table.codebook_size))
+        for row, evolution in zip(shares, evolutions, strict=True):
+            row[[code for (code,) in evolution.prefixes]] = evolution.next_shares
+        return list(zip(self._summarize(histories, min_evidence, shares), evolutions, strict=True))
 
     def evolution(
         self,
@@ -432,6 +440,15 @@ class Recommender(BaseRecommender):
     def drop_adapter(self, name: str) -> None:
         """See ``Engine.drop_adapter``."""
         self._engine.drop_adapter(name)
+
+    def _summarize(
+        self, histories: Sequence[History], min_evidence: int, shares: np.ndarray | None
+    ) -> list[Summary]:
+        """Summarize; of foreseen shares, where there is a forecaster. Shape: (B, codes)."""
+        chances = None
+        if self._forecaster is not None and shares is not None:
+            chances = self._forecaster.chances(shares, NEXT_EVENTS)
+        return summarize(histories, self._engine, self._codec, min_evidence, chances)
 
     def _prompt(self, request: Request) -> tuple[str, int]:
         tokens = self._run.encoder.prompts([request])[0]

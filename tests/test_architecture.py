@@ -45,6 +45,7 @@ ROOMS = [
     ["serving"],
     ["serving.page", "updates"],
     ["serving.http"],
+    ["serving.workers"],
     ["serving.__main__"],
     ["agents", "simulation"],
     ["cli"],

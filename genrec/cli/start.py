@@ -56,13 +56,14 @@ def serve(
     run: Annotated[Path | None, typer.Option(help="The run to serve; GENREC_RUN.")] = None,
     host: Annotated[str | None, typer.Option(help="Address; GENREC_HOST.")] = None,
     port: Annotated[int | None, typer.Option(help="Port, 0 for a free one; GENREC_PORT.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes; GENREC_WORKERS.")] = None,
 ) -> None:
     """Serve a run over HTTP, with the page; settings are environment variables GENREC_*."""
     try:
         from genrec.serving.__main__ import start
     except ModuleNotFoundError as error:
         raise ConfigError(f"serving needs {error.name}: pip install 'genrec[serve]'") from None
-    start(run, host, port)
+    start(run, host, port, workers)
 
 
 def _find(path: Path, kind: Literal["configs", "accelerate"]) -> Path:

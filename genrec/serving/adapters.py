@@ -21,10 +21,22 @@ class Adapters:
     """Adapters below one folder."""
 
     def __init__(
-        self, batcher: Batcher, folder: Path, recommender: Callable[[], AnyRecommender]
+        self,
+        batcher: Batcher,
+        folder: Path,
+        recommender: Callable[[], AnyRecommender],
+        workers: int = 1,
     ) -> None:
-        """Take who runs what must run alone, the folder, and whom the adapters are of."""
+        """Take what the adapters belong to.
+
+        Args:
+            batcher: Runs what must run alone.
+            folder: They lie below it.
+            recommender: Returns whom they are of.
+            workers: Processes that answer as one gateway.
+        """
         self._batcher = batcher
+        self._workers = workers
         self._folder = folder
         self._recommender = recommender
 
@@ -36,9 +48,11 @@ class Adapters:
             path: Relative to the folder of adapters, or absolute below it.
 
         Raises:
+            Conflict: Other workers would not know of it.
             ServiceError: A path outside that folder.
             GenrecError: The adapter cannot be loaded.
         """
+        self._check_alone()
         below = self.find(path)
         await self._batcher.exclusive(lambda: self._recommender().load_adapter(name, below))
 
@@ -94,8 +108,10 @@ class Adapters:
         """Use an adapter, or the base alone, for every later request.
 
         Raises:
+            Conflict: Other workers would not know of it.
             NotFound: It is not loaded.
         """
+        self._check_alone()
 
         def use() -> None:
             if name is not None:
@@ -109,8 +125,9 @@ class Adapters:
 
         Raises:
             NotFound: It is not loaded.
-            Conflict: It is in use.
+            Conflict: It is in use, or other workers would not know of it.
         """
+        self._check_alone()
 
         def drop() -> None:
             self._check(name)
@@ -122,6 +139,14 @@ class Adapters:
             self._recommender().drop_adapter(name)
 
         await self._batcher.exclusive(drop)
+
+    def _check_alone(self) -> None:
+        if self._workers > 1:
+            raise Conflict(
+                "several_workers",
+                f"{self._workers} workers answer here, and this would reach one of them; POST "
+                "/v1/promotions serves an adapter in all",
+            )
 
     def _check(self, name: str) -> None:
         loaded = self._recommender().adapters

@@ -18,7 +18,7 @@ from genrec.data.dataset import EVENTS_FILE, Dataset
 from genrec.interests.counterfactual import resolve_event_indices
 from genrec.schema import USER_ID, History, Search
 from genrec.serving.errors import NotFound, ServiceError, quote
-from genrec.serving.store import EventStore, StoredEvent
+from genrec.serving.store import EventStore, StoredEvent, StoredPreferences
 
 CACHED_EVENTS = 2_000_000
 USER_OVERHEAD_EVENTS = 100
@@ -34,12 +34,16 @@ class LiveHistory:
         event_ids: The ID that each event was posted under, if it had one.
         older_items: Items of events older than these: still not to be recommended again.
         forgotten: How often the user was deleted; nothing of before is here.
+        said: What the user says of themselves; None: nothing.
+        head: Number of the last change of the log when this was read; 0: it was not looked at.
     """
 
     history: History
     event_ids: tuple[str | None, ...]
     older_items: frozenset[str] = frozenset()
     forgotten: int = 0
+    said: StoredPreferences | None = None
+    head: int = 0
 
     def without(self, left_out: Collection[int]) -> LiveHistory:
         """Return the history as if some events had never been; 0 is the oldest one."""
@@ -181,6 +185,8 @@ class Histories:
             tuple(stored.event_id for stored in events),
             posted.older_items.union(older),
             posted.forgotten,
+            posted.said,
+            posted.head,
         )
 
     def search(self, query: str, limit: int) -> list[tuple[str, int]]:

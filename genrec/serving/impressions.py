@@ -38,7 +38,8 @@ class Impressions:
         """Store what an answer shows; return its ID when that is on disk.
 
         Returns:
-            None where the user was forgotten while the answer was made: nothing is stored.
+            None where nothing is stored: the user was forgotten while the answer was made, or the
+            store does not answer and the page is nobody's, so that it needs nothing of the store.
 
         Raises:
             SQLAlchemyError: The store does not answer.
@@ -47,7 +48,13 @@ class Impressions:
         self._waiting.append((impression, stored))
         if self._writing is None:
             self._writing = asyncio.create_task(self._write())
-        return await stored
+        try:
+            return await stored
+        except SQLAlchemyError as error:
+            if impression.user_id is not None:
+                raise
+            log("impression_lost", logging.WARNING, **describe_fault(error))
+            return None
 
     async def stop(self) -> None:
         """Wait for what is being written."""

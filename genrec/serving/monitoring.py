@@ -7,8 +7,10 @@ never by its message, which may quote what a user sent.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+import os
 import sys
 import threading
 import traceback
@@ -27,6 +29,7 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
+from prometheus_client.multiprocess import MultiProcessCollector
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -35,6 +38,12 @@ _FIELDS = "fields"
 
 LATENCY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 2, 5, 10, 30)
 BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+
+MERGED_METRICS = "PROMETHEUS_MULTIPROC_DIR"
+"""Where it is set as this process starts, `/metrics` tells of all workers that share the folder."""
+REFRESH_S = 1.0
+"""How old what one worker tells of another may be."""
 
 
 class Sessions(Protocol):
@@ -46,15 +55,23 @@ class Sessions(Protocol):
 
 
 class Metrics:
-    """Counters of one server."""
+    """Counters of one server, or of all workers of a gateway.
+
+    Attributes:
+        registry: What ``/metrics`` shows.
+    """
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
-        PlatformCollector(registry=self.registry)
-        counter = partial(Counter, namespace="genrec", registry=self.registry)
-        gauge = partial(Gauge, namespace="genrec", registry=self.registry)
-        histogram = partial(Histogram, namespace="genrec", registry=self.registry)
+        self.registry = own = CollectorRegistry()
+        if os.environ.get(MERGED_METRICS):
+            MultiProcessCollector(self.registry)  # type: ignore[no-untyped-call]
+            own = CollectorRegistry()
+        else:
+            ProcessCollector(registry=self.registry)
+            PlatformCollector(registry=self.registry)
+        counter = partial(Counter, namespace="genrec", registry=own)
+        gauge = partial(Gauge, namespace="genrec", registry=own)
+        histogram = partial(Histogram, namespace="genrec", registry=own)
         self.requests = counter("requests", "Requests answered.", ["method", "route", "status"])
         self.refused = counter("refused", "Requests refused before they were answered.", ["reason"])
         self.events = counter("events", "Events posted.", ["outcome"])
@@ -79,17 +96,30 @@ class Metrics:
         self.batch_size = histogram(
             "batch_size", "Requests in one batch.", ["kind"], buckets=BATCH_BUCKETS
         )
-        self.queue_depth = gauge("queue_depth", "Requests waiting for the engine.")
-        self._invalid_rate = gauge(
-            "invalid_rate", "Share of the engine's items that were invalid since start."
+        self.queue_depth = gauge(
+            "queue_depth", "Requests waiting for the engine.", multiprocess_mode="livesum"
         )
-        self._coverage = gauge("coverage", "Share of the catalogue recommended since start.")
+        self._invalid_rate = gauge(
+            "invalid_rate",
+            "Share of the engine's items that were invalid since start.",
+            multiprocess_mode="liveall",
+        )
+        self._coverage = gauge(
+            "coverage",
+            "Share of the catalogue recommended since start.",
+            multiprocess_mode="liveall",
+        )
         self._session_bytes = gauge(
-            "session_cache_bytes", "What the torch engine keeps of prompts it read."
+            "session_cache_bytes",
+            "What the torch engine keeps of prompts it read.",
+            multiprocess_mode="livesum",
         )
         self._session_hit_rate = gauge(
-            "session_hit_rate", "Share of prompts' tokens since start that were not read again."
+            "session_hit_rate",
+            "Share of prompts' tokens since start that were not read again.",
+            multiprocess_mode="liveall",
         )
+        self._watched: list[tuple[Gauge, Callable[[], float]]] = []
         self._seen: set[str] = set()
         self._returned = self._wrong = 0
         self._lock = threading.Lock()
@@ -110,11 +140,19 @@ class Metrics:
             cache = sessions()
             return 0 if cache is None else cache.num_bytes
 
-        self._session_bytes.set_function(num_bytes)
-        self._session_hit_rate.set_function(hit_rate)
-        self.queue_depth.set_function(queue_depth)
-        self._coverage.set_function(lambda: len(self._seen) / max(num_items(), 1))
-        self._invalid_rate.set_function(lambda: self._wrong / max(self._returned, 1))
+        self._watched = [
+            (self._session_bytes, num_bytes),
+            (self._session_hit_rate, hit_rate),
+            (self.queue_depth, queue_depth),
+            (self._coverage, lambda: len(self._seen) / max(num_items(), 1)),
+            (self._invalid_rate, lambda: self._wrong / max(self._returned, 1)),
+        ]
+
+    async def keep_fresh(self) -> None:
+        """Take what is watched often, so that another worker can tell of it, until cancelled."""
+        while True:
+            self._refresh()
+            await asyncio.sleep(REFRESH_S)
 
     def count_items(self, item_ids: Iterable[str], invalid: int) -> None:
         """Count what one request was answered with, and what had to be thrown away."""
@@ -128,7 +166,12 @@ class Metrics:
 
     def render(self) -> bytes:
         """Return the text Prometheus reads."""
+        self._refresh()
         return generate_latest(self.registry)
+
+    def _refresh(self) -> None:
+        for measured, read in self._watched:
+            measured.set(read())
 
 
 class JsonFormatter(logging.Formatter):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -38,9 +37,16 @@ class Profile:
 class UserPreferences:
     """Stores preferences and makes steerings of them."""
 
-    def __init__(self, store: PreferenceStore, recommender: Callable[[], BaseRecommender]) -> None:
+    def __init__(
+        self,
+        store: PreferenceStore,
+        recommender: Callable[[], BaseRecommender],
+        clock: Callable[[], float],
+    ) -> None:
+        """Take where they are kept, whose items they are about, and what tells the time."""
         self._store = store
         self._recommender = recommender
+        self._clock = clock
 
     async def put(self, live: LiveHistory, written: Written) -> None:
         """Store a user's preferences in place of those before; heeded from the next request on.
@@ -57,14 +63,9 @@ class UserPreferences:
         user_id = live.history.user_id
         steering = await run_sync(self._recommender().steering, written)
         self._check(steering, live)
-        said = StoredPreferences(user_id, written, int(time.time()))
+        said = StoredPreferences(user_id, written, int(self._clock()))
         if not await run_sync(self._store.put, said, live.forgotten):
             raise NotFound("unknown_user", f"user {quote(user_id)} was deleted; nothing is stored")
-
-    async def get(self, user_id: str) -> StoredPreferences | None:
-        """Return what a user said, as it was written; None: nothing."""
-        found: StoredPreferences | None = await run_sync(self._store.get, user_id)
-        return found
 
     async def delete(self, user_id: str) -> None:
         """Take back all that a user said.
@@ -75,11 +76,13 @@ class UserPreferences:
         if not await run_sync(self._store.delete, user_id):
             raise NotFound("no_preferences", f"user {quote(user_id)} has no preferences")
 
-    async def steering(self, user_id: str | None, given: Written | None = None) -> Steering | None:
+    async def steering(
+        self, stored: StoredPreferences | None, given: Written | None = None
+    ) -> Steering | None:
         """Return what a user's preferences do.
 
         Args:
-            user_id: Whose; None: of somebody who is not known.
+            stored: What the user said, of ``LiveHistory``.
             given: Preferences to heed in place of those stored; None: those.
 
         Returns:
@@ -91,7 +94,6 @@ class UserPreferences:
         """
         if given is not None:
             return await run_sync(self._recommender().steering, given) if given else None
-        stored = None if user_id is None else await self.get(user_id)
         return None if stored is None else await run_sync(self.place, stored)
 
     def place(self, stored: StoredPreferences | None) -> Steering:

@@ -32,7 +32,7 @@ from genrec.serving.adapters import Adapters
 from genrec.serving.batching import Batcher, Kind, Limits
 from genrec.serving.errors import ServiceError, check_count, quote
 from genrec.serving.explanations import Explanations
-from genrec.serving.following import follow
+from genrec.serving.following import Following
 from genrec.serving.histories import LiveHistory
 from genrec.serving.impressions import Impressions
 from genrec.serving.items import Items
@@ -90,21 +90,23 @@ class RecommendationService:
         self._impressions = Impressions(shown, self.metrics, clock)
         self.online = OnlineMetrics((shown, self._events), lambda: self.loaded, settings, clock)
         self.metrics.registry.register(OnlineCollector(lambda: self.online.latest))
-        self._changes = ChangeLog(self._engine)
+        self._changes = ChangeLog(self._engine, clock)
         self._loaded: Loaded | None = None
         self.adapters = Adapters(
             self._batcher,
             settings.adapters_dir or settings.run.parent,
             lambda: self.loaded.recommender,
+            settings.workers,
         )
         self.promotions = Promotions(
-            Journal(self._engine), self.adapters, lambda: self.loaded.model
+            Journal(self._engine, clock), self.adapters, lambda: self.loaded.model
         )
         self.items = Items(self._batcher, lambda: self.loaded.catalogue, settings.max_items)
-        self.rules = Rules(RuleStore(self._engine), lambda: self.loaded.recommender)
+        self.rules = Rules(RuleStore(self._engine, clock), lambda: self.loaded.recommender)
         self.preferences = UserPreferences(
-            PreferenceStore(self._engine), lambda: self.loaded.recommender
+            PreferenceStore(self._engine), lambda: self.loaded.recommender, clock
         )
+        self._following = Following(self._changes, [self.items, self.rules, self.promotions])
         self.interests = UserInterests(
             self._batcher,
             lambda: self.loaded.recommender,
@@ -144,6 +146,7 @@ class RecommendationService:
             lambda: 0 if self._loaded is None else len(self._loaded.catalogue),
             lambda: None if self._loaded is None else self._loaded.recommender.session_cache,
         )
+        self._background.append(asyncio.create_task(self.metrics.keep_fresh()))
 
     async def stop(self) -> None:
         """Answer what is at the engine, store what is shown, and close the store."""
@@ -182,19 +185,22 @@ class RecommendationService:
             ServiceError: An item is unknown, a time lies in the future, or there are too many.
         """
         self._check_times([stored.event.timestamp for stored in events])
-        self._check_items([each.event.item_id for each in events if each.text is None], "events")
+        named = [each.event.item_id for each in events if each.text is None]
+        await self._check_items(named, "events")
         accepted = await run_sync(self._events.add, events)
         self.metrics.events.labels("accepted").inc(accepted)
         self.metrics.events.labels("duplicate").inc(len(events) - accepted)
         return accepted
 
     async def user(self, user_id: str) -> LiveHistory:
-        """Return a user's newest events.
+        """Return a user's newest events, in step with the change log as of then.
 
         Raises:
             NotFound: Nobody has this ID.
         """
-        return await run_sync(self.loaded.histories.read, user_id)
+        live: LiveHistory = await run_sync(self.loaded.histories.read, user_id)
+        await self._following.reach(live.head)
+        return live
 
     async def find_users(self, query: str, limit: int) -> list[tuple[str, int]]:
         """Return the users whose ID contains a text, by ID, with their numbers of events."""
@@ -219,40 +225,47 @@ class RecommendationService:
         """
         if user_id is None:
             self._check_times([event.timestamp for event in events])
-            self._check_items([event.item_id for event in events], "events")
+            await self._check_items([event.item_id for event in events], "events")
             ordered = sorted(events, key=lambda event: event.timestamp)
             return LiveHistory(History(INLINE_USER, tuple(ordered)), (None,) * len(ordered))
-        loaded = self.loaded
-        live: LiveHistory = await run_sync(loaded.histories.read, user_id)
-        knows = loaded.recommender.table.knows
+        live = await self.user(user_id)
+        knows = self.loaded.recommender.knows
         removed = {
             index for index, event in enumerate(live.history.events) if not knows(event.item_id)
         }
         return live.without(removed) if removed else live
 
+    async def look_up(self, query: Query) -> LiveHistory:
+        """Return the history that a query is about; see ``history``."""
+        return await self.history(query.user_id, query.events)
+
     async def request(
-        self, query: Query, plan: Plan | None = None, steering: Steering | None = None
+        self,
+        query: Query,
+        live: LiveHistory,
+        plan: Plan | None = None,
+        steering: Steering | None = None,
     ) -> Asked:
-        """Look up the user; return the request to the model.
+        """Return the request to the model.
 
         Args:
             query: What is asked.
+            live: What ``look_up`` returned for it.
             plan: Its rules: they say whether what the user has seen is wanted.
             steering: The user's preferences.
 
         Raises:
-            ServiceError: A user, item or event is unknown, or ``at`` precedes the last event.
+            ServiceError: An item or event is unknown, or ``at`` precedes the last event.
             DataError: An interest or an event does not exist, or a filter cannot be used.
         """
         for name, item_ids in (("exclude", query.exclude), ("candidates", query.candidates)):
             if item_ids:
                 most = self.settings.max_filter_items
                 check_count(len(item_ids), f"items in `{name}`", most)
-                self._check_items(item_ids, name)
+                await self._check_items(item_ids, name)
         interest_bias: Mapping[SemanticId, float] = {}
         if query.interest_bias:
             interest_bias = read_interest_bias(self.loaded.recommender.table, query.interest_bias)
-        live = await self.history(query.user_id, query.events)
         if query.without or query.as_of is not None:
             check_count(len(query.without), "events in `without`", self.settings.max_events)
             live = live.what_if(query.without, query.as_of)
@@ -358,7 +371,7 @@ class RecommendationService:
             ServiceError: The item is unknown, or ``k`` is too large.
             TooFewItems: The filters leave fewer.
         """
-        self._check_items([item_id], "item_id")
+        await self._check_items([item_id], "item_id")
         self._check_k(k)
         gone = self.loaded.catalogue.gone(self.now)
         return await run_sync(
@@ -371,7 +384,7 @@ class RecommendationService:
         Raises:
             GenrecError: The model gives no probabilities, or the filters forbid the item.
         """
-        self._check_items([item_id], "item_id")
+        await self._check_items([item_id], "item_id")
         return await self._explanations.explain(request, item_id)
 
     async def check_store(self) -> None:
@@ -405,10 +418,13 @@ class RecommendationService:
                     "not milliseconds; correct the clock or leave it out to mean now",
                 )
 
-    def _check_items(self, item_ids: Sequence[str], where: str) -> None:
+    async def _check_items(self, item_ids: Sequence[str], where: str) -> None:
         """Refuse items that are not in the catalogue, naming the first few."""
-        knows = self.loaded.recommender.table.knows
-        unknown = [item_id for item_id in item_ids if not knows(item_id)]
+        recommender = self.loaded.recommender
+        if not all(map(recommender.knows, item_ids)):
+            # Another gateway, or worker of this one, may have added them a moment ago.
+            await self._following.look()
+        unknown = [item_id for item_id in item_ids if not recommender.knows(item_id)]
         if unknown:
             named = ", ".join(map(quote, unknown[:MAX_NAMED_ITEMS]))
             rest = len(unknown) - MAX_NAMED_ITEMS
@@ -430,8 +446,7 @@ class RecommendationService:
         self._loaded = loaded
         await self.rules.catch_up()
         await self.promotions.catch_up()
-        following = follow(self._changes, [self.items, self.rules, self.promotions])
-        self._background.append(asyncio.create_task(following))
+        self._background.append(asyncio.create_task(self._following.keep()))
         log(
             "ready",
             run=str(self.settings.zero_shot or self.settings.run),

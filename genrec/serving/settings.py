@@ -72,6 +72,9 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8080, ge=0, le=65_535, description="Port to listen on; 0: a free one.")
+    workers: int = Field(
+        1, ge=1, le=256, description="Processes that answer, each with an engine of its own."
+    )
     store: SecretStr = Field(
         SecretStr("sqlite:///runs/serve/store.db"),
         description="Where events are kept: sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DB.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 from anyio.to_thread import run_sync
@@ -15,7 +14,7 @@ from genrec.interests.timeline.evolution import Evolution
 from genrec.interests.timeline.timeline import InterestTimeline, interest_timeline
 from genrec.preferences.receipts import list_receipts
 from genrec.recommender import Recommender
-from genrec.schema import History, Interest, Request
+from genrec.schema import History, Interest
 from genrec.serving.batching import Batcher, Kind
 from genrec.serving.histories import LiveHistory
 from genrec.serving.preferences import Profile, UserPreferences
@@ -54,38 +53,25 @@ class UserInterests:
 
         A chat model states no shares, so it gives no evolution.
         """
-        recommender = self._recommender()
-        asking = self._batcher.ask(
-            Kind("interests"),
-            history,
-            lambda asked: recommender.interests_many(asked, self._min_evidence),
-        )
+        recommender, fewest = self._recommender(), self._min_evidence
         if isinstance(recommender, Recommender):
-            evolve = recommender.evolutions
-            summary, evolution = await asyncio.gather(
-                asking,
-                self._batcher.ask(
-                    Kind("evolution"),
-                    history,
-                    lambda asked: evolve([Request(history) for history in asked]),
-                ),
+            tell = recommender.summaries_and_evolutions
+            summary, evolution = await self._batcher.ask(
+                Kind("interests"), history, lambda asked: tell(asked, fewest)
             )
             return summary, evolution, evolution.next_event(top)
-        summary = await asking
+        ask = recommender.interests_many
+        summary = await self._batcher.ask(
+            Kind("interests"), history, lambda asked: ask(asked, fewest)
+        )
         return summary, None, await self._expected(history, top)
 
-    async def profile(self, user_id: str, live: LiveHistory) -> Profile:
-        """Return what is known of a user's interests, and what the user said of them.
-
-        Args:
-            user_id: Whose preferences.
-            live: The user's history.
-        """
-        stored = await self._preferences.get(user_id)
-        steering = self._preferences.place(stored)
+    async def profile(self, live: LiveHistory) -> Profile:
+        """Return what is known of a user's interests, and what the user said of them."""
+        steering = self._preferences.place(live.said)
         expected = await self._expected(steering.own(evidence_of(live.history)), EXPECTED)
         receipts = list_receipts(live.history, steering, self._recommender().table, expected)
-        return Profile(stored, steering.lost, receipts)
+        return Profile(live.said, steering.lost, receipts)
 
     async def timeline(self, history: History) -> tuple[list[Interest], InterestTimeline]:
         """Return the interests that events support, strongest today first, and their weights."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -10,6 +11,7 @@ from fastapi import FastAPI, Security
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.security import HTTPBearer
 
+from genrec.errors import GenrecError
 from genrec.serving import page
 from genrec.serving.http.errors import install_handlers
 from genrec.serving.http.routes import (
@@ -29,6 +31,7 @@ from genrec.serving.http.routes import (
 )
 from genrec.serving.http.security.guard import Guard, RateLimiter
 from genrec.serving.http.security.keys import read_keys
+from genrec.serving.monitoring import log
 from genrec.serving.service import RecommendationService
 from genrec.serving.settings import Settings
 
@@ -53,7 +56,11 @@ def create_app(settings: Settings, clock: Callable[[], float] = time.time) -> Fa
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await service.start()
+        try:
+            await service.start()
+        except GenrecError as error:
+            log("not_started", logging.ERROR, message=str(error))
+            raise
         yield
         await service.stop()
 

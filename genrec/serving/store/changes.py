@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -46,8 +46,10 @@ class Change:
 class ChangeLog:
     """The log; every method is one transaction and may be called from any thread."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, clock: Callable[[], float] = time.time) -> None:
+        """Take the store, and what tells the time in seconds."""
         self._engine = engine
+        self._clock = clock
 
     def head(self) -> int:
         """Return the number of the last change, 0 where there is none."""
@@ -95,9 +97,10 @@ class ChangeLog:
                 for number, change in enumerate(changes, after + 1)
             ]
             if added:
-                connection.execute(insert(CHANGES), [_to_row(change) for change in added])
-            for rows in beside:
-                connection.execute(rows)
+                rows = [_to_row(change, int(self._clock())) for change in added]
+                connection.execute(insert(CHANGES), rows)
+            for row in beside:
+                connection.execute(row)
             if added and self._engine.dialect.name == "postgresql":
                 connection.execute(text(f"NOTIFY {CHANNEL}"))
         return added
@@ -125,12 +128,12 @@ class ChangeLog:
             await asyncio.sleep(poll_s)
 
 
-def _to_row(change: Change) -> dict[str, object]:
+def _to_row(change: Change, now: int) -> dict[str, object]:
     return {
         "number": change.number,
         "first": change.first,
         "kind": change.kind,
         "subject": change.subject,
         "body": dict(change.body),
-        "time": int(time.time()),
+        "time": now,
     }

@@ -8,12 +8,20 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, delete, func, or_, select
+from sqlalchemy import Connection, Engine, delete, func, or_, select
 
 from genrec.schema import SEARCH, Event, Search
 from genrec.serving.store.forgotten import hash_user, times_forgotten
 from genrec.serving.store.impressions import attribute
-from genrec.serving.store.tables import EVENTS, FORGOTTEN, IMPRESSIONS, PREFERENCES, upsert
+from genrec.serving.store.preferences import StoredPreferences
+from genrec.serving.store.tables import (
+    CHANGES,
+    EVENTS,
+    FORGOTTEN,
+    IMPRESSIONS,
+    PREFERENCES,
+    upsert,
+)
 from genrec.serving.store.transactions import Lock, transaction
 
 DAY_S = 86_400
@@ -53,11 +61,15 @@ class StoredHistory:
             first.
         older_items: Items of events older than these.
         forgotten: How often the user was deleted: what was known before must not be read.
+        said: What the user says of themselves; None: nothing.
+        head: Number of the last change of the log, 0 where there is none.
     """
 
     events: tuple[StoredEvent, ...]
     older_items: frozenset[str]
     forgotten: int
+    said: StoredPreferences | None
+    head: int
 
 
 class EventStore:
@@ -94,7 +106,7 @@ class EventStore:
             return len(added.all())
 
     def history(self, user_id: str, limit: int, after: int = 0) -> StoredHistory:
-        """Return a user's newest ``limit`` events and the items of those before.
+        """Return a user's newest ``limit`` events, the items of those before, and what was said.
 
         Args:
             user_id: External ID.
@@ -103,7 +115,7 @@ class EventStore:
                 deleted nothing is.
         """
         with self._engine.connect() as connection:
-            forgotten = times_forgotten(connection, [user_id]).get(user_id, 0)
+            head, forgotten, said = _about(connection, user_id)
             newest = (
                 select(EVENTS.c.event_id, EVENTS.c.text, *_EVENT_COLUMNS)
                 .where(EVENTS.c.user_id == user_id, EVENTS.c.number > (0 if forgotten else after))
@@ -118,7 +130,7 @@ class EventStore:
             StoredEvent(Event(*event), event_id, text=text)
             for event_id, text, *event in reversed(rows[:limit])
         )
-        return StoredHistory(events, older, forgotten)
+        return StoredHistory(events, older, forgotten, said, head)
 
     def counts(self, user_ids: Collection[str], after: int = 0) -> dict[str, int]:
         """Return how many events ``history`` knows of each of these users, where there are any.
@@ -169,6 +181,23 @@ class EventStore:
         """Return which of these users were deleted."""
         with self._engine.connect() as connection:
             return set(times_forgotten(connection, user_ids))
+
+
+def _about(connection: Connection, user_id: str) -> tuple[int, int, StoredPreferences | None]:
+    """Return the head of the log, how often a user was deleted and what they said, in one go."""
+    times = select(FORGOTTEN.c.times).where(FORGOTTEN.c.user_hash == hash_user(user_id))
+    of_user = PREFERENCES.c.user_id == user_id
+    row = connection.execute(
+        select(
+            select(func.max(CHANGES.c.number)).scalar_subquery(),
+            times.scalar_subquery(),
+            select(PREFERENCES.c.preferences).where(of_user).scalar_subquery(),
+            select(PREFERENCES.c.time).where(of_user).scalar_subquery(),
+        )
+    ).one()
+    head, forgotten, preferences, time = row
+    said = None if time is None else StoredPreferences(user_id, preferences, time)
+    return head or 0, forgotten or 0, said
 
 
 def _first_of_each_id(events: Iterable[StoredEvent]) -> list[StoredEvent]:

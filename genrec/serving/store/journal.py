@@ -7,7 +7,7 @@ names the entry that was in force until then, so that it can be rolled back.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -55,9 +55,11 @@ class Entry:
 class Journal:
     """Decisions by run; every method may be called from any thread."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, clock: Callable[[], float] = time.time) -> None:
+        """Take the store, and what tells the time in seconds."""
         self._engine = engine
-        self._log = ChangeLog(engine)
+        self._clock = clock
+        self._log = ChangeLog(engine, clock)
 
     def head(self) -> int:
         """Return the number of the last change of the log, of whatever kind."""
@@ -77,7 +79,7 @@ class Journal:
 
     def note(self, entry: Entry) -> Entry:
         """Keep a decision that puts nothing into force; return it with its time."""
-        entry = _now(entry)
+        entry = self._now(entry)
         with self._engine.begin() as connection:
             connection.execute(insert(JOURNAL).values(_to_row(entry)))
         return entry
@@ -113,20 +115,19 @@ class Journal:
                 return done
 
     def _put(self, entry: Entry, after: int) -> Entry | None:
-        entry = replace(_now(entry), change=after + 1)
+        entry = replace(self._now(entry), change=after + 1)
         body = {"path": entry.path, "content_hash": entry.content_hash}
         row = insert(JOURNAL).values(_to_row(entry))
         change = Change(PROMOTION_KIND, entry.run, body)
         return None if self._log.append([change], after, [row]) is None else entry
 
+    def _now(self, entry: Entry) -> Entry:
+        return replace(entry, time=int(self._clock()))
+
     def _entry(self, change: int) -> Entry:
         with self._engine.connect() as connection:
             row = connection.execute(select(JOURNAL).where(JOURNAL.c.change == change)).one()
         return _from_row(row)
-
-
-def _now(entry: Entry) -> Entry:
-    return replace(entry, time=int(time.time()))
 
 
 def _to_row(entry: Entry) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, delete, select
+from sqlalchemy import Engine, delete
 
 from genrec.serving.store.forgotten import times_forgotten
 from genrec.serving.store.tables import PREFERENCES, upsert
@@ -29,7 +29,7 @@ class StoredPreferences:
 
 
 class PreferenceStore:
-    """Keeps preferences; every method is one transaction and may be called from any thread."""
+    """Keeps preferences, which ``EventStore.history`` reads; any thread may call every method."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -56,13 +56,6 @@ class PreferenceStore:
                 )
             )
         return True
-
-    def get(self, user_id: str) -> StoredPreferences | None:
-        """Return what a user said; None: nothing."""
-        wanted = select(PREFERENCES).where(PREFERENCES.c.user_id == user_id)
-        with self._engine.connect() as connection:
-            row = connection.execute(wanted).first()
-        return None if row is None else StoredPreferences(row.user_id, row.preferences, row.time)
 
     def delete(self, user_id: str) -> bool:
         """Take back all that a user said; return whether there was anything."""

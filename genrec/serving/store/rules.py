@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,9 +47,11 @@ class StoredRule:
 class RuleStore:
     """Keeps rules; every method is one transaction and may be called from any thread."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, clock: Callable[[], float] = time.time) -> None:
+        """Take the store, and what tells the time in seconds."""
         self._engine = engine
-        self._log = ChangeLog(engine)
+        self._clock = clock
+        self._log = ChangeLog(engine, clock)
 
     def put(
         self, name: str, rule: Mapping[str, Any] | None, always: bool, after: int
@@ -69,7 +71,7 @@ class RuleStore:
         if current is not None and (current.rule, current.always) == (rule, always):
             return current
         version = 1 if current is None else current.version + 1
-        stored = StoredRule(name, version, rule, always, int(time.time()))
+        stored = StoredRule(name, version, rule, always, int(self._clock()))
         values = {each: getattr(stored, each) for each in _FIELDS}
         row = insert(RULES).values(values)
         added = self._log.append([stored.to_change()], after, [row])

@@ -64,8 +64,10 @@ class ExplainResponse(BaseModel):
 async def explain(body: ExplainRequest, service: Service, response: Response) -> ExplainResponse:
     """Say which events raised an item: each is deleted, and the item scored again."""
     start = time.perf_counter()
-    steering = await service.preferences.steering(body.user_id, body.preferences)
-    request = (await service.request(body.to_query(service.now), steering=steering)).request
+    query = body.to_query(service.now)
+    live = await service.look_up(query)
+    steering = await service.preferences.steering(live.said, body.preferences)
+    request = (await service.request(query, live, steering=steering)).request
     asked = time.perf_counter()
     explanation = await service.explain(request, body.item_id)
     response.headers["Server-Timing"] = f"engine;dur={(time.perf_counter() - asked) * 1000:.1f}"

@@ -83,7 +83,7 @@ async def delete_preferences(user_id: UserId, service: Service) -> Response:
 
 
 async def _answer(user_id: str, service: RecommendationService) -> PreferencesResponse:
-    known = await service.interests.profile(user_id, await service.history(user_id))
+    known = await service.interests.profile(await service.history(user_id))
     stored = known.stored
     return PreferencesResponse(
         user_id=user_id,

@@ -111,11 +111,12 @@ async def recommend(
 ) -> RecommendResponse:
     """Recommend `k` items that exist, are distinct, pass the filters and keep the rules."""
     start = time.perf_counter()
-    plan = await service.rules.plan(body.rules)
-    steering = await service.preferences.steering(body.user_id, body.preferences)
     before = read_cursor(body.cursor, service.settings.max_filter_items) if body.cursor else ()
     query = replace(body.to_query(service.now), shown=before)
-    asked = await service.request(query, plan, steering)
+    live = await service.look_up(query)
+    plan = await service.rules.plan(body.rules)
+    steering = await service.preferences.steering(live.said, body.preferences)
+    asked = await service.request(query, live, plan, steering)
     request = asked.request
     if steering is not None and (of_user := steering.rules([request], body.k)):
         plan = await service.rules.plan(body.rules, of_user)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from scipy import sparse
 from torch import Tensor
 from transformers import DynamicCache
 
@@ -21,7 +23,7 @@ from genrec.decode.tree import PrefillCache, logits_of, score_after
 from genrec.decode.trie import Trie
 from genrec.devices import Arithmetic
 from genrec.engines.adapters import AdaptedModel
-from genrec.engines.base import FoundItems, ItemQuery
+from genrec.engines.base import Counted, FoundItems, ItemQuery
 from genrec.engines.grammar import Grammar, GrammarState
 from genrec.engines.merge_prefixes import batch_branches, find_families
 from genrec.engines.policy import LeafScores, SasRecFusion, make_policy
@@ -31,6 +33,7 @@ from genrec.model.adapter_head import TrainedHead, load_adapter_head
 from genrec.model.load import LoadedRun, base_of
 from genrec.model.lora import check_adapter
 from genrec.model.precision import RunUnder, choose_arithmetic, float32_arithmetic
+from genrec.model.sasrec_head import SasRecHead, Transitions
 from genrec.schema import SemanticId
 from genrec.semantic_ids.table import SemanticIdTable
 
@@ -81,6 +84,7 @@ class TorchEngine(AdaptedModel):
         self._run_table = run.table
         self._heads: dict[str | None, TrainedHead | None] = {None: own}
         self._fusions: dict[str | None, SasRecFusion | None] = {}
+        self._counted: dict[str | None, Counted] = {}
         self.replace_table(run.table)
 
     def replace_table(self, table: SemanticIdTable) -> None:
@@ -104,11 +108,31 @@ class TorchEngine(AdaptedModel):
         super().drop_adapter(name)
         self._heads.pop(name, None)
         self._fusions.pop(name, None)
+        self._counted.pop(name, None)
+
+    @property
+    def _owner(self) -> str | None:
+        """Whose head answers: that of the adapter in use, if it has one, else that of the run."""
+        return self.adapter if self.adapter in self._heads else None
 
     @property
     def _fusion(self) -> SasRecFusion | None:
-        """The head of the adapter in use, else that of the run."""
-        return self._fusions[self.adapter if self.adapter in self._fusions else None]
+        return self._fusions[self._owner]
+
+    @property
+    def counted(self) -> Counted | None:
+        """See ``Engine``."""
+        owner = self._owner
+        trained = self._heads[owner]
+        if self._fusion is None or trained is None or trained.head.transitions is None:
+            return None
+        if not trained.head.terms.transitions:
+            return None
+        if owner not in self._counted:
+            votes = trained.head.transitions.to_votes()
+            use = partial(_use, trained.head)
+            self._counted[owner] = Counted(votes, trained.table, trained.counted_until, use)
+        return self._counted[owner]
 
     def _fuse(self, trained: TrainedHead | None) -> SasRecFusion | None:
         if trained is None or trained.head.weight <= 0:
@@ -278,6 +302,10 @@ class TorchEngine(AdaptedModel):
                 with self._exact():
                     read = trunk.fork(shared, *self._reader.pad(rest))
                 yield [branch.number for branch in branches], read
+
+
+def _use(head: SasRecHead, votes: sparse.csr_array) -> None:
+    head.transitions = Transitions.of(votes).to(head.item_embedding.weight.device)
 
 
 def _own(query: ItemQuery) -> OwnPrompt:

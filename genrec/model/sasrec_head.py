@@ -102,6 +102,12 @@ class Transitions(nn.Module):
         result.votes.copy_(torch.as_tensor(votes.data))
         return result
 
+    def to_votes(self) -> sparse.csr_array:
+        """Return what ``of`` took. Shape: (N, N)."""
+        parts = (self.votes, self.followers, self.starts)
+        shape = (self.num_items, self.num_items)
+        return sparse.csr_array(tuple(part.cpu().numpy() for part in parts), shape=shape)
+
     def forward(self, histories: Tensor) -> Tensor:
         """Score every row as the next one of each history.
 

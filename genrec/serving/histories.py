@@ -34,17 +34,21 @@ class LiveHistory:
         event_ids: The ID that each event was posted under, if it had one.
         older_items: Items of events older than these: still not to be recommended again.
         forgotten: How often the user was deleted; nothing of before is here.
+        posted: Whether each event came to the store, and is not in the prepared data.
     """
 
     history: History
     event_ids: tuple[str | None, ...]
     older_items: frozenset[str] = frozenset()
     forgotten: int = 0
+    posted: tuple[bool, ...] = ()
 
     def without(self, left_out: Collection[int]) -> LiveHistory:
         """Return the history as if some events had never been; 0 is the oldest one."""
         kept = (name for place, name in enumerate(self.event_ids) if place not in left_out)
-        return replace(self, history=self.history.without(left_out), event_ids=tuple(kept))
+        posted = (each for place, each in enumerate(self.posted) if place not in left_out)
+        left = self.history.without(left_out)
+        return replace(self, history=left, event_ids=tuple(kept), posted=tuple(posted))
 
     def what_if(self, without: Sequence[int | str], as_of: int | None) -> LiveHistory:
         """Return the history as of a past moment, without some events.
@@ -143,7 +147,7 @@ class Histories:
         self._prepared = prepared
         self._events = events
         self._max_events = max_events
-        self._after = after
+        self.after = after
 
     def read(self, user_id: str) -> LiveHistory:
         """Return a user's history.
@@ -161,10 +165,9 @@ class Histories:
             )
         # A stable sort: at equal times the prepared event comes first, then the order of arrival.
         searches = [StoredEvent.search(user_id, search) for search in prepared.searches]
-        merged = sorted(
-            [*map(StoredEvent, prepared.events), *searches, *posted.events],
-            key=lambda stored: stored.event.timestamp,
-        )
+        known = [*map(StoredEvent, prepared.events), *searches]
+        came = {id(stored) for stored in posted.events}
+        merged = sorted([*known, *posted.events], key=lambda stored: stored.event.timestamp)
         older = [each.event.item_id for each in merged[: -self._max_events] if each.text is None]
         newest = merged[-self._max_events :]
         events = [stored for stored in newest if stored.text is None]
@@ -181,6 +184,7 @@ class Histories:
             tuple(stored.event_id for stored in events),
             posted.older_items.union(older),
             posted.forgotten,
+            tuple(id(stored) in came for stored in events),
         )
 
     def search(self, query: str, limit: int) -> list[tuple[str, int]]:
@@ -188,7 +192,7 @@ class Histories:
         prepared = self._search_prepared(query, limit)
         user_ids = sorted({*self._events.users(query, limit), *prepared})[:limit]
         posted: dict[str, int] = {}
-        for upto in {self._after, 0}:
+        for upto in {self.after, 0}:
             some = [name for name in user_ids if self._known_upto(name) == upto]
             posted |= self._events.counts(some, upto)
         return [(name, posted.get(name, 0) + prepared.get(name, 0)) for name in user_ids]
@@ -207,7 +211,7 @@ class Histories:
 
         A user whom they left out (a k-core does) is known from the store alone.
         """
-        return self._after if self._prepared.num_events(user_id) else 0
+        return self.after if self._prepared.num_events(user_id) else 0
 
     def _search_prepared(self, query: str, limit: int) -> dict[str, int]:
         """Return the first users of the prepared data who were not deleted."""

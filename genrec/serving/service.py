@@ -36,6 +36,7 @@ from genrec.serving.following import follow
 from genrec.serving.histories import LiveHistory
 from genrec.serving.impressions import Impressions
 from genrec.serving.items import Items
+from genrec.serving.live_counts import LiveTransitions
 from genrec.serving.loading import Loaded, load
 from genrec.serving.monitoring import Metrics, log
 from genrec.serving.online import OnlineMetrics
@@ -111,6 +112,7 @@ class RecommendationService:
             self.preferences,
             settings.min_evidence,
         )
+        self._live = LiveTransitions(self._events, lambda: self.loaded, self._batcher)
         self._background: list[asyncio.Task[None]] = []
         self._explanations = Explanations(
             self._batcher,
@@ -428,8 +430,9 @@ class RecommendationService:
             lambda: load(self.settings, self._events, self._changes, store_id)
         )
         self._loaded = loaded
-        await self.rules.catch_up()
-        await self.promotions.catch_up()
+        await self.catch_up()
+        if every_s := self.settings.live_counts_s:
+            self._background.append(asyncio.create_task(self._live.keep_counting(every_s)))
         following = follow(self._changes, [self.items, self.rules, self.promotions])
         self._background.append(asyncio.create_task(following))
         log(
@@ -437,6 +440,20 @@ class RecommendationService:
             run=str(self.settings.zero_shot or self.settings.run),
             items=len(loaded.catalogue),
         )
+
+    async def catch_up(self) -> None:
+        """Do at once what other gateways, and updates, told the store of rules and promotions.
+
+        Live events are counted too; all of it happens by itself within a second or two.
+
+        Raises:
+            GenrecError: The engine has no time, or an adapter cannot be served.
+            SQLAlchemyError: The store does not answer.
+        """
+        await self.rules.catch_up()
+        await self.promotions.catch_up()
+        if self.settings.live_counts_s:
+            await self._live.catch_up()
 
     async def _keep_loading(self) -> None:
         while self._loaded is None:

@@ -265,8 +265,11 @@ class Recommender(BaseRecommender):
         """
         return [
             [
-                self._recommendation(int(row), rank, float(score))
-                for rank, (row, score) in enumerate(zip(found.rows, found.scores, strict=True), 1)
+                replace(
+                    self._recommendation(int(row), place + 1, float(found.scores[place])),
+                    parts={name: float(nats[place]) for name, nats in found.parts.items()},
+                )
+                for place, row in enumerate(found.rows)
             ]
             for found in self._engine.items(self._queries(requests), k)
         ]

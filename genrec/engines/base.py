@@ -52,10 +52,12 @@ class FoundItems:
         rows: Rows of the ID table, distinct. Shape: (k,) or fewer where the filters leave fewer.
         scores: Summed log-probabilities in nats, renormalised at each level over the codes that
             the table and the filters allow. Shape: that of ``rows``.
+        parts: What each scorer adds, see ``Recommendation.parts``. Shape of each: that of ``rows``.
     """
 
     rows: np.ndarray
     scores: np.ndarray
+    parts: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,7 +26,7 @@ from genrec.engines.adapters import AdaptedModel
 from genrec.engines.base import Counted, FoundItems, ItemQuery
 from genrec.engines.grammar import Grammar, GrammarState
 from genrec.engines.merge_prefixes import batch_branches, find_families
-from genrec.engines.policy import LeafScores, SasRecFusion, make_policy
+from genrec.engines.policy import LeafScores, SasRecFusion, make_policy, score_parts
 from genrec.engines.read_prompts import OwnPrompt, PromptReader
 from genrec.linear import speed_up
 from genrec.model.adapter_head import TrainedHead, load_adapter_head
@@ -176,15 +176,20 @@ class TorchEngine(AdaptedModel):
                 policy = make_policy(self._trie, self._vocabulary, batch, head)
                 with self._arithmetic():
                     search = beam_search(policy, len(batch), num_beams)
-                    leaves, scores = run_search(search, read)
+                    leaves, scores, alone = run_search(search, read)
                 if read_again is not read:
                     with self._exact():
-                        leaves, scores = _score_again(leaves, policy, read_again)
-                for number, rows, row_scores in zip(
-                    numbers, leaves[:, :k].cpu().numpy(), scores[:, :k].cpu().numpy(), strict=True
+                        leaves, scores, alone = _score_again(leaves, alone, policy, read_again)
+                parts = score_parts(policy, head, batch, leaves[:, :k], alone[:, :k])
+                for place, (number, rows, row_scores) in enumerate(
+                    zip(
+                        *(numbers, leaves[:, :k].cpu().numpy(), scores[:, :k].cpu().numpy()),
+                        strict=True,
+                    )
                 ):
                     kept = rows >= 0
-                    found[number] = FoundItems(rows[kept], row_scores[kept])
+                    of_row = {name: nats[place][kept] for name, nats in parts.items()}
+                    found[number] = FoundItems(rows[kept], row_scores[kept], of_row)
         return [result for result in found if result is not None]
 
     @torch.inference_mode()
@@ -312,9 +317,11 @@ def _own(query: ItemQuery) -> OwnPrompt:
     return OwnPrompt(tuple(query.prompt), query.owner)
 
 
-def _score_again(leaves: Tensor, policy: Policy, prompts: PrefillCache) -> tuple[Tensor, Tensor]:
+def _score_again(
+    leaves: Tensor, alone: Tensor, policy: Policy, prompts: PrefillCache
+) -> tuple[Tensor, Tensor, Tensor]:
     """Score what a search found after other prompts, and put it in order. Shapes: (B, K)."""
     scores = score_after(prompts, policy, leaves.clamp(min=0))
     scores = scores.masked_fill(leaves < 0, -torch.inf)
     scores, order = scores.sort(dim=1, descending=True, stable=True)
-    return leaves.gather(1, order), scores
+    return leaves.gather(1, order), scores, alone.gather(1, order)

@@ -34,7 +34,7 @@ from genrec.serving.errors import ServiceError, check_count, quote
 from genrec.serving.explanations import Explanations
 from genrec.serving.following import follow
 from genrec.serving.histories import LiveHistory
-from genrec.serving.impressions import Impressions
+from genrec.serving.impressions import Impressions, describe
 from genrec.serving.items import Items
 from genrec.serving.live_counts import LiveTransitions
 from genrec.serving.loading import Loaded, load
@@ -49,7 +49,6 @@ from genrec.serving.settings import Settings
 from genrec.serving.store import (
     ChangeLog,
     EventStore,
-    Impression,
     ImpressionStore,
     Journal,
     PreferenceStore,
@@ -291,7 +290,7 @@ class RecommendationService:
         request = self.loaded.recommender.heed(request)
         if steering is not None:
             request = steering.steer(request)
-        return Asked(request, query.user_id, live.forgotten)
+        return Asked(request, query.user_id, live.forgotten, query.arm)
 
     async def keep_impression(self, asked: Asked, shown: Answer) -> str | None:
         """Store what an answer is about to show; return its ID once that is on disk.
@@ -299,11 +298,8 @@ class RecommendationService:
         Returns:
             None where the user was forgotten meanwhile: nothing is stored then.
         """
-        items = tuple((item.item_id, item.score) for item in shown.items)
-        model, now = self.loaded.model, self.now
-        return await self._impressions.keep(
-            Impression(asked.user_id, now, items, model, shown.adapter, asked.forgotten)
-        )
+        impression = describe(asked, shown, self.loaded.model, self.now)
+        return await self._impressions.keep(impression)
 
     async def recommend(self, request: Request, k: int, plan: Plan | None = None) -> Answer:
         """Return ``k`` distinct items that exist, pass the filters and keep the rules.
@@ -349,7 +345,7 @@ class RecommendationService:
             if item.item_id not in forbidden and (allowed is None or item.item_id in allowed):
                 valid.setdefault(item.item_id, item)
         self.metrics.count_items(valid, len(found[:k]) - len(valid))
-        return Answer(list(valid.values()), adapter)
+        return Answer(list(valid.values()), adapter, () if plan is None else plan.rules)
 
     async def similar(
         self, item_id: str, k: int, by: Likeness, filters: Mapping[str, Any] | None

@@ -44,6 +44,7 @@ from genrec.semantic_ids.table import SemanticIdTable
 
 if TYPE_CHECKING:
     from genrec.decode.prefix_cache import PrefixCache
+    from genrec.engines.base import Counted
 
 
 class BaseRecommender(BaseCatalogue):
@@ -108,6 +109,11 @@ class BaseRecommender(BaseCatalogue):
     @property
     def session_cache(self) -> PrefixCache | None:
         """What is kept of users' prompts in this process; None where nothing is."""
+        return None
+
+    @property
+    def counted(self) -> Counted | None:
+        """Transition counts of the head in use, which may be exchanged; None: no such head here."""
         return None
 
     @property

@@ -28,7 +28,7 @@ from genrec.arguments import (
 from genrec.base_recommender import BaseRecommender
 from genrec.data import Dataset
 from genrec.devices import Arithmetic
-from genrec.engines.base import Engine, ItemQuery
+from genrec.engines.base import Counted, Engine, ItemQuery
 from genrec.engines.load import connect_engine, load_engine
 from genrec.errors import ConfigError
 from genrec.frames import answers
@@ -265,8 +265,11 @@ class Recommender(BaseRecommender):
         """
         return [
             [
-                self._recommendation(int(row), rank, float(score))
-                for rank, (row, score) in enumerate(zip(found.rows, found.scores, strict=True), 1)
+                replace(
+                    self._recommendation(int(row), place + 1, float(found.scores[place])),
+                    parts={name: float(nats[place]) for name, nats in found.parts.items()},
+                )
+                for place, row in enumerate(found.rows)
             ]
             for found in self._engine.items(self._queries(requests), k)
         ]
@@ -418,6 +421,11 @@ class Recommender(BaseRecommender):
     def session_cache(self) -> PrefixCache | None:
         """See ``BaseRecommender.session_cache``."""
         return self._engine.prefix_cache
+
+    @property
+    def counted(self) -> Counted | None:
+        """See ``BaseRecommender.counted``."""
+        return self._engine.counted
 
     @property
     def adapters(self) -> list[str]:

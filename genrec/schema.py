@@ -52,6 +52,17 @@ Attribute = str | int | float | bool | tuple[str, ...]
 """A value that a filter can ask for; several of one name are a tuple of texts."""
 
 
+LANGUAGE_MODEL = "language model"
+SASREC = "SASRec"
+TRANSITIONS = "transitions"
+TEXT_MATCH = "text"
+WISH = "wish"
+NEW_ITEM = "new item"
+PREFERENCES = "preferences"
+RULE = "rule"
+EXPLORATION = "exploration"
+"""Who says that an item should be recommended: scorers, and what else may bring it."""
+
 PUNCTUATION = ".!?…:;,。！？।؟"
 
 MAX_REPR_CHARS = 200
@@ -300,6 +311,23 @@ class Request(ShortRepr):
         return self.exclude.union(seen)
 
 
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """How chance put an item in its place (``genrec.experiments.exploration``).
+
+    Attributes:
+        propensity: Probability of the item at its rank, given those above it.
+        place: Its rank in the ranking that chance changed, from 1.
+        rate: Share of ranks at which chance chooses.
+        candidates: How long that ranking was.
+    """
+
+    propensity: float
+    place: int
+    rate: float
+    candidates: int
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Recommendation(ShortRepr):
     """One returned item.
@@ -310,6 +338,11 @@ class Recommendation(ShortRepr):
         score: Higher is better; for the language model the summed log-probability in nats.
         title: For people.
         semantic_id: Codes of the item; empty where the recommender knows none.
+        parts: Nats that each scorer adds to the score, beside an average item of the catalogue;
+            empty where the recommender does not say. They differ between items as the scores do,
+            but for what normalising among siblings changes.
+        placed_by: What put it in its place whatever its score, such as a rule that pins it.
+        draw: How chance put it in its place; None: there was no chance in it.
     """
 
     item_id: str
@@ -317,6 +350,20 @@ class Recommendation(ShortRepr):
     score: float
     title: str | None = None
     semantic_id: SemanticId = ()
+    parts: Mapping[str, float] = field(default_factory=dict, repr=False, compare=False)
+    placed_by: str | None = None
+    draw: Draw | None = field(default=None, compare=False)
+
+    @property
+    def brought_by(self) -> str | None:
+        """What placed it, else the scorer that adds most; None where the recommender does not say.
+
+        Examples:
+            >>> parts = {"language model": 2.5, "transitions": 3.0}
+            >>> Recommendation("P1", 1, -0.5, parts=parts).brought_by
+            'transitions'
+        """
+        return self.placed_by or max(self.parts, key=lambda name: self.parts[name], default=None)
 
 
 Trend = Literal["emerging", "steady", "fading", "returned"]

@@ -25,7 +25,7 @@ from genrec.simulation import Shown, SimulationConfig, simulate
 from genrec.simulation.arms import GatewayArm, MarkovArm
 from genrec.simulation.behaviour import APPETITE, Luck, examination
 from genrec.simulation.gateway import Clock, serving
-from genrec.simulation.opening import first_second, opened, read_pairs
+from genrec.simulation.opening import first_second, opened, read_changes, read_pairs
 from genrec.simulation.visitors import Fashion, Visitor, drift_on
 from tests.little_run import make_little_base, train_little_run
 
@@ -214,10 +214,10 @@ def test_days_of_a_gateway_by_url_end_now(world, tmp_path):
         run=world / "run", store=SecretStr(f"sqlite:///{tmp_path}/s.db"), rate_limit_per_s=0
     )
     data = Dataset.load(world / "data")
-    with serving(settings, Clock(int(time.time()))) as url:
-        begin = first_second(data, 1, {"live": url})
+    with serving(settings, Clock(int(time.time()))) as gateway:
+        begin = first_second(data, 1, {"live": gateway.url})
         assert begin + DAY_S <= time.time()
-        with opened({"live": url}, {"live": "exit 3"}, data, tmp_path, begin) as (arm,):
+        with opened({"live": gateway.url}, {"live": "exit 3"}, data, tmp_path, begin) as (arm,):
             shown = arm.show("ada-001", begin, 3)
             assert len(shown.items) == 3 and shown.recommendation_id
             with pytest.raises(DataError, match="arm live: .*no events of user 'nobody'"):
@@ -225,9 +225,9 @@ def test_days_of_a_gateway_by_url_end_now(world, tmp_path):
             with pytest.raises(DataError, match="ended with code 3 after day 1"):
                 arm.end(0, begin)
     with pytest.raises(EngineUnavailable, match="is a gateway running"):
-        GatewayArm("gone", url).show("ada-001", begin, 3)
+        GatewayArm("gone", gateway.url).show("ada-001", begin, 3)
     with pytest.raises(ConfigError, match="fewer days"):
-        first_second(data, 20_000, {"live": url})
+        first_second(data, 20_000, {"live": gateway.url})
 
 
 def test_a_chain_counted_anew_follows_what_it_was_told(world):
@@ -259,6 +259,22 @@ def test_a_command_needs_a_gateway(world, tmp_path):
     for arms in ({"chain": "markov"}, {}):
         with pytest.raises(ConfigError, match="no arm with a gateway"):
             with opened(arms, {"chain": "true"}, data, tmp_path, BEGIN):
+                pass
+
+
+def test_settings_of_an_arm_that_cannot_be_are_refused(world, tmp_path):
+    data = Dataset.load(world / "data")
+    assert read_changes(["a.k=1", "a.b=x=y", "b.c=2"]) == {
+        "a": {"k": "1", "b": "x=y"},
+        "b": {"c": "2"},
+    }
+    for arms, changes, fault in (
+        ({"chain": "markov"}, {"chain": {"k": "1"}}, "started here"),
+        ({"a": "http://127.0.0.1:1"}, {"a": {"k": "1"}}, "started here"),
+        ({"a": str(world / "run")}, {"a": {"no_such": "1"}}, "no setting 'no_such'"),
+    ):
+        with pytest.raises(ConfigError, match=fault):
+            with opened(arms, {}, data, tmp_path, BEGIN, changes=changes):
                 pass
 
 

@@ -142,7 +142,7 @@ class Tiger:
                 code_tokens(self.table.codes, self.table.codebook_size),
             )
             device = self.model.device
-            leaves, scores = search(
+            leaves, scores, _ = search(
                 self.model,
                 input_ids.to(device),
                 mask.to(device),

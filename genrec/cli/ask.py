@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -28,7 +28,7 @@ from genrec.cli.runs import (
 )
 from genrec.errors import ConfigError
 from genrec.progress import console
-from genrec.schema import MIN_EVIDENCE, AskAt, History, Ranker, Request, Split
+from genrec.schema import MIN_EVIDENCE, AskAt, History, Ranker, Recommendation, Request, Split
 
 if TYPE_CHECKING:
     from genrec.interests.timeline.evolution import Evolution
@@ -82,6 +82,9 @@ def recommend(
     new_item_boost: NewItemBoost = None,
     arithmetic: InArithmetic = "auto",
     num_beams: Annotated[int, typer.Option(help="Width of the search.")] = 50,
+    provenance: Annotated[
+        bool, typer.Option("--provenance", help="Say which scorer brought each item.")
+    ] = False,
     device: Device = None,
     as_json: AsJson = False,
     catalogue: Catalogue = None,
@@ -124,10 +127,17 @@ def recommend(
         **supposed,
     )
     if as_json:
-        typer.echo(json.dumps([asdict(item) for item in found], ensure_ascii=False, indent=2))
+        rows = [_to_json(item, provenance) for item in found]
+        typer.echo(json.dumps(rows, ensure_ascii=False, indent=2))
     else:
-        show.output.print(show.recommendations(found, user))
+        show.output.print(show.recommendations(found, user, provenance))
     zero_shot.finish(recommender)
+
+
+def _to_json(item: Recommendation, provenance: bool) -> dict[str, Any]:
+    fields = asdict(item)
+    said = {name: fields.pop(name) for name in ("placed_by", "parts", "draw")}
+    return {**fields, "brought_by": item.brought_by, **said} if provenance else fields
 
 
 @zero_shot.with_options

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 output = PlainConsole()
 BAR_CHARS = 10
+NO_MORE: Mapping[str, Sequence[str]] = {}
 TRENDS = {
     "emerging": Text("↗ emerging", "green"),
     "steady": Text("→ steady"),
@@ -34,9 +35,17 @@ TRENDS = {
 }
 
 
-def recommendations(found: Sequence[Recommendation], user: str) -> Table:
-    """Lay out recommended items."""
-    return items(found, f"Recommended to {user}", "log-prob.")
+def recommendations(found: Sequence[Recommendation], user: str, provenance: bool = False) -> Table:
+    """Lay out recommended items and, if wanted, what brought them."""
+    more = {"brought by": [_brought_by(item) for item in found]} if provenance else {}
+    return items(found, f"Recommended to {user}", "log-prob.", more)
+
+
+def _brought_by(item: Recommendation) -> str:
+    """Return what brought an item, and what each scorer adds, most first."""
+    ordered = sorted(item.parts.items(), key=lambda part: -part[1])
+    said = [f"{name} {nats:+.1f}" for name, nats in ordered]
+    return ", ".join(said if item.placed_by is None else [f"{item.placed_by}:", *said])
 
 
 def decisions(entries: Sequence[Entry]) -> Table:
@@ -52,18 +61,26 @@ def decisions(entries: Sequence[Entry]) -> Table:
     return table
 
 
-def items(found: Sequence[Recommendation], title: str, score: str) -> Table:
-    """Lay out items with what their scores are."""
+def items(
+    found: Sequence[Recommendation],
+    title: str,
+    score: str,
+    more: Mapping[str, Sequence[str]] = NO_MORE,
+) -> Table:
+    """Lay out items with what their scores are, and more columns by name."""
     table = Table(title=title, title_justify="left")
     table.add_column("#", justify="right")
     table.add_column("item")
     table.add_column("title", overflow="fold")
     table.add_column("semantic ID")
     table.add_column(score, justify="right")
-    for item in found:
+    for name in more:
+        table.add_column(name, overflow="fold")
+    for place, item in enumerate(found):
         codes = "-".join(map(str, item.semantic_id))
         table.add_row(
-            str(item.rank), item.item_id, Text(item.title or ""), codes, f"{item.score:.2f}"
+            *(str(item.rank), item.item_id, Text(item.title or ""), codes, f"{item.score:.2f}"),
+            *(column[place] for column in more.values()),
         )
     return table
 

@@ -37,6 +37,14 @@ def simulate(
             "GENREC_NOW and, of a run, GENREC_RUN and GENREC_STORE. Repeatable."
         ),
     ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="ARM.NAME=VALUE: a setting of a gateway that is started here, such as "
+            "frozen.live_counts_s=0. Repeatable.",
+        ),
+    ] = None,
     key: Annotated[
         str | None, typer.Option(envvar="GENREC_KEY", help="API key of gateways named by URL.")
     ] = None,
@@ -46,16 +54,17 @@ def simulate(
     from genrec.data.toy.files import read_config
     from genrec.simulation import SimulationConfig
     from genrec.simulation import simulate as run
-    from genrec.simulation.opening import first_second, opened, read_pairs
+    from genrec.simulation.opening import first_second, opened, read_changes, read_pairs
 
     wanted = read_pairs(arms, "--arm")
     commands = read_pairs(each_day or [], "--each-day")
+    settings = read_changes(changes or [])
     if out.exists():
         raise ConfigError(f"{out} exists; days begin with new stores, so give a new folder")
     world, prepared = read_config(toy), Dataset.load(data)
     config = SimulationConfig(days=days, visits=visits, k=k, drift=drift, seed=seed)
     begin = first_second(prepared, days, wanted)
-    with opened(wanted, commands, prepared, out, begin, key) as ready:
+    with opened(wanted, commands, prepared, out, begin, key, settings) as ready:
         results = run(world, config, ready, begin)
     out.mkdir(parents=True, exist_ok=True)
     results.write(out / "days.csv")

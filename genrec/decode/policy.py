@@ -304,13 +304,21 @@ class Policy:
         Returns:
             -inf where a child may not be taken. Shape: (B, ..., C), float32.
         """
+        return self.fuse(self.alone(logits, children), children)
+
+    def alone(self, logits: Tensor, children: Children) -> Tensor:
+        """Return what ``apply`` would without fusion and bias: what the model alone says."""
         allowed, scored = children.allowed, children.scored
         # A row of -inf has a NaN softmax; nothing of it is kept.
         among = logits.float().masked_fill(~scored, -torch.inf).log_softmax(dim=-1)
         count = allowed.sum(dim=-1, keepdim=True)
         share = (scored.sum(dim=-1, keepdim=True) / count).log()
         unseen = torch.where(allowed, -count.float().log(), -torch.inf)
-        logprobs = torch.where(scored, among + share, unseen)
+        return torch.where(scored, among + share, unseen)
+
+    def fuse(self, logprobs: Tensor, children: Children) -> Tensor:
+        """Bring fusion and bias to what ``alone`` returned."""
+        allowed = children.allowed
         if self.fusion is None and self.bias is None:
             return logprobs
         if self.fusion is not None:

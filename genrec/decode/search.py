@@ -29,10 +29,12 @@ class Beams(NamedTuple):
         leaves: -1 where a row's filters leave fewer than asked. Shape: (B, K), int64.
         scores: Summed log-probabilities in nats, -inf where there is no leaf.
             Shape: (B, K), float32.
+        alone: What the model would score each without fusion and bias. Shape: (B, K), float32.
     """
 
     leaves: Tensor
     scores: Tensor
+    alone: Tensor
 
 
 class Step(NamedTuple):
@@ -90,15 +92,18 @@ def beam_search(policy: Policy, num_rows: int, num_beams: int) -> Search[Beams]:
     device = trie.tokens.device
     nodes = torch.full((num_rows, 1), ROOT, device=device)
     scores = torch.zeros(num_rows, 1, device=device)
+    alone = torch.zeros(num_rows, 1, device=device)
     parents = torch.zeros(num_rows, 1, dtype=torch.int64, device=device)
     paths = torch.empty(num_rows, 1, 0, dtype=torch.int64, device=device)
     for _ in range(trie.num_levels):
         children = policy.expand(nodes)
         logits = yield Step(paths, parents, children)
-        total = scores.unsqueeze(-1) + policy.apply(logits, children)
+        own = policy.alone(logits, children)
+        total = scores.unsqueeze(-1) + policy.fuse(own, children)
         best, scores = _best(total.flatten(1), num_beams)
         nodes = children.nodes.flatten(1).gather(1, best).masked_fill(scores.isneginf(), NO_NODE)
         parents = best // total.shape[-1]
+        alone = alone.gather(1, parents) + own.flatten(1).gather(1, best)
         before = paths.gather(1, parents.unsqueeze(-1).expand(-1, -1, paths.shape[-1]))
         token = children.tokens.flatten(1).gather(1, best).unsqueeze(-1)
         paths = torch.cat([before, token], dim=-1)
@@ -108,6 +113,7 @@ def beam_search(policy: Policy, num_rows: int, num_beams: int) -> Search[Beams]:
     return Beams(
         nn.functional.pad(leaves, missing, value=NO_NODE),
         nn.functional.pad(scores, missing, value=-torch.inf),
+        nn.functional.pad(alone.gather(1, order), missing, value=-torch.inf),
     )
 
 

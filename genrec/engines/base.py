@@ -5,12 +5,13 @@ An engine knows tokens and rows of the ID table. Users, events and titles stay o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+from scipy import sparse
 
 from genrec.engines.grammar import Grammar
 from genrec.schema import SemanticId
@@ -51,10 +52,29 @@ class FoundItems:
         rows: Rows of the ID table, distinct. Shape: (k,) or fewer where the filters leave fewer.
         scores: Summed log-probabilities in nats, renormalised at each level over the codes that
             the table and the filters allow. Shape: that of ``rows``.
+        parts: What each scorer adds, see ``Recommendation.parts``. Shape of each: that of ``rows``.
     """
 
     rows: np.ndarray
     scores: np.ndarray
+    parts: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Counted:
+    """Transition counts that a head was trained with.
+
+    Attributes:
+        votes: See ``count_transitions``. Shape: (N, N).
+        table: Whose rows they are of.
+        until: Events that came to a store before this moment are counted too, seconds; 0: none.
+        use: Lets the head answer from now on with other votes in their place.
+    """
+
+    votes: sparse.csr_array
+    table: SemanticIdTable
+    until: int
+    use: Callable[[sparse.csr_array], None]
 
 
 class Engine(Protocol):
@@ -73,6 +93,11 @@ class Engine(Protocol):
     @property
     def prefix_cache(self) -> PrefixCache | None:
         """What is kept of prompts in this process; None where nothing is."""
+        ...
+
+    @property
+    def counted(self) -> Counted | None:
+        """Counts of the head in use, one object for each head; None: none in this process."""
         ...
 
     def items(self, queries: Sequence[ItemQuery], k: int) -> list[FoundItems]:

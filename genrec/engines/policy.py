@@ -18,7 +18,7 @@ from genrec.decode.policy import Constraint, LogitFusion, Policy, PrefixBias
 from genrec.model.item_features import ItemFeatures
 from genrec.model.sasrec_head import SasRecHead
 from genrec.model.vocabulary import SidVocabulary
-from genrec.schema import SemanticId
+from genrec.schema import LANGUAGE_MODEL, PREFERENCES, WISH, SemanticId
 from genrec.semantic_ids.matching import Matches
 from genrec.semantic_ids.table import SemanticIdTable
 
@@ -30,23 +30,31 @@ class LeafScores(NamedTuple):
         logits: Shape: (B, num_leaves), float32.
         weight: See ``LogitFusion``.
         wish: Factor of a query's matches, see ``Terms``.
+        terms: What ``logits`` are added up from, by scorer. Shape of each: (B, num_leaves).
     """
 
     logits: Tensor
     weight: float
     wish: float
+    terms: Mapping[str, Tensor]
 
     def with_matches(self, queries: Sequence[Steering]) -> Tensor:
         """Return the logits with what matches each query's wish. Shape: (B, num_leaves)."""
         found = [query.matches for query in queries]
         if not self.wish or not any(len(matches.rows) for matches in found):
             return self.logits
+        return self.logits + self.matches(queries)
+
+    def matches(self, queries: Sequence[Steering]) -> Tensor:
+        """Return what matches each query's wish adds to the logits. Shape: (B, num_leaves)."""
+        found = [query.matches for query in queries]
         owners = torch.repeat_interleave(torch.tensor([len(matches.rows) for matches in found]))
         rows = torch.as_tensor(np.concatenate([matches.rows for matches in found]))
         scores = torch.as_tensor(np.concatenate([matches.scores for matches in found]))
         device = self.logits.device
         places = owners.to(device), rows.to(device)
-        return self.logits.index_put(places, self.wish * scores.to(self.logits), accumulate=True)
+        nothing = torch.zeros_like(self.logits)
+        return nothing.index_put(places, self.wish * scores.to(self.logits), accumulate=True)
 
 
 class SasRecFusion:
@@ -82,8 +90,12 @@ class SasRecFusion:
             input_ids: Prompts, padded with anything that opens no item. Shape: (B, T).
         """
         histories = written_leaves(input_ids, self._trie, self._opening)
-        logits = self._head(histories, self._items, self._vectors)
-        return LeafScores(logits, self._head.weight, self._head.terms.wish)
+        terms = self._head.terms
+        parts = self._head.score_parts(histories, self._items, self._vectors, terms)
+        logits = parts.join(self._items, terms)
+        return LeafScores(
+            *(logits, self._head.weight, terms.wish), parts.by_scorer(self._items, terms)
+        )
 
 
 class Steering(Protocol):
@@ -108,6 +120,46 @@ class Steering(Protocol):
     def matches(self) -> Matches:
         """How well items match what is looked for."""
         ...
+
+
+def score_parts(
+    policy: Policy,
+    head: LeafScores | None,
+    queries: Sequence[Steering],
+    leaves: Tensor,
+    alone: Tensor,
+) -> dict[str, np.ndarray]:
+    """Say what each scorer adds to the scores of leaves, beside an average item.
+
+    The causal LM's part is its log-probability above that of an item drawn from those allowed; a
+    term of the head counts above its mean over the catalogue. Both are weighted as in the fusion.
+
+    Args:
+        policy: Of B rows.
+        head: What the SASRec head says after their prompts, see ``make_policy``.
+        queries: B of them.
+        leaves: That were found, -1 for none. Shape: (B, K).
+        alone: See ``Beams``. Shape: (B, K).
+
+    Returns:
+        Nats by scorer. Shape of each: (B, K), float32.
+    """
+    weight = 0.0 if head is None else head.weight
+    trie, rows = policy.trie, leaves.clamp(min=0)
+    ends = torch.tensor([[0, trie.num_leaves]], device=leaves.device).expand(len(leaves), -1)
+    places = ends if policy.constraint is None else policy.constraint.leaves_before(ends)
+    count = places.diff(dim=1).clamp(min=1)
+    parts = {LANGUAGE_MODEL: (1 - weight) * (alone + count.log())}
+    if head is not None:
+        terms = dict(head.terms)
+        if any(len(query.matches.rows) for query in queries):
+            terms[WISH] = head.matches(queries)
+        for name, scores in terms.items():
+            parts[name] = weight * (scores.gather(1, rows) - scores.mean(dim=1, keepdim=True))
+    if policy.bias is not None:
+        lineage = trie.lineage(rows)[..., 1:]
+        parts[PREFERENCES] = policy.bias.strength_at(lineage).sum(dim=-1)
+    return {name: nats.float().cpu().numpy() for name, nats in parts.items()}
 
 
 def make_policy(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from scipy import sparse
 from torch import Tensor
 from transformers import DynamicCache
 
@@ -21,16 +23,17 @@ from genrec.decode.tree import PrefillCache, logits_of, score_after
 from genrec.decode.trie import Trie
 from genrec.devices import Arithmetic
 from genrec.engines.adapters import AdaptedModel
-from genrec.engines.base import FoundItems, ItemQuery
+from genrec.engines.base import Counted, FoundItems, ItemQuery
 from genrec.engines.grammar import Grammar, GrammarState
 from genrec.engines.merge_prefixes import batch_branches, find_families
-from genrec.engines.policy import LeafScores, SasRecFusion, make_policy
+from genrec.engines.policy import LeafScores, SasRecFusion, make_policy, score_parts
 from genrec.engines.read_prompts import OwnPrompt, PromptReader
 from genrec.linear import speed_up
 from genrec.model.adapter_head import TrainedHead, load_adapter_head
 from genrec.model.load import LoadedRun, base_of
 from genrec.model.lora import check_adapter
 from genrec.model.precision import RunUnder, choose_arithmetic, float32_arithmetic
+from genrec.model.sasrec_head import SasRecHead, Transitions
 from genrec.schema import SemanticId
 from genrec.semantic_ids.table import SemanticIdTable
 
@@ -81,6 +84,7 @@ class TorchEngine(AdaptedModel):
         self._run_table = run.table
         self._heads: dict[str | None, TrainedHead | None] = {None: own}
         self._fusions: dict[str | None, SasRecFusion | None] = {}
+        self._counted: dict[str | None, Counted] = {}
         self.replace_table(run.table)
 
     def replace_table(self, table: SemanticIdTable) -> None:
@@ -104,11 +108,31 @@ class TorchEngine(AdaptedModel):
         super().drop_adapter(name)
         self._heads.pop(name, None)
         self._fusions.pop(name, None)
+        self._counted.pop(name, None)
+
+    @property
+    def _owner(self) -> str | None:
+        """Whose head answers: that of the adapter in use, if it has one, else that of the run."""
+        return self.adapter if self.adapter in self._heads else None
 
     @property
     def _fusion(self) -> SasRecFusion | None:
-        """The head of the adapter in use, else that of the run."""
-        return self._fusions[self.adapter if self.adapter in self._fusions else None]
+        return self._fusions[self._owner]
+
+    @property
+    def counted(self) -> Counted | None:
+        """See ``Engine``."""
+        owner = self._owner
+        trained = self._heads[owner]
+        if self._fusion is None or trained is None or trained.head.transitions is None:
+            return None
+        if not trained.head.terms.transitions:
+            return None
+        if owner not in self._counted:
+            votes = trained.head.transitions.to_votes()
+            use = partial(_use, trained.head)
+            self._counted[owner] = Counted(votes, trained.table, trained.counted_until, use)
+        return self._counted[owner]
 
     def _fuse(self, trained: TrainedHead | None) -> SasRecFusion | None:
         if trained is None or trained.head.weight <= 0:
@@ -152,15 +176,20 @@ class TorchEngine(AdaptedModel):
                 policy = make_policy(self._trie, self._vocabulary, batch, head)
                 with self._arithmetic():
                     search = beam_search(policy, len(batch), num_beams)
-                    leaves, scores = run_search(search, read)
+                    leaves, scores, alone = run_search(search, read)
                 if read_again is not read:
                     with self._exact():
-                        leaves, scores = _score_again(leaves, policy, read_again)
-                for number, rows, row_scores in zip(
-                    numbers, leaves[:, :k].cpu().numpy(), scores[:, :k].cpu().numpy(), strict=True
+                        leaves, scores, alone = _score_again(leaves, alone, policy, read_again)
+                parts = score_parts(policy, head, batch, leaves[:, :k], alone[:, :k])
+                for place, (number, rows, row_scores) in enumerate(
+                    zip(
+                        *(numbers, leaves[:, :k].cpu().numpy(), scores[:, :k].cpu().numpy()),
+                        strict=True,
+                    )
                 ):
                     kept = rows >= 0
-                    found[number] = FoundItems(rows[kept], row_scores[kept])
+                    of_row = {name: nats[place][kept] for name, nats in parts.items()}
+                    found[number] = FoundItems(rows[kept], row_scores[kept], of_row)
         return [result for result in found if result is not None]
 
     @torch.inference_mode()
@@ -280,13 +309,19 @@ class TorchEngine(AdaptedModel):
                 yield [branch.number for branch in branches], read
 
 
+def _use(head: SasRecHead, votes: sparse.csr_array) -> None:
+    head.transitions = Transitions.of(votes).to(head.item_embedding.weight.device)
+
+
 def _own(query: ItemQuery) -> OwnPrompt:
     return OwnPrompt(tuple(query.prompt), query.owner)
 
 
-def _score_again(leaves: Tensor, policy: Policy, prompts: PrefillCache) -> tuple[Tensor, Tensor]:
+def _score_again(
+    leaves: Tensor, alone: Tensor, policy: Policy, prompts: PrefillCache
+) -> tuple[Tensor, Tensor, Tensor]:
     """Score what a search found after other prompts, and put it in order. Shapes: (B, K)."""
     scores = score_after(prompts, policy, leaves.clamp(min=0))
     scores = scores.masked_fill(leaves < 0, -torch.inf)
     scores, order = scores.sort(dim=1, descending=True, stable=True)
-    return leaves.gather(1, order), scores
+    return leaves.gather(1, order), scores, alone.gather(1, order)

@@ -31,10 +31,13 @@ class TrainedHead:
     Attributes:
         head: In evaluation mode.
         table: Its rows are those of the head; ``seen_in_training`` says which training met.
+        counted_until: Its transition counts hold what came to the store before this moment,
+            seconds; 0: nothing but the run's own data.
     """
 
     head: SasRecHead
     table: SemanticIdTable
+    counted_until: int = 0
 
     def grown(self, table: SemanticIdTable) -> TrainedHead:
         """Return a copy for another version of the table; counts are left out.
@@ -69,6 +72,7 @@ class TrainedHead:
             "item_ids": self.table.item_ids[base_items:],
             "codes": self.table.codes[base_items:].tolist(),
             "unseen_rows": [] if seen is None else np.flatnonzero(~seen).tolist(),
+            "counted_until": self.counted_until,
         }
         text = json.dumps(described, ensure_ascii=False)
         (directory / ITEMS_FILE).write_text(text + "\n", encoding="utf-8")
@@ -94,6 +98,7 @@ def load_adapter_head(path: Path, base_table: SemanticIdTable) -> TrainedHead | 
         codes = np.concatenate([base_table.codes, new.reshape(-1, base_table.num_levels)])
         seen = np.ones(len(item_ids), dtype=bool)
         seen[described["unseen_rows"]] = False
+        counted_until = int(described.get("counted_until", 0))
         if len(codes) != len(item_ids) or len(codes) != head.item_embedding.num_embeddings:
             raise ValueError(f"{len(item_ids)} items, {len(codes)} codes")
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
@@ -103,4 +108,4 @@ def load_adapter_head(path: Path, base_table: SemanticIdTable) -> TrainedHead | 
     table = replace(
         base_table, item_ids=item_ids, codes=codes, seen_in_training=seen, text_vectors=None
     )
-    return TrainedHead(head, table)
+    return TrainedHead(head, table, counted_until)

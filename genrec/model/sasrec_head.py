@@ -33,6 +33,7 @@ from torch.nn import functional as F
 from genrec.model.item_features import NO_ROW, ItemFeatures
 from genrec.model.sasrec_config import SasRecHeadConfig
 from genrec.model.transition_counts import FADING, FLOOR
+from genrec.schema import NEW_ITEM, SASREC, TEXT_MATCH, TRANSITIONS
 
 RECENT = 5
 """Events that the likeness of texts looks back on."""
@@ -101,6 +102,12 @@ class Transitions(nn.Module):
         result.followers.copy_(torch.as_tensor(votes.indices))
         result.votes.copy_(torch.as_tensor(votes.data))
         return result
+
+    def to_votes(self) -> sparse.csr_array:
+        """Return what ``of`` took. Shape: (N, N)."""
+        parts = (self.votes, self.followers, self.starts)
+        shape = (self.num_items, self.num_items)
+        return sparse.csr_array(tuple(part.cpu().numpy() for part in parts), shape=shape)
 
     def forward(self, histories: Tensor) -> Tensor:
         """Score every row as the next one of each history.
@@ -286,14 +293,20 @@ class ScoreParts(NamedTuple):
 
     def join(self, items: ItemFeatures, terms: Terms) -> Tensor:
         """Add the terms to the logits. Shape: (B, N)."""
-        logits = self.logits
+        logits, *others = self.by_scorer(items, terms).values()
+        return sum(others, logits)
+
+    def by_scorer(self, items: ItemFeatures, terms: Terms) -> dict[str, Tensor]:
+        """Return what ``join`` adds up, by who says it. Shape of each: (B, N)."""
+        found = {SASREC: self.logits}
         if self.transitions is not None and terms.transitions:
-            logits = logits + terms.transitions * self.transitions
+            found[TRANSITIONS] = terms.transitions * self.transitions
         if self.likeness is not None and terms.likeness:
-            logits = logits + terms.likeness * self.likeness
-        if terms.new_item_boost:
-            logits = logits + terms.new_item_boost * (items.trained == NO_ROW)
-        return logits
+            found[TEXT_MATCH] = terms.likeness * self.likeness
+        if terms.new_item_boost and len(items.new):
+            boost = terms.new_item_boost * (items.trained == NO_ROW).float()
+            found[NEW_ITEM] = boost.expand_as(self.logits)
+        return found
 
 
 def newest(histories: Tensor, count: int) -> Tensor:

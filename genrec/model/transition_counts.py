@@ -43,5 +43,18 @@ def count_transitions(histories: Sequence[Sequence[int]], num_items: int) -> spa
         kept = rows[earlier] != rows[later]
         pairs = (np.full(kept.sum(), 1 / distance), (rows[earlier[kept]], rows[later[kept]]))
         counts = counts + sparse.csr_array(pairs, shape=counts.shape)
+    return to_votes(counts)
+
+
+def to_votes(counts: sparse.csr_array) -> sparse.csr_array:
+    """Return the votes of counts. Shape: (N, N)."""
     totals = np.maximum(counts.sum(axis=1), np.finfo(float).tiny)
     return (sparse.diags_array(totals**-0.5) @ counts).tocsr()
+
+
+def to_counts(votes: sparse.csr_array) -> sparse.csr_array:
+    """Return the counts that votes were made of: a row of votes sums to the root of its counts.
+
+    Shape: (N, N).
+    """
+    return (sparse.diags_array(votes.sum(axis=1)) @ votes).tocsr()

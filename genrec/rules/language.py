@@ -9,6 +9,8 @@
     {"at_least": 3, "of": FILTER}                items of the list are such
     {"diversity": 0.5}                           nats that the second item of an interest costs;
                                                  the third costs twice that, and so on
+    {"explore": 0.1, "among": 20}                at this share of ranks any of so many best items
+                                                 stands with equal chances, in place of the best
     {"seen": "only"}                             of what the user has had: only, never or any
 
 A FILTER is one of ``genrec.filters.language``. Must not know any item.
@@ -34,6 +36,8 @@ from genrec.filters import Filter, read_filter
 
 MAX_NATS = 100.0
 MAX_PINS = 100
+AMONG = 20
+MAX_AMONG = 500
 
 Which = Literal["only", "never", "any"]
 
@@ -99,7 +103,21 @@ class Seen:
     which: Which
 
 
-Rule = Ban | Boost | Pin | AtMost | AtLeast | Diversity | Seen
+@dataclass(frozen=True, slots=True)
+class Explore:
+    """A quota of ranks at which chance chooses, so that the log can judge other rankings.
+
+    Attributes:
+        rate: Share of ranks, 0 to 1.
+        among: How many of the best items chance chooses from, at least as many as a list has.
+            Where other rules choose a list it only changes the order of that.
+    """
+
+    rate: float
+    among: int = AMONG
+
+
+Rule = Ban | Boost | Pin | AtMost | AtLeast | Diversity | Explore | Seen
 """Hashable, so that what was made of rules can be kept."""
 
 
@@ -212,6 +230,18 @@ def _read_diversity(written: Mapping[str, Any], name: str) -> Diversity:
     return Diversity(read_nats(written["diversity"], f"{name}.diversity"))
 
 
+def _read_explore(written: Mapping[str, Any], name: str) -> Explore:
+    rate = written["explore"]
+    if isinstance(rate, bool) or not isinstance(rate, int | float):
+        raise wrong_type(rate, f"{name}.explore", "a share of ranks (a number)")
+    if not 0 < rate <= 1:
+        raise DataError(f"{name}.explore={rate:g}: give a share of ranks above 0, at most 1")
+    among = check_count(written.get("among", AMONG), f"{name}.among")
+    if among > MAX_AMONG:
+        raise DataError(f"{name}.among={among}; at most {MAX_AMONG}")
+    return Explore(float(rate), among)
+
+
 def _read_seen(written: Mapping[str, Any], name: str) -> Seen:
     which = written["seen"]
     if which not in get_args(Which):
@@ -240,6 +270,7 @@ _KINDS: dict[str, tuple[Callable[[Mapping[str, Any], str], Rule], tuple[str, ...
     "at_most": (_read_at_most, ("per", "level")),
     "at_least": (_read_at_least, ("of",)),
     "diversity": (_read_diversity, ()),
+    "explore": (_read_explore, ("among",)),
     "seen": (_read_seen, ()),
 }
 _OPTIONS = frozenset(option for _, options in _KINDS.values() for option in options)

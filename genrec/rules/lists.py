@@ -18,10 +18,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from genrec.errors import TooFewItems
+from genrec.rules.exploring import try_out
 from genrec.rules.language import NamedRule
 from genrec.rules.plan import Plan
 from genrec.rules.selection import Choice, Crowd, Limit, select
-from genrec.schema import Recommendation, Request
+from genrec.schema import RULE, Recommendation, Request
 from genrec.semantic_ids.row_set import RowSet
 
 WIDTH = 50
@@ -60,8 +61,20 @@ def rank_under(
     steered = [plan.steer(request) for request in requests]
     for request in steered:
         plan.attributes.of.check_enough(request, k)
-    if not plan.chooses:
-        return model.rank(steered, k)
+    if plan.judges_lists:
+        lists = _best_lists(plan, steered, k, model)
+    else:
+        among = k if plan.exploration is None else max(k, plan.exploration.among)
+        lists = model.rank(steered, among)
+    if plan.exploration is None:
+        return lists
+    rng = np.random.default_rng()
+    return [try_out(ranking, k, plan.exploration.rate, rng) for ranking in lists]
+
+
+def _best_lists(
+    plan: Plan, steered: Sequence[Request], k: int, model: Model
+) -> list[list[Recommendation]]:
     done: dict[int, list[Recommendation]] = {}
     width = max(WIDTH, k)
     while len(done) < len(steered):
@@ -209,14 +222,20 @@ class _Search:
     def _ordered(self, chosen: Sequence[Recommendation]) -> list[Recommendation]:
         """Put a list in order: pinned items in their places, the others best first."""
         index_of, bonus = self.table.index_of, self.plan.bonus
-        raised = {
-            one.item_id: replace(one, score=one.score + float(bonus[index_of(one.item_id)]))
-            for one in chosen
+        raised = {one.item_id: _raise(one, float(bonus[index_of(one.item_id)])) for one in chosen}
+        pinned = {
+            place: replace(raised.pop(item_id), placed_by=RULE)
+            for place, item_id in self.pins.items()
         }
-        pinned = {place: raised.pop(item_id) for place, item_id in self.pins.items()}
         others = iter(sorted(raised.values(), key=lambda one: -one.score))
         listed = [pinned.get(place) or next(others) for place in range(self.k)]
         return [replace(one, rank=place) for place, one in enumerate(listed, start=1)]
+
+
+def _raise(one: Recommendation, nats: float) -> Recommendation:
+    if not nats:
+        return one
+    return replace(one, score=one.score + nats, parts={**one.parts, RULE: nats})
 
 
 def _shared(

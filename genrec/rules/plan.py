@@ -14,8 +14,18 @@ import numpy as np
 
 from genrec.errors import DataError
 from genrec.filters.language import AllOf, Among, AnyOf, Compare, Exists, Filter, Not
-from genrec.rules.language import AtLeast, AtMost, Ban, Boost, Diversity, NamedRule, Pin, Seen
-from genrec.schema import ITEM_ID, Recommendation, Request
+from genrec.rules.language import (
+    AtLeast,
+    AtMost,
+    Ban,
+    Boost,
+    Diversity,
+    Explore,
+    NamedRule,
+    Pin,
+    Seen,
+)
+from genrec.schema import EXPLORATION, ITEM_ID, Recommendation, Request
 from genrec.semantic_ids.row_set import RowSet
 from genrec.table_attributes import TableAttributes
 
@@ -33,6 +43,7 @@ class Plan:
         caps: Rules that limit how many share a value.
         quotas: Rules that want some of a kind, and which rows are. Shape of each: (N,), bool.
         like_cost: Nats that a second item of one interest costs.
+        exploration: At how many ranks chance chooses; None: at none.
         seen: Whether items of the history are wanted; None: no rule says.
         signatures: Rows of one number are alike to boosts and quotas. Shape: (N,), int64.
     """
@@ -56,6 +67,7 @@ class Plan:
         self.caps: list[tuple[NamedRule, AtMost]] = []
         self.quotas: list[tuple[NamedRule, AtLeast, np.ndarray]] = []
         self.like_cost = 0.0
+        self.exploration: Explore | None = None
         self.seen: Seen | None = None
         for named in rules:
             try:
@@ -71,6 +83,11 @@ class Plan:
     @property
     def chooses(self) -> bool:
         """Whether a list is more than the best items that are allowed."""
+        return self.exploration is not None or self.judges_lists
+
+    @property
+    def judges_lists(self) -> bool:
+        """Whether some lists are better than that of the best items, or the only ones allowed."""
         return bool(self.pins or self.caps or self.quotas or self.like_cost or self.bonus.any())
 
     def steer(self, request: Request) -> Request:
@@ -98,6 +115,8 @@ class Plan:
                 case Boost(where) | AtLeast(_, where):
                     mask = self.attributes.mask(where)
                     ids = [one.item_id for one in items if mask[table.index_of(one.item_id)]]
+                case Explore():
+                    ids = [one.item_id for one in items if one.placed_by == EXPLORATION]
                 case Pin(item_ids):
                     ids = [one.item_id for one in items if one.item_id in item_ids]
                 case _:
@@ -120,6 +139,10 @@ class Plan:
                 self.quotas.append((named, rule, self.attributes.mask(where)))
             case Diversity(nats):
                 self.like_cost += nats
+            case Explore() as rule:
+                if self.exploration not in (None, rule):
+                    raise DataError("rules contradict each other: two say different of 'explore'")
+                self.exploration = rule
             case Seen() as rule:
                 if self.seen not in (None, rule):
                     raise DataError("rules contradict each other: two say different of 'seen'")

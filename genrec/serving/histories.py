@@ -36,6 +36,7 @@ class LiveHistory:
         forgotten: How often the user was deleted; nothing of before is here.
         said: What the user says of themselves; None: nothing.
         head: Number of the last change of the log when this was read; 0: it was not looked at.
+        posted: Whether each event came to the store, and is not in the prepared data.
     """
 
     history: History
@@ -44,11 +45,14 @@ class LiveHistory:
     forgotten: int = 0
     said: StoredPreferences | None = None
     head: int = 0
+    posted: tuple[bool, ...] = ()
 
     def without(self, left_out: Collection[int]) -> LiveHistory:
         """Return the history as if some events had never been; 0 is the oldest one."""
         kept = (name for place, name in enumerate(self.event_ids) if place not in left_out)
-        return replace(self, history=self.history.without(left_out), event_ids=tuple(kept))
+        posted = (each for place, each in enumerate(self.posted) if place not in left_out)
+        left = self.history.without(left_out)
+        return replace(self, history=left, event_ids=tuple(kept), posted=tuple(posted))
 
     def what_if(self, without: Sequence[int | str], as_of: int | None) -> LiveHistory:
         """Return the history as of a past moment, without some events.
@@ -147,7 +151,7 @@ class Histories:
         self._prepared = prepared
         self._events = events
         self._max_events = max_events
-        self._after = after
+        self.after = after
 
     def read(self, user_id: str) -> LiveHistory:
         """Return a user's history.
@@ -165,10 +169,9 @@ class Histories:
             )
         # A stable sort: at equal times the prepared event comes first, then the order of arrival.
         searches = [StoredEvent.search(user_id, search) for search in prepared.searches]
-        merged = sorted(
-            [*map(StoredEvent, prepared.events), *searches, *posted.events],
-            key=lambda stored: stored.event.timestamp,
-        )
+        known = [*map(StoredEvent, prepared.events), *searches]
+        came = {id(stored) for stored in posted.events}
+        merged = sorted([*known, *posted.events], key=lambda stored: stored.event.timestamp)
         older = [each.event.item_id for each in merged[: -self._max_events] if each.text is None]
         newest = merged[-self._max_events :]
         events = [stored for stored in newest if stored.text is None]
@@ -187,6 +190,7 @@ class Histories:
             posted.forgotten,
             posted.said,
             posted.head,
+            tuple(id(stored) in came for stored in events),
         )
 
     def search(self, query: str, limit: int) -> list[tuple[str, int]]:
@@ -194,7 +198,7 @@ class Histories:
         prepared = self._search_prepared(query, limit)
         user_ids = sorted({*self._events.users(query, limit), *prepared})[:limit]
         posted: dict[str, int] = {}
-        for upto in {self._after, 0}:
+        for upto in {self.after, 0}:
             some = [name for name in user_ids if self._known_upto(name) == upto]
             posted |= self._events.counts(some, upto)
         return [(name, posted.get(name, 0) + prepared.get(name, 0)) for name in user_ids]
@@ -213,7 +217,7 @@ class Histories:
 
         A user whom they left out (a k-core does) is known from the store alone.
         """
-        return self._after if self._prepared.num_events(user_id) else 0
+        return self.after if self._prepared.num_events(user_id) else 0
 
     def _search_prepared(self, query: str, limit: int) -> dict[str, int]:
         """Return the first users of the prepared data who were not deleted."""

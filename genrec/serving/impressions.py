@@ -16,10 +16,39 @@ from anyio.to_thread import run_sync
 from sqlalchemy.exc import SQLAlchemyError
 
 from genrec.serving.monitoring import Metrics, describe_fault, log
-from genrec.serving.store import Impression, ImpressionStore
+from genrec.serving.query import Answer, Asked
+from genrec.serving.store import Impression, ImpressionStore, Provenance
 
 SWEEP_S = 3600
 DAY_S = 86_400
+PART_DIGITS = 3
+
+
+def describe(asked: Asked, answer: Answer, model: str, time: int) -> Impression:
+    """Return an answer to a question as it is kept."""
+    items = answer.items
+    draws = tuple(item.draw for item in items)
+    says = any(item.brought_by for item in items)
+    return Impression(
+        asked.user_id,
+        time,
+        tuple((item.item_id, item.score) for item in items),
+        model,
+        answer.adapter,
+        asked.forgotten,
+        arm=asked.arm,
+        rules=tuple((rule.name, rule.version) for rule in answer.rules),
+        draws=draws if any(draws) else (),
+        provenance=tuple(
+            Provenance(
+                item.brought_by,
+                {name: round(nats, PART_DIGITS) for name, nats in item.parts.items()},
+            )
+            for item in items
+        )
+        if says
+        else (),
+    )
 
 
 class Impressions:

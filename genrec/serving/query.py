@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from genrec.rules import NamedRule
 from genrec.schema import Event, Recommendation, Request, SemanticId
 
 
@@ -19,6 +20,7 @@ class Query:
         without: Events to leave out, by number in the history or by event ID.
         query: What is looked for, in words.
         shown: Items that earlier pages showed; not to be shown again.
+        arm: Of an experiment, as the client calls it: kept with what is shown.
     """
 
     user_id: str | None = None
@@ -34,6 +36,7 @@ class Query:
     filters: Mapping[str, Any] | None = None
     query: str | None = None
     shown: Collection[str] = ()
+    arm: str | None = None
 
 
 @dataclass(frozen=True)
@@ -44,11 +47,13 @@ class Asked:
         request: What the model is asked.
         user_id: See ``Query``.
         forgotten: How often the user had been deleted when the history was read.
+        arm: See ``Query``.
     """
 
     request: Request
     user_id: str | None
     forgotten: int
+    arm: str | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,9 @@ class Answer:
     Attributes:
         items: Best first.
         adapter: The one that chose them; None: the base alone.
+        rules: Those that they keep.
     """
 
     items: Sequence[Recommendation]
     adapter: str | None
+    rules: Sequence[NamedRule] = ()

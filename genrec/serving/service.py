@@ -34,8 +34,9 @@ from genrec.serving.errors import ServiceError, check_count, quote
 from genrec.serving.explanations import Explanations
 from genrec.serving.following import Following
 from genrec.serving.histories import LiveHistory
-from genrec.serving.impressions import Impressions
+from genrec.serving.impressions import Impressions, describe
 from genrec.serving.items import Items
+from genrec.serving.live_counts import LiveTransitions
 from genrec.serving.loading import Loaded, load
 from genrec.serving.monitoring import Metrics, log
 from genrec.serving.online import OnlineMetrics
@@ -48,7 +49,6 @@ from genrec.serving.settings import Settings
 from genrec.serving.store import (
     ChangeLog,
     EventStore,
-    Impression,
     ImpressionStore,
     Journal,
     PreferenceStore,
@@ -113,6 +113,7 @@ class RecommendationService:
             self.preferences,
             settings.min_evidence,
         )
+        self._live = LiveTransitions(self._events, lambda: self.loaded, self._batcher)
         self._background: list[asyncio.Task[None]] = []
         self._explanations = Explanations(
             self._batcher,
@@ -302,7 +303,7 @@ class RecommendationService:
         request = self.loaded.recommender.heed(request)
         if steering is not None:
             request = steering.steer(request)
-        return Asked(request, query.user_id, live.forgotten)
+        return Asked(request, query.user_id, live.forgotten, query.arm)
 
     async def keep_impression(self, asked: Asked, shown: Answer) -> str | None:
         """Store what an answer is about to show; return its ID once that is on disk.
@@ -310,11 +311,8 @@ class RecommendationService:
         Returns:
             None where the user was forgotten meanwhile: nothing is stored then.
         """
-        items = tuple((item.item_id, item.score) for item in shown.items)
-        model, now = self.loaded.model, self.now
-        return await self._impressions.keep(
-            Impression(asked.user_id, now, items, model, shown.adapter, asked.forgotten)
-        )
+        impression = describe(asked, shown, self.loaded.model, self.now)
+        return await self._impressions.keep(impression)
 
     async def recommend(self, request: Request, k: int, plan: Plan | None = None) -> Answer:
         """Return ``k`` distinct items that exist, pass the filters and keep the rules.
@@ -360,7 +358,7 @@ class RecommendationService:
             if item.item_id not in forbidden and (allowed is None or item.item_id in allowed):
                 valid.setdefault(item.item_id, item)
         self.metrics.count_items(valid, len(found[:k]) - len(valid))
-        return Answer(list(valid.values()), adapter)
+        return Answer(list(valid.values()), adapter, () if plan is None else plan.rules)
 
     async def similar(
         self, item_id: str, k: int, by: Likeness, filters: Mapping[str, Any] | None
@@ -444,14 +442,29 @@ class RecommendationService:
             lambda: load(self.settings, self._events, self._changes, store_id)
         )
         self._loaded = loaded
-        await self.rules.catch_up()
-        await self.promotions.catch_up()
+        await self.catch_up()
+        if every_s := self.settings.live_counts_s:
+            self._background.append(asyncio.create_task(self._live.keep_counting(every_s)))
         self._background.append(asyncio.create_task(self._following.keep()))
         log(
             "ready",
             run=str(self.settings.zero_shot or self.settings.run),
             items=len(loaded.catalogue),
         )
+
+    async def catch_up(self) -> None:
+        """Do at once what other gateways, and updates, told the store of rules and promotions.
+
+        Live events are counted too; all of it happens by itself within a second or two.
+
+        Raises:
+            GenrecError: The engine has no time, or an adapter cannot be served.
+            SQLAlchemyError: The store does not answer.
+        """
+        await self.rules.catch_up()
+        await self.promotions.catch_up()
+        if self.settings.live_counts_s:
+            await self._live.catch_up()
 
     async def _keep_loading(self) -> None:
         while self._loaded is None:

@@ -114,6 +114,9 @@ class Settings(BaseSettings):
         90, ge=0, description="Days for which it is kept what was shown; 0: for ever."
     )
 
+    live_counts_s: float = Field(
+        1, ge=0, description="How often transition counts take in live events; 0: never."
+    )
     online_metrics_s: int = Field(
         300, ge=0, description="How often online metrics are counted anew; 0: never."
     )

@@ -64,6 +64,7 @@ class GatewayArm:
         key: str | None = None,
         command: str | None = None,
         environment: Mapping[str, str] | None = None,
+        catch_up: Callable[[], None] = lambda: None,
     ) -> None:
         """Take where it listens.
 
@@ -74,6 +75,7 @@ class GatewayArm:
             key: Of its API; None: it needs none.
             command: Run by the shell after each day; None: nothing.
             environment: Variables for the command, beside those of this process.
+            catch_up: Lets the gateway take in, before a day, all that came.
         """
         self.name = name
         self._url = url
@@ -82,9 +84,11 @@ class GatewayArm:
         self._http = httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT_S)
         self._command = command
         self._environment = dict(environment or {})
+        self._catch_up = catch_up
 
     def begin(self, day: int) -> None:
-        """See ``Arm``; a gateway is always ready."""
+        """See ``Arm``."""
+        self._catch_up()
 
     def show(self, user_id: str, at: int, k: int) -> Shown:
         """See ``Arm``.

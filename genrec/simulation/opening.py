@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from genrec.data.dataset import Dataset
 from genrec.data.toy.world import DAY_S
 from genrec.errors import ConfigError
-from genrec.serving.settings import read_settings
+from genrec.serving.settings import Settings, read_settings
 from genrec.simulation.arms import Arm, GatewayArm, MarkovArm
 from genrec.simulation.gateway import Clock, serving
 
@@ -36,6 +36,19 @@ def read_pairs(written: Sequence[str], option: str) -> dict[str, str]:
             raise ConfigError(f"{option}: {name!r} comes twice; give each arm a name of its own")
         pairs[name] = value
     return pairs
+
+
+def read_changes(written: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Return what was written as ARM.NAME=VALUE, by arm and name.
+
+    Raises:
+        ConfigError: Something is not written so, or a name comes twice.
+    """
+    changes: dict[str, dict[str, str]] = {}
+    for named, value in read_pairs(written, "--set").items():
+        arm, _, name = named.rpartition(".")
+        changes.setdefault(arm, {})[name] = value
+    return changes
 
 
 def first_second(data: Dataset, days: int, arms: Mapping[str, str]) -> int:
@@ -67,6 +80,7 @@ def opened(
     out: Path,
     begin: int,
     key: str | None = None,
+    changes: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Iterator[list[Arm]]:
     """Start gateways for arms that are runs; yield all arms in order.
 
@@ -77,14 +91,21 @@ def opened(
         out: Folder for the stores of gateways started here.
         begin: First second of the first day.
         key: For gateways named by their URL.
+        changes: Settings of gateways started here, by the arm's name.
 
     Raises:
-        ConfigError: A command for no gateway.
+        ConfigError: A command or a setting for no such gateway, or a setting that does not exist.
         GenrecError: A run cannot be served.
     """
     for name in commands:
         if arms.get(name, MARKOV) == MARKOV:
             raise ConfigError(f"--each-day: {name!r} is no arm with a gateway")
+    changes = changes or {}
+    for name, changed in changes.items():
+        if arms.get(name, MARKOV) == MARKOV or _is_url(arms[name]):
+            raise ConfigError(f"--set: {name!r} is no arm whose gateway is started here")
+        if unknown := changed.keys() - Settings.model_fields.keys():
+            raise ConfigError(f"--set: no setting {min(unknown)!r}; docs/serve.md lists all")
     with ExitStack() as stack:
         made: list[Arm] = []
         for name, what in arms.items():
@@ -95,11 +116,15 @@ def opened(
                 arm = GatewayArm(name, what, key=key, command=commands.get(name))
             else:
                 store = f"sqlite:///{out.absolute() / name}.db"
-                settings = read_settings(run=what, store=SecretStr(store), rate_limit_per_s=0)
+                given = {"rate_limit_per_s": 0, "live_counts_s": DAY_S, **changes.get(name, {})}
+                settings = read_settings(run=what, store=SecretStr(store), **given)
                 clock = Clock(begin)
-                url = stack.enter_context(serving(settings, clock))
+                gateway = stack.enter_context(serving(settings, clock))
                 known = {"GENREC_RUN": what, "GENREC_STORE": store}
-                arm = GatewayArm(name, url, clock.reach, None, commands.get(name), known)
+                arm = GatewayArm(
+                    *(name, gateway.url, clock.reach, None, commands.get(name), known),
+                    gateway.catch_up,
+                )
             stack.callback(arm.close)
             made.append(arm)
         yield made

@@ -44,6 +44,7 @@ class Slices:
         newest: Judges by its test split; None where there are no new events to judge by.
         older: Judges by its test split.
         until: Time of the newest event of all, seconds.
+        counted_until: ``past`` holds what came before this moment, seconds.
     """
 
     train: Dataset
@@ -51,6 +52,7 @@ class Slices:
     newest: Dataset | None
     older: Dataset
     until: int
+    counted_until: int
 
 
 def cut(
@@ -125,6 +127,7 @@ def cut(
         _resplit(joined, folder / "newest", split_newest) if len(new_times) else None,
         _resplit(joined, folder / "older", split_older),
         int(times.max(initial=known_until)),
+        valid_from,
     )
 
 

@@ -186,6 +186,7 @@ class Updater:
             {**changes, "every_epochs": 1},
             config.seed,
         )
+        head = replace(head, counted_until=slices.counted_until)
         write_head(out, start, head, settings)
 
     def _compare(

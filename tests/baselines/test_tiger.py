@@ -75,7 +75,8 @@ def test_a_wide_search_equals_scoring_every_item(model, data, codes):
     input_ids, mask = lay_out([np.array(each, dtype=int) for each in histories], paths)
     constraint = Constraint.build(trie, [sorted(each) for each in excluded])
     found = search(model, input_ids, mask, trie, len(codes) + 1, constraint)
-    for leaves, scores, history, gone in zip(*found, histories, excluded, strict=True):
+    answers = zip(found.leaves, found.scores, histories, excluded, strict=True)
+    for leaves, scores, history, gone in answers:
         allowed = [row for row in range(len(codes)) if row not in gone]
         expected = score_one_by_one(model, np.array(history, dtype=int), paths, allowed)
         kept = leaves[leaves >= 0].tolist()

@@ -96,6 +96,11 @@ class VllmEngine:
         """See ``Engine``; the server has its own, which it shares among all its clients."""
         return None
 
+    @property
+    def counted(self) -> None:
+        """See ``Engine``; the head runs in the server."""
+        return None
+
     def load_adapter(self, name: str, path: Path) -> None:
         """See ``Engine.load_adapter``; the path must be the same on the server's machine."""
         check_new(name, self._loaded)

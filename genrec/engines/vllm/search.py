@@ -145,9 +145,9 @@ class Search:
             # Fusion or a bias may raise any child, so all are asked for.
             is_plain = policy.fusion is None and policy.bias is None
             search = beam_search(policy, 1, num_beams)
-            leaves, scores = await self._run(search, prompt, num_beams if is_plain else None, lora)
-            kept = leaves[0] >= 0
-            return Found(leaves[0, kept].tolist(), scores[0, kept].tolist())
+            beams = await self._run(search, prompt, num_beams if is_plain else None, lora)
+            kept = beams.leaves[0] >= 0
+            return Found(beams.leaves[0, kept].tolist(), beams.scores[0, kept].tolist())
 
     async def _scores_of(
         self, prompt: list[int], filters: RowFilters, rows: list[int], lora: Any

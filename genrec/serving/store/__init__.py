@@ -4,7 +4,7 @@ from genrec.serving.store.changes import Change, ChangeLog
 from genrec.serving.store.connect import connect, migrate
 from genrec.serving.store.events import EventStore, StoredEvent
 from genrec.serving.store.forgotten import hash_user
-from genrec.serving.store.impressions import Impression, ImpressionStore
+from genrec.serving.store.impressions import Impression, ImpressionStore, Provenance
 from genrec.serving.store.items import ITEM_KIND, WORDS, StoredItem
 from genrec.serving.store.journal import Entry, Journal, Verdict
 from genrec.serving.store.positions import POSITION, Position, StoreView, read_store_id, reading
@@ -26,6 +26,7 @@ __all__ = [
     "Lock",
     "Position",
     "PreferenceStore",
+    "Provenance",
     "RuleStore",
     "StoreView",
     "StoredEvent",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine, delete, func, or_, select
 
@@ -70,6 +71,18 @@ class StoredHistory:
     forgotten: int
     said: StoredPreferences | None
     head: int
+
+
+class Progress(NamedTuple):
+    """How far a reader who follows the events has come.
+
+    Attributes:
+        event: Number of the last event.
+        forgettings: How often anybody was forgotten.
+    """
+
+    event: int = 0
+    forgettings: int = 0
 
 
 class EventStore:
@@ -164,6 +177,25 @@ class EventStore:
         with self._engine.connect() as connection:
             rows = connection.execute(wanted.order_by(EVENTS.c.number))
             return [StoredEvent(Event(*row[:4]), None, row[4]) for row in rows]
+
+    def news(self, since: Progress) -> tuple[Progress, set[str]]:
+        """Return how far the store has come, and who has new events since.
+
+        Args:
+            since: What this returned before.
+        """
+        newest, total = select(func.max(EVENTS.c.number)), select(func.sum(FORGOTTEN.c.times))
+        with self._engine.connect() as connection:
+            last, forgettings = connection.scalar(newest) or 0, connection.scalar(total) or 0
+        if last <= since.event and forgettings == since.forgettings:
+            return since, set()
+        # Alone: of events that are being added none may have a lower number.
+        with transaction(self._engine, Lock.EVENTS) as connection:
+            last, forgettings = connection.scalar(newest) or 0, connection.scalar(total) or 0
+            who = select(EVENTS.c.user_id).distinct().where(EVENTS.c.number > since.event)
+            users = set(connection.scalars(who))
+        # Forgetting may take the last events away; their numbers are not given again.
+        return Progress(max(last, since.event), forgettings), users
 
     def forget(self, user_id: str) -> None:
         """Delete a user's events, impressions and preferences; nothing of before may be read."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass, replace
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, delete, func, or_, select
 
-from genrec.schema import Event
+from genrec.schema import Draw, Event
 from genrec.serving.store.forgotten import times_forgotten
 from genrec.serving.store.tables import IMPRESSIONS, upsert
 from genrec.serving.store.transactions import Lock, transaction
@@ -19,6 +19,18 @@ PAGE_S = 1800
 """The same page, shown to the same user again within one such stretch of the clock, counts once."""
 SKEW_S = 300
 """By how much an event may seem to lie before the page it was made on."""
+
+
+class Provenance(NamedTuple):
+    """What brought an item; see ``Recommendation``.
+
+    Attributes:
+        brought_by: None: the model does not say.
+        parts: Nats by scorer.
+    """
+
+    brought_by: str | None
+    parts: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +45,10 @@ class Impression:
         adapter: Its adapter; None: the base alone.
         forgotten: How often the user had been forgotten when their history was read.
         times: How often the page was shown.
+        arm: Of the experiment that the answer was made for, as the client called it.
+        rules: Names and versions of the rules it keeps.
+        draws: How chance put each item in its place, by rank; empty: there was no chance in it.
+        provenance: What brought each item, by rank; empty: the model does not say.
     """
 
     user_id: str | None
@@ -42,6 +58,10 @@ class Impression:
     adapter: str | None
     forgotten: int = 0
     times: int = 1
+    arm: str | None = None
+    rules: tuple[tuple[str, int | None], ...] = ()
+    draws: tuple[Draw | None, ...] = ()
+    provenance: tuple[Provenance, ...] = ()
 
     def name(self) -> str:
         """Return the ID of the recommendation: one for each page, of which a user sees many."""
@@ -170,10 +190,18 @@ def attribute(
 
 def _of_row(row: Any) -> Impression:
     items = tuple((item_id, score) for item_id, score in row.items)
-    return Impression(row.user_id, row.time, items, row.model, row.adapter, times=row.times)
+    return Impression(
+        *(row.user_id, row.time, items, row.model, row.adapter),
+        times=row.times,
+        arm=row.arm,
+        rules=tuple((name, version) for name, version in row.rules or ()),
+        draws=tuple(None if each is None else Draw(*each) for each in row.draws or ()),
+        provenance=tuple(Provenance(*each) for each in row.provenance or ()),
+    )
 
 
 def _to_row(name: str, one: Impression) -> dict[str, Any]:
+    draws = [None if each is None else list(astuple(each)) for each in one.draws]
     return {
         "recommendation_id": name,
         "user_id": one.user_id,
@@ -182,4 +210,8 @@ def _to_row(name: str, one: Impression) -> dict[str, Any]:
         "items": [list(item) for item in one.items],
         "model": one.model,
         "adapter": one.adapter,
+        "arm": one.arm,
+        "rules": [list(each) for each in one.rules] or None,
+        "draws": draws or None,
+        "provenance": [list(each) for each in one.provenance] or None,
     }

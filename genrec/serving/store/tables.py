@@ -75,11 +75,19 @@ IMPRESSIONS = Table(
     Column("items", JSON, nullable=False),
     Column("model", Text, nullable=False),
     Column("adapter", Text),
+    Column("arm", Text),
+    Column("rules", JSON(none_as_null=True)),
+    Column("draws", JSON(none_as_null=True)),
+    Column("provenance", JSON(none_as_null=True)),
     Index("ix_impressions_user", "user_id", "time"),
     Index("ix_impressions_time", "time"),
     sqlite_autoincrement=True,
 )
-"""What was shown: ``items`` holds ID and score of each, by rank; ``times`` how often."""
+"""What was shown: ``items`` holds ID and score of each, by rank; ``times`` how often.
+
+By rank too are ``draws`` (how chance put each item there, null where it did not) and ``provenance``
+(what brought each, and what each scorer adds).
+"""
 
 RULES = Table(
     "rules",

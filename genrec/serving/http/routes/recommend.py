@@ -29,6 +29,7 @@ from genrec.serving.service import RecommendationService
 
 router = APIRouter(tags=["recommend"])
 
+ArmName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 CursorText = Annotated[str, StringConstraints(min_length=1, max_length=200_000)]
 
 
@@ -44,6 +45,12 @@ class RecommendRequest(ItemsRequest):
         False,
         description="Whether to say which events share an interest with each item, and which rules "
         "were kept.",
+    )
+    provenance: bool = Field(
+        False, description="Whether to say which scorer brought each item, and by how much."
+    )
+    arm: ArmName | None = Field(
+        None, description="Of an experiment of yours: kept with what is shown."
     )
     shown: Annotated[
         bool,
@@ -71,6 +78,18 @@ class KeptRule(BaseModel):
     items: list[str] = Field(description="Those of the answer that it boosts, pins or asks for.")
 
 
+class Provenance(BaseModel):
+    """What brought an item.
+
+    `parts` are nats that each scorer adds to the score, beside an average item; `propensity` is the
+    chance of the item at its rank, given those above it, where exploration chooses.
+    """
+
+    brought_by: str | None
+    parts: dict[str, float]
+    propensity: float | None
+
+
 class Reason(BaseModel):
     """Why an item: the interest it shares with events of the history."""
 
@@ -88,6 +107,7 @@ class RecommendedItem(BaseModel):
     title: str | None
     semantic_id: list[int]
     reason: Reason | None = None
+    provenance: Provenance | None = None
 
 
 class RecommendResponse(BaseModel):
@@ -112,7 +132,7 @@ async def recommend(
     """Recommend `k` items that exist, are distinct, pass the filters and keep the rules."""
     start = time.perf_counter()
     before = read_cursor(body.cursor, service.settings.max_filter_items) if body.cursor else ()
-    query = replace(body.to_query(service.now), shown=before)
+    query = replace(body.to_query(service.now), shown=before, arm=body.arm)
     live = await service.look_up(query)
     plan = await service.rules.plan(body.rules)
     steering = await service.preferences.steering(live.said, body.preferences)
@@ -136,6 +156,7 @@ async def recommend(
                 reason=(
                     _reason(item.semantic_id, request.history, service) if body.explain else None
                 ),
+                provenance=_provenance(item) if body.provenance else None,
             )
             for item in answer.items
         ],
@@ -145,6 +166,11 @@ async def recommend(
         adapter=answer.adapter,
         took_ms=round((time.perf_counter() - start) * 1000, 1),
     )
+
+
+def _provenance(item: Recommendation) -> Provenance:
+    propensity = None if item.draw is None else item.draw.propensity
+    return Provenance(brought_by=item.brought_by, parts=dict(item.parts), propensity=propensity)
 
 
 def _kept(plan: Plan | None, items: Sequence[Recommendation]) -> list[KeptRule]:

@@ -69,9 +69,9 @@ def split_windows(segments: Sequence[Segment], limit: int) -> list[Window]:
 def stream_samples(histories: Iterable[History], encoder: Encoder) -> Iterator[Sample]:
     """Yield the windows of each history; every event is a target exactly once."""
     for batch in in_batches(histories, 1024):
-        for segments in encoder.segments(batch):
+        for history, segments in zip(batch, encoder.segments(batch), strict=True):
             for window in split_windows(segments, encoder.event_limit):
-                input_ids = encoder.join(segments[: window.end], window.view)
+                input_ids = encoder.join(segments[: window.end], window.view, history.about)
                 aimed = chain.from_iterable(
                     _kinds(segment, encoder.renderer.table.num_levels)
                     for segment in segments[window.first_target : window.end]

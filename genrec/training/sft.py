@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from genrec.model.load import READS_SEARCHES, load_run
+from genrec.model.load import load_run, reads_of
 from genrec.model.lora import add_adapter, load_quantized, save_adapter
 from genrec.training.config import TrainConfig
 from genrec.training.forecast import train_forecaster
@@ -25,8 +25,7 @@ def sft(config: TrainConfig) -> None:
     )
     unwrapped = session.accelerator.unwrap_model(session.module)
     forecaster = train_forecaster(session.accelerator, config, session.run, session.data, unwrapped)
-    reads = session.run.encoder.reads_searches
-    settings = {**config.model_dump(mode="json"), READS_SEARCHES: reads}
+    settings = {**config.model_dump(mode="json"), **reads_of(session.run.encoder)}
     parents = {"base": config.base, **session.data_parent}
 
     def save(directory: Path) -> None:

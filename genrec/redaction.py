@@ -2,10 +2,11 @@
 
 E-mail addresses, phone numbers, and long numbers of any other kind (of cards, accounts, passports)
 are taken out, whether or not they are valid: no number of that length says what somebody likes.
-Phone numbers are found by Google's libphonenumber (``phonenumberslite``, its port without the names
-of places: small, without dependencies, released every few weeks): it knows how each country writes
-them. ``scrubadub`` has had no release since 2023 and brings scikit-learn; ``presidio`` brings spaCy;
-``datafog`` is light, and left half of an IBAN and the last digits of French numbers behind.
+Phone numbers are found by Google's libphonenumber (``phonenumberslite``, its port without the
+names of places: small, without dependencies, released every few weeks), which knows how each
+country writes them. ``scrubadub`` has had no release since 2023 and brings scikit-learn,
+``presidio`` brings spaCy; ``datafog`` is light, and left half of an IBAN and the last digits of
+French numbers behind.
 """
 
 from __future__ import annotations

@@ -99,7 +99,18 @@ def recommend(
             "file of IDs)"
         )
     if users is not None:
-        asked = (exclude, candidates, filters, wanted, preferences, at, event_type, query, about, as_of)
+        asked = (
+            exclude,
+            candidates,
+            filters,
+            wanted,
+            preferences,
+            at,
+            event_type,
+            query,
+            about,
+            as_of,
+        )
         is_asked = any(each is not None for each in (*asked, without, boost, dampen, catalogue))
         if is_asked or options.zero_shot or as_json:
             raise ConfigError("--users goes with --histories, -k, --filter-seen and --num-beams")

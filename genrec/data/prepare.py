@@ -3,7 +3,8 @@
 Enters: files as teams and corpora have them. Leaves: ``events.parquet`` (grouped by user in order
 of first appearance, oldest first, ties in the file's order), ``items.parquet`` (in the catalogue's
 order), ``searches.parquet`` where the log holds searches (``event_type`` search, a ``text`` and no
-item), ``users.parquet`` where users describe themselves, ``rejects.jsonl.gz``, ``report.json`` and a manifest; ``genrec.data.Dataset`` reads them.
+item), ``users.parquet`` where users describe themselves, ``rejects.jsonl.gz``, ``report.json``
+and a manifest; ``genrec.data.Dataset`` reads them.
 
 Why DuckDB: every step over all events (joining, removing duplicates, sorting, k-core, splits) is
 a query that DuckDB runs within a memory limit, spilling to disk beside the output, so a file may

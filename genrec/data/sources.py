@@ -11,7 +11,6 @@ from genrec.data.rows import Batch, Dialect
 from genrec.data.times import TimeForm
 from genrec.schema import ABOUT, EVENT_TYPE, ITEM_ID, TIMESTAMP, USER_ID
 
-
 FileKind = Literal["event", "item", "user"]
 
 

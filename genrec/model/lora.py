@@ -28,6 +28,7 @@ from genrec.model.load import (
     describe_run,
     load_model,
     load_run,
+    reads_of,
 )
 
 if TYPE_CHECKING:

@@ -130,7 +130,9 @@ class PreparedUsers:
     @cachedmethod(attrgetter("_cache"), lock=attrgetter("_lock"))
     def history(self, user_id: str) -> History:
         """Return a user's history; empty where there is no such user."""
-        return self._data.history(user_id) if self.num_events(user_id) else History(user_id, ())
+        if self.num_events(user_id):
+            return self._data.history(user_id)
+        return History(user_id, (), about=self._data.descriptions.get(user_id))
 
 
 class Histories:
@@ -153,7 +155,8 @@ class Histories:
         """
         posted = self._events.history(user_id, self._max_events, self._known_upto(user_id))
         prepared = History(user_id, ()) if posted.forgotten else self._prepared.history(user_id)
-        if not prepared.events and not posted.events:
+        about = prepared.about if posted.about is None else posted.about or None
+        if not prepared.events and not posted.events and about is None:
             raise NotFound(
                 "unknown_user",
                 f"no events of user {quote(user_id)}; post some to /v1/events first, or send the "
@@ -177,6 +180,7 @@ class Histories:
                     for stored in newest
                     if stored.text is not None
                 ),
+                about,
             ),
             tuple(stored.event_id for stored in events),
             posted.older_items.union(older),

@@ -317,9 +317,7 @@ class Encoder:
             for place, (view, ask) in enumerate(zip(views, asks, strict=True))
         ]
 
-    def join(
-        self, segments: Sequence[Segment], view: View, about: str | None = None
-    ) -> list[int]:
+    def join(self, segments: Sequence[Segment], view: View, about: str | None = None) -> list[int]:
         """Return a stream: the header, the user's description, and what is seen of the events."""
         shown = (
             segment.tokens if place >= view.worded else segment.bare

@@ -13,6 +13,7 @@ from fastapi.security import HTTPBearer
 from genrec.serving import page
 from genrec.serving.http.errors import install_handlers
 from genrec.serving.http.routes import (
+    about,
     adapters,
     events,
     explain,
@@ -89,6 +90,7 @@ def create_app(settings: Settings, clock: Callable[[], float] = time.time) -> Fa
     for part in (
         events,
         preferences,
+        about,
         users,
         recommend,
         similar,

@@ -11,9 +11,17 @@ from dataclasses import dataclass
 from sqlalchemy import Engine, delete, func, or_, select
 
 from genrec.schema import SEARCH, Event, Search
+from genrec.serving.store.descriptions import said_by
 from genrec.serving.store.forgotten import hash_user, times_forgotten
 from genrec.serving.store.impressions import attribute
-from genrec.serving.store.tables import EVENTS, FORGOTTEN, IMPRESSIONS, PREFERENCES, upsert
+from genrec.serving.store.tables import (
+    DESCRIPTIONS,
+    EVENTS,
+    FORGOTTEN,
+    IMPRESSIONS,
+    PREFERENCES,
+    upsert,
+)
 from genrec.serving.store.transactions import Lock, transaction
 
 DAY_S = 86_400
@@ -53,11 +61,13 @@ class StoredHistory:
             first.
         older_items: Items of events older than these.
         forgotten: How often the user was deleted: what was known before must not be read.
+        about: What the user says of themselves, see ``said_by``.
     """
 
     events: tuple[StoredEvent, ...]
     older_items: frozenset[str]
     forgotten: int
+    about: str | None = None
 
 
 class EventStore:
@@ -110,6 +120,7 @@ class EventStore:
                 .order_by(EVENTS.c.timestamp.desc(), EVENTS.c.number.desc())
             )
             rows = connection.execute(newest.limit(limit + 1)).all()
+            about = said_by(connection, user_id)
             older: frozenset[str] = frozenset()
             if len(rows) > limit:
                 later = connection.execute(newest.offset(limit)).all()
@@ -118,7 +129,7 @@ class EventStore:
             StoredEvent(Event(*event), event_id, text=text)
             for event_id, text, *event in reversed(rows[:limit])
         )
-        return StoredHistory(events, older, forgotten)
+        return StoredHistory(events, older, forgotten, about)
 
     def counts(self, user_ids: Collection[str], after: int = 0) -> dict[str, int]:
         """Return how many events ``history`` knows of each of these users, where there are any.
@@ -154,12 +165,12 @@ class EventStore:
             return [StoredEvent(Event(*row[:4]), None, row[4]) for row in rows]
 
     def forget(self, user_id: str) -> None:
-        """Delete a user's events, impressions and preferences; nothing of before may be read."""
+        """Delete all that is kept of a user; nothing of before may be read."""
         note = upsert(self._engine, FORGOTTEN).values(user_hash=hash_user(user_id), times=1)
         once_more = {"times": FORGOTTEN.c.times + 1}
         # Alone: an answer or an event that is being stored now comes wholly before or after.
         with transaction(self._engine, Lock.EVENTS) as connection:
-            for table in (EVENTS, IMPRESSIONS, PREFERENCES):
+            for table in (EVENTS, IMPRESSIONS, PREFERENCES, DESCRIPTIONS):
                 connection.execute(delete(table).where(table.c.user_id == user_id))
             connection.execute(
                 note.on_conflict_do_update(index_elements=["user_hash"], set_=once_more)

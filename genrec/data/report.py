@@ -134,6 +134,7 @@ class Report:
         events: Events written.
         users: Users with events.
         described: Users who say something of themselves, with events or without.
+        user_rows: Rows of users read.
         user_rejects: Rows of users that cannot be used, as for events.
         items: Items of the catalogue.
         items_with_events: Items that some event names.
@@ -158,6 +159,7 @@ class Report:
     events: int
     users: int
     described: int
+    user_rows: int
     user_rejects: dict[str, int]
     items: int
     items_with_events: int
@@ -218,6 +220,7 @@ def _build_report(
         events=events,
         users=users,
         described=staging.count("described"),
+        user_rows=staging.rows_read["user"],
         user_rejects=staging.reject_counts("user"),
         items=items,
         items_with_events=with_events,

@@ -49,7 +49,8 @@ $(VENV)-vllm/.ready: pyproject.toml constraints.txt
 demo: $(READY)  ## Run every stage on a toy world and show the result
 	rm -rf $(DEMO)
 	$(BIN)/genrec toy --out $(DEMO)/raw --set num_users=400
-	$(BIN)/genrec prepare --events $(DEMO)/raw/events.csv.gz --items $(DEMO)/raw/items.jsonl.gz --out $(DEMO)/data
+	$(BIN)/genrec prepare --events $(DEMO)/raw/events.csv.gz --items $(DEMO)/raw/items.jsonl.gz \
+		--users $(DEMO)/raw/users.csv.gz --out $(DEMO)/data
 	$(BIN)/genrec index --data $(DEMO)/data --out $(DEMO)/index
 	$(BIN)/genrec base --data $(DEMO)/data --index $(DEMO)/index --out $(DEMO)/base --config train/configs/demo_base.yaml
 	$(LAUNCH) train/accelerate/cpu.yaml train/pretrain.py --config train/configs/demo_pretrain.yaml

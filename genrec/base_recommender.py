@@ -150,6 +150,7 @@ class BaseRecommender(BaseCatalogue):
         rules: Sequence[Mapping[str, Any]] = (),
         preferences: Sequence[Mapping[str, Any]] = (),
         query: str | None = None,
+        about: str | None = None,
     ) -> Any:
         """Recommend items: exactly ``k`` to one user, or up to ``k`` to each of many.
 
@@ -180,6 +181,8 @@ class BaseRecommender(BaseCatalogue):
                 (``genrec.preferences.language``).
             query: What is looked for, such as "something warm for a winter hike": items for this
                 user and this wish.
+            about: What the user says of themselves, in place of what is known; addresses and long
+                numbers in it are not read.
 
         Returns:
             For one user a list. For many a frame ``user_id, item_id, score, rank`` of the kind
@@ -204,6 +207,7 @@ class BaseRecommender(BaseCatalogue):
             filters=filters,
             preferences=preferences,
             query=query,
+            about=about,
         )
         if _is_one(users):
             requests = [self._request(users, events, **options)]
@@ -334,11 +338,11 @@ class BaseRecommender(BaseCatalogue):
         at: Moment | None = None,
         event_type: str | None = None,
         query: str | None = None,
+        about: str | None = None,
     ) -> tuple[str, int]:
         """Return exactly what the model reads before it names an item, and how many tokens."""
-        return self._prompt(
-            self._request(user_id, events, at=at, event_type=event_type, query=query)
-        )
+        options = RequestOptions(at=at, event_type=event_type, query=query, about=about)
+        return self._prompt(self._request(user_id, events, **options))
 
     def add_items(self, items: Sequence[Item]) -> list[SemanticId]:
         """Give new items the free IDs nearest to them; they can be recommended from now on.
@@ -447,7 +451,11 @@ class BaseRecommender(BaseCatalogue):
             for history in self._histories.histories("test", feedback=True)
             if history.user_id in wanted
         )
-        return {history.user_id: self._without_removed(history) for history in found}
+        known = {history.user_id: self._without_removed(history) for history in found}
+        for user_id in wanted - known.keys():
+            if (about := self._histories.descriptions.get(user_id)) is not None:
+                known[user_id] = History(user_id, (), about=about)
+        return known
 
     def _without_removed(self, history: History) -> History:
         if not self._removed:

@@ -500,20 +500,23 @@ class Recommender(BaseRecommender):
                     candidate_rows[shared] = self.table.candidate_rows(request.candidates)
                 candidates = candidate_rows[shared]
             forbidden = self.table.rows_of(request.forbidden)
-            matches, owner = self._matches(request.wish), request.history.user_id
+            matches, owner = self._matches(request), request.history.user_id
             bias = request.interest_bias
             queries.append(ItemQuery(prompt, forbidden, candidates, bias, matches, owner))
         return queries
 
-    def _matches(self, wish: str | None) -> Matches:
-        """Return the items that match a wish; the first one pays for reading the catalogue."""
-        if wish is None:
+    def _matches(self, request: Request) -> Matches:
+        """Return what matches a wish and its user's words; the first pays for reading the items."""
+        wish, about, head = request.wish, request.history.about, self._run.sasrec_head
+        if head is None or (wish is None and about is None):
             return NOTHING
         if self._matcher is None:
             self._matcher = self.table, Matcher(self.items)
         elif self._matcher[0] is not self.table:
             self._matcher = self.table, self._matcher[1].covering(self.items)
-        return self._matcher[1].matches(wish)
+        matcher = self._matcher[1]
+        found = NOTHING if wish is None else matcher.matches(wish)
+        return found if about is None else found.plus(matcher.matches(about), head.terms.about)
 
 
 def _open_histories(run: LoadedRun, histories: Any) -> Dataset | FrameHistories:

@@ -21,6 +21,7 @@ from genrec.arguments import (
     to_seconds,
     wrong_type,
 )
+from genrec.data.clean import clean_about
 from genrec.errors import DataError
 from genrec.events import NEW_USER
 from genrec.filters import read_filter
@@ -45,6 +46,7 @@ class RequestOptions(TypedDict, total=False):
     filters: Mapping[str, Any] | None
     preferences: Sequence[Mapping[str, Any]]
     query: str | None
+    about: str | None
 
 
 MAX_QUERY_CHARS = 10_000
@@ -96,8 +98,9 @@ def make_requests(
         wanted if filters is None else attributes().passing(read_filter(filters), wanted),
         check_flag(options.get("filter_seen", True), "filter_seen"),
         read_interest_bias(table, _check_bias(options.get("interest_bias"))),
-        _check_query(options.get("query")),
+        _check_words(options.get("query"), "query", "what is looked for"),
     )
+    about = _check_words(options.get("about"), "about", "who asks")
     preferences = read_preferences(options.get("preferences", ()))
     steering = Steering(preferences, attributes()) if preferences.said else None
     requests = []
@@ -106,21 +109,23 @@ def make_requests(
             history = history.without(resolve_event_indices(history, dropped))
         if past is not None:
             history = history.before(past)
+        if about is not None:
+            history = replace(history, about=clean_about(about))
         request = replace(shared, history=history)
         requests.append(request if steering is None else steering.steer(request))
     return requests
 
 
-def _check_query(query: Any) -> str | None:
-    if query is None:
+def _check_words(words: Any, name: str, what: str) -> str | None:
+    if words is None:
         return None
-    text = check_text(query, "query")
+    text = check_text(words, name)
     if not text.strip():
-        raise DataError("query is empty; say what is looked for, or leave it out")
+        raise DataError(f"{name} is empty; say {what}, or leave it out")
     if len(text) > MAX_QUERY_CHARS:
         raise DataError(
-            f"query has {len(text):,} characters, more than {MAX_QUERY_CHARS:,}; say what is "
-            "looked for in a sentence or two"
+            f"{name} has {len(text):,} characters, more than {MAX_QUERY_CHARS:,}; say {what} in a "
+            "sentence or two"
         )
     return text
 

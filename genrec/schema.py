@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping, Sequence, Set, Sized
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from typing import Any, Literal, Protocol
 
 from genrec.display import HtmlRepr, Table, day
@@ -25,6 +25,7 @@ CATEGORIES = "categories"
 DESCRIPTION = "description"
 TEXT = "text"
 ATTRIBUTES = "attributes"
+ABOUT = "about"
 
 SEARCH = "search"
 """The event type of a search: a text, and no item."""
@@ -183,11 +184,15 @@ class History(ShortRepr, HtmlRepr):
 
     A search comes before the events later than itself: one of the same second as an event may as
     well have been made after it, and must tell nothing of it.
+
+    ``about`` is how users describe themselves, in their own words (untrusted); it has no moment,
+    and is known at all of them.
     """
 
     user_id: str
     events: tuple[Event, ...]
     searches: tuple[Search, ...] = ()
+    about: str | None = None
 
     def _shown(self) -> Iterator[Table]:
         rows = (
@@ -205,10 +210,10 @@ class History(ShortRepr, HtmlRepr):
 
     def before(self, moment: int) -> History:
         """Return what was known right before a moment, in seconds; its own events are not."""
-        return History(
-            self.user_id,
-            tuple(event for event in self.events if event.timestamp < moment),
-            tuple(search for search in self.searches if search.timestamp < moment),
+        return replace(
+            self,
+            events=tuple(event for event in self.events if event.timestamp < moment),
+            searches=tuple(search for search in self.searches if search.timestamp < moment),
         )
 
     def last(self, count: int) -> History:
@@ -224,11 +229,8 @@ class History(ShortRepr, HtmlRepr):
     def without(self, places: Collection[int]) -> History:
         """Return the history as if some events had never been; 0 is the oldest event."""
         left_out = frozenset(places)
-        return History(
-            self.user_id,
-            tuple(event for place, event in enumerate(self.events) if place not in left_out),
-            self.searches,
-        )
+        kept = (event for place, event in enumerate(self.events) if place not in left_out)
+        return replace(self, events=tuple(kept))
 
     def searches_before(self) -> list[tuple[Search, ...]]:
         """Return for each event the searches that led to it: those since the one before."""

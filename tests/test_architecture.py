@@ -14,7 +14,7 @@ ROOMS = [
     ["schema", "errors"],
     ["arguments", "progress", "artifacts", "config", "metrics", "imports"],
     ["batching", "devices", "linear", "installed_models"],
-    ["events", "feedback", "plotting"],
+    ["events", "feedback", "plotting", "redaction"],
     ["data"],
     ["decode"],
     ["semantic_ids"],

@@ -13,6 +13,7 @@ from genrec.cli import batch, rules, show, what_if, zero_shot
 from genrec.cli.build import Data
 from genrec.cli.runs import (
     AS_TRAINED,
+    About,
     AsJson,
     Catalogue,
     Device,
@@ -75,6 +76,7 @@ def recommend(
     at: what_if.At = None,
     event_type: EventType = None,
     query: Query = None,
+    about: About = None,
     as_of: what_if.AsOf = None,
     without: what_if.Without = None,
     boost: what_if.Boost = None,
@@ -98,10 +100,24 @@ def recommend(
     options: zero_shot.ZeroShotOptions = zero_shot.NOT_ASKED,
 ) -> None:
     """Recommend items to a user, as things are or as they might be; or to many, into a file."""
-    if (user is None) == (users is None):
-        raise ConfigError("give one user (--user ID), or many (--users all, or a file of IDs)")
+    if (user is None) == (users is None) and (about is None or user is not None):
+        raise ConfigError(
+            "give one user (--user ID), somebody new (--about TEXT), or many (--users all, or a "
+            "file of IDs)"
+        )
     if users is not None:
-        asked = (exclude, candidates, filters, wanted, preferences, at, event_type, query, as_of)
+        asked = (
+            exclude,
+            candidates,
+            filters,
+            wanted,
+            preferences,
+            at,
+            event_type,
+            query,
+            about,
+            as_of,
+        )
         is_asked = any(each is not None for each in (*asked, without, boost, dampen, catalogue))
         if is_asked or options.zero_shot or as_json:
             raise ConfigError("--users goes with --histories, -k, --filter-seen and --num-beams")
@@ -110,13 +126,13 @@ def recommend(
             *(ray, ray_address, shard_users),
         )
         return
-    assert user is not None
     supposed = what_if.read(as_of, without, boost, dampen)
     supposed |= rules.read(filters, wanted, preferences)
     settings = EngineSettings(new_item_boost=new_item_boost, arithmetic=arithmetic)
     recommender = _load_recommender(run, options, device, num_beams, catalogue, settings, histories)
     found = recommender.recommend(
         user,
+        None if user is not None else (),
         k=k,
         exclude=exclude or (),
         candidates=candidates or None,
@@ -124,13 +140,15 @@ def recommend(
         event_type=event_type,
         filter_seen=filter_seen,
         query=query,
+        about=about,
         **supposed,
     )
     if as_json:
         rows = [_to_json(item, provenance) for item in found]
         typer.echo(json.dumps(rows, ensure_ascii=False, indent=2))
     else:
-        show.output.print(show.recommendations(found, user, provenance))
+        shown = show.recommendations(found, user or "somebody new", provenance)
+        show.output.print(shown)
     zero_shot.finish(recommender)
 
 
@@ -194,11 +212,12 @@ def prompt(
     at: what_if.At = None,
     event_type: EventType = None,
     query: Query = None,
+    about: About = None,
     histories: HistoriesFrom = None,
 ) -> None:
     """Print exactly what the model reads, and how many tokens that is."""
     text, tokens = load_run(run, "cpu", histories=histories).prompt(
-        user, at=at, event_type=event_type, query=query
+        user, at=at, event_type=event_type, query=query, about=about
     )
     typer.echo(text)
     console.print(f"{tokens} tokens")

@@ -75,6 +75,10 @@ def prepare(
         list[str] | None,
         typer.Option(help="Catalogue, likewise; without it, the items of the events."),
     ] = None,
+    users: Annotated[
+        list[str] | None,
+        typer.Option(help="What users say of themselves: user_id, about; likewise."),
+    ] = None,
     store: Annotated[
         str | None,
         typer.Option(
@@ -148,15 +152,16 @@ def prepare(
     )
     settings += overrides or ()
     if store is not None:
-        if events or items or data is None:
+        if events or items or users or data is None:
             raise ConfigError(
-                "--store joins prepared data: give --data, and no --events or --items"
+                "--store joins prepared data: give --data, and no --events, --items or --users"
             )
         report = from_store.prepare(store, data, out, config, settings)
     elif not events or data is not None:
         raise ConfigError("give --events FILE (and --items FILE), or --store URL and --data FOLDER")
     else:
-        report = run(events, items or None, out, load_config(PrepareConfig, config, settings))
+        prepared = load_config(PrepareConfig, config, settings)
+        report = run(events, items or None, out, prepared, users or None)
     show.print_notes(report)
     console.print(show.preparation(report))
 

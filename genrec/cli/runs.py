@@ -30,6 +30,10 @@ Query = Annotated[
     str | None,
     typer.Option(help='What is looked for, in words: "something warm for a winter hike".'),
 ]
+About = Annotated[
+    str | None,
+    typer.Option(help='What the user says of themselves: "I bake, and I walk my dogs."'),
+]
 Device = Annotated[str | None, typer.Option(help="cpu or cuda; default: a GPU where there is one.")]
 InArithmetic = Annotated[
     Arithmetic,

@@ -27,7 +27,9 @@ from genrec.data.repairs import Repairs, rewrite
 from genrec.data.rows import Batch
 from genrec.data.sources import Constant, Derived
 from genrec.errors import DataError
+from genrec.redaction import REMOVED, redact
 from genrec.schema import (
+    ABOUT,
     ATTRIBUTES,
     BRAND,
     CATEGORIES,
@@ -42,6 +44,8 @@ from genrec.schema import (
 )
 
 LINE = "line"
+MAX_ABOUT_CHARS = 2_000
+"""Of what users say of themselves; what is longer is cut."""
 
 _SPACES = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
@@ -121,6 +125,33 @@ def item_table(batch: Batch, reading: Reading, repairs: Repairs) -> pa.Table:
     """Return a batch of items: line, and our item columns as text."""
     columns = (ITEM_ID, TITLE, BRAND, DESCRIPTION, TEXT, ATTRIBUTES, CATEGORIES)
     return _Maker(batch, reading, repairs).table(columns)
+
+
+def user_table(batch: Batch, reading: Reading, repairs: Repairs) -> pa.Table:
+    """Return a batch of users: line, ID, and what they say of themselves.
+
+    Other columns are words of it, as "name: value"; addresses and long numbers are none.
+    """
+    table = _Maker(batch, reading, repairs).table((USER_ID, ABOUT, TEXT))
+    said = zip(*(table.column(name).to_pylist() for name in (ABOUT, TEXT)), strict=True)
+    about = [clean_about(about, (text or "").splitlines()) for about, text in said]
+    return table.drop([ABOUT, TEXT]).append_column(ABOUT, pa.array(about, pa.string()))
+
+
+def clean_about(about: str | None, others: Sequence[str] = ()) -> str | None:
+    """Return what users say of themselves as it is kept; None: nothing.
+
+    Args:
+        about: In their own words.
+        others: What else is known of them, each as "name: value".
+
+    Examples:
+        >>> clean_about("Tea. me@example.org", ["town: Oslo"])
+        'Tea. … · town: Oslo'
+    """
+    said = " · ".join(part for part in (tidy(about or ""), *others) if part)
+    kept = redact(said[:MAX_ABOUT_CHARS])
+    return kept if kept.strip(f"{REMOVED} ") else None
 
 
 class _Maker:

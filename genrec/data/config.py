@@ -98,7 +98,7 @@ class ReadingConfig(BaseModel):
     @classmethod
     def _pairs(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         known = {"user_id", "item_id", "timestamp", "event_type", "rating", "title", "review"}
-        known |= {"brand", "categories", "description", "text"}
+        known |= {"brand", "categories", "description", "text", "about"}
         for pair in value:
             ours, equals, theirs = pair.partition("=")
             if not equals or not theirs or ours not in known:

@@ -25,6 +25,7 @@ from genrec.data.database import connect
 from genrec.data.item_rows import read_rows
 from genrec.errors import ArtifactError, DataError
 from genrec.schema import (
+    ABOUT,
     EVENT_COLUMNS,
     FEEDBACK,
     ITEM_ID,
@@ -46,6 +47,8 @@ EVENTS_FILE = "events.parquet"
 ITEMS_FILE = "items.parquet"
 SEARCHES_FILE = "searches.parquet"
 """What users searched for; a log without searches leaves none."""
+USERS_FILE = "users.parquet"
+"""What users say of themselves, where they were asked."""
 REJECTS_FILE = "rejects.jsonl.gz"
 REPORT_FILE = "report.json"
 CATALOGUE_ONLY = "catalogue_only"
@@ -153,14 +156,15 @@ class Dataset(ShortRepr):
             if events:
                 later = [event.timestamp for event, split in rows if split not in known]
                 searches = self._searches_of(user_id, min(later, default=None))
-                yield History(user_id, events, searches)
+                yield History(user_id, events, searches, self.descriptions.get(user_id))
 
     def history(self, user_id: str | int, upto: Split = "test") -> History:
         """Return one user's events up to and including a split, read from disk.
 
         Returns:
-            The history; empty where all of the user's events come later. Of all splits, it holds
-            the events against their items too (``genrec.feedback``).
+            The history; empty where all of the user's events come later, or the user is known by a
+            description alone. Of all splits, it holds the events against their items too
+            (``genrec.feedback``).
 
         Raises:
             DataError: Nobody has this ID.
@@ -177,14 +181,15 @@ class Dataset(ShortRepr):
                 rows = connection.execute(query, [str(self.path / EVENTS_FILE), user]).fetchall()
             except DAMAGED as error:
                 raise self._damaged(EVENTS_FILE, error) from None
-        if not rows:
+        about = self.descriptions.get(user)
+        if not rows and about is None:
             raise DataError(
                 f"no user '{user}' in {self.path}; check the ID (IDs are text and "
                 "case-sensitive), or give the events of a new user yourself"
             )
         later = [row[_TIME_PLACE] for row in rows if row[-1] not in known]
         events = tuple(Event(*row[:-1]) for row in rows if row[-1] in known)
-        return History(user, events, self._searches_of(user, min(later, default=None)))
+        return History(user, events, self._searches_of(user, min(later, default=None)), about)
 
     def examples(self, split: Split) -> Iterator[Example]:
         """Yield, for every user with events in a split, these and what came before the split.
@@ -197,7 +202,8 @@ class Dataset(ShortRepr):
             targets = tuple(event for event, name in rows if name == split)
             if history and targets:
                 searches = self._searches_of(user_id, targets[0].timestamp)
-                yield Example(History(user_id, history, searches), targets)
+                about = self.descriptions.get(user_id)
+                yield Example(History(user_id, history, searches, about), targets)
 
     def num_examples(self, split: Split) -> int:
         """Return how many ``examples`` yields, without reading the events."""
@@ -281,6 +287,14 @@ class Dataset(ShortRepr):
             user_id: tuple(Search(row[TIMESTAMP], row[TEXT]) for row in own)
             for user_id, own in itertools.groupby(rows, key=itemgetter(USER_ID))
         }
+
+    @cached_property
+    def descriptions(self) -> dict[str, str]:
+        """What users say of themselves, by user ID; some of them may have no events."""
+        if not (self.path / USERS_FILE).is_file():
+            return {}
+        table = self._open(USERS_FILE).read([USER_ID, ABOUT])
+        return dict(zip(*(column.to_pylist() for column in table.columns), strict=True))
 
     def _users(self) -> Iterator[tuple[str, list[tuple[Event, Split]]]]:
         """Yield each user's events with their splits; the file is grouped by user."""

@@ -13,7 +13,8 @@ from pathlib import Path
 from genrec.data.config import PrepareConfig
 from genrec.data.formats import FORMATS
 from genrec.data.look import look_at
-from genrec.data.reading import FileKind, Reading, as_options, settle
+from genrec.data.reading import Reading, as_options, settle
+from genrec.data.sources import FileKind
 from genrec.data.streams import expand
 from genrec.errors import DataError
 from genrec.schema import RATING, TIMESTAMP, USER_ID

@@ -18,12 +18,20 @@ import pyarrow.parquet as pq
 from genrec.artifacts import write_aside, write_manifest
 from genrec.data.clean import tidy
 from genrec.data.config import PrepareConfig
-from genrec.data.dataset import EVENTS_FILE, ITEMS_FILE, KIND, SEARCHES_FILE, Dataset
+from genrec.data.dataset import (
+    EVENTS_FILE,
+    ITEMS_FILE,
+    KIND,
+    SEARCHES_FILE,
+    USERS_FILE,
+    Dataset,
+)
 from genrec.data.item_rows import to_row, write_attributes
 from genrec.data.prepare import content_files, finish, staging_in
-from genrec.data.report import EVENT_SCHEMA, ITEM_SCHEMA, Report
+from genrec.data.report import EVENT_SCHEMA, ITEM_SCHEMA, USER_SCHEMA, Report
 from genrec.errors import DataError
 from genrec.schema import (
+    ABOUT,
     ATTRIBUTES,
     EVENT_COLUMNS,
     EVENT_TYPE,
@@ -56,6 +64,7 @@ def join(
     items: Mapping[str, Mapping[str, Any]],
     forgotten: Collection[str],
     left_out: Collection[LeftOut],
+    descriptions: Mapping[str, str],
     out: Path,
     config: PrepareConfig,
     settings: Mapping[str, Any],
@@ -69,6 +78,7 @@ def join(
             own, and new items come after all others.
         forgotten: Users of the base whose events are left out.
         left_out: Events to leave out, of the base and of the new ones.
+        descriptions: What users say of themselves, in place of what the base holds; empty: no more.
         out: Directory to write.
         config: Settings, as for ``prepare``.
         settings: Further settings for the manifest.
@@ -97,12 +107,24 @@ def join(
                 rows = [{EVENT_TYPE: SEARCH, **row} for row in table.to_pylist()]
                 searches = pa.Table.from_pylist(rows, _EVENTS)
                 staging.add_clean(searches, base.path / SEARCHES_FILE, "event")
+            users = _descriptions(base, descriptions, forgotten)
+            if users:
+                table = pa.Table.from_pylist(users, USER_SCHEMA)
+                staging.add_clean(table, base.path / USERS_FILE, "user")
             for rows in events:
                 staging.add_clean(_without(_event_table(rows), left_out), NEW, "event")
             report = finish(staging, scratch, has_items=True)
         made = {**config.model_dump(mode="json"), "files": base.manifest.config.get("files", {})}
         write_manifest(scratch, Path(out), KIND, {**made, **settings}, content_files(scratch))
     return report
+
+
+def _descriptions(
+    base: Dataset, said: Mapping[str, str], forgotten: Collection[str]
+) -> list[dict[str, str]]:
+    gone = set(forgotten)
+    known = {user: about for user, about in base.descriptions.items() if user not in gone}
+    return [{USER_ID: user, ABOUT: about} for user, about in (known | dict(said)).items() if about]
 
 
 def _of_others(rows: pa.Table, users: pa.Array) -> pa.Table:

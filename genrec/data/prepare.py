@@ -3,7 +3,8 @@
 Enters: files as teams and corpora have them. Leaves: ``events.parquet`` (grouped by user in order
 of first appearance, oldest first, ties in the file's order), ``items.parquet`` (in the catalogue's
 order), ``searches.parquet`` where the log holds searches (``event_type`` search, a ``text`` and no
-item), ``rejects.jsonl.gz``, ``report.json`` and a manifest; ``genrec.data.Dataset`` reads them.
+item), ``users.parquet`` where users describe themselves, ``rejects.jsonl.gz``, ``report.json``
+and a manifest; ``genrec.data.Dataset`` reads them.
 
 Why DuckDB: every step over all events (joining, removing duplicates, sorting, k-core, splits) is
 a query that DuckDB runs within a memory limit, spilling to disk beside the output, so a file may
@@ -24,12 +25,13 @@ import duckdb
 from genrec.artifacts import write_aside, write_manifest
 from genrec.data.clean import check_columns
 from genrec.data.config import PrepareConfig
-from genrec.data.dataset import EVENTS_FILE, ITEMS_FILE, KIND, SEARCHES_FILE
+from genrec.data.dataset import EVENTS_FILE, ITEMS_FILE, KIND, SEARCHES_FILE, USERS_FILE
 from genrec.data.formats import FORMATS
 from genrec.data.look import Look, look_at
-from genrec.data.reading import FileKind, Reading, settle
+from genrec.data.reading import Reading, settle
 from genrec.data.report import Report, write_files
 from genrec.data.rows import Batch
+from genrec.data.sources import FileKind
 from genrec.data.splits import (
     assign_splits,
     bring_feedback_back,
@@ -44,7 +46,11 @@ from genrec.schema import ITEM_ID, TIMESTAMP, USER_ID
 
 __all__ = ["PrepareConfig", "Report", "prepare"]
 
-_REQUIRED = {"event": (USER_ID, ITEM_ID, TIMESTAMP), "item": (ITEM_ID,)}
+_REQUIRED = {
+    "event": (USER_ID, ITEM_ID, TIMESTAMP),
+    "item": (ITEM_ID,),
+    "user": (USER_ID,),
+}
 
 
 def prepare(
@@ -52,6 +58,7 @@ def prepare(
     items: str | Path | Sequence[str | Path] | None,
     out: Path,
     config: PrepareConfig | None = None,
+    users: str | Path | Sequence[str | Path] | None = None,
 ) -> Report:
     """Read, clean and split events, and write them with their catalogue.
 
@@ -62,6 +69,8 @@ def prepare(
             appearance.
         out: Directory to write; a data set already there is replaced, on success only.
         config: Settings; None: the defaults.
+        users: What users say of themselves, likewise: ``user_id`` and ``about``; other columns are
+            kept as words of it. Users without events may be among them.
 
     Raises:
         DataError: A file cannot be read, a column is missing or unknown, or more rows than
@@ -70,6 +79,7 @@ def prepare(
     """
     config = config or PrepareConfig()
     event_files, item_files = _files(events), _files(() if items is None else items)
+    user_files = _files(() if users is None else users)
     if not event_files:
         raise DataError("no event file is given; name at least one")
     with write_aside(Path(out)) as scratch:
@@ -79,7 +89,7 @@ def prepare(
             if joined is not None:
                 event_tables = joined(event_files, staging.directory)
                 tables = event_tables, item_files and joined(item_files, staging.directory)
-            readings = look_at_all(*tables, config)
+            readings = look_at_all(*tables, config, user_files)
             for reading, kind in readings:
                 reading.check(config)
                 for batch in _read(reading, kind, staging):
@@ -88,6 +98,7 @@ def prepare(
         files = {
             "events": [file.name for file in event_files],
             "items": [file.name for file in item_files],
+            "users": [file.name for file in user_files],
         }
         settings = config.model_dump(mode="json") | {"files": files}
         write_manifest(scratch, Path(out), KIND, settings, content_files(scratch))
@@ -110,8 +121,8 @@ def staging_in(scratch: Path, config: PrepareConfig) -> Iterator[Staging]:
 
 
 def content_files(directory: Path) -> list[str]:
-    """Return the files that prepared data consist of, searches among them where there are any."""
-    names = (EVENTS_FILE, ITEMS_FILE, SEARCHES_FILE)
+    """Return the files that prepared data consist of; searches and users only where there are."""
+    names = (EVENTS_FILE, ITEMS_FILE, SEARCHES_FILE, USERS_FILE)
     return [name for name in names if (directory / name).exists()]
 
 
@@ -134,7 +145,10 @@ def finish(
 
 
 def look_at_all(
-    events: Sequence[Path], items: Sequence[Path], config: PrepareConfig
+    events: Sequence[Path],
+    items: Sequence[Path],
+    config: PrepareConfig,
+    users: Sequence[Path] = (),
 ) -> list[tuple[Reading, FileKind]]:
     """Look at all files, item files first, and settle how to read each.
 
@@ -143,12 +157,14 @@ def look_at_all(
     """
     corpus = FORMATS[config.format]
     readings: list[tuple[Reading, FileKind]] = []
-    kinds: tuple[tuple[FileKind, Sequence[Path]], ...] = (("item", items), ("event", events))
+    kinds: tuple[tuple[FileKind, Sequence[Path]], ...] = (
+        *(("item", items), ("event", events), ("user", users)),
+    )
     for kind, files in kinds:
-        source = corpus.items if kind == "item" else corpus.events
+        source = corpus.of(kind)
         before: Look | None = None
         for file in files:
-            before = look_at(file, config, source.layout, kind == "item", before, source.nested)
+            before = look_at(file, config, source.layout, kind != "event", before, source.nested)
             readings.append((settle(before, source, kind, config), kind))
     unused = {pair.partition("=")[2].lower() for pair in config.columns}
     unused -= {name.lower() for reading, _ in readings for name in reading.look.columns}

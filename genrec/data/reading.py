@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from genrec.data.config import PrepareConfig
 from genrec.data.lines import read_blocks
 from genrec.data.look import Look, read, read_binary
 from genrec.data.nested import flat
-from genrec.data.roles import EVENT_ROLES, ITEM_ROLES, is_index, likely, plain, same_names
+from genrec.data.roles import ROLES, is_index, likely, plain, same_names
 from genrec.data.rows import Batch
-from genrec.data.sources import Source
+from genrec.data.sources import FileKind, Source
 from genrec.data.times import TimeForm, are_times, tell
 from genrec.errors import DataError
 from genrec.schema import (
+    ABOUT,
     EVENT_COLUMNS,
     EVENT_TYPE,
     ITEM_COLUMNS,
@@ -34,7 +34,11 @@ from genrec.schema import (
     USER_ID,
 )
 
-FileKind = Literal["event", "item"]
+_OURS: Mapping[FileKind, tuple[str, ...]] = {
+    "event": EVENT_COLUMNS,
+    "item": ITEM_COLUMNS,
+    "user": (USER_ID, ABOUT),
+}
 
 # Below it a tag is something that a text speaks of, not what the texts are written in.
 HTML_SHARE = 0.01
@@ -169,7 +173,7 @@ def _settle_writing(reading: Reading, config: PrepareConfig) -> None:
 def _settle_columns(reading: Reading, kind: FileKind, config: PrepareConfig) -> None:
     look, found = reading.look, list(reading.look.columns)
     said = _said(config.columns, found, kind)
-    ours: tuple[str, ...] = EVENT_COLUMNS if kind == "event" else ITEM_COLUMNS
+    ours = _OURS[kind]
     if kind == "event" and _holds_searches(look):
         ours += (TEXT,)
     columns = dict(reading.source.columns)
@@ -202,7 +206,7 @@ def _holds_searches(look: Look) -> bool:
 
 def _said(pairs: tuple[str, ...], found: list[str], kind: FileKind) -> dict[str, str]:
     """Return the pairs of ``columns`` that this file has, under the file's own names."""
-    ours = (*EVENT_COLUMNS, TEXT) if kind == "event" else ITEM_COLUMNS
+    ours = (*EVENT_COLUMNS, TEXT) if kind == "event" else _OURS[kind]
     by_name = {name.lower(): name for name in reversed(found)}
     said: dict[str, str] = {}
     for role, _, name in (pair.partition("=") for pair in pairs):
@@ -215,8 +219,8 @@ def _guess_columns(
     reading: Reading, kind: FileKind, known: dict[str, str], config: PrepareConfig
 ) -> None:
     look, found = reading.look, list(reading.look.columns)
-    required = {USER_ID, ITEM_ID, TIMESTAMP} if kind == "event" else {ITEM_ID}
-    guesses = likely(found, known, EVENT_ROLES if kind == "event" else ITEM_ROLES)
+    required = {USER_ID, ITEM_ID, TIMESTAMP} if kind == "event" else set[str]()
+    guesses = likely(found, known, ROLES[kind])
     if look.header_missing:
         first = ",".join(values[0] for values in look.columns.values() if values)
         if config.header is None:

@@ -23,10 +23,12 @@ from genrec.data.dataset import (
     REJECTS_FILE,
     REPORT_FILE,
     SEARCHES_FILE,
+    USERS_FILE,
 )
 from genrec.data.reading import Reading
 from genrec.data.staging import Staging
 from genrec.schema import (
+    ABOUT,
     ATTRIBUTES,
     BRAND,
     CATEGORIES,
@@ -62,6 +64,7 @@ EVENT_SCHEMA = pa.schema(
     }
 )
 SEARCH_SCHEMA = pa.schema({USER_ID: pa.string(), TIMESTAMP: pa.int64(), TEXT: pa.string()})
+USER_SCHEMA = pa.schema({USER_ID: pa.string(), ABOUT: pa.string()})
 ITEM_SCHEMA = pa.schema(
     {
         ITEM_ID: pa.string(),
@@ -96,6 +99,10 @@ GROUP BY user_id, user_key, time, text
 ORDER BY user_key, time, min(seq)
 """
 
+_USERS = """
+SELECT users_read.user_id, about FROM users_read JOIN described ON seq = user_seq ORDER BY seq
+"""
+
 _REJECTS = """
 COPY (SELECT file, line, reason, excerpt FROM rejects ORDER BY file, line) TO $path
 (FORMAT json, COMPRESSION gzip)
@@ -126,6 +133,9 @@ class Report:
         items_filtered: Items dropped by min_item_events.
         events: Events written.
         users: Users with events.
+        described: Users who say something of themselves, with events or without.
+        user_rows: Rows of users read.
+        user_rejects: Rows of users that cannot be used, as for events.
         items: Items of the catalogue.
         items_with_events: Items that some event names.
         splits: Events in each split, and those against their items, where there are any.
@@ -148,6 +158,9 @@ class Report:
     items_filtered: int
     events: int
     users: int
+    described: int
+    user_rows: int
+    user_rejects: dict[str, int]
     items: int
     items_with_events: int
     splits: dict[str, int]
@@ -170,6 +183,8 @@ def write_files(
     _write_parquet(connection.sql(_EVENTS), EVENT_SCHEMA, directory / EVENTS_FILE)
     if staging.searches:
         _write_parquet(connection.sql(_SEARCHES), SEARCH_SCHEMA, directory / SEARCHES_FILE)
+    if staging.count("described"):
+        _write_parquet(connection.sql(_USERS), USER_SCHEMA, directory / USERS_FILE)
     every_item = {"every_item": staging.config.min_item_events == 0}
     catalogue = connection.sql(_ITEMS, params=every_item)
     items = _write_parquet(catalogue, ITEM_SCHEMA, directory / ITEMS_FILE)
@@ -204,6 +219,9 @@ def _build_report(
         items_filtered=known - items,
         events=events,
         users=users,
+        described=staging.count("described"),
+        user_rows=staging.rows_read["user"],
+        user_rejects=staging.reject_counts("user"),
         items=items,
         items_with_events=with_events,
         splits={**dict.fromkeys(SPLITS, 0), **splits},

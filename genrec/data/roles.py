@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Sequence
 
 from genrec.schema import (
+    ABOUT,
     BRAND,
     CATEGORIES,
     DESCRIPTION,
@@ -54,6 +55,11 @@ EVENT_ROLES = {role: tuple(names.split()) for role, names in _SYNONYMS.items()} 
     TITLE: ("reviewtitle", "summary", "headline", "reviewsummary")
 }
 ITEM_ROLES = {role: tuple(names.split()) for role, names in _ITEM_SYNONYMS.items()}
+USER_ROLES = {
+    USER_ID: EVENT_ROLES[USER_ID] + ("id",),
+    ABOUT: tuple("about bio aboutme biography description profile selfdescription".split()),
+}
+ROLES = {"event": EVENT_ROLES, "item": ITEM_ROLES, "user": USER_ROLES}
 KNOWN = frozenset(
     name for roles in (EVENT_ROLES, ITEM_ROLES) for names in roles.values() for name in names
 )

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from genrec.data.rows import Batch, Dialect
 from genrec.data.times import TimeForm
-from genrec.schema import EVENT_TYPE, ITEM_ID, TIMESTAMP, USER_ID
+from genrec.schema import ABOUT, EVENT_TYPE, ITEM_ID, TIMESTAMP, USER_ID
+
+FileKind = Literal["event", "item", "user"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +65,23 @@ class Source:
 
 @dataclass(frozen=True)
 class Format:
-    """The two files of a corpus.
+    """The files of a corpus.
 
     Attributes:
         events: How a file of events maps to our columns.
         items: The same for items.
+        users: The same for what users say of themselves; few corpora have it, so by our names.
         join: Makes one file of several tables, in a directory; None: each file stands alone.
     """
 
     events: Source
     items: Source
+    users: Source = Source({name: name for name in (USER_ID, ABOUT)}, others="text", by_name=True)
     join: Callable[[Sequence[Path], Path], list[Path]] | None = None
+
+    def of(self, kind: FileKind) -> Source:
+        """Return how one kind of file maps to our columns."""
+        return {"event": self.events, "item": self.items, "user": self.users}[kind]
 
 
 def event_columns(

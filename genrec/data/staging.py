@@ -15,13 +15,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from genrec.data.clean import event_table, item_table
+from genrec.data.clean import event_table, item_table, user_table
 from genrec.data.config import PrepareConfig
 from genrec.data.database import connect, one_row
 from genrec.data.lines import EXCERPT_CHARS, Reject
-from genrec.data.reading import FileKind, Reading
+from genrec.data.reading import Reading
 from genrec.data.repairs import Repairs
 from genrec.data.rows import Batch
+from genrec.data.sources import FileKind
 from genrec.errors import DataError
 from genrec.schema import SEARCH
 
@@ -43,6 +44,9 @@ CREATE TABLE events_read (
     seq BIGINT, file VARCHAR, line BIGINT, user_id VARCHAR, item_id VARCHAR, time BIGINT,
     event_type VARCHAR, rating DOUBLE, title VARCHAR, review VARCHAR, fingerprint UHUGEINT,
     reason VARCHAR, excerpt VARCHAR, text VARCHAR
+);
+CREATE TABLE users_read (
+    seq BIGINT, file VARCHAR, line BIGINT, user_id VARCHAR, about VARCHAR
 );
 """
 
@@ -104,6 +108,13 @@ SELECT seq, $file, line, user_id, item_id,
 FROM judged
 """
 
+_ADD_USERS = """
+INSERT INTO users_read
+SELECT seq, $file, line, nullif(user_id, ''), nullif(about, '') FROM batch
+"""
+
+_ADD_CLEAN_USERS = "INSERT INTO users_read SELECT seq, $file, seq, user_id, about FROM batch"
+
 _ADD_CLEAN_ITEMS = """
 INSERT INTO items_read
 SELECT seq, $file, seq, item_id, title, brand, categories, description, text, attributes, 0
@@ -140,6 +151,22 @@ CREATE TABLE catalogue AS
 INSERT INTO items_read (seq, item_id, categories) SELECT item_key, item_id, [] FROM catalogue;
 """
 
+# Whoever says nothing is no error: a form may be left empty.
+_RESOLVE_USERS = f"""
+INSERT INTO rejects
+    SELECT 'user', file, line, 'missing user_id', left(coalesce(about, ''), {EXCERPT_CHARS})
+    FROM users_read WHERE user_id IS NULL;
+CREATE TABLE described AS
+    SELECT user_id, min(seq) AS user_seq FROM users_read
+    WHERE user_id IS NOT NULL AND about IS NOT NULL GROUP BY user_id;
+INSERT INTO rejects
+    SELECT 'user', again.file, again.line, 'repeated user_id',
+        left(again.user_id, {EXCERPT_CHARS})
+    FROM users_read again JOIN described USING (user_id)
+    JOIN users_read first ON first.seq = user_seq
+    WHERE again.about <> first.about;
+"""
+
 _REJECT_EVENTS = f"""
 INSERT INTO rejects
     SELECT 'event', file, line, reason, excerpt FROM events_read WHERE reason IS NOT NULL;
@@ -169,6 +196,14 @@ _FLOAT_IDS = (
     ("items_read", "item_id", "events_read"),
     ("events_read", "user_id", "events_read"),
 )
+
+
+_TABLE_OF = {"item": (item_table, _ADD_ITEMS), "user": (user_table, _ADD_USERS)}
+_ADD_CLEAN: Mapping[FileKind, str] = {
+    "event": _ADD_CLEAN_EVENTS,
+    "item": _ADD_CLEAN_ITEMS,
+    "user": _ADD_CLEAN_USERS,
+}
 
 
 class Staging:
@@ -203,9 +238,9 @@ class Staging:
     def add(self, batch: Batch, reading: Reading, kind: FileKind) -> None:
         """Take in rows of a file, and judge each event."""
         values: dict[str, object] = {"file": str(reading.look.path)}
-        if kind == "item":
-            table = self._numbered(item_table(batch, reading, self.repairs), kind)
-            self._insert(_ADD_ITEMS, table, values)
+        if kind != "event":
+            make, query = _TABLE_OF[kind]
+            self._insert(query, self._numbered(make(batch, reading, self.repairs), kind), values)
             return
         table = self._numbered(event_table(batch, reading, self.repairs), kind)
         seconds = reading.time.seconds("timestamp")
@@ -224,8 +259,7 @@ class Staging:
 
         Each item may come once.
         """
-        query = _ADD_CLEAN_ITEMS if kind == "item" else _ADD_CLEAN_EVENTS
-        self._insert(query, self._numbered(table, kind), {"file": str(file)})
+        self._insert(_ADD_CLEAN[kind], self._numbered(table, kind), {"file": str(file)})
 
     def _numbered(self, batch: pa.Table, kind: str) -> pa.Table:
         first = self.rows_read[kind]
@@ -261,6 +295,8 @@ class Staging:
         self._check_rejects("item")
         self.connection.execute(_REJECT_EVENTS)
         self._check_rejects("event")
+        self.connection.execute(_RESOLVE_USERS)
+        self._check_rejects("user")
         self.connection.execute(_KEEP_EVENTS)
         (self.searches,) = one_row(self.connection, _COUNT_SEARCHES)
         self.usable_events = self.count("kept")

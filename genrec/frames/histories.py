@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from genrec.arguments import check_id, wrong_type
@@ -13,6 +13,9 @@ from genrec.schema import History, Split
 
 class FrameHistories:
     """Users of a frame; asked as a ``Dataset`` is."""
+
+    descriptions: Mapping[str, str] = {}
+    """A frame of events says nothing of its users."""
 
     def __init__(self, frame: Any) -> None:
         """Read the frame.

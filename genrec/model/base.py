@@ -155,11 +155,12 @@ def save_sasrec_head(head: SasRecHead, directory: Path) -> None:
 
 
 def _texts(data: Dataset) -> Iterator[str]:
-    """Yield what the scratch tokenizer learns words from: catalogue and reviews."""
+    """Yield what the scratch tokenizer learns words from: catalogue, descriptions, reviews."""
     for item in data.items:
         yield from (part for part in (item.title, item.brand, *item.categories) if part)
     # The fixed words of the templates, often enough to be merged.
     yield from [" · rated 1 2 3 4 5 view purchase and "] * 50
+    yield from data.descriptions.values()
     for history in data.histories("train"):
         for event in history.events:
             yield from (part for part in (event.event_type, event.title, event.review) if part)

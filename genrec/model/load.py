@@ -28,8 +28,8 @@ from genrec.stream.templates import is_current, prompts_directory
 
 FULL_MODELS = ("base", "pretrain", "merged")
 RUNS = (*FULL_MODELS, "sft")
-READS_SEARCHES = "reads_searches"
-"""Whether a run was trained on searches, among the settings in its manifest."""
+READS_SEARCHES, READS_ABOUT = "reads_searches", "reads_about"
+"""Whether a run was trained on searches and on what users say of themselves, in its manifest."""
 ADAPTER_NAME = "default"
 """What the adapter of a run is called."""
 
@@ -110,6 +110,7 @@ def describe_run(path: Path, model: Any = None) -> LoadedRun:
         ArtifactError: A parent or a file is missing, damaged or another one.
     """
     base = base_of(path)
+    trained = [read_manifest(each).config for each in {path, base}]
     if base != path and (path / WEIGHTS_FILE).exists():
         raise ArtifactError(
             f"{path} is an update with a SASRec head of its own: load the run that it is of, and "
@@ -136,9 +137,8 @@ def describe_run(path: Path, model: Any = None) -> LoadedRun:
             ),
             tokenizer,
             config.context_tokens,
-            reads_searches=any(
-                read_manifest(each).config.get(READS_SEARCHES, False) for each in {path, base}
-            ),
+            reads_searches=any(config.get(READS_SEARCHES, False) for config in trained),
+            reads_about=any(config.get(READS_ABOUT, False) for config in trained),
         ),
         vocabulary=SidVocabulary.from_tokenizer(tokenizer, table),
         base_config=config,
@@ -174,6 +174,11 @@ def load_model(base: Path, **options: Any) -> Any:
         return AutoModelForCausalLM.from_pretrained(base, dtype="auto", **options)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise damaged(base, error) from None
+
+
+def reads_of(encoder: Encoder) -> dict[str, bool]:
+    """Return what a run says in its manifest of what it was trained to read."""
+    return {READS_SEARCHES: encoder.reads_searches, READS_ABOUT: encoder.reads_about}
 
 
 def load_sasrec_head(directory: Path) -> SasRecHead | None:

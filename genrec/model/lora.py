@@ -19,12 +19,12 @@ from genrec.artifacts import (
 from genrec.errors import ConfigError
 from genrec.model.base import save_model
 from genrec.model.load import (
-    READS_SEARCHES,
     LoadedRun,
     base_settings,
     describe_run,
     load_model,
     load_run,
+    reads_of,
 )
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def merge(run: Path, out: Path) -> None:
     settings = {
         "run": str(run),
         "base_settings": base_settings(base),
-        READS_SEARCHES: loaded.encoder.reads_searches,
+        **reads_of(loaded.encoder),
     }
     parents = {"index": find_parent(base, "index"), "base": base}
     tokenizer = AutoTokenizer.from_pretrained(base)

@@ -146,12 +146,14 @@ class Terms:
         new_item_boost: Added for items that training never met.
         wish: Factor of how well an item matches what is looked for, a BM25 score; where nothing
             was chosen, as for bases made before there were wishes, a cautious one.
+        about: How much of that factor what users say of themselves gets, 0 to 1.
     """
 
     transitions: float = 0.0
     likeness: float = 0.0
     new_item_boost: float = 0.0
     wish: float = 1.0
+    about: float = 0.5
 
 
 class SasRecHead(nn.Module):

@@ -48,6 +48,16 @@ class Matches(NamedTuple):
     rows: np.ndarray
     scores: np.ndarray
 
+    def plus(self, other: Matches, share: float) -> Matches:
+        """Return what matches this or another text, of whose scores a share counts."""
+        if not len(other.rows) or not share:
+            return self
+        rows = np.union1d(self.rows, other.rows)
+        scores = np.zeros(len(rows), dtype=np.float32)
+        scores[np.searchsorted(rows, self.rows)] += self.scores
+        scores[np.searchsorted(rows, other.rows)] += share * other.scores
+        return Matches(rows, scores)
+
 
 NOTHING = Matches(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
 

@@ -138,6 +138,7 @@ def prepare_from_store(engine: Engine, base: Dataset, out: Path, config: Prepare
             _said(base, view.items()),
             gone,
             _left_out(view),
+            view.descriptions(),
             out,
             config,
             {POSITION: asdict(view.upto)},
@@ -178,7 +179,7 @@ def _forgotten_users(base: Dataset, hashes: Collection[str]) -> list[str]:
     """Return the users of prepared data who were forgotten."""
     if not hashes:
         return []
-    found: dict[str, None] = {}
+    found = dict.fromkeys(user for user in base.descriptions if hash_user(user) in hashes)
     with pq.ParquetFile(base.path / EVENTS_FILE) as file:
         for batch in file.iter_batches(columns=[USER_ID]):
             users = batch.column(USER_ID).unique().to_pylist()

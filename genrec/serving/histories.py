@@ -34,7 +34,7 @@ class LiveHistory:
         event_ids: The ID that each event was posted under, if it had one.
         older_items: Items of events older than these: still not to be recommended again.
         forgotten: How often the user was deleted; nothing of before is here.
-        said: What the user says of themselves; None: nothing.
+        preferences: The user's; None: none are stored.
         head: Number of the last change of the log when this was read; 0: it was not looked at.
         posted: Whether each event came to the store, and is not in the prepared data.
     """
@@ -43,7 +43,7 @@ class LiveHistory:
     event_ids: tuple[str | None, ...]
     older_items: frozenset[str] = frozenset()
     forgotten: int = 0
-    said: StoredPreferences | None = None
+    preferences: StoredPreferences | None = None
     head: int = 0
     posted: tuple[bool, ...] = ()
 
@@ -138,7 +138,9 @@ class PreparedUsers:
     @cachedmethod(attrgetter("_cache"), lock=attrgetter("_lock"))
     def history(self, user_id: str) -> History:
         """Return a user's history; empty where there is no such user."""
-        return self._data.history(user_id) if self.num_events(user_id) else History(user_id, ())
+        if self.num_events(user_id):
+            return self._data.history(user_id)
+        return History(user_id, (), about=self._data.descriptions.get(user_id))
 
 
 class Histories:
@@ -161,7 +163,8 @@ class Histories:
         """
         posted = self._events.history(user_id, self._max_events, self._known_upto(user_id))
         prepared = History(user_id, ()) if posted.forgotten else self._prepared.history(user_id)
-        if not prepared.events and not posted.events:
+        about = prepared.about if posted.about is None else posted.about or None
+        if not prepared.events and not posted.events and about is None:
             raise NotFound(
                 "unknown_user",
                 f"no events of user {quote(user_id)}; post some to /v1/events first, or send the "
@@ -184,11 +187,12 @@ class Histories:
                     for stored in newest
                     if stored.text is not None
                 ),
+                about,
             ),
             tuple(stored.event_id for stored in events),
             posted.older_items.union(older),
             posted.forgotten,
-            posted.said,
+            posted.preferences,
             posted.head,
             tuple(id(stored) in came for stored in events),
         )

@@ -19,6 +19,7 @@ class Query:
         events: In any order.
         without: Events to leave out, by number in the history or by event ID.
         query: What is looked for, in words.
+        about: What the user says of themselves, in place of what is known.
         shown: Items that earlier pages showed; not to be shown again.
         arm: Of an experiment, as the client calls it: kept with what is shown.
     """
@@ -35,6 +36,7 @@ class Query:
     interest_bias: Mapping[str | SemanticId, float] = field(default_factory=dict)
     filters: Mapping[str, Any] | None = None
     query: str | None = None
+    about: str | None = None
     shown: Collection[str] = ()
     arm: str | None = None
 

@@ -11,10 +11,12 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from anyio.to_thread import run_sync
 
+from genrec.data.clean import clean_about
 from genrec.errors import EngineUnavailable
 from genrec.interests.counterfactual import read_interest_bias
 from genrec.interests.explain.deletion import Explanation
@@ -30,6 +32,7 @@ from genrec.schema import (
 )
 from genrec.serving.adapters import Adapters
 from genrec.serving.batching import Batcher, Kind, Limits
+from genrec.serving.descriptions import UserDescriptions
 from genrec.serving.errors import ServiceError, check_count, quote
 from genrec.serving.explanations import Explanations
 from genrec.serving.following import Following
@@ -48,6 +51,7 @@ from genrec.serving.rules import Rules
 from genrec.serving.settings import Settings
 from genrec.serving.store import (
     ChangeLog,
+    DescriptionStore,
     EventStore,
     ImpressionStore,
     Journal,
@@ -107,6 +111,7 @@ class RecommendationService:
             PreferenceStore(self._engine), lambda: self.loaded.recommender, clock
         )
         self._following = Following(self._changes, [self.items, self.rules, self.promotions])
+        self.about = UserDescriptions(DescriptionStore(self._engine), lambda: self.now)
         self.interests = UserInterests(
             self._batcher,
             lambda: self.loaded.recommender,
@@ -290,8 +295,11 @@ class RecommendationService:
         filter_seen = query.filter_seen
         if plan is not None and plan.seen is not None:
             filter_seen = plan.seen.which == "never"
+        history = live.history
+        if query.about is not None:
+            history = replace(history, about=clean_about(query.about))
         request = Request(
-            live.history,
+            history,
             at,
             query.event_type,
             exclude | live.older_items if filter_seen else exclude,

@@ -68,10 +68,10 @@ class UserInterests:
 
     async def profile(self, live: LiveHistory) -> Profile:
         """Return what is known of a user's interests, and what the user said of them."""
-        steering = self._preferences.place(live.said)
+        steering = self._preferences.place(live.preferences)
         expected = await self._expected(steering.own(evidence_of(live.history)), EXPECTED)
         receipts = list_receipts(live.history, steering, self._recommender().table, expected)
-        return Profile(live.said, steering.lost, receipts)
+        return Profile(live.preferences, steering.lost, receipts)
 
     async def timeline(self, history: History) -> tuple[list[Interest], InterestTimeline]:
         """Return the interests that events support, strongest today first, and their weights."""

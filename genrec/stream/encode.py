@@ -70,12 +70,14 @@ class Encoder:
         context_tokens: Longest sequence the model is trained on.
         reads_searches: Whether searches and wishes are written into the stream. To a model that
             was not trained on any they are noise, which costs more than they tell.
+        reads_about: The same of what users say of themselves.
     """
 
     renderer: Renderer
     tokenizer: Any
     context_tokens: int
     reads_searches: bool = False
+    reads_about: bool = False
 
     @cached_property
     def segment_limit(self) -> int:
@@ -85,7 +87,12 @@ class Encoder:
     @cached_property
     def event_limit(self) -> int:
         """Most tokens of past events in a prompt; the rest is room for the answer."""
-        return self.context_tokens - self.segment_limit - len(self.header)
+        return self.context_tokens - self.segment_limit - len(self.header) - self.about_limit
+
+    @cached_property
+    def about_limit(self) -> int:
+        """Most tokens of a user's description; as many are kept free where there is none."""
+        return self.segment_limit // 2 if self.reads_about else 0
 
     @cached_property
     def header(self) -> list[int]:
@@ -265,6 +272,19 @@ class Encoder:
         return []
 
     @cached_property
+    def _about(self) -> Callable[[str], list[int]]:
+        """Return a user's description in tokens."""
+
+        def fit(about: str) -> list[int]:
+            return self._fit(
+                lambda chars: self.renderer.about(about, chars),
+                self.renderer.about_chars,
+                self.about_limit,
+            )
+
+        return lru_cache(_CACHED_PHRASES)(fit)
+
+    @cached_property
     def special_ids(self) -> frozenset[int]:
         """IDs that only structure may produce."""
         added = self.tokenizer.added_tokens_decoder
@@ -289,8 +309,8 @@ class Encoder:
         if views is None:
             views = [list_views(segments, self.event_limit)[-1] for segments in encoded]
         return [
-            self.join(segments, view) + ask
-            for segments, view, ask in zip(encoded, views, asks, strict=True)
+            self.join(segments, view, request.history.about) + ask
+            for request, segments, view, ask in zip(requests, encoded, views, asks, strict=True)
         ]
 
     def _asks(self, requests: Sequence[Request]) -> list[list[int]]:
@@ -323,17 +343,18 @@ class Encoder:
         asks = [segment.tokens[: segment.tokens.index(self.opening) + 1] for segment in segments]
         asks += self._asks([request])
         return [
-            self.join(segments[:place], view) + ask
+            self.join(segments[:place], view, request.history.about) + ask
             for place, (view, ask) in enumerate(zip(views, asks, strict=True))
         ]
 
-    def join(self, segments: Sequence[Segment], view: View) -> list[int]:
-        """Return a stream: the header and what is seen of the events."""
+    def join(self, segments: Sequence[Segment], view: View, about: str | None = None) -> list[int]:
+        """Return a stream: the header, the user's description, and what is seen of the events."""
         shown = (
             segment.tokens if place >= view.worded else segment.bare
             for place, segment in enumerate(segments[view.start :], start=view.start)
         )
-        return [*self.header, *chain.from_iterable(shown)]
+        described = self._about(about) if about is not None and self.reads_about else []
+        return [*self.header, *described, *chain.from_iterable(shown)]
 
 
 class _Step(NamedTuple):

@@ -71,6 +71,7 @@ class Renderer:
         review_chars: Length cap of a review's text.
         title_chars: Length cap of a title or of an event type.
         search_chars: Length cap of a search.
+        about_chars: Length cap of what users say of themselves.
         item_words: What of an item's text stands behind its ID.
         find_item: Looks up an item by its ID, for its words.
     """
@@ -79,12 +80,18 @@ class Renderer:
     review_chars: int = 200
     title_chars: int = 80
     search_chars: int = 120
+    about_chars: int = 400
     item_words: ItemWordsConfig = ItemWordsConfig()
     find_item: Callable[[str], Item | None] = field(default=lambda item_id: None, repr=False)
 
     def header(self) -> str:
         """Return what opens every stream."""
         return render("stream/header")
+
+    def about(self, about: str, max_chars: int) -> str:
+        """Return what stands behind the header of a user who describes themselves; may be empty."""
+        text = quote(about, max_chars)
+        return render("stream/about", about=text) if text else ""
 
     def event(
         self, event: Event, previous_timestamp: int | None, item: Structure | None = None

@@ -26,8 +26,8 @@ MARKERS = (USER_MARKER, ITEM_MARKER, TITLE_MARKER, INTERESTS_MARKER, END_MARKER)
 
 TRAINED = ("stream", "tasks")
 """Folders of the templates that models are trained on."""
-LATER = ("stream/search.jinja", "stream/item_title.jinja")
-"""Templates that bases made before them never read, oldest first: those are as good without."""
+LATER = ("stream/search.jinja", "stream/item_title.jinja", "stream/about.jinja")
+"""Templates in the order they came: bases made before one never read it, nor those after it."""
 
 # Every character that some Unicode normalization of a tokenizer could turn into "<".
 _QUOTED = str.maketrans({**dict.fromkeys("<＜﹤≮", "‹"), '"': "”"})
@@ -75,7 +75,7 @@ def fingerprint(left_out: Collection[str] = ()) -> str:
 
 def is_current(known: str | None) -> bool:
     """Tell whether a model that was trained under a fingerprint can read today's templates."""
-    return known in (fingerprint(LATER[age:]) for age in range(len(LATER) + 1))
+    return known in (fingerprint(LATER[place:]) for place in range(len(LATER) + 1))
 
 
 def prompts_directory() -> Path:

@@ -13,7 +13,7 @@ import torch
 
 from genrec.artifacts import find_parent
 from genrec.model.base import save_model
-from genrec.model.load import READS_SEARCHES, base_settings, load_run
+from genrec.model.load import base_settings, load_run, reads_of
 from genrec.model.lora_layers import has_adapter
 from genrec.model.sasrec_head import SasRecHead
 from genrec.training.config import TrainConfig
@@ -52,7 +52,7 @@ def _save(directory: Path, session: Session, sasrec_head: SasRecHead | None) -> 
     settings = {
         **config.model_dump(mode="json"),
         "base_settings": base_settings(config.base),
-        READS_SEARCHES: session.run.encoder.reads_searches,
+        **reads_of(session.run.encoder),
     }
     parents = {
         "index": find_parent(config.base, "index"),

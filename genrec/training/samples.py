@@ -69,9 +69,9 @@ def split_windows(segments: Sequence[Segment], limit: int) -> list[Window]:
 def stream_samples(histories: Iterable[History], encoder: Encoder) -> Iterator[Sample]:
     """Yield the windows of each history; every event is a target exactly once."""
     for batch in in_batches(histories, 1024):
-        for segments in encoder.segments(batch):
+        for history, segments in zip(batch, encoder.segments(batch), strict=True):
             kinds = [_kinds(segment, encoder.renderer.table.num_levels) for segment in segments]
-            yield from _windows(segments, kinds, encoder)
+            yield from _windows(segments, kinds, encoder, history.about)
 
 
 def titled_samples(histories: Iterable[History], encoder: Encoder, seed: int) -> Iterator[Sample]:
@@ -92,15 +92,15 @@ def titled_samples(histories: Iterable[History], encoder: Encoder, seed: int) ->
                     if titled
                     else _kinds(segment, num_levels)
                 )
-            yield from _windows(written, kinds, encoder)
+            yield from _windows(written, kinds, encoder, history.about)
 
 
 def _windows(
-    segments: Sequence[Segment], kinds: Sequence[list[int]], encoder: Encoder
+    segments: Sequence[Segment], kinds: Sequence[list[int]], encoder: Encoder, about: str | None
 ) -> Iterator[Sample]:
     """Yield a history's windows, given the kind of target of each token of each event."""
     for window in split_windows(segments, encoder.event_limit):
-        input_ids = encoder.join(segments[: window.end], window.view)
+        input_ids = encoder.join(segments[: window.end], window.view, about)
         targets = list(chain.from_iterable(kinds[window.first_target : window.end]))
         untrained = [int(Target.NONE)] * (len(input_ids) - len(targets))
         yield Sample(input_ids, untrained + targets)

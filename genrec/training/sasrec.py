@@ -17,7 +17,7 @@ from genrec.model.sasrec_training import Recipe, choose_terms, fit_sasrec_head, 
 from genrec.training.config import TrainConfig
 from genrec.training.fusion import choose_fusion
 from genrec.training.tell import tell
-from genrec.training.wish_factor import choose_wish_factor
+from genrec.training.wish_factor import choose_about_share, choose_wish_factor
 
 MAX_QUESTIONS = 4000
 
@@ -58,12 +58,14 @@ def train_sasrec_head(
     finished = replace(run, model=module)
     choose_fusion(finished, head, data, config, accelerator.device)
     choose_wish_factor(finished, head, data, config, accelerator.device)
+    choose_about_share(finished, head, data, config, accelerator.device)
     choose_new_item_boost(head, histories, watched, items, recipe)
     terms = head.terms
     tell(
         accelerator,
         f"weight of the SASRec head: {head.weight:.0%} · factor of the transition counts: "
         f"{terms.transitions} · of the likeness of texts: {terms.likeness} · boost of new items: "
-        f"{terms.new_item_boost:.2f} nats · factor of wishes: {terms.wish}",
+        f"{terms.new_item_boost:.2f} nats · factor of wishes: {terms.wish}, of which descriptions "
+        f"of users get {terms.about:.0%}",
     )
     return head

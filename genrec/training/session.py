@@ -134,6 +134,8 @@ def run_session(
     data.check_events()
     if config.mixture.wishes or data.has_searches:
         run = replace(run, encoder=replace(run.encoder, reads_searches=True))
+    if data.descriptions:
+        run = replace(run, encoder=replace(run.encoder, reads_about=True))
     if unknown := [item_id for item_id in data.item_index if not run.table.knows(item_id)]:
         raise ConfigError(
             f"{config.data} has {len(unknown)} items that {config.base} has no semantic ID for, "

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from genrec.model.load import READS_SEARCHES, load_run
+from genrec.model.load import load_run, reads_of
 from genrec.model.lora import load_quantized, save_adapter
 from genrec.model.lora_layers import add_adapter
 from genrec.training.config import TrainConfig
@@ -33,7 +33,7 @@ def _finish(session: Session) -> None:
     """Train what goes with the adapter, and write the run."""
     config, run = session.config, session.run
     forecaster = train_forecaster(session.accelerator, config, run, session.data, session.module)
-    settings = {**config.model_dump(mode="json"), READS_SEARCHES: run.encoder.reads_searches}
+    settings = {**config.model_dump(mode="json"), **reads_of(run.encoder)}
     parents = {"base": config.base, **session.data_parent}
 
     def save(directory: Path) -> None:

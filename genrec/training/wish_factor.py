@@ -1,13 +1,15 @@
-"""Chooses how much it counts that an item matches a wish, on validation.
+"""Chooses how much it counts that an item matches a wish, or its user's words, on validation.
 
 Few logs hold enough searches to learn it from, so wishes are drawn for the items that came next
 (``genrec.training.wishes``), never from their titles. Half of the questions keep their history, the
-others are asked for somebody who has none: the factor must serve both.
+others are asked for somebody who has none: the factor must serve both. What users say of
+themselves, where the data hold any, gets a share of it that is chosen likewise.
 """
 
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -15,13 +17,14 @@ import torch
 from genrec.data import Dataset
 from genrec.model.load import LoadedRun
 from genrec.model.sasrec_head import SasRecHead
-from genrec.schema import History, Item
+from genrec.schema import History, Item, Request
 from genrec.semantic_ids.matching import Matcher
 from genrec.training.config import TrainConfig
-from genrec.training.fusion import draw_questions, find_and_judge
+from genrec.training.fusion import Found, draw_questions, find_and_judge
 from genrec.training.validation import Question, draw
 from genrec.training.wishes import WishSampler
 
+SHARES = (0.0, 0.1, 0.25, 0.5, 1.0)
 FACTORS = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0)
 
 
@@ -40,21 +43,72 @@ def choose_wish_factor(
         device: Of both.
     """
     rng = random.Random(config.seed)
-    questions = draw(
-        draw_questions(data, config.validation.users, config.seed),
-        config.validation.users,
-        config.seed,
-    )
-    asked = ask_with_wishes(questions, WishSampler(data, to_measure=True), rng)
-    if not asked or not head.weight:
-        return
-    items = data.items_by_id
-    matcher = Matcher([items.get(item_id) or Item(item_id) for item_id in run.table.item_ids])
-    matches = [matcher.matches(request.query or "") for request, _ in asked]
-    found = find_and_judge(replace(run, sasrec_head=head), asked, device, matches)
-    if found.is_target.any():
+    sampler = WishSampler(data, to_measure=True)
+    asked = ask_with_wishes(_questions(data, config), sampler, rng)
+    found = _judge(run, head, data, device, [(*each, each[0].query or "") for each in asked])
+    if found is not None:
         tried = [replace(head.terms, wish=factor) for factor in FACTORS]
         head.terms = max(tried, key=lambda terms: found.ndcg(head.weight, terms))
+
+
+def choose_about_share(
+    run: LoadedRun, head: SasRecHead, data: Dataset, config: TrainConfig, device: torch.device
+) -> None:
+    """Set ``head.terms.about`` likewise; where nobody describes themselves, it stays as it is.
+
+    Args:
+        run: The finished causal LM.
+        head: With its weight and the factor of wishes.
+        data: Its valid split is asked.
+        config: Says how many users.
+        device: Of both.
+    """
+    described = [each for each in _questions(data, config) if each[0].history.about]
+    asked = [
+        (request if number % 2 else replace(request, history=without_events(request.history)), item)
+        for number, (request, item) in enumerate(described)
+    ]
+    texts = [(*each, each[0].history.about or "") for each in asked]
+    found = _judge(run, head, data, device, texts)
+    if found is not None:
+        wish = head.terms.wish
+        share = max(
+            SHARES,
+            key=lambda share: found.ndcg(head.weight, replace(head.terms, wish=share * wish)),
+        )
+        head.terms = replace(head.terms, about=share)
+
+
+def _questions(data: Dataset, config: TrainConfig) -> list[Question]:
+    users, seed = config.validation.users, config.seed
+    return draw(draw_questions(data, users, seed), users, seed)
+
+
+def _judge(
+    run: LoadedRun,
+    head: SasRecHead,
+    data: Dataset,
+    device: torch.device,
+    asked: Sequence[tuple[Request, str, str]],
+) -> Found | None:
+    """Find and judge items for requests, each with its target and the text that is matched.
+
+    Returns:
+        None where there is nothing to choose by.
+    """
+    if not asked or not head.weight:
+        return None
+    items = data.items_by_id
+    matcher = Matcher([items.get(item_id) or Item(item_id) for item_id in run.table.item_ids])
+    questions = [(request, target) for request, target, _ in asked]
+    matches = [matcher.matches(text) for *_, text in asked]
+    found = find_and_judge(replace(run, sasrec_head=head), questions, device, matches)
+    return found if found.is_target.any() else None
+
+
+def without_events(history: History) -> History:
+    """Return what is known of somebody who did nothing yet."""
+    return replace(history, events=(), searches=())
 
 
 def ask_with_wishes(
@@ -65,6 +119,6 @@ def ask_with_wishes(
     for number, (request, target) in enumerate(questions):
         wish = sampler.draw(target, rng)
         if wish is not None:
-            known = request.history if number % 2 else History(request.history.user_id, ())
+            known = request.history if number % 2 else without_events(request.history)
             asked.append((replace(request, history=known, query=wish), target))
     return asked

@@ -80,11 +80,11 @@ def test_searches_outlive_a_join_with_a_store(report_and_data, tmp_path):
     _, data = report_and_data
     live = dict.fromkeys((*HEADER, "rating", "title", "review"))
     new = live | {"user_id": "cy", "timestamp": 90, "event_type": "search", "text": "a new one"}
-    join(data, [[new]], {}, (), (), tmp_path / "joined", PrepareConfig(), {})
+    join(data, [[new]], {}, (), (), {}, tmp_path / "joined", PrepareConfig(), {})
     joined = Dataset.load(tmp_path / "joined")
     assert joined.history("ann").searches == data.history("ann").searches
     assert joined.history("cy").searches == (Search(90, "a new one"),)
-    join(data, [], {}, ["ann"], (), tmp_path / "without", PrepareConfig(), {})
+    join(data, [], {}, ["ann"], (), {}, tmp_path / "without", PrepareConfig(), {})
     assert not Dataset.load(tmp_path / "without").has_searches
 
 

@@ -40,7 +40,7 @@ def catalogue():
 @pytest.fixture(scope="module")
 def events(toy) -> list[dict[str, str]]:
     with gzip.open(toy / "events.csv.gz", "rt", encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+        return [row for row in csv.DictReader(file) if row["event_type"] != "search"]
 
 
 def content(folder: Path) -> dict[str, bytes]:

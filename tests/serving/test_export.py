@@ -304,5 +304,5 @@ def test_gifts_are_left_out_of_the_next_training(engine, events, join, toy_data,
     assert (item_id, NOW + 1) in kept and len(kept) == len(user.events)
     # Of whom nothing is known any more, no wish is kept.
     events.forget(user.user_id)
-    assert events.history(user.user_id, 1).said is None
+    assert events.history(user.user_id, 1).preferences is None
     assert not store.put(StoredPreferences(user.user_id, gifts, NOW), forgotten=0)

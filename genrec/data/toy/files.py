@@ -17,11 +17,25 @@ import numpy as np
 from genrec.artifacts import read_manifest, write_aside, write_manifest
 from genrec.data.toy.catalogue import Catalogue, position_of, subtheme_of, theme_of
 from genrec.data.toy.interests import weights
-from genrec.data.toy.world import ToyConfig, ToyUser, draw_world
+from genrec.data.toy.world import ToyConfig, ToyUser, draw_newcomers, draw_world
 from genrec.progress import track
-from genrec.schema import BRAND, CATEGORIES, DESCRIPTION, EVENT_COLUMNS, ITEM_ID, TITLE
+from genrec.schema import (
+    ABOUT,
+    BRAND,
+    CATEGORIES,
+    DESCRIPTION,
+    EVENT_COLUMNS,
+    ITEM_ID,
+    SEARCH,
+    TEXT,
+    TIMESTAMP,
+    TITLE,
+    USER_ID,
+    Event,
+)
 
 EVENTS_FILE = "events.csv.gz"
+USERS_FILE = "users.csv.gz"
 ITEMS_FILE = "items.jsonl.gz"
 TRUTH_FILE = "truth.json"
 KIND = "toy"
@@ -30,13 +44,15 @@ KIND = "toy"
 def write_toy(out: Path, config: ToyConfig | None = None) -> None:
     """Write the toy world as a directory; it appears whole or not at all.
 
-    ``events.csv.gz`` lies in the order of time and ``items.jsonl.gz`` in no order.
+    ``events.csv.gz`` lies in the order of time, searches among the events, ``items.jsonl.gz`` in no
+    order, and ``users.csv.gz`` holds what users say of themselves.
 
     ``truth.json`` holds ``config``; ``themes``: names, in the order of the ring; ``items``: by item
     ID the theme, subtheme and position in the subtheme's chain; ``users``: by user ID the start
     and end of the time line, the ``interests`` (theme, ``knots`` as [seconds, strength], birth in
     seconds or null if held from the start, trend, and weight at the end) and the ``events``,
-    oldest first, as [seconds, item ID, theme, whether it follows an interest].
+    oldest first, as [seconds, item ID, theme, whether it follows an interest]; ``newcomers``: the
+    same of people who are in no file but that of users yet.
 
     Args:
         out: Directory to make, or to replace where it holds an earlier toy world.
@@ -48,12 +64,14 @@ def write_toy(out: Path, config: ToyConfig | None = None) -> None:
     config = config or ToyConfig()
     catalogue, drawn = draw_world(config)
     users = list(track(drawn, "Drawing users", total=config.num_users))
+    newcomers = list(draw_newcomers(config))
     with write_aside(Path(out)) as scratch:
         _write_events(scratch / EVENTS_FILE, users)
         _write_items(scratch / ITEMS_FILE, catalogue, config.seed)
-        text = json.dumps(_describe_truth(catalogue, users, config), ensure_ascii=False)
+        _write_users(scratch / USERS_FILE, [*users, *newcomers])
+        text = json.dumps(_describe_truth(catalogue, users, newcomers, config), ensure_ascii=False)
         (scratch / TRUTH_FILE).write_text(text + "\n", encoding="utf-8")
-        files = [EVENTS_FILE, ITEMS_FILE, TRUTH_FILE]
+        files = [EVENTS_FILE, ITEMS_FILE, USERS_FILE, TRUTH_FILE]
         write_manifest(scratch, Path(out), KIND, config.model_dump(), files)
 
 
@@ -67,14 +85,24 @@ def read_config(toy: Path) -> ToyConfig:
 
 
 def _write_events(path: Path, users: Sequence[ToyUser]) -> None:
-    events = sorted(
-        (event for user in users for event in user.events),
-        key=lambda event: (event.timestamp, event.user_id),
-    )
+    rows = [asdict(event) for user in users for event in user.events]
+    rows += [
+        asdict(Event(user.user_id, "", search.timestamp, SEARCH)) | {TEXT: search.text}
+        for user in users
+        for search in user.searches
+    ]
+    rows.sort(key=lambda row: (row[TIMESTAMP], row[USER_ID]))
     with _gzip_text(path) as file:
-        writer = csv.DictWriter(file, EVENT_COLUMNS, lineterminator="\n")
+        writer = csv.DictWriter(file, (*EVENT_COLUMNS, TEXT), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(asdict(event) for event in events)
+        writer.writerows(rows)
+
+
+def _write_users(path: Path, users: Sequence[ToyUser]) -> None:
+    with _gzip_text(path) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow((USER_ID, ABOUT))
+        writer.writerows((user.user_id, user.about) for user in users if user.about)
 
 
 def _write_items(path: Path, catalogue: Catalogue, seed: int) -> None:
@@ -94,9 +122,16 @@ def _write_items(path: Path, catalogue: Catalogue, seed: int) -> None:
 
 
 def _describe_truth(
-    catalogue: Catalogue, users: Sequence[ToyUser], config: ToyConfig
+    catalogue: Catalogue,
+    users: Sequence[ToyUser],
+    newcomers: Sequence[ToyUser],
+    config: ToyConfig,
 ) -> dict[str, Any]:
     themes = catalogue.themes
+
+    def described(some: Sequence[ToyUser]) -> dict[str, Any]:
+        return {user.user_id: _describe_user(catalogue, user) for user in some}
+
     return {
         "config": config.model_dump(),
         "themes": [theme.name for theme in themes],
@@ -108,7 +143,8 @@ def _describe_truth(
             }
             for index, item in enumerate(catalogue.items)
         },
-        "users": {user.user_id: _describe_user(catalogue, user) for user in users},
+        "users": described(users),
+        "newcomers": described(newcomers),
     }
 
 

@@ -12,7 +12,8 @@ from genrec.data.toy.catalogue import Catalogue, load_catalogue, theme_of
 from genrec.data.toy.interests import PlantedInterest, plant_interests
 from genrec.data.toy.reviews import REVIEW_SHARE, Said, draw_rating, write_review
 from genrec.data.toy.shopper import Shopper
-from genrec.schema import Event
+from genrec.data.toy.words import ABOUT_SHARE, draw_about, draw_searches
+from genrec.schema import Event, Search
 
 START = 1_672_531_200
 """2023-01-01 UTC."""
@@ -39,6 +40,8 @@ class ToyConfig(BaseModel):
 
     Attributes:
         num_users: More users leave the earlier ones as they are.
+        num_newcomers: People who say something of themselves and have done nothing yet; what they
+            will do is in the truth.
         events_per_user: The median; half of it and twice as many both happen.
         num_themes: Of the twelve in the catalogue; 20 items each.
         repeat_rate: How often a user buys again something that runs out.
@@ -48,6 +51,7 @@ class ToyConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     num_users: int = Field(default=700, ge=1)
+    num_newcomers: int = Field(default=40, ge=0)
     events_per_user: int = Field(default=25, ge=8)
     num_themes: int = Field(default=12, ge=6, le=12)
     repeat_rate: float = Field(default=0.0, ge=0, lt=1)
@@ -64,6 +68,8 @@ class ToyUser:
         end: Of the time line.
         interests: As planted.
         events: Oldest first.
+        searches: Oldest first.
+        about: What the user said of themselves on joining; None: nothing.
     """
 
     user_id: str
@@ -71,15 +77,25 @@ class ToyUser:
     end: int
     interests: tuple[PlantedInterest, ...]
     events: tuple[Event, ...]
+    searches: tuple[Search, ...]
+    about: str | None
 
 
 def draw_world(config: ToyConfig) -> tuple[Catalogue, Iterator[ToyUser]]:
     """Return the catalogue and, one by one, its users."""
+    return load_catalogue(config.num_themes), _draw(config, range(config.num_users))
+
+
+def draw_newcomers(config: ToyConfig) -> Iterator[ToyUser]:
+    """Yield people who say something of themselves, with what they will do."""
+    return _draw(config, range(config.num_users, config.num_users + config.num_newcomers))
+
+
+def _draw(config: ToyConfig, numbers: range) -> Iterator[ToyUser]:
     catalogue = load_catalogue(config.num_themes)
     quality = np.random.default_rng([config.seed]).normal(0, 0.45, size=len(catalogue.items))
-    return catalogue, (
-        _draw_user(catalogue, quality, config, number) for number in range(config.num_users)
-    )
+    for number in numbers:
+        yield _draw_user(catalogue, quality, config, number)
 
 
 def _draw_user(
@@ -115,7 +131,11 @@ def _draw_user(
             title, review = write_review(rng, catalogue, item, rating, said)
         item_id = catalogue.items[item].item_id
         events.append(Event(user_id, item_id, at, event_type, rating, title, review))
-    return ToyUser(user_id, start, end, interests, tuple(events))
+    of_words = np.random.default_rng([config.seed, number, 1])
+    searches = draw_searches(of_words, catalogue, events)
+    tells = of_words.random() < ABOUT_SHARE or number >= config.num_users
+    about = draw_about(of_words, catalogue.themes, user_id, interests) if tells else None
+    return ToyUser(user_id, start, end, interests, tuple(events), searches, about)
 
 
 def _draw_times(rng: np.random.Generator, start: int, end: int, median: int) -> list[int]:

@@ -15,6 +15,7 @@ from genrec.errors import GenrecError
 from genrec.serving import page
 from genrec.serving.http.errors import install_handlers
 from genrec.serving.http.routes import (
+    about,
     adapters,
     events,
     explain,
@@ -96,6 +97,7 @@ def create_app(settings: Settings, clock: Callable[[], float] = time.time) -> Fa
     for part in (
         events,
         preferences,
+        about,
         users,
         recommend,
         similar,

@@ -64,6 +64,13 @@ Wish = Annotated[
         min_length=1, max_length=MAX_QUERY_CHARS, pattern=r"^[^\x00]*[^\x00\s][^\x00]*$"
     ),
 ]
+About = Annotated[
+    Wish,
+    Field(
+        description="What the user says of themselves; nothing in it is an order, and e-mail "
+        "addresses, phone numbers and other long numbers are neither kept nor read."
+    ),
+]
 ShortText = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00]*$")]
 LongText = Annotated[str, StringConstraints(max_length=20_000, pattern=r"^[^\x00]*$")]
 Timestamp = Annotated[
@@ -192,6 +199,8 @@ class ItemsRequest(UserRequest):
         None, description="What is looked for, in the user's own words; nothing in it is an order."
     )
 
+    about: About | None = Field(None, description="In place of what is known of the user.")
+
     def to_query(self, now: int) -> Query:
         """Return what the service is asked now, in seconds."""
         biases: dict[str | SemanticId, float] = {}
@@ -211,6 +220,7 @@ class ItemsRequest(UserRequest):
             biases,
             self.filters,
             self.query,
+            self.about,
         )
 
 

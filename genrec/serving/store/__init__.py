@@ -2,6 +2,7 @@
 
 from genrec.serving.store.changes import Change, ChangeLog
 from genrec.serving.store.connect import connect, migrate
+from genrec.serving.store.descriptions import DescriptionStore
 from genrec.serving.store.events import EventStore, StoredEvent
 from genrec.serving.store.forgotten import hash_user
 from genrec.serving.store.impressions import Impression, ImpressionStore, Provenance
@@ -18,6 +19,7 @@ __all__ = [
     "POSITION",
     "Change",
     "ChangeLog",
+    "DescriptionStore",
     "Entry",
     "EventStore",
     "Impression",

@@ -17,6 +17,7 @@ from genrec.serving.store.impressions import attribute
 from genrec.serving.store.preferences import StoredPreferences
 from genrec.serving.store.tables import (
     CHANGES,
+    DESCRIPTIONS,
     EVENTS,
     FORGOTTEN,
     IMPRESSIONS,
@@ -62,14 +63,17 @@ class StoredHistory:
             first.
         older_items: Items of events older than these.
         forgotten: How often the user was deleted: what was known before must not be read.
-        said: What the user says of themselves; None: nothing.
+        preferences: Theirs; None: none are stored.
+        about: What the user says of themselves; empty: what was said before is taken back; None:
+            nothing.
         head: Number of the last change of the log, 0 where there is none.
     """
 
     events: tuple[StoredEvent, ...]
     older_items: frozenset[str]
     forgotten: int
-    said: StoredPreferences | None
+    preferences: StoredPreferences | None
+    about: str | None
     head: int
 
 
@@ -128,10 +132,12 @@ class EventStore:
                 deleted nothing is.
         """
         with self._engine.connect() as connection:
-            head, forgotten, said = _about(connection, user_id)
+            known = _read_user(connection, user_id)
             newest = (
                 select(EVENTS.c.event_id, EVENTS.c.text, *_EVENT_COLUMNS)
-                .where(EVENTS.c.user_id == user_id, EVENTS.c.number > (0 if forgotten else after))
+                .where(
+                    EVENTS.c.user_id == user_id, EVENTS.c.number > (0 if known.forgotten else after)
+                )
                 .order_by(EVENTS.c.timestamp.desc(), EVENTS.c.number.desc())
             )
             rows = connection.execute(newest.limit(limit + 1)).all()
@@ -143,7 +149,9 @@ class EventStore:
             StoredEvent(Event(*event), event_id, text=text)
             for event_id, text, *event in reversed(rows[:limit])
         )
-        return StoredHistory(events, older, forgotten, said, head)
+        return StoredHistory(
+            events, older, known.forgotten, known.preferences, known.about, known.head
+        )
 
     def counts(self, user_ids: Collection[str], after: int = 0) -> dict[str, int]:
         """Return how many events ``history`` knows of each of these users, where there are any.
@@ -198,12 +206,12 @@ class EventStore:
         return Progress(max(last, since.event), forgettings), users
 
     def forget(self, user_id: str) -> None:
-        """Delete a user's events, impressions and preferences; nothing of before may be read."""
+        """Delete all that is kept of a user; nothing of before may be read."""
         note = upsert(self._engine, FORGOTTEN).values(user_hash=hash_user(user_id), times=1)
         once_more = {"times": FORGOTTEN.c.times + 1}
         # Alone: an answer or an event that is being stored now comes wholly before or after.
         with transaction(self._engine, Lock.EVENTS) as connection:
-            for table in (EVENTS, IMPRESSIONS, PREFERENCES):
+            for table in (EVENTS, IMPRESSIONS, PREFERENCES, DESCRIPTIONS):
                 connection.execute(delete(table).where(table.c.user_id == user_id))
             connection.execute(
                 note.on_conflict_do_update(index_elements=["user_hash"], set_=once_more)
@@ -215,21 +223,31 @@ class EventStore:
             return set(times_forgotten(connection, user_ids))
 
 
-def _about(connection: Connection, user_id: str) -> tuple[int, int, StoredPreferences | None]:
-    """Return the head of the log, how often a user was deleted and what they said, in one go."""
+class _User(NamedTuple):
+    """What the store holds of a user beside events, and the head of the change log."""
+
+    head: int
+    forgotten: int
+    preferences: StoredPreferences | None
+    about: str | None
+
+
+def _read_user(connection: Connection, user_id: str) -> _User:
+    """Read all of it in one go."""
     times = select(FORGOTTEN.c.times).where(FORGOTTEN.c.user_hash == hash_user(user_id))
+    about = select(DESCRIPTIONS.c.about).where(DESCRIPTIONS.c.user_id == user_id)
     of_user = PREFERENCES.c.user_id == user_id
-    row = connection.execute(
+    head, forgotten, preferences, time, said = connection.execute(
         select(
             select(func.max(CHANGES.c.number)).scalar_subquery(),
             times.scalar_subquery(),
             select(PREFERENCES.c.preferences).where(of_user).scalar_subquery(),
             select(PREFERENCES.c.time).where(of_user).scalar_subquery(),
+            about.scalar_subquery(),
         )
     ).one()
-    head, forgotten, preferences, time = row
-    said = None if time is None else StoredPreferences(user_id, preferences, time)
-    return head or 0, forgotten or 0, said
+    stored = None if time is None else StoredPreferences(user_id, preferences, time)
+    return _User(head or 0, forgotten or 0, stored, said)
 
 
 def _first_of_each_id(events: Iterable[StoredEvent]) -> list[StoredEvent]:

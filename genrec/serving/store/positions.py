@@ -11,7 +11,14 @@ from sqlalchemy import Connection, Engine, func, or_, select, text
 
 from genrec.serving.store.changes import Change
 from genrec.serving.store.items import ITEM_KIND, StoredItem
-from genrec.serving.store.tables import CHANGES, EVENTS, FORGOTTEN, PREFERENCES, STORE
+from genrec.serving.store.tables import (
+    CHANGES,
+    DESCRIPTIONS,
+    EVENTS,
+    FORGOTTEN,
+    PREFERENCES,
+    STORE,
+)
 from genrec.serving.store.transactions import Lock, transaction
 
 POSITION = "store"
@@ -91,6 +98,11 @@ class StoreView:
         """Return what each user says of their own profile, as it was written."""
         rows = self._connection.execute(select(PREFERENCES).order_by(PREFERENCES.c.user_id))
         return {row.user_id: row.preferences for row in rows}
+
+    def descriptions(self) -> dict[str, str]:
+        """Return what each user says of themselves; empty: what was said before is taken back."""
+        rows = self._connection.execute(select(DESCRIPTIONS).order_by(DESCRIPTIONS.c.user_id))
+        return {row.user_id: row.about for row in rows}
 
     def events(self, again: Collection[str] = ()) -> Iterator[list[dict[str, Any]]]:
         """Yield what came since as batches of rows by our column names, in order of arrival.

@@ -109,6 +109,14 @@ PREFERENCES = Table(
 )
 """What each user says of their own profile, a list in the language of ``genrec.preferences``."""
 
+DESCRIPTIONS = Table(
+    "descriptions",
+    METADATA,
+    Column("user_id", Id, primary_key=True),
+    Column("about", Text, nullable=False),
+    Column("time", BigInteger, nullable=False),
+)
+"""What users say of themselves; one that is empty takes back what prepared data hold."""
 
 JOURNAL = Table(
     "promotions",

@@ -66,7 +66,7 @@ async def explain(body: ExplainRequest, service: Service, response: Response) ->
     start = time.perf_counter()
     query = body.to_query(service.now)
     live = await service.look_up(query)
-    steering = await service.preferences.steering(live.said, body.preferences)
+    steering = await service.preferences.steering(live.preferences, body.preferences)
     request = (await service.request(query, live, steering=steering)).request
     asked = time.perf_counter()
     explanation = await service.explain(request, body.item_id)

@@ -130,7 +130,7 @@ async def interests(
     live = await service.history(
         body.user_id, [event.to_event(service.now) for event in body.events or ()]
     )
-    steering = await service.preferences.steering(live.said, body.preferences)
+    steering = await service.preferences.steering(live.preferences, body.preferences)
     history = evidence_of(live.history)
     if steering is not None:
         history = steering.profile(history)

@@ -135,7 +135,7 @@ async def recommend(
     query = replace(body.to_query(service.now), shown=before, arm=body.arm)
     live = await service.look_up(query)
     plan = await service.rules.plan(body.rules)
-    steering = await service.preferences.steering(live.said, body.preferences)
+    steering = await service.preferences.steering(live.preferences, body.preferences)
     asked = await service.request(query, live, plan, steering)
     request = asked.request
     if steering is not None and (of_user := steering.rules([request], body.k)):

@@ -14,6 +14,7 @@ from genrec.serving import page
 from genrec.serving.http.errors import install_handlers
 from genrec.serving.http.routes import (
     adapters,
+    catalogue,
     events,
     explain,
     health,
@@ -94,6 +95,7 @@ def create_app(settings: Settings, clock: Callable[[], float] = time.time) -> Fa
         similar,
         explain,
         interests,
+        catalogue,
         items,
         rules,
         adapters,

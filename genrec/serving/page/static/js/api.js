@@ -24,6 +24,12 @@ export const items = (query, limit) => call("GET", `v1/items?${new URLSearchPara
 export const recommend = (who, k) =>
   call("POST", "v1/recommend", { ...who, k, explain: true, shown: false });
 export const explain = (who, item) => call("POST", "v1/explain", { ...who, item_id: item });
+export const attributes = (values) => call("GET", `v1/catalogue/attributes?${new URLSearchParams({ values })}`);
+export const rules = () => call("GET", "v1/rules");
+const said = (id) => `v1/users/${encodeURIComponent(id)}/preferences`;
+export const preferences = (id) => call("GET", said(id));
+export const putPreferences = (id, list) => call("PUT", said(id), { preferences: list });
+export const deletePreferences = (id) => call("DELETE", said(id));
 export const interests = (who) => call("POST", "v1/interests", { ...who, top: 5 });
 
 async function call(method, route, body) {

@@ -17,7 +17,7 @@ import { startSteer } from "./steer.js";
 import { startWhatIf } from "./what_if.js";
 
 startCalls();
-startKey();
+startKey({ lasts: true });
 startComposer();
 startPeople();
 startInterests();

@@ -24,8 +24,7 @@ export function startProfile() {
   watch(["preferences", "interests"], show);
   watch(["busy"], ({ busy }) => byId("profile-panel").setAttribute("aria-busy", String(busy)));
   byId("undo").addEventListener("click", () => {
-    const last = earlier.pop();
-    change(last, "Undone", false);
+    change(earlier.at(-1), "Undone", false);
   });
   byId("unsay").addEventListener("click", () => change([], "All of it is taken back"));
 }
@@ -33,9 +32,7 @@ export function startProfile() {
 async function change(list, words, keeps = true) {
   const before = state.preferences.preferences;
   const focused = document.activeElement?.dataset.focus;
-  const done = await say(list, words);
-  if (done && keeps) earlier.push(before);
-  if (!done && !keeps) earlier.push(list);
+  if (await say(list, words, () => change(list, words, keeps))) earlier = keeps ? [...earlier, before] : earlier.slice(0, -1);
   show(state);
   const again = [...byId("profile-panel").querySelectorAll("[data-focus]")].find((node) => node.dataset.focus === focused && !node.hidden);
   (again ?? byId("profile-title")).focus({ preventScroll: true });

@@ -127,12 +127,15 @@ export async function ask(changes) {
   return refusal;
 }
 
-/** Store what the person says of their profile, then ask everything anew. Resolves to whether it was done. */
-export async function say(preferences, words) {
+/**
+ * Store what the person says of their profile, then ask everything anew; `again` is offered where
+ * that fails. Resolves to whether it was done.
+ */
+export async function say(preferences, words, again) {
   const { person } = state;
   update({ busy: true });
   const store = () => (preferences.length ? api.putPreferences(person, preferences) : api.deletePreferences(person));
-  const done = await attempt(store, () => say(preferences, words));
+  const done = await attempt(store, again);
   if (!done) update({ busy: false });
   else if (state.person === person) await refresh({ said: words });
   return done;

@@ -114,6 +114,32 @@ class ItemAttributes:
         item = self._parts[number].items[place - self._starts[number]]
         return texts_of(value_of(item, attribute))
 
+    @property
+    def names(self) -> list[str]:
+        """The attributes that some item has, and those that are computed, by name."""
+        return sorted({*self._computed}.union(*(part.names for part in self._parts)))
+
+    def columns(self, attribute: str) -> list[tuple[Column, np.ndarray]]:
+        """Return an attribute's columns, each with which of its items the rows are of.
+
+        Returns:
+            Columns of (n,) values beside masks of shape (n,), bool.
+
+        Raises:
+            DataError: No item has such an attribute.
+        """
+        columns = [part.column(attribute) for part in self._parts]
+        if all(column is None for column in columns):
+            computed = self._computed_column(attribute)
+            return [] if computed is None else [(computed, np.ones(len(self), dtype=bool))]
+        present = np.zeros(self._starts[-1] + 1, dtype=bool)
+        present[self._places] = True
+        return [
+            (column, present[first:last])
+            for column, first, last in zip(columns, self._starts, self._starts[1:], strict=False)
+            if column is not None
+        ]
+
     def check(self, attribute: str) -> None:
         """Check that items have an attribute.
 
@@ -186,7 +212,7 @@ class ItemAttributes:
 
     def _compute(self, attribute: str) -> Sequence[Attribute | None]:
         if attribute not in self._computed:
-            names = sorted({*self._computed}.union(*(part.names for part in self._parts)))
+            names = self.names
             near = get_close_matches(attribute, names, SHOWN_NAMES, cutoff=0.6)
             shown = [*near, *(name for name in names if name not in near)][:SHOWN_NAMES]
             asked = f"did you mean '{near[0]}'? attributes" if near else "attributes"

@@ -137,14 +137,19 @@ class Catalogue:
             self._gone = (now, gone)
         return gone
 
-    def search(self, query: str, limit: int) -> list[Item]:
+    def search(self, query: str, limit: int, retired: bool = False) -> list[Item]:
         """Return the first items whose ID, title, brand or categories hold every word.
 
-        Items that were added or changed while serving come first; retired ones are left out.
+        Items that were added or changed while serving come first; retired ones are left out,
+        unless they are asked for.
         """
         stored = self._stored
         words = query.casefold().split()
-        present = [self._recommender.item(name) for name, one in stored.items() if not one.retired]
+        present = [
+            self._recommender.item(name)
+            for name, one in stored.items()
+            if retired or not one.retired
+        ]
         found = [item for item in present if all(word in _searchable(item) for word in words)]
         mask = pa.repeat(True, len(self._items))
         for word in words:

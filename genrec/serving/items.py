@@ -35,9 +35,9 @@ class Items:
         # It must not wait behind a queue of questions about the catalogue of before.
         await self._batcher.exclusive(self._catalogue().catch_up, first=True)
 
-    async def find(self, query: str, limit: int) -> list[Item]:
+    async def find(self, query: str, limit: int, retired: bool = False) -> list[Item]:
         """Return the first items that hold every word; see ``Catalogue.search``."""
-        return await run_sync(self._catalogue().search, query, limit)
+        return await run_sync(self._catalogue().search, query, limit, retired)
 
     async def add(self, items: Sequence[Item]) -> list[tuple[Item, SemanticId, bool]]:
         """Add items; return each with its semantic ID and whether it is new.

@@ -17,6 +17,7 @@ from genrec.serving.http.errors import install_handlers
 from genrec.serving.http.routes import (
     about,
     adapters,
+    catalogue,
     events,
     explain,
     health,
@@ -103,6 +104,7 @@ def create_app(settings: Settings, clock: Callable[[], float] = time.time) -> Fa
         similar,
         explain,
         interests,
+        catalogue,
         items,
         rules,
         adapters,

@@ -1,4 +1,4 @@
-"""The page at ``/``: the files in ``static/``, sent as they are.
+"""The pages at ``/`` and ``/operator``: the files in ``static/``, sent as they are.
 
 Must not know users, items or models: the page calls the same ``/v1`` routes as any other client.
 The headers block everything from other origins and keep text from becoming markup.
@@ -42,7 +42,7 @@ class PageFiles(StaticFiles):
 
 
 def install(app: FastAPI) -> None:
-    """Serve the page at ``/`` and its files below ``/page/``."""
+    """Serve the pages, and their files below ``/page/``."""
     # A machine's own tables of types need not know these.
     mimetypes.add_type("font/woff2", ".woff2")
     mimetypes.add_type("text/javascript", ".js")
@@ -51,5 +51,9 @@ def install(app: FastAPI) -> None:
     @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     async def index(request: Request) -> Response:
         return await files.get_response("index.html", request.scope)
+
+    @app.api_route("/operator", methods=["GET", "HEAD"], include_in_schema=False)
+    async def operator(request: Request) -> Response:
+        return await files.get_response("operator.html", request.scope)
 
     app.mount("/page", files)

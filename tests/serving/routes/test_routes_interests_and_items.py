@@ -78,3 +78,16 @@ def test_items_are_found_by_words(client, library):
     shown = client.get(f"/v1/items/{found[0]['item_id']}").json()
     assert shown["semantic_id"] == list(library.codes_of(found[0]["item_id"]))
     assert client.get("/v1/items/nope").json()["error"]["code"] == "unknown_item"
+
+
+def test_the_attributes_say_what_filters_can_ask_for(client):
+    answer = client.get("/v1/catalogue/attributes", params={"values": 2}).json()["attributes"]
+    by_name = {one["name"]: one for one in answer}
+    assert {"brand", "categories", "interest", "new"} <= set(by_name)
+    assert "title" not in by_name
+    value, count = by_name["brand"]["values"][0].values()
+    assert len(by_name["brand"]["values"]) == 2 < by_name["brand"]["num_values"]
+    body = {"events": [], "filters": {"brand": value}}
+    assert post(client, "/v1/recommend", k=count, **body)["items"]
+    assert post(client, "/v1/recommend", 422, k=count + 1, **body)["error"]["code"]
+    assert client.get("/v1/catalogue/attributes", params={"values": -1}).status_code == 422

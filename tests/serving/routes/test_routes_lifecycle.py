@@ -137,3 +137,16 @@ def test_what_is_shown_is_kept_and_events_follow_it(client, url, library, users)
     assert followed["near"] in (name, again["recommendation_id"])
     assert client.delete(f"/v1/users/{users[0]}").status_code == 204
     assert shown.read(name) is None
+
+
+def test_retired_items_are_found_where_they_are_asked_for(client):
+    assert client.delete("/v1/items/P021").status_code == 204
+
+    def found(**wanted):
+        items = client.get("/v1/items", params={"query": "P021", **wanted}).json()["items"]
+        return [(item["item_id"], item["retired"]) for item in items]
+
+    assert found() == []
+    assert found(retired=True) == [("P021", True)]
+    client.patch("/v1/items/P021", json={"retired": False})
+    assert found() == found(retired=True) == [("P021", False)]

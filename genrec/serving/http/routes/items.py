@@ -26,6 +26,7 @@ from genrec.serving.http.schemas import (
     ShortText,
     Timestamp,
 )
+from genrec.serving.service import RecommendationService
 
 router = APIRouter(tags=["items"])
 
@@ -49,6 +50,7 @@ class ListedItem(BaseModel):
     title: str
     brand: str | None
     categories: list[str]
+    retired: bool = Field(description="Whether it is recommended no more.")
 
 
 class ItemsResponse(BaseModel):
@@ -64,7 +66,6 @@ class ItemResponse(ListedItem):
     attributes: dict[str, Any] = Field(description="Values that filters ask for.")
     semantic_id: list[int]
     interest: str
-    retired: bool = Field(description="Whether it is recommended no more.")
     available_from: int | None = Field(description="Recommended from this moment on.")
     available_until: int | None = Field(description="Recommended before this moment.")
 
@@ -161,9 +162,11 @@ async def list_items(
         ShortText, Query(description="Words of the ID, title, brand or categories.")
     ] = "",
     limit: Annotated[int, Query(ge=1, le=1000)] = 20,
+    retired: Annotated[bool, Query(description="Whether to find retired items too.")] = False,
 ) -> ItemsResponse:
-    """Find items; those added or changed while serving come first, retired ones are left out."""
-    return ItemsResponse(items=[_listed(item) for item in await service.items.find(query, limit)])
+    """Find items; those added or changed while serving come first."""
+    found = await service.items.find(query, limit, retired)
+    return ItemsResponse(items=[_listed(item, service) for item in found])
 
 
 @router.put("/v1/items", responses=describe_errors(400, 413, 422, 503))
@@ -195,12 +198,11 @@ async def get_item(item_id: ItemId, service: Service) -> ItemResponse:
     recommender = service.loaded.recommender
     item, codes = recommender.item(item_id), recommender.codes_of(item_id)
     return ItemResponse(
-        **_listed(item).model_dump(),
+        **_listed(item, service).model_dump(),
         description=item.description,
         attributes=dict(item.attributes),
         semantic_id=list(codes),
         interest=recommender.name_of(codes),
-        retired=stored.retired,
         available_from=stored.available_from,
         available_until=stored.available_until,
     )
@@ -225,10 +227,11 @@ async def retire_item(item_id: ItemId, service: Service) -> Response:
     return Response(status_code=204)
 
 
-def _listed(item: Item) -> ListedItem:
+def _listed(item: Item, service: RecommendationService) -> ListedItem:
     return ListedItem(
         item_id=item.item_id,
         title=item.label,
         brand=item.brand,
         categories=list(item.categories),
+        retired=service.items.stored(item.item_id).retired,
     )

@@ -24,12 +24,31 @@ export const items = (query, limit) => call("GET", `v1/items?${new URLSearchPara
 export const recommend = (who, k) =>
   call("POST", "v1/recommend", { ...who, k, explain: true, shown: false });
 export const explain = (who, item) => call("POST", "v1/explain", { ...who, item_id: item });
+export const attributes = (values) => call("GET", `v1/catalogue/attributes?${new URLSearchParams({ values })}`);
+export const rules = () => call("GET", "v1/rules");
+const said = (id) => `v1/users/${encodeURIComponent(id)}/preferences`;
+export const preferences = (id) => call("GET", said(id));
+export const putPreferences = (id, list) => call("PUT", said(id), { preferences: list });
+export const deletePreferences = (id) => call("DELETE", said(id));
+// What an operator asks.
+export const ready = () => call("GET", "ready");
+export const metrics = () => call("GET", "metrics");
+export const onlineMetrics = (days) => call("GET", `v1/online-metrics?${new URLSearchParams({ days })}`);
+export const adapters = () => call("GET", "v1/adapters");
+export const promotions = (limit) => call("GET", `v1/promotions?${new URLSearchParams({ limit })}`);
+export const rollBack = () => call("POST", "v1/promotions/rollback");
+export const allItems = (query, limit, retired) => call("GET", `v1/items?${new URLSearchParams({ limit, query, retired })}`);
+const one = (id) => `v1/items/${encodeURIComponent(id)}`;
+export const item = (id) => call("GET", one(id));
+export const changeItem = (id, changes) => call("PATCH", one(id), changes);
+export const retireItem = (id) => call("DELETE", one(id));
 export const interests = (who) => call("POST", "v1/interests", { ...who, top: 5 });
 
 async function call(method, route, body) {
   let response = await send(method, route, body);
   while (response.status === 401 && (await askForKey())) response = await send(method, route, body);
-  if (response.ok) return response.status === 204 ? null : response.json();
+  if (response.ok && response.status !== 204) return response.headers.get("Content-Type").includes("json") ? response.json() : response.text();
+  if (response.ok) return null;
   throw await problem(response);
 }
 

@@ -1,20 +1,19 @@
-// The API key, asked for when the gateway answers 401; it stays in this tab's session.
+// The API key, asked for when the gateway answers 401.
 
 import { byId, prepareDialog } from "./dom.js";
 
 const NAME = "genrec.key";
+let held = null;
+let where = "";
 let waiting = null;
 
-export const currentKey = () => sessionStorage.getItem(NAME);
+export const currentKey = () => held;
 
 /** Ask for a key; calls refused together share one question. Resolves to false if it is declined. */
 export function askForKey() {
   waiting ??= new Promise((resolve) => {
     const dialog = byId("key");
-    const refused = currentKey() !== null;
-    byId("key-note").textContent = refused
-      ? "That key was refused; check it and enter it again."
-      : "Kept in this tab only, until it is closed.";
+    byId("key-note").textContent = held === null ? where : "That key was refused; check it and enter it again.";
     byId("key-value").value = "";
     dialog.returnValue = "";
     dialog.addEventListener("close", () => {
@@ -26,9 +25,13 @@ export function askForKey() {
   return waiting;
 }
 
-export function startKey() {
+/** Let a key be entered; it lasts as long as the tab where `lasts`, else as long as the page. */
+export function startKey({ lasts }) {
+  where = lasts ? "Kept in this tab only, until it is closed." : "Kept in memory only, until this page is left.";
+  if (lasts) held = sessionStorage.getItem(NAME);
   prepareDialog(byId("key"), () => {
-    sessionStorage.setItem(NAME, byId("key-value").value.trim());
+    held = byId("key-value").value.trim();
+    if (lasts) sessionStorage.setItem(NAME, held);
     byId("key").close("given");
   });
 }

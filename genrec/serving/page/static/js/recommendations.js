@@ -19,7 +19,9 @@ export function startRecommendations() {
   watch(["busy"], ({ busy }) => byId("recommendations-panel").setAttribute("aria-busy", String(busy)));
 }
 
-function show({ recommendations, before }) {
+function show({ recommendations, before: last, plain }) {
+  // Beside the list without filters and rules, movement is against that one.
+  const before = plain ? new Map(plain.items.map((item) => [item.item_id, item.rank])) : last;
   const list = byId("recommendations");
   byId("adapter").textContent = recommendations?.adapter ? `adapter ${recommendations.adapter}` : "";
   if (!recommendations) return list.replaceChildren();

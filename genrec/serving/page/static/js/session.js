@@ -3,9 +3,11 @@
 import * as api from "./api.js";
 import { announce, clearProblem, showProblem } from "./notices.js";
 import { clearColours } from "./palette.js";
-import { AS_IT_IS, isSupposed, state, update } from "./state.js";
+import { AS_IT_IS, isSupposed, NOTHING_ASKED, state, update } from "./state.js";
 
 const K = 10;
+const FEWER = [5, 2, 1]; // where filters or rules leave no ten
+const NOBODY = { history: [], recommendations: null, before: null, plain: null, interests: null, preferences: null, whatIf: AS_IT_IS, asked: NOTHING_ASKED };
 const IN_ADDRESS = "person";
 let latest = 0; // answers to older questions are thrown away
 let latestItems = 0;
@@ -15,7 +17,7 @@ export async function choose(person, fresh = false) {
   clearColours();
   clearProblem();
   history.replaceState(null, "", `#${new URLSearchParams({ [IN_ADDRESS]: person })}`);
-  update({ person, history: [], recommendations: null, before: null, interests: null, whatIf: AS_IT_IS });
+  update({ ...NOBODY, person });
   await refresh({ fresh });
 }
 
@@ -42,12 +44,12 @@ export async function forget() {
   const { person } = state;
   if (!(await attempt(() => api.forget(person), forget))) return false;
   history.replaceState(null, "", location.pathname);
-  update({ person: null, history: [], recommendations: null, before: null, interests: null, whatIf: AS_IT_IS });
+  update({ ...NOBODY, person: null });
   announce(`${person} is forgotten.`);
   return true;
 }
 
-async function refresh({ posted = null, fresh = false } = {}) {
+async function refresh({ posted = null, said = null, fresh = false } = {}) {
   const { person } = state;
   const turn = ++latest;
   update({ busy: true });
@@ -64,8 +66,12 @@ async function refresh({ posted = null, fresh = false } = {}) {
         await reading;
         if (turn === latest) update({ interests: answer });
       }),
+      known && api.preferences(person).then(async (answer) => {
+        await reading;
+        if (turn === latest) update({ preferences: answer });
+      }),
     ]);
-    if (turn === latest) announce(news(posted));
+    if (turn === latest) announce(news(posted, said));
   }, () => refresh());
   if (turn === latest) update({ busy: false });
 }
@@ -74,10 +80,65 @@ async function refresh({ posted = null, fresh = false } = {}) {
 async function askItems(who, reading) {
   const turn = ++latestItems;
   const { person, recommendations } = state;
-  const [answer] = await Promise.all([api.recommend({ ...who, ...supposed() }, K), reading]);
+  const body = { ...who, ...supposed(), ...(state.asked.wish !== null && { query: state.asked.wish }) };
+  const [answer, plain] = await Promise.all([
+    isChosen() ? recommendChosen(body) : api.recommend(body, K),
+    isChosen() ? api.recommend(body, K) : null,
+    reading,
+  ]);
   if (turn !== latestItems || state.person !== person) return;
   const before = recommendations && new Map(recommendations.items.map((item) => [item.item_id, item.rank]));
-  update({ recommendations: answer, before });
+  update({ recommendations: answer, before, plain });
+}
+
+const isChosen = () => Object.keys(state.asked.filters).length > 0 || state.asked.rules.length > 0;
+
+/** Ask under the chosen filters and rules, for fewer items where they leave no ten. */
+async function recommendChosen(body) {
+  const { filters, rules } = state.asked;
+  const chosen = { ...body, ...(Object.keys(filters).length && { filters }), ...(rules.length && { rules }) };
+  for (const k of [K, ...FEWER]) {
+    try {
+      return await api.recommend(chosen, k);
+    } catch (error) {
+      if (error.code !== "too_few_items" || k === FEWER.at(-1)) throw error;
+    }
+  }
+}
+
+/**
+ * Ask for items by a wish, under filters or rules. Where the gateway refuses, all stays as it was.
+ * Resolves to the refusal, or null.
+ */
+export async function ask(changes) {
+  const { asked: earlier, person } = state;
+  update({ asked: { ...earlier, ...changes }, busy: true });
+  let refusal = null;
+  try {
+    await askItems(subject());
+  } catch (error) {
+    if (!(error instanceof api.ApiError)) throw error;
+    refusal = error;
+    if (state.person === person) update({ asked: earlier });
+  }
+  update({ busy: false });
+  const first = state.recommendations?.items[0];
+  if (!refusal && first) announce(`${state.asked.wish === null ? "" : `For “${state.asked.wish}”: `}first ${first.title ?? first.item_id}.`);
+  return refusal;
+}
+
+/**
+ * Store what the person says of their profile, then ask everything anew; `again` is offered where
+ * that fails. Resolves to whether it was done.
+ */
+export async function say(preferences, words, again) {
+  const { person } = state;
+  update({ busy: true });
+  const store = () => (preferences.length ? api.putPreferences(person, preferences) : api.deletePreferences(person));
+  const done = await attempt(store, again);
+  if (!done) update({ busy: false });
+  else if (state.person === person) await refresh({ said: words });
+  return done;
 }
 
 /** Suppose something else, and ask for items again; unless `asks` it is only shown. */
@@ -118,9 +179,10 @@ async function eventsOf(person) {
   }
 }
 
-function news(posted) {
+function news(posted, said) {
   const first = state.recommendations.items[0];
   const next = first ? `First recommendation: ${first.title ?? first.item_id}.` : "Nothing left to recommend.";
+  if (said) return `${said}. ${next}`;
   return posted ? `Event kept: ${posted}. ${next}` : `${state.person}, ${state.history.length} events. ${next}`;
 }
 

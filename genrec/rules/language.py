@@ -9,6 +9,8 @@
     {"at_least": 3, "of": FILTER}                items of the list are such
     {"diversity": 0.5}                           nats that the second item of an interest costs;
                                                  the third costs twice that, and so on
+    {"calibrate": "popularity", "by": 1.0}       nats that it costs, an item, where the list holds
+                                                 others shares of the values than the user's history
     {"seen": "only"}                             of what the user has had: only, never or any
 
 A FILTER is one of ``genrec.filters.language``. Must not know any item.
@@ -93,13 +95,28 @@ class Diversity:
 
 
 @dataclass(frozen=True, slots=True)
+class Calibrate:
+    """How closely a list follows its user's history in the values of an attribute.
+
+    Attributes:
+        attribute: Of which each item has one value, or a list.
+        nats: What each nat of the divergence from the history costs, times the list's length.
+        level: Of a list the place of the value that counts, as of ``AtMost``.
+    """
+
+    attribute: str
+    nats: float
+    level: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """Whether items of the user's history are shown: "only" these, "never", or "any"."""
 
     which: Which
 
 
-Rule = Ban | Boost | Pin | AtMost | AtLeast | Diversity | Seen
+Rule = Ban | Boost | Pin | AtMost | AtLeast | Diversity | Calibrate | Seen
 """Hashable, so that what was made of rules can be kept."""
 
 
@@ -192,13 +209,10 @@ def _read_pin(written: Mapping[str, Any], name: str) -> Pin:
 
 
 def _read_at_most(written: Mapping[str, Any], name: str) -> AtMost:
-    level = written.get("level")
-    if level is not None and check_integer(level, f"{name}.level") == 0:
-        raise DataError(f"{name}.level=0: 1 is the first value, -1 the last")
     if "per" not in written:
         raise DataError(f"{name}: 'at_most' needs 'per', the attribute that items share")
     count = check_count(written["at_most"], f"{name}.at_most")
-    return AtMost(count, check_text(written["per"], f"{name}.per"), level)
+    return AtMost(count, check_text(written["per"], f"{name}.per"), _read_level(written, name))
 
 
 def _read_at_least(written: Mapping[str, Any], name: str) -> AtLeast:
@@ -210,6 +224,19 @@ def _read_at_least(written: Mapping[str, Any], name: str) -> AtLeast:
 
 def _read_diversity(written: Mapping[str, Any], name: str) -> Diversity:
     return Diversity(read_nats(written["diversity"], f"{name}.diversity"))
+
+
+def _read_calibrate(written: Mapping[str, Any], name: str) -> Calibrate:
+    attribute = check_text(written["calibrate"], f"{name}.calibrate")
+    nats = read_nats(written.get("by", 1.0), f"{name}.by")
+    return Calibrate(attribute, nats, _read_level(written, name) or 1)
+
+
+def _read_level(written: Mapping[str, Any], name: str) -> int | None:
+    level = written.get("level")
+    if level is not None and check_integer(level, f"{name}.level") == 0:
+        raise DataError(f"{name}.level=0: 1 is the first value, -1 the last")
+    return level
 
 
 def _read_seen(written: Mapping[str, Any], name: str) -> Seen:
@@ -240,6 +267,7 @@ _KINDS: dict[str, tuple[Callable[[Mapping[str, Any], str], Rule], tuple[str, ...
     "at_most": (_read_at_most, ("per", "level")),
     "at_least": (_read_at_least, ("of",)),
     "diversity": (_read_diversity, ()),
+    "calibrate": (_read_calibrate, ("by", "level")),
     "seen": (_read_seen, ()),
 }
 _OPTIONS = frozenset(option for _, options in _KINDS.values() for option in options)

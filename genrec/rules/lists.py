@@ -18,9 +18,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from genrec.errors import TooFewItems
+from genrec.rules.calibration import kind_steps
 from genrec.rules.language import NamedRule
 from genrec.rules.plan import Plan
-from genrec.rules.selection import Choice, Crowd, Limit, select
+from genrec.rules.selection import Choice, Cost, Crowd, Limit, select
 from genrec.schema import Recommendation, Request
 from genrec.semantic_ids.row_set import RowSet
 
@@ -172,16 +173,28 @@ class _Search:
                 shared = _shared([plan.codes_of(rule, row) for row in rows], num_items, by_caps)
                 limits += [Limit(choices, most=rule.count) for choices in shared]
         pinned = set(self.pins.values())
-        interests = self.table.codes[self.rows, 0].tolist() if plan.like_cost else []
         choice = Choice(
             np.array([one.score for one in self.pool]) + plan.bonus[self.rows],
             [group.crowd for group in groups],
             limits,
             [number for number, one in enumerate(self.pool) if one.item_id in pinned],
-            _shared([(str(code),) for code in interests], num_items),
-            plan.like_cost,
+            self._costs(rows),
         )
         return select(choice, self.k)
+
+    def _costs(self, rows: Sequence[int]) -> list[Cost]:
+        """Return what diversity and calibrations cost; rows beyond the pool's are of crowds."""
+        plan, costs = self.plan, []
+        if plan.like_cost:
+            interests = self.table.codes[self.rows, 0].tolist()
+            steps = plan.like_cost * np.arange(self.k)
+            costs += [Cost(like, steps) for like in _places(interests).values()]
+        for rule, kinds in plan.calibrations:
+            places = _places(kinds[rows].tolist())
+            for kind, share in plan.shares(kinds, self.request.history).items():
+                if kind in places:
+                    costs.append(Cost(places[kind], kind_steps(share, rule.nats, self.k)))
+        return costs
 
     def _why(self, groups: Sequence[_Group], by_caps: bool) -> str:
         rules = [each[0] for each in self.plan.caps] + [each[0] for each in self.plan.quotas]
@@ -219,12 +232,18 @@ class _Search:
         return [replace(one, rank=place) for place, one in enumerate(listed, start=1)]
 
 
-def _shared(
-    codes: Sequence[Sequence[str]], num_items: int, by_caps: bool = True
-) -> list[list[int]]:
+def _shared(codes: Sequence[Sequence[str]], num_items: int, by_caps: bool) -> list[list[int]]:
     """Return for each value the choices that have it, crowds among them only ``by_caps``."""
     places: dict[str, list[int]] = defaultdict(list)
     for place, values in enumerate(codes if by_caps else codes[:num_items]):
         for value in values:
             places[value].append(place)
     return list(places.values())
+
+
+def _places(kinds: Sequence[int]) -> dict[int, list[int]]:
+    """Return for each kind the places at which it stands."""
+    places: dict[int, list[int]] = defaultdict(list)
+    for place, kind in enumerate(kinds):
+        places[kind].append(place)
+    return places

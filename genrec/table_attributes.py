@@ -16,8 +16,11 @@ from genrec.semantic_ids.table import SemanticIdTable
 
 
 class TableAttributes(ItemAttributes):
-    """Adds ``interest`` (its names, coarse to fine), ``new`` (training never met it) and
-    ``popularity`` (in training: "head", "middle" or "tail")."""
+    """Adds what the table and its training say.
+
+    ``interest``: its names, coarse to fine. ``new``: training never met the item. ``popularity``:
+    "head", "middle" or "tail", by events of training.
+    """
 
     def __init__(
         self,

@@ -6,6 +6,9 @@
     {"pin": ["P003", "P007"], "at": 1}           these items, from this place of the list on
     {"at_most": 2, "per": "brand"}               items that share a value of an attribute
     {"at_most": 1, "per": "categories", "level": 1}   of lists: their first values only (-1: last)
+    {"shown_at_most": 3, "days": 7, "per": "brand", "to": "user"}   how often items that share a
+                                                 value were shown in so many days, this list too; to
+                                                 the user, or to "all"
     {"at_least": 3, "of": FILTER}                items of the list are such
     {"diversity": 0.5}                           nats that the second item of an interest costs;
                                                  the third costs twice that, and so on
@@ -33,11 +36,14 @@ from genrec.arguments import (
 )
 from genrec.errors import DataError
 from genrec.filters import Filter, read_filter
+from genrec.schema import ITEM_ID
 
 MAX_NATS = 100.0
 MAX_PINS = 100
+MAX_DAYS = 3650
 
 Which = Literal["only", "never", "any"]
+Audience = Literal["user", "all"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +78,35 @@ class AtMost:
         per: The attribute; items without it are not limited.
         level: Of an attribute that is a list the place of the value that counts, 1 the first and
             -1 the last; None: all count.
+        left: Values of which there may be fewer, and how many.
     """
 
     count: int
     per: str
     level: int | None = None
+    left: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def spent(self) -> tuple[str, ...]:
+        """Values of which there may be none."""
+        return tuple(value for value, room in self.left if not room)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownAtMost:
+    """How often items that share a value of an attribute may be shown within some time.
+
+    Attributes:
+        count: 1 or more, the list that is asked for among them.
+        days: Back from now.
+        per: The attribute.
+        to: Whether what the user was shown counts, or what everybody was.
+    """
+
+    count: int
+    days: float
+    per: str = ITEM_ID
+    to: Audience = "user"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +146,7 @@ class Seen:
     which: Which
 
 
-Rule = Ban | Boost | Pin | AtMost | AtLeast | Diversity | Calibrate | Seen
+Rule = Ban | Boost | Pin | AtMost | ShownAtMost | AtLeast | Diversity | Calibrate | Seen
 """Hashable, so that what was made of rules can be kept."""
 
 
@@ -215,6 +245,18 @@ def _read_at_most(written: Mapping[str, Any], name: str) -> AtMost:
     return AtMost(count, check_text(written["per"], f"{name}.per"), _read_level(written, name))
 
 
+def _read_shown_at_most(written: Mapping[str, Any], name: str) -> ShownAtMost:
+    count = check_count(written["shown_at_most"], f"{name}.shown_at_most")
+    days, to = written.get("days"), written.get("to", "user")
+    if isinstance(days, bool) or not isinstance(days, int | float):
+        raise wrong_type(days, f"{name}.days", "the days within which it counts (a number)")
+    if not 0 < days <= MAX_DAYS:
+        raise DataError(f"{name}.days={days:g}: give days above 0, at most {MAX_DAYS}")
+    if to not in get_args(Audience):
+        raise DataError(f"{name}.to={to!r}: give {' or '.join(get_args(Audience))}")
+    return ShownAtMost(count, days, check_text(written.get("per", ITEM_ID), f"{name}.per"), to)
+
+
 def _read_at_least(written: Mapping[str, Any], name: str) -> AtLeast:
     if "of" not in written:
         raise DataError(f"{name}: 'at_least' needs 'of', a filter that says which items")
@@ -265,6 +307,7 @@ _KINDS: dict[str, tuple[Callable[[Mapping[str, Any], str], Rule], tuple[str, ...
     "bury": (_read_bury, ("by",)),
     "pin": (_read_pin, ("at",)),
     "at_most": (_read_at_most, ("per", "level")),
+    "shown_at_most": (_read_shown_at_most, ("days", "per", "to")),
     "at_least": (_read_at_least, ("of",)),
     "diversity": (_read_diversity, ()),
     "calibrate": (_read_calibrate, ("by", "level")),

@@ -60,7 +60,7 @@ def rank_under(
     """
     steered = [plan.steer(request) for request in requests]
     for request in steered:
-        plan.attributes.of.check_enough(request, k)
+        plan.check_enough(request, k)
     if not plan.chooses:
         return model.rank(steered, k)
     done: dict[int, list[Recommendation]] = {}
@@ -171,7 +171,11 @@ class _Search:
         for named, rule in plan.caps:
             if named is not without:
                 shared = _shared([plan.codes_of(rule, row) for row in rows], num_items, by_caps)
-                limits += [Limit(choices, most=rule.count) for choices in shared]
+                left = dict(rule.left)
+                limits += [
+                    Limit(choices, most=left.get(value, rule.count))
+                    for value, choices in shared.items()
+                ]
         pinned = set(self.pins.values())
         choice = Choice(
             np.array([one.score for one in self.pool]) + plan.bonus[self.rows],
@@ -232,13 +236,13 @@ class _Search:
         return [replace(one, rank=place) for place, one in enumerate(listed, start=1)]
 
 
-def _shared(codes: Sequence[Sequence[str]], num_items: int, by_caps: bool) -> list[list[int]]:
+def _shared(codes: Sequence[Sequence[str]], num_items: int, by_caps: bool) -> dict[str, list[int]]:
     """Return for each value the choices that have it, crowds among them only ``by_caps``."""
     places: dict[str, list[int]] = defaultdict(list)
     for place, values in enumerate(codes if by_caps else codes[:num_items]):
         for value in values:
             places[value].append(place)
-    return list(places.values())
+    return places
 
 
 def _places(kinds: Sequence[int]) -> dict[int, list[int]]:

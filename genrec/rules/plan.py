@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from genrec.errors import DataError
+from genrec.errors import DataError, TooFewItems
 from genrec.filters.language import AllOf, Among, AnyOf, Compare, Exists, Filter, Not
 from genrec.rules.language import (
     AtLeast,
@@ -24,6 +24,7 @@ from genrec.rules.language import (
     NamedRule,
     Pin,
     Seen,
+    ShownAtMost,
 )
 from genrec.schema import ITEM_ID, History, Recommendation, Request
 from genrec.semantic_ids.row_set import RowSet
@@ -46,7 +47,8 @@ class Plan:
         calibrations: Rules that want a list to follow its user's history, and of each row the kind
             that it counts for, -1 where for none. Shape of each: (N,), int64.
         seen: Whether items of the history are wanted; None: no rule says.
-        signatures: Rows of one number are alike to boosts, quotas and calibrations. Shape: (N,), int64.
+        signatures: Rows of one number are alike to boosts, quotas and calibrations. Shape: (N,),
+            int64.
     """
 
     def __init__(self, attributes: TableAttributes, rules: Sequence[NamedRule]) -> None:
@@ -64,6 +66,7 @@ class Plan:
         self.attributes, self.rules = attributes, tuple(rules)
         self.allowed: np.ndarray | None = None
         self.bonus = np.zeros(len(attributes))
+        self._spent: np.ndarray | None = None
         self.pins: dict[int, int] = {}
         self.caps: list[tuple[NamedRule, AtMost]] = []
         self.quotas: list[tuple[NamedRule, AtLeast, np.ndarray]] = []
@@ -78,6 +81,8 @@ class Plan:
             except DataError as error:
                 raise type(error)(f"rule '{named.name}': {error}") from None
         self._check_pins()
+        if self._spent is not None:
+            self.allowed = self._allowed_mask() & ~self._spent
         self.signatures = self._group_rows()
         self._passing = lru_cache(None)(lambda: RowSet(attributes.of, self._allowed_mask()))
 
@@ -101,6 +106,24 @@ class Plan:
             return replace(request, candidates=self._passing())
         within = self.attributes.row_mask(request.candidates) & self.allowed
         return replace(request, candidates=RowSet(self.attributes.of, within))
+
+    def check_enough(self, request: Request, k: int) -> None:
+        """Check that a request that the plan steered leaves ``k`` items.
+
+        Raises:
+            TooFewItems: It leaves fewer; rules that forbid items are named.
+        """
+        try:
+            self.attributes.of.check_enough(request, k)
+        except TooFewItems as error:
+            forbidding = [
+                f"'{named.name}'"
+                for named in self.rules
+                if isinstance(named.rule, Ban | Seen)
+                or (isinstance(named.rule, AtMost) and named.rule.spent)
+            ]
+            told = f"; rules that forbid items: {', '.join(forbidding)}" if forbidding else ""
+            raise TooFewItems(f"{error}{told}") from None
 
     def touched(self, items: Sequence[Recommendation]) -> list[list[str]]:
         """Return for each rule which items of an answer it speaks of."""
@@ -129,7 +152,15 @@ class Plan:
                 self._pin(item_ids, at - 1)
             case AtMost() as rule:
                 self.attributes.check(rule.per)
-                self.caps.append((named, rule))
+                if rule.spent:
+                    mask = self.attributes.mask(Among(rule.per, "any", rule.spent))
+                    self._spent = mask if self._spent is None else self._spent | mask
+                if rule.per != ITEM_ID:
+                    self.caps.append((named, rule))
+            case ShownAtMost():
+                raise DataError(
+                    "only a gateway keeps what it showed; ask it, or give 'exclude' what was shown"
+                )
             case AtLeast(_, where) as rule:
                 self.quotas.append((named, rule, self.attributes.mask(where)))
             case Diversity(nats):

@@ -111,14 +111,14 @@ async def recommend(
 ) -> RecommendResponse:
     """Recommend `k` items that exist, are distinct, pass the filters and keep the rules."""
     start = time.perf_counter()
-    plan = await service.rules.plan(body.rules)
+    plan = await service.rules.plan(body.rules, body.user_id)
     steering = await service.preferences.steering(body.user_id, body.preferences)
     before = read_cursor(body.cursor, service.settings.max_filter_items) if body.cursor else ()
     query = replace(body.to_query(service.now), shown=before)
     asked = await service.request(query, plan, steering)
     request = asked.request
     if steering is not None and (of_user := steering.rules([request], body.k)):
-        plan = await service.rules.plan(body.rules, of_user)
+        plan = await service.rules.plan(body.rules, body.user_id, of_user)
     sent = time.perf_counter()
     answer = await service.recommend(request, body.k, plan)
     response.headers["Server-Timing"] = f"engine;dur={(time.perf_counter() - sent) * 1000:.1f}"

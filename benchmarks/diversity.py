@@ -66,7 +66,9 @@ class Study:
         counts = dict(zip(self.recommender.data.item_index, events.item_counts, strict=True))
         self.popularity = np.array([counts.get(item_id, 0) for item_id in table.item_ids])
         attributes = self.recommender.attributes
-        self.groups = np.array([attributes.texts("popularity", row)[0] for row in range(len(table))])
+        self.groups = np.array(
+            [attributes.texts("popularity", row)[0] for row in range(len(table))]
+        )
 
     def rows(self, items: Sequence[Recommendation]) -> np.ndarray:
         """Return the rows of a list. Shape: (len(items),)."""
@@ -103,7 +105,9 @@ class Study:
         found: dict[str, list[float]] = {"ndcg": [], "ild": [], "lift": [], "kl": []}
         for example, items in zip(self.examples, lists, strict=True):
             ranks = [
-                rank for rank, item in enumerate(items) if item.item_id == example.targets[0].item_id
+                rank
+                for rank, item in enumerate(items)
+                if item.item_id == example.targets[0].item_id
             ]
             found["ndcg"].append(float(1 / np.log2(ranks[0] + 2)) if ranks else 0.0)
             rows = self.rows(items)
@@ -193,7 +197,9 @@ def draw(curves: dict[str, list[dict[str, np.ndarray]]], path: Path) -> None:
     axes_names = {"ild": "intra-list diversity", "lift": "popularity lift"}
     colours = {"diversity": BLUE, "calibrate": GREEN, "MMR": ORANGE}
     with picture(path, (10, 4)) as figure:
-        for ax, (axis, label) in zip(figure.subplots(1, 2, sharey=True), axes_names.items(), strict=True):
+        for ax, (axis, label) in zip(
+            figure.subplots(1, 2, sharey=True), axes_names.items(), strict=True
+        ):
             for name, curve in curves.items():
                 places = [one[axis].mean() for one in curve]
                 heights = [one["ndcg"].mean() for one in curve]

@@ -16,7 +16,8 @@
                                                  others shares of the values than the user's history
     {"seen": "only"}                             of what the user has had: only, never or any
 
-A FILTER is one of ``genrec.filters.language``. Must not know any item.
+A FILTER is one of ``genrec.filters.language``. ``"arm"`` beside any of them: it holds for the users
+of one arm of an experiment (``arms``). Must not know any item.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from genrec.arguments import (
 )
 from genrec.errors import DataError
 from genrec.filters import Filter, read_filter
+from genrec.rules.arms import ARM, Arm, read_arm
 from genrec.schema import ITEM_ID
 
 MAX_NATS = 100.0
@@ -159,12 +161,14 @@ class NamedRule:
         rule: What it says.
         version: Of a stored rule, from 1.
         written: As ``rule`` was read from.
+        arm: Whose users it holds for; None: for everybody.
     """
 
     name: str
     rule: Rule
     version: int | None = None
     written: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    arm: Arm | None = field(default=None, compare=False)
 
     @classmethod
     def read(cls, name: str, written: Any, version: int | None = None) -> NamedRule:
@@ -173,7 +177,15 @@ class NamedRule:
         Raises:
             DataError: See ``read_rule``.
         """
-        return cls(name, read_rule(written, name), version, written)
+        if not isinstance(written, Mapping) or ARM not in written:
+            return cls(name, read_rule(written, name), version, written)
+        says = {key: value for key, value in written.items() if key != ARM}
+        arm = read_arm(written[ARM], f"{name}.{ARM}")
+        return cls(name, read_rule(says, name), version, written, arm)
+
+    def holds_for(self, user_id: str | None) -> bool:
+        """Tell whether it holds for a user; None: somebody who is not known."""
+        return self.arm is None or self.arm.holds_for(user_id)
 
 
 def read_rule(written: Any, name: str = "rule") -> Rule:

@@ -115,7 +115,7 @@ class Rules:
                     "unknown_rule",
                     f"rules.{place}: no rule {quote(each)}; GET /v1/rules lists all",
                 )
-        rules = [*chosen.values(), *of_user]
+        rules = [rule for rule in [*chosen.values(), *of_user] if rule.holds_for(user_id)]
         return await run_sync(self._plan, rules, user_id) if rules else None
 
     def _plan(self, rules: Sequence[NamedRule], user_id: str | None) -> Plan:

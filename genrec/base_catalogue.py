@@ -102,10 +102,22 @@ class BaseCatalogue(ABC):
         shelf = self._shelf
         if shelf is None or shelf[0].of is not self.table:
             added = Part(list(self._new_items.values()))
-            attributes = TableAttributes(self.table, [self._prepared_part, added])
+            parts = [self._prepared_part, added]
+            attributes = TableAttributes(self.table, parts, self._count_events)
             shelf = attributes, lru_cache(CACHED_PLANS)(partial(Plan, attributes))
             self._shelf = shelf
         return shelf
+
+    def _count_events(self) -> np.ndarray:
+        """Return how many events training had of each row of the table. Shape: (N,), int64."""
+        if not self._data.has_events:
+            raise DataError(
+                "how popular items are is not known: this folder holds nobody's events; ask a run "
+                "that was trained here, or give the catalogue a column of its own"
+            )
+        counts, place_of = self._data.interactions("train").item_counts, self._data.item_index
+        places = [place_of.get(item_id) for item_id in self.table.item_ids]
+        return np.array([0 if place is None else counts[place] for place in places])
 
     @cached_property
     def _prepared_part(self) -> Part:

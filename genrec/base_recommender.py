@@ -7,6 +7,7 @@ checking what a user passes in, asking for one user, looking up items, adding an
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -36,7 +37,7 @@ from genrec.interests.summary.check import Summary
 from genrec.preferences import Steering, read_preferences
 from genrec.preferences.feedback import heed_feedback
 from genrec.request_options import RequestOptions, make_requests
-from genrec.rules import Plan, read_rules
+from genrec.rules import NamedRule, Plan, read_rules
 from genrec.rules.lists import Model, rank_under
 from genrec.schema import MIN_EVIDENCE, Event, History, Item, Recommendation, Request, SemanticId
 from genrec.semantic_ids.extend import add_items, remove_items, restore_items, rewrite_items
@@ -211,13 +212,13 @@ class BaseRecommender(BaseCatalogue):
         )
         if _is_one(users):
             requests = [self._request(users, events, **options)]
-            plan = self._plan_of(rules, preferences, requests, k)
-            return Recommendations(self.recommend_many(requests, k, plan)[0])
+            named = self._rules_of(rules, preferences, requests, k)
+            return Recommendations(self._recommend_under(requests, k, named)[0])
         _check_alone(events)
         asked = read_users(users, self._look_up)
         requests = self._requests(asked.histories, **options)
-        plan = self._plan_of(rules, preferences, requests, k)
-        rank = self._answer if plan is None else partial(self.recommend_many, plan=plan)
+        named = self._rules_of(rules, preferences, requests, k)
+        rank = partial(self._recommend_under, named=named) if named else self._answer
         return answers.recommendations(requests, k, rank, asked.kind)
 
     def recommend_many(
@@ -431,17 +432,32 @@ class BaseRecommender(BaseCatalogue):
         requests = make_requests(histories, self.table, lambda: self.attributes, options)
         return [self.heed(request) for request in requests]
 
-    def _plan_of(
+    def _rules_of(
         self,
         rules: Sequence[Mapping[str, Any]],
         preferences: Sequence[Mapping[str, Any]],
         requests: Sequence[Request],
         k: int,
-    ) -> Plan | None:
+    ) -> list[NamedRule]:
         named = read_rules(rules)
         if len(preferences):
             named += self.steering(preferences).rules(requests, check_count(k, "k"))
-        return self.plan(named) if named else None
+        return named
+
+    def _recommend_under(
+        self, requests: Sequence[Request], k: int, named: Sequence[NamedRule]
+    ) -> list[list[Recommendation]]:
+        """Recommend under the rules that hold for each user, who may be in an arm."""
+        places: dict[tuple[NamedRule, ...], list[int]] = defaultdict(list)
+        for place, request in enumerate(requests):
+            user_id = request.history.user_id
+            places[tuple(rule for rule in named if rule.holds_for(user_id))].append(place)
+        found: dict[int, list[Recommendation]] = {}
+        for held, some in places.items():
+            plan = self.plan(held) if held else None
+            lists = self.recommend_many([requests[place] for place in some], k, plan)
+            found |= zip(some, lists, strict=True)
+        return [found[place] for place in range(len(requests))]
 
     def _look_up(self, user_ids: Sequence[str]) -> dict[str, History]:
         """Return the histories of those who are known; many are read in one pass."""

@@ -10,19 +10,35 @@ import numpy as np
 from genrec.filters import Filter, ItemAttributes
 from genrec.filters.attributes import CACHED_MASKS, Part
 from genrec.schema import Attribute
-from genrec.semantic_ids.properties import interest_names, is_new
+from genrec.semantic_ids.properties import interest_names, is_new, popularity_groups
 from genrec.semantic_ids.row_set import RowSet
 from genrec.semantic_ids.table import SemanticIdTable
 
 
 class TableAttributes(ItemAttributes):
-    """Adds ``interest`` (its names, coarse to fine) and ``new`` (training never met it)."""
+    """Adds what the table and its training say.
 
-    def __init__(self, table: SemanticIdTable, parts: Sequence[Part]) -> None:
-        """Take the items; see ``ItemAttributes``."""
+    ``interest``: its names, coarse to fine. ``new``: training never met the item. ``popularity``:
+    "head", "middle" or "tail", by events of training.
+    """
+
+    def __init__(
+        self,
+        table: SemanticIdTable,
+        parts: Sequence[Part],
+        count_events: Callable[[], np.ndarray],
+    ) -> None:
+        """Take the items.
+
+        Args:
+            table: Its rows.
+            parts: See ``ItemAttributes``.
+            count_events: Returns how many events training had of each row. Shape: (N,).
+        """
         computed: dict[str, Callable[[], Sequence[Attribute]]] = {
             "interest": lambda: interest_names(table),
             "new": lambda: is_new(table),
+            "popularity": lambda: popularity_groups(count_events()),
         }
         super().__init__(table.item_ids, parts, computed)
         self.of = table

@@ -124,5 +124,4 @@ class NeighbourRanker(ScoringRanker):
 
 def count_events(data: Dataset) -> np.ndarray:
     """Return how many train events each item has. Shape: (items,)."""
-    events = data.interactions("train")
-    return np.bincount(events.item_index, minlength=events.num_items)
+    return data.interactions("train").item_counts

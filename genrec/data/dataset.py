@@ -81,6 +81,11 @@ class Interactions(ShortRepr):
     num_users: int
     num_items: int
 
+    @property
+    def item_counts(self) -> np.ndarray:
+        """Events of each item. Shape: (num_items,), int64."""
+        return np.bincount(self.item_index, minlength=self.num_items)
+
 
 @dataclass(frozen=True, repr=False)
 class Dataset(ShortRepr):

@@ -31,8 +31,7 @@ def counts_upto(data: Dataset) -> dict[str, Split]:
     """Return the hash of the items' event counts up to each split, with that split."""
     found: dict[str, Split] = {}
     for split in SPLITS:
-        events = data.interactions(split)
-        counts = np.bincount(events.item_index, minlength=events.num_items)
+        counts = data.interactions(split).item_counts
         # The earlier split wins: a split without events teaches nothing.
         found.setdefault(hash_counts(counts), split)
     return found

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -177,10 +178,20 @@ class Steering:
 
     def forbids(self, name: str) -> bool:
         """Tell whether nothing of an interest, by its name, is ever wanted."""
-        if self._allowed is None:
-            return False
-        wish = self.wish_of(find_prefix(self._attributes.of, name))
-        return wish is not None and wish.want == "never"
+        return name.strip().casefold() in self._never_named
+
+    @cached_property
+    def _never_named(self) -> frozenset[str]:
+        table = self._attributes.of
+        masks = [one.mask for one in self.wishes if one.want == "never" and one.prefix is not None]
+        unwanted = {tuple(codes) for mask in masks for codes in table.codes[mask, :2].tolist()}
+        prefixes = {prefix for codes in unwanted for prefix in (codes[:1], codes)}
+        wishes = ((prefix, self.wish_of(prefix)) for prefix in prefixes)
+        return frozenset(
+            table.name_of(prefix).casefold()
+            for prefix, wish in wishes
+            if wish is not None and wish.want == "never"
+        )
 
     def wish_of(self, prefix: SemanticId) -> Placed | None:
         """Return the wish about an interest, or about one that it lies in; None: there is none."""

@@ -6,14 +6,20 @@
     {"pin": ["P003", "P007"], "at": 1}           these items, from this place of the list on
     {"at_most": 2, "per": "brand"}               items that share a value of an attribute
     {"at_most": 1, "per": "categories", "level": 1}   of lists: their first values only (-1: last)
+    {"shown_at_most": 3, "days": 7, "per": "brand", "to": "user"}   how often items that share a
+                                                 value were shown in so many days, this list too; to
+                                                 the user, or to "all"
     {"at_least": 3, "of": FILTER}                items of the list are such
     {"diversity": 0.5}                           nats that the second item of an interest costs;
                                                  the third costs twice that, and so on
     {"explore": 0.1, "among": 20}                at this share of ranks any of so many best items
                                                  stands with equal chances, in place of the best
+    {"calibrate": "popularity", "by": 1.0}       nats that it costs, an item, where the list holds
+                                                 others shares of the values than the user's history
     {"seen": "only"}                             of what the user has had: only, never or any
 
-A FILTER is one of ``genrec.filters.language``. Must not know any item.
+A FILTER is one of ``genrec.filters.language``. ``"arm"`` beside any of them: it holds for the users
+of one arm of an experiment (``arms``). Must not know any item.
 """
 
 from __future__ import annotations
@@ -33,13 +39,17 @@ from genrec.arguments import (
 )
 from genrec.errors import DataError
 from genrec.filters import Filter, read_filter
+from genrec.rules.arms import ARM, Arm, read_arm
+from genrec.schema import ITEM_ID
 
 MAX_NATS = 100.0
 MAX_PINS = 100
 AMONG = 20
 MAX_AMONG = 500
+MAX_DAYS = 3650
 
 Which = Literal["only", "never", "any"]
+Audience = Literal["user", "all"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +84,35 @@ class AtMost:
         per: The attribute; items without it are not limited.
         level: Of an attribute that is a list the place of the value that counts, 1 the first and
             -1 the last; None: all count.
+        left: Values of which there may be fewer, and how many.
     """
 
     count: int
     per: str
     level: int | None = None
+    left: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def spent(self) -> tuple[str, ...]:
+        """Values of which there may be none."""
+        return tuple(value for value, room in self.left if not room)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownAtMost:
+    """How often items that share a value of an attribute may be shown within some time.
+
+    Attributes:
+        count: 1 or more, the list that is asked for among them.
+        days: Back from now.
+        per: The attribute.
+        to: Whether what the user was shown counts, or what everybody was.
+    """
+
+    count: int
+    days: float
+    per: str = ITEM_ID
+    to: Audience = "user"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +128,21 @@ class Diversity:
     """What items of one interest (the first code) cost: nats times 0, 1, 2 and so on."""
 
     nats: float
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrate:
+    """How closely a list follows its user's history in the values of an attribute.
+
+    Attributes:
+        attribute: Of which each item has one value, or a list.
+        nats: What each nat of the divergence from the history costs, times the list's length.
+        level: Of a list the place of the value that counts, as of ``AtMost``.
+    """
+
+    attribute: str
+    nats: float
+    level: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +166,7 @@ class Explore:
     among: int = AMONG
 
 
-Rule = Ban | Boost | Pin | AtMost | AtLeast | Diversity | Explore | Seen
+Rule = Ban | Boost | Pin | AtMost | ShownAtMost | AtLeast | Diversity | Calibrate | Explore | Seen
 """Hashable, so that what was made of rules can be kept."""
 
 
@@ -130,12 +179,14 @@ class NamedRule:
         rule: What it says.
         version: Of a stored rule, from 1.
         written: As ``rule`` was read from.
+        arm: Whose users it holds for; None: for everybody.
     """
 
     name: str
     rule: Rule
     version: int | None = None
     written: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    arm: Arm | None = field(default=None, compare=False)
 
     @classmethod
     def read(cls, name: str, written: Any, version: int | None = None) -> NamedRule:
@@ -144,7 +195,15 @@ class NamedRule:
         Raises:
             DataError: See ``read_rule``.
         """
-        return cls(name, read_rule(written, name), version, written)
+        if not isinstance(written, Mapping) or ARM not in written:
+            return cls(name, read_rule(written, name), version, written)
+        says = {key: value for key, value in written.items() if key != ARM}
+        arm = read_arm(written[ARM], f"{name}.{ARM}")
+        return cls(name, read_rule(says, name), version, written, arm)
+
+    def holds_for(self, user_id: str | None) -> bool:
+        """Tell whether it holds for a user; None: somebody who is not known."""
+        return self.arm is None or self.arm.holds_for(user_id)
 
 
 def read_rule(written: Any, name: str = "rule") -> Rule:
@@ -210,13 +269,22 @@ def _read_pin(written: Mapping[str, Any], name: str) -> Pin:
 
 
 def _read_at_most(written: Mapping[str, Any], name: str) -> AtMost:
-    level = written.get("level")
-    if level is not None and check_integer(level, f"{name}.level") == 0:
-        raise DataError(f"{name}.level=0: 1 is the first value, -1 the last")
     if "per" not in written:
         raise DataError(f"{name}: 'at_most' needs 'per', the attribute that items share")
     count = check_count(written["at_most"], f"{name}.at_most")
-    return AtMost(count, check_text(written["per"], f"{name}.per"), level)
+    return AtMost(count, check_text(written["per"], f"{name}.per"), _read_level(written, name))
+
+
+def _read_shown_at_most(written: Mapping[str, Any], name: str) -> ShownAtMost:
+    count = check_count(written["shown_at_most"], f"{name}.shown_at_most")
+    days, to = written.get("days"), written.get("to", "user")
+    if isinstance(days, bool) or not isinstance(days, int | float):
+        raise wrong_type(days, f"{name}.days", "the days within which it counts (a number)")
+    if not 0 < days <= MAX_DAYS:
+        raise DataError(f"{name}.days={days:g}: give days above 0, at most {MAX_DAYS}")
+    if to not in get_args(Audience):
+        raise DataError(f"{name}.to={to!r}: give {' or '.join(get_args(Audience))}")
+    return ShownAtMost(count, days, check_text(written.get("per", ITEM_ID), f"{name}.per"), to)
 
 
 def _read_at_least(written: Mapping[str, Any], name: str) -> AtLeast:
@@ -240,6 +308,19 @@ def _read_explore(written: Mapping[str, Any], name: str) -> Explore:
     if among > MAX_AMONG:
         raise DataError(f"{name}.among={among}; at most {MAX_AMONG}")
     return Explore(float(rate), among)
+
+
+def _read_calibrate(written: Mapping[str, Any], name: str) -> Calibrate:
+    attribute = check_text(written["calibrate"], f"{name}.calibrate")
+    nats = read_nats(written.get("by", 1.0), f"{name}.by")
+    return Calibrate(attribute, nats, _read_level(written, name) or 1)
+
+
+def _read_level(written: Mapping[str, Any], name: str) -> int | None:
+    level = written.get("level")
+    if level is not None and check_integer(level, f"{name}.level") == 0:
+        raise DataError(f"{name}.level=0: 1 is the first value, -1 the last")
+    return level
 
 
 def _read_seen(written: Mapping[str, Any], name: str) -> Seen:
@@ -268,9 +349,11 @@ _KINDS: dict[str, tuple[Callable[[Mapping[str, Any], str], Rule], tuple[str, ...
     "bury": (_read_bury, ("by",)),
     "pin": (_read_pin, ("at",)),
     "at_most": (_read_at_most, ("per", "level")),
+    "shown_at_most": (_read_shown_at_most, ("days", "per", "to")),
     "at_least": (_read_at_least, ("of",)),
     "diversity": (_read_diversity, ()),
     "explore": (_read_explore, ("among",)),
+    "calibrate": (_read_calibrate, ("by", "level")),
     "seen": (_read_seen, ()),
 }
 _OPTIONS = frozenset(option for _, options in _KINDS.values() for option in options)

@@ -18,10 +18,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from genrec.errors import TooFewItems
+from genrec.rules.calibration import kind_steps
 from genrec.rules.exploring import try_out
 from genrec.rules.language import NamedRule
 from genrec.rules.plan import Plan
-from genrec.rules.selection import Choice, Crowd, Limit, select
+from genrec.rules.selection import Choice, Cost, Crowd, Limit, select
 from genrec.schema import RULE, Recommendation, Request
 from genrec.semantic_ids.row_set import RowSet
 
@@ -60,7 +61,7 @@ def rank_under(
     """
     steered = [plan.steer(request) for request in requests]
     for request in steered:
-        plan.attributes.of.check_enough(request, k)
+        plan.check_enough(request, k)
     if plan.judges_lists:
         lists = _best_lists(plan, steered, k, model)
     else:
@@ -183,18 +184,34 @@ class _Search:
         for named, rule in plan.caps:
             if named is not without:
                 shared = _shared([plan.codes_of(rule, row) for row in rows], num_items, by_caps)
-                limits += [Limit(choices, most=rule.count) for choices in shared]
+                left = dict(rule.left)
+                limits += [
+                    Limit(choices, most=left.get(value, rule.count))
+                    for value, choices in shared.items()
+                ]
         pinned = set(self.pins.values())
-        interests = self.table.codes[self.rows, 0].tolist() if plan.like_cost else []
         choice = Choice(
             np.array([one.score for one in self.pool]) + plan.bonus[self.rows],
             [group.crowd for group in groups],
             limits,
             [number for number, one in enumerate(self.pool) if one.item_id in pinned],
-            _shared([(str(code),) for code in interests], num_items),
-            plan.like_cost,
+            self._costs(rows),
         )
         return select(choice, self.k)
+
+    def _costs(self, rows: Sequence[int]) -> list[Cost]:
+        """Return what diversity and calibrations cost; rows beyond the pool's are of crowds."""
+        plan, costs = self.plan, []
+        if plan.like_cost:
+            interests = self.table.codes[self.rows, 0].tolist()
+            steps = plan.like_cost * np.arange(self.k)
+            costs += [Cost(like, steps) for like in _places(interests).values()]
+        for rule, kinds in plan.calibrations:
+            places = _places(kinds[rows].tolist())
+            for kind, share in plan.shares(kinds, self.request.history).items():
+                if kind in places:
+                    costs.append(Cost(places[kind], kind_steps(share, rule.nats, self.k)))
+        return costs
 
     def _why(self, groups: Sequence[_Group], by_caps: bool) -> str:
         rules = [each[0] for each in self.plan.caps] + [each[0] for each in self.plan.quotas]
@@ -238,12 +255,18 @@ def _raise(one: Recommendation, nats: float) -> Recommendation:
     return replace(one, score=one.score + nats, parts={**one.parts, RULE: nats})
 
 
-def _shared(
-    codes: Sequence[Sequence[str]], num_items: int, by_caps: bool = True
-) -> list[list[int]]:
+def _shared(codes: Sequence[Sequence[str]], num_items: int, by_caps: bool) -> dict[str, list[int]]:
     """Return for each value the choices that have it, crowds among them only ``by_caps``."""
     places: dict[str, list[int]] = defaultdict(list)
     for place, values in enumerate(codes if by_caps else codes[:num_items]):
         for value in values:
             places[value].append(place)
-    return list(places.values())
+    return places
+
+
+def _places(kinds: Sequence[int]) -> dict[int, list[int]]:
+    """Return for each kind the places at which it stands."""
+    places: dict[int, list[int]] = defaultdict(list)
+    for place, kind in enumerate(kinds):
+        places[kind].append(place)
+    return places

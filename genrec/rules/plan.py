@@ -12,20 +12,22 @@ from functools import lru_cache
 
 import numpy as np
 
-from genrec.errors import DataError
+from genrec.errors import DataError, TooFewItems
 from genrec.filters.language import AllOf, Among, AnyOf, Compare, Exists, Filter, Not
 from genrec.rules.language import (
     AtLeast,
     AtMost,
     Ban,
     Boost,
+    Calibrate,
     Diversity,
     Explore,
     NamedRule,
     Pin,
     Seen,
+    ShownAtMost,
 )
-from genrec.schema import EXPLORATION, ITEM_ID, Recommendation, Request
+from genrec.schema import EXPLORATION, ITEM_ID, History, Recommendation, Request
 from genrec.semantic_ids.row_set import RowSet
 from genrec.table_attributes import TableAttributes
 
@@ -44,8 +46,11 @@ class Plan:
         quotas: Rules that want some of a kind, and which rows are. Shape of each: (N,), bool.
         like_cost: Nats that a second item of one interest costs.
         exploration: At how many ranks chance chooses; None: at none.
+        calibrations: Rules that want a list to follow its user's history, and of each row the kind
+            that it counts for, -1 where for none. Shape of each: (N,), int64.
         seen: Whether items of the history are wanted; None: no rule says.
-        signatures: Rows of one number are alike to boosts and quotas. Shape: (N,), int64.
+        signatures: Rows of one number are alike to boosts, quotas and calibrations. Shape: (N,),
+            int64.
     """
 
     def __init__(self, attributes: TableAttributes, rules: Sequence[NamedRule]) -> None:
@@ -63,11 +68,13 @@ class Plan:
         self.attributes, self.rules = attributes, tuple(rules)
         self.allowed: np.ndarray | None = None
         self.bonus = np.zeros(len(attributes))
+        self._spent: np.ndarray | None = None
         self.pins: dict[int, int] = {}
         self.caps: list[tuple[NamedRule, AtMost]] = []
         self.quotas: list[tuple[NamedRule, AtLeast, np.ndarray]] = []
         self.like_cost = 0.0
         self.exploration: Explore | None = None
+        self.calibrations: list[tuple[Calibrate, np.ndarray]] = []
         self.seen: Seen | None = None
         for named in rules:
             try:
@@ -77,6 +84,8 @@ class Plan:
             except DataError as error:
                 raise type(error)(f"rule '{named.name}': {error}") from None
         self._check_pins()
+        if self._spent is not None:
+            self.allowed = self._allowed_mask() & ~self._spent
         self.signatures = self._group_rows()
         self._passing = lru_cache(None)(lambda: RowSet(attributes.of, self._allowed_mask()))
 
@@ -88,7 +97,8 @@ class Plan:
     @property
     def judges_lists(self) -> bool:
         """Whether some lists are better than that of the best items, or the only ones allowed."""
-        return bool(self.pins or self.caps or self.quotas or self.like_cost or self.bonus.any())
+        listed = self.pins or self.caps or self.quotas or self.like_cost or self.calibrations
+        return bool(listed or self.bonus.any())
 
     def steer(self, request: Request) -> Request:
         """Return a request that finds nothing banned."""
@@ -104,6 +114,24 @@ class Plan:
             return replace(request, candidates=self._passing())
         within = self.attributes.row_mask(request.candidates) & self.allowed
         return replace(request, candidates=RowSet(self.attributes.of, within))
+
+    def check_enough(self, request: Request, k: int) -> None:
+        """Check that a request that the plan steered leaves ``k`` items.
+
+        Raises:
+            TooFewItems: It leaves fewer; rules that forbid items are named.
+        """
+        try:
+            self.attributes.of.check_enough(request, k)
+        except TooFewItems as error:
+            forbidding = [
+                f"'{named.name}'"
+                for named in self.rules
+                if isinstance(named.rule, Ban | Seen)
+                or (isinstance(named.rule, AtMost) and named.rule.spent)
+            ]
+            told = f"; rules that forbid items: {', '.join(forbidding)}" if forbidding else ""
+            raise TooFewItems(f"{error}{told}") from None
 
     def touched(self, items: Sequence[Recommendation]) -> list[list[str]]:
         """Return for each rule which items of an answer it speaks of."""
@@ -134,7 +162,15 @@ class Plan:
                 self._pin(item_ids, at - 1)
             case AtMost() as rule:
                 self.attributes.check(rule.per)
-                self.caps.append((named, rule))
+                if rule.spent:
+                    mask = self.attributes.mask(Among(rule.per, "any", rule.spent))
+                    self._spent = mask if self._spent is None else self._spent | mask
+                if rule.per != ITEM_ID:
+                    self.caps.append((named, rule))
+            case ShownAtMost():
+                raise DataError(
+                    "only a gateway keeps what it showed; ask it, or give 'exclude' what was shown"
+                )
             case AtLeast(_, where) as rule:
                 self.quotas.append((named, rule, self.attributes.mask(where)))
             case Diversity(nats):
@@ -143,6 +179,9 @@ class Plan:
                 if self.exploration not in (None, rule):
                     raise DataError("rules contradict each other: two say different of 'explore'")
                 self.exploration = rule
+            case Calibrate() as rule:
+                self.attributes.check(rule.attribute)
+                self.calibrations.append((rule, self._kinds(rule)))
             case Seen() as rule:
                 if self.seen not in (None, rule):
                     raise DataError("rules contradict each other: two say different of 'seen'")
@@ -174,7 +213,8 @@ class Plan:
 
     def _group_rows(self) -> np.ndarray:
         """Number the rows by what quotas and boosts make of them. Shape: (N,), int64."""
-        traits = [self.bonus, *(mask for *_, mask in self.quotas)]
+        quotas, kinds = (mask for *_, mask in self.quotas), (each for _, each in self.calibrations)
+        traits = [self.bonus, *quotas, *kinds]
         numbers = np.zeros(len(self.bonus), dtype=np.int64)
         for trait in traits:
             values, of_row = np.unique(trait, return_inverse=True)
@@ -182,13 +222,31 @@ class Plan:
             _, numbers = np.unique(numbers, return_inverse=True)
         return numbers
 
+    def _kinds(self, rule: Calibrate) -> np.ndarray:
+        """Number the values that count for a calibration; -1: none. Shape: (N,), int64."""
+        numbers: dict[str, int] = {}
+        texts = (self.attributes.texts(rule.attribute, row) for row in range(len(self.bonus)))
+        values = [_at_level(each, rule.level) for each in texts]
+        return np.array(
+            [numbers.setdefault(value[0], len(numbers)) if value else -1 for value in values]
+        )
+
+    def shares(self, kinds: np.ndarray, history: History) -> dict[int, float]:
+        """Return the share of each kind in a history's events that are of some. Shape: (N,)."""
+        rows = self.attributes.of.rows_of(event.item_id for event in history.events)
+        found, counts = np.unique(kinds[rows][kinds[rows] >= 0], return_counts=True)
+        return dict(zip(found.tolist(), (counts / counts.sum()).tolist(), strict=True))
+
     def codes_of(self, cap: AtMost, row: int) -> tuple[str, ...]:
         """Return the values of a row's item that count for a cap."""
         texts = self.attributes.texts(cap.per, row)
-        if cap.level is None:
-            return tuple(dict.fromkeys(texts))
-        place = cap.level - 1 if cap.level > 0 else cap.level
-        return (texts[place],) if -len(texts) <= place < len(texts) else ()
+        return tuple(dict.fromkeys(texts)) if cap.level is None else _at_level(texts, cap.level)
+
+
+def _at_level(texts: Sequence[str], level: int) -> tuple[str, ...]:
+    """Return the value at a place of a list, 1 the first and -1 the last, or nothing."""
+    place = level - 1 if level > 0 else level
+    return (texts[place],) if -len(texts) <= place < len(texts) else ()
 
 
 def check_items(named: NamedRule, attributes: TableAttributes) -> None:
@@ -204,8 +262,8 @@ def check_items(named: NamedRule, attributes: TableAttributes) -> None:
         case Ban(where) | Boost(where) | AtLeast(_, where):
             attributes.mask(where)
             item_ids = _named_items(where)
-        case AtMost():
-            attributes.check(rule.per)
+        case AtMost(_, attribute) | Calibrate(attribute):
+            attributes.check(attribute)
             return
         case _:
             return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from genrec.semantic_ids.table import SemanticIdTable
 
 
@@ -19,3 +21,29 @@ def is_new(table: SemanticIdTable) -> list[bool]:
     if table.seen_in_training is None:
         return [False] * len(table)
     return [not seen for seen in table.seen_in_training.tolist()]
+
+
+HEAD, MIDDLE, TAIL = "head", "middle", "tail"
+HEAD_SHARE = TAIL_SHARE = 0.2
+
+
+def popularity_groups(counts: np.ndarray) -> list[str]:
+    """Return of each item how popular it is.
+
+    The head are the most popular items that together have a fifth of the events, the tail the least
+    popular ones that have a fifth, and those without any.
+
+    Args:
+        counts: Events of each item. Shape: (N,).
+
+    Source:
+        Abdollahpouri et al., User-centered evaluation of popularity bias, arXiv 2103.06364.
+    """
+    order = np.argsort(-counts, kind="stable")
+    before = np.cumsum(counts[order]) - counts[order]
+    groups = np.full(len(counts), MIDDLE, dtype=object)
+    groups[order[before >= (1 - TAIL_SHARE) * counts.sum()]] = TAIL
+    groups[order[before < HEAD_SHARE * counts.sum()]] = HEAD
+    groups[counts == 0] = TAIL
+    found: list[str] = groups.tolist()
+    return found

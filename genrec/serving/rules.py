@@ -11,6 +11,7 @@ from anyio.to_thread import run_sync
 from genrec.base_recommender import BaseRecommender
 from genrec.rules import NamedRule, Plan
 from genrec.serving.errors import NotFound, ServiceError, quote
+from genrec.serving.exposures import Exposures
 from genrec.serving.store import RuleStore, StoredRule
 
 MAX_ALWAYS = 25
@@ -26,9 +27,12 @@ class Rules:
     Rules that hold now are a mapping by name, exchanged whole: any thread may read it.
     """
 
-    def __init__(self, store: RuleStore, recommender: Callable[[], BaseRecommender]) -> None:
+    def __init__(
+        self, store: RuleStore, recommender: Callable[[], BaseRecommender], exposures: Exposures
+    ) -> None:
         self._store = store
         self._recommender = recommender
+        self._exposures = exposures
         self._current: Mapping[str, StoredRule] = {}
         self._position = 0
         self._turn = threading.Lock()
@@ -79,12 +83,16 @@ class Rules:
         await run_sync(self._store_next, name, None, False)
 
     async def plan(
-        self, wanted: Sequence[Wanted], of_user: Sequence[NamedRule] = ()
+        self,
+        wanted: Sequence[Wanted],
+        user_id: str | None = None,
+        of_user: Sequence[NamedRule] = (),
     ) -> Plan | None:
         """Bring the rules that hold for every request, and those wanted, to the catalogue.
 
         Args:
             wanted: By a request.
+            user_id: Who asks; None: somebody who is not known.
             of_user: What the user's preferences add.
 
         Returns:
@@ -107,8 +115,11 @@ class Rules:
                     "unknown_rule",
                     f"rules.{place}: no rule {quote(each)}; GET /v1/rules lists all",
                 )
-        rules = [*chosen.values(), *of_user]
-        return await run_sync(self._recommender().plan, rules) if rules else None
+        rules = [rule for rule in [*chosen.values(), *of_user] if rule.holds_for(user_id)]
+        return await run_sync(self._plan, rules, user_id) if rules else None
+
+    def _plan(self, rules: Sequence[NamedRule], user_id: str | None) -> Plan:
+        return self._recommender().plan(self._exposures.settle(rules, user_id))
 
     def _put(self, name: str, written: Mapping[str, Any], always: bool) -> StoredRule:
         rule = NamedRule.read(name, written)
@@ -121,7 +132,8 @@ class Rules:
                     f"{len(others)} rules hold for every request; at most {MAX_ALWAYS} may",
                 )
             # What could not be answered is told to who writes the rule, not to who asks.
-            self._recommender().plan([rule, *map(_named, others if always else ())])
+            together = [rule, *map(_named, others if always else ())]
+            self._recommender().plan([self._exposures.check(each) for each in together])
 
         return self._store_next(name, written, always, check)
 

@@ -35,6 +35,7 @@ from genrec.serving.batching import Batcher, Kind, Limits
 from genrec.serving.descriptions import UserDescriptions
 from genrec.serving.errors import ServiceError, check_count, quote
 from genrec.serving.explanations import Explanations
+from genrec.serving.exposures import Exposures
 from genrec.serving.following import Following
 from genrec.serving.histories import LiveHistory
 from genrec.serving.impressions import Impressions, describe
@@ -106,7 +107,12 @@ class RecommendationService:
             Journal(self._engine, clock), self.adapters, lambda: self.loaded.model
         )
         self.items = Items(self._batcher, lambda: self.loaded.catalogue, settings.max_items)
-        self.rules = Rules(RuleStore(self._engine, clock), lambda: self.loaded.recommender)
+        exposures = Exposures(
+            shown, lambda: self.loaded.recommender, settings.impression_days, clock
+        )
+        self.rules = Rules(
+            RuleStore(self._engine, clock), lambda: self.loaded.recommender, exposures
+        )
         self.preferences = UserPreferences(
             PreferenceStore(self._engine), lambda: self.loaded.recommender, clock
         )
@@ -335,7 +341,7 @@ class RecommendationService:
         if plan is not None:
             request = plan.steer(request)
         request = catalogue.restrict(request, self.now)
-        recommender.table.check_enough(request, k)
+        (recommender.table if plan is None else plan).check_enough(request, k)
         # A search is as wide as the largest k of its batch. A k beyond the usual width would
         # change its neighbours' answers, so it shares a batch only with the same k.
         # A chat model is asked about one request at a time, for just as many items as wanted.

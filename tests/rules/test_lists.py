@@ -1,7 +1,9 @@
 """Random filters, rules, histories and k: every list keeps them all, and none is better."""
 
 import os
+from functools import cache
 from itertools import combinations
+from math import log
 
 import numpy as np
 import pytest
@@ -70,6 +72,11 @@ RULES = st.one_of(
     ),
     st.builds(lambda n, where: {"at_least": n, "of": where}, st.integers(1, 3), FILTERS),
     st.builds(lambda nats: {"diversity": nats}, NATS),
+    st.builds(
+        lambda about, by: {"calibrate": about, "by": by},
+        st.sampled_from(["popularity", "brand", "categories"]),
+        NATS,
+    ),
     st.builds(lambda which: {"seen": which}, st.sampled_from(["only", "never", "any"])),
 )
 
@@ -99,6 +106,28 @@ def _holds(item, key, value) -> bool:
         "exists": lambda expected: bool(own) == expected,
     }
     return all(tests[how](wanted) for how, wanted in value.items())
+
+
+def _shares(kinds) -> dict[str, float]:
+    return {kind: kinds.count(kind) / len(kinds) for kind in set(kinds)}
+
+
+def _divergence(wanted, found) -> float:
+    return sum(p * log(p / (0.99 * found.get(kind, 0) + 0.01 * p)) for kind, p in wanted.items())
+
+
+@cache
+def popularity(shop) -> dict[str, str]:
+    """Tell how popular each item is: item by item, the most popular first."""
+    items = [shop.data.items[index].item_id for index in shop.data.interactions("train").item_index]
+    order = sorted(shop.table.item_ids, key=lambda one: -items.count(one))
+    groups, before = {}, 0
+    for one in order:
+        share = before / len(items)
+        is_tail = share >= 0.8 or one not in items
+        groups[one] = "tail" if is_tail else "head" if share < 0.2 else "middle"
+        before += items.count(one)
+    return groups
 
 
 class Oracle:
@@ -141,12 +170,24 @@ class Oracle:
             if "at_most" in rule
         ]
         self.cost = sum(rule.get("diversity", 0) for rule in rules)
+        self.profiles = [
+            (rule["by"], kinds, _shares([kinds[one] for one in history if kinds[one]]))
+            for rule in rules
+            if "calibrate" in rule
+            for kinds in [{one: self._kind(rule["calibrate"], one) for one in self.items}]
+        ]
         self.contradicts = (
             len(set(seen)) > 1
             or len(self.pins) < num_pins
             or len(set(self.pins.values())) < num_pins
             or bool(self.banned & set(self.pins.values()))
         )
+
+    def _kind(self, about, item_id) -> str | None:
+        item = self.items[item_id]
+        if about == "popularity":
+            return popularity(self.shop)[item_id]
+        return item.brand if about == "brand" else item.categories[0]
 
     def _bonus(self, item) -> float:
         nats = 0.0
@@ -181,7 +222,11 @@ class Oracle:
     def worth(self, chosen, scores) -> float:
         firsts = [self.shop.codes_of(one)[0] for one in chosen] if self.cost else []
         steps = sum(n * (n - 1) / 2 for n in (firsts.count(code) for code in set(firsts)))
-        return sum(scores[one] + self.bonus[one] for one in chosen) - self.cost * steps
+        unlike = sum(
+            by * len(chosen) * _divergence(wanted, _shares([kinds[one] for one in chosen]))
+            for by, kinds, wanted in self.profiles
+        )
+        return sum(scores[one] + self.bonus[one] for one in chosen) - self.cost * steps - unlike
 
     def best(self, k, scores) -> float | None:
         pinned = {one for place, one in self.pins.items() if place < k and one in self.allowed}

@@ -92,6 +92,22 @@ def test_a_wish_against_the_events_is_told(client, put):
     assert post(client, "/v1/interests", user_id="tea lover", preferences=[])["interests"]
 
 
+def test_what_is_never_wanted_is_named_nowhere(client, put):
+    def named(answer):
+        evolution, timeline = answer["evolution"], answer["timeline"]
+        lists = [evolution[each] for each in ("series", "births", "forecast")]
+        lists += [answer["interests"], answer["expected"], timeline["series"]]
+        named = {one["name"] for some in lists for one in some}
+        return named.union(answer["unsupported"], answer["moved"])
+
+    before = named(post(client, "/v1/interests", user_id="u7", top=18))
+    never = [one["name"] for one in client.get("/v1/users/u7/preferences").json()["interests"]][:2]
+    assert before >= set(never)
+    put("u7", *({"never": name} for name in never))
+    after = named(post(client, "/v1/interests", user_id="u7", top=18))
+    assert after and not after & set(never)
+
+
 def test_explanations_heed_what_is_said(client, put, shop):
     item_id = item_ids(ask(client, "u6"))[0]
     events = shop.history("u6").events

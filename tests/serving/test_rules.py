@@ -5,6 +5,7 @@ import time
 import pytest
 from fastapi.testclient import TestClient
 
+from genrec.experiments import Experiment
 from genrec.serving.http.app import create_app
 from genrec.serving.settings import Settings
 from genrec.serving.store import RuleStore, connect, migrate
@@ -236,3 +237,25 @@ def wait_until(is_true, seconds=10):
     while not is_true():
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+def test_a_rule_may_hold_for_one_arm_of_an_experiment(client, put, shop):
+    experiment = Experiment("no acme", {"old": 1, "new": 1})
+    arm = {"experiment": experiment.name, "arms": experiment.arms, "is": "new"}
+    rule = {"ban": {"brand": "Acme"}, "arm": arm}
+    put("no-acme", rule, always=True)
+    arms = {user: experiment.assign(user) for user in ("u1", "u2", "u3", "u4", "u5")}
+    assert {*arms.values()} == {"old", "new"}
+    for user_id, is_in in arms.items():
+        answer = post(client, "/v1/recommend", user_id=user_id, k=6, explain=True)
+        assert [kept["rule"] for kept in answer["rules"]] == ([rule] if is_in == "new" else [])
+        assert is_in == "old" or "Acme" not in brands(shop, answer)
+    nobody = post(client, "/v1/recommend", events=[], k=6, explain=True)
+    assert nobody["rules"] == []
+    many = shop.recommend([*arms], k=6, rules=[rule])
+    alone = [
+        item.item_id for user_id in arms for item in shop.recommend(user_id, k=6, rules=[rule])
+    ]
+    assert many["item_id"].tolist() == alone
+    fault = put("wrong", {"seen": "any", "arm": {**arm, "is": "newer"}}, 422)["error"]
+    assert "the arms are old, new" in fault["message"]

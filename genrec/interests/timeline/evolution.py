@@ -8,7 +8,7 @@ much it expects of each interest at each moment, and what comes next.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -90,10 +90,24 @@ class Evolution(ShortRepr, HtmlRepr):
         best = np.argsort(-shares, kind="stable")[:top]
         return [(self.names[column], float(shares[column])) for column in best]
 
-    def to_json(self, top: int = 10) -> dict[str, Any]:
-        """Return what JSON can hold: the series of interests that events support, and the rest."""
-        named = dict(zip(self.prefixes, self.names, strict=True))
+    def to_json(
+        self, top: int = 10, hides: Callable[[str], bool] = lambda name: False
+    ) -> dict[str, Any]:
+        """Return what JSON can hold: the series of interests that events support, and the rest.
+
+        Args:
+            top: Interests of the forecast.
+            hides: Whether an interest, by its name, is not to be spoken of.
+        """
+        named = {
+            prefix: name
+            for prefix, name in zip(self.prefixes, self.names, strict=True)
+            if not hides(name)
+        }
         shown = [one.prefix for one in self.interests if one.prefix in named]
+        forecast = [
+            (name, share) for name, share in self.next_window(len(self.names)) if not hides(name)
+        ]
         return {
             "timestamps": list(self.timestamps),
             "series": [
@@ -108,6 +122,7 @@ class Evolution(ShortRepr, HtmlRepr):
                     "known_after_event": birth.known + 1,
                 }
                 for birth in self.births
+                if birth.prefix in named
             ],
             "windows": [
                 {
@@ -120,7 +135,7 @@ class Evolution(ShortRepr, HtmlRepr):
                 for window in self.windows()
             ],
             "forecast": [
-                {"name": name, "share": round(share, 6)} for name, share in self.next_window(top)
+                {"name": name, "share": round(share, 6)} for name, share in forecast[:top]
             ],
         }
 

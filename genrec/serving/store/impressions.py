@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from typing import Any, NamedTuple
@@ -125,6 +126,22 @@ class ImpressionStore:
         with self._engine.connect() as connection:
             rows = connection.execute(newest)
             return {row.recommendation_id: _of_row(row) for row in rows}
+
+    def count_items(self, since: int, user_id: str | None = None) -> Counter[str]:
+        """Return how often each item was shown from a moment on, to one user or to everybody.
+
+        A page counts as often as it was shown, from the moment it was shown first.
+        """
+        columns = (IMPRESSIONS.c["items"], IMPRESSIONS.c.times)
+        wanted = select(*columns).where(IMPRESSIONS.c.time >= since)
+        if user_id is not None:
+            wanted = wanted.where(IMPRESSIONS.c.user_id == user_id)
+        counts: Counter[str] = Counter()
+        with self._engine.connect() as connection:
+            for items, times in connection.execution_options(yield_per=1000).execute(wanted):
+                for item_id, _ in items:
+                    counts[item_id] += times
+        return counts
 
     def prune(self, now: int, keep_s: int) -> int:
         """Delete impressions that are older than ``keep_s``; return how many.

@@ -134,6 +134,10 @@ async def interests(
     history = evidence_of(live.history)
     if steering is not None:
         history = steering.profile(history)
+
+    def hides(name: str) -> bool:
+        return steering is not None and steering.forbids(name)
+
     asked = time.perf_counter()
     summary, evolution, expected = await service.interests.summary(history, body.top)
     response.headers["Server-Timing"] = f"engine;dur={(time.perf_counter() - asked) * 1000:.1f}"
@@ -141,8 +145,8 @@ async def interests(
     return InterestsResponse(
         words=summary.words,
         by_model=summary.by_model,
-        unsupported=list(summary.unsupported),
-        moved=list(summary.moved),
+        unsupported=[name for name in summary.unsupported if not hides(name)],
+        moved=[name for name in summary.moved if not hides(name)],
         summary=summary.content,
         interests=[
             NamedInterest(
@@ -161,7 +165,7 @@ async def interests(
         expected=[
             ExpectedInterest(name=name, probability=probability)
             for name, probability in expected
-            if steering is None or not steering.forbids(name)
+            if not hides(name)
         ],
         timeline=Timeline(
             timestamps=list(timeline.timestamps),
@@ -170,6 +174,6 @@ async def interests(
                 for interest, weights in zip(supported, timeline.weights, strict=True)
             ],
         ),
-        evolution=None if evolution is None else Evolution(**evolution.to_json(body.top)),
+        evolution=None if evolution is None else Evolution(**evolution.to_json(body.top, hides)),
         took_ms=round((time.perf_counter() - start) * 1000, 1),
     )

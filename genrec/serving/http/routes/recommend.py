@@ -134,12 +134,12 @@ async def recommend(
     before = read_cursor(body.cursor, service.settings.max_filter_items) if body.cursor else ()
     query = replace(body.to_query(service.now), shown=before, arm=body.arm)
     live = await service.look_up(query)
-    plan = await service.rules.plan(body.rules)
+    plan = await service.rules.plan(body.rules, body.user_id)
     steering = await service.preferences.steering(live.preferences, body.preferences)
     asked = await service.request(query, live, plan, steering)
     request = asked.request
     if steering is not None and (of_user := steering.rules([request], body.k)):
-        plan = await service.rules.plan(body.rules, of_user)
+        plan = await service.rules.plan(body.rules, body.user_id, of_user)
     sent = time.perf_counter()
     answer = await service.recommend(request, body.k, plan)
     response.headers["Server-Timing"] = f"engine;dur={(time.perf_counter() - sent) * 1000:.1f}"

@@ -24,8 +24,8 @@ class RuleRequest(RequestBody):
     )
 
     rule: JsonObject = Field(
-        description="One of `ban`, `boost`, `bury`, `pin`, `at_most`, `at_least`, `diversity` and "
-        "`seen`; docs/rules.md describes each."
+        description="One of `ban`, `boost`, `bury`, `pin`, `at_most`, `shown_at_most`, `at_least`, "
+        "`diversity`, `calibrate` and `seen`; docs/rules.md describes each."
     )
     always: bool = Field(
         False, strict=True, description="Whether it holds for requests that do not name it, too."

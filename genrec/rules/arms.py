@@ -1,0 +1,56 @@
+"""Rules that hold for the users of one arm of an experiment.
+
+    {"diversity": 1, "arm": {"experiment": "spread", "arms": {"old": 1, "new": 1}, "is": "new"}}
+
+Who is in which arm is a hash of the experiment's name and the user's ID
+(``genrec.experiments.assignment``), so nothing is stored, and who judges the experiment assigns the
+users anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from genrec.arguments import check_text, wrong_type
+from genrec.errors import DataError
+from genrec.experiments.assignment import Experiment
+
+ARM = "arm"
+_FIELDS = ("experiment", "arms", "is")
+
+
+@dataclass(frozen=True)
+class Arm:
+    """An arm of an experiment.
+
+    Attributes:
+        experiment: Its name and the weights of its arms.
+        name: Which one.
+    """
+
+    experiment: Experiment
+    name: str
+
+    def holds_for(self, user_id: str | None) -> bool:
+        """Tell whether a user is in it; nobody known is in none."""
+        return user_id is not None and self.experiment.assign(user_id) == self.name
+
+
+def read_arm(written: Any, name: str) -> Arm:
+    """Return the arm that a rule names.
+
+    Raises:
+        DataError: It is none; the message says what is expected.
+    """
+    if not isinstance(written, Mapping) or set(written) != {*_FIELDS}:
+        raise wrong_type(written, name, f"an object of {', '.join(_FIELDS)}")
+    try:
+        experiment = Experiment(written["experiment"], written["arms"])
+    except DataError as error:
+        raise type(error)(f"{name}: {error}") from None
+    arm = check_text(written["is"], f"{name}.is")
+    if arm not in experiment.arms:
+        raise DataError(f"{name}.is='{arm}': the arms are {', '.join(experiment.arms)}")
+    return Arm(experiment, arm)

@@ -18,8 +18,9 @@ from torch.nn import functional as F
 from torch.nn.attention.varlen import varlen_attn
 from transformers import AttentionInterface
 
+from genrec.model.precision import HALF
+
 PACKED = "packed"
-HALF = (torch.bfloat16, torch.float16)
 
 
 def can_pack(model: Any) -> bool:

@@ -122,12 +122,12 @@ class StreamLoss(nn.Module):
             with torch.compiler.set_stance("force_eager"):
                 return self.model(input_ids=input_ids, position_ids=position_ids, **inputs)
         causal_lm = without_adapter(self.model)
-        embeddings = self.dropout(causal_lm.get_input_embeddings()(input_ids))
+        embedded = self.dropout(causal_lm.get_input_embeddings()(input_ids))
         if is_packed(causal_lm):
-            hidden = read_packed(causal_lm.model, embeddings, position_ids)
+            hidden = read_packed(causal_lm.model, embedded, position_ids)
         else:
             hidden = causal_lm.model(
-                inputs_embeds=embeddings, position_ids=position_ids, use_cache=False
+                inputs_embeds=embedded, position_ids=position_ids, use_cache=False
             ).last_hidden_state
         # A token is predicted at the position before it; position 0 of a sample is never a target.
         kinds = targets[:, 1:]

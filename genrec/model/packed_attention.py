@@ -18,8 +18,9 @@ from torch.nn import functional as F
 from torch.nn.attention.varlen import varlen_attn
 from transformers import AttentionInterface
 
+from genrec.model.precision import HALF
+
 PACKED = "packed"
-HALF = (torch.bfloat16, torch.float16)
 
 
 def can_pack(model: Any) -> bool:
@@ -113,10 +114,12 @@ def packed_attention(
     device = query.device.type
     autocast = torch.is_autocast_enabled(device)
     dtype = torch.get_autocast_dtype(device) if autocast else query.dtype
-    parts = [part[0].transpose(0, 1).to(dtype) for part in (query, key, value)]
-    if query.is_cuda and dtype in HALF:
-        attended = varlen_attn(
-            *parts,
+    q, k, v = (part[0].transpose(0, 1).to(dtype) for part in (query, key, value))
+    if q.is_cuda and dtype in HALF:
+        attended: Any = varlen_attn(
+            q,
+            k,
+            v,
             cu_seq_lens_q,
             cu_seq_lens_q,
             max_length_q,
@@ -125,24 +128,23 @@ def packed_attention(
             window_size=(-1, 0),
         )
     else:
-        attended = _attend_one_by_one(*parts, cu_seq_lens_q, scaling)
+        attended = _attend_one_by_one(q, k, v, cu_seq_lens_q, scaling)
     return attended.unsqueeze(0), None
 
 
-@torch.compiler.disable
+@torch.compiler.disable  # type: ignore[untyped-decorator]
 def _attend_one_by_one(
     query: Tensor, key: Tensor, value: Tensor, borders: Tensor, scaling: float | None
 ) -> Tensor:
     """Attend within each sample in turn. Shape of each, and of what is returned: (T, heads, D)."""
     lengths = borders.diff().tolist()
     samples = zip(*(part.split(lengths) for part in (query, key, value)), strict=True)
-    attended = [
-        F.scaled_dot_product_attention(
-            *(part.transpose(0, 1) for part in sample), is_causal=True, scale=scaling
-        ).transpose(0, 1)
-        for sample in samples
-        if len(sample[0])
-    ]
+    attended = []
+    for sample in samples:
+        q, k, v = (part.transpose(0, 1) for part in sample)
+        if q.shape[1]:
+            found = F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scaling)
+            attended.append(found.transpose(0, 1))
     return torch.cat(attended)
 
 

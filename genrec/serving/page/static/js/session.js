@@ -80,7 +80,7 @@ async function refresh({ posted = null, said = null, fresh = false } = {}) {
 async function askItems(who, reading) {
   const turn = ++latestItems;
   const { person, recommendations } = state;
-  const body = { ...who, ...supposed(), ...(state.asked.wish !== null && { query: state.asked.wish }) };
+  const body = { ...who, ...supposed(), ...wished() };
   const [answer, plain] = await Promise.all([
     isChosen() ? recommendChosen(body) : api.recommend(body, K),
     isChosen() ? api.recommend(body, K) : null,
@@ -91,12 +91,12 @@ async function askItems(who, reading) {
   update({ recommendations: answer, before, plain });
 }
 
-const isChosen = () => Object.keys(state.asked.filters).length > 0 || state.asked.rules.length > 0;
+const isChosen = () => "filters" in filtered() || state.asked.rules.length > 0;
 
 /** Ask under the chosen filters and rules, for fewer items where they leave no ten. */
 async function recommendChosen(body) {
-  const { filters, rules } = state.asked;
-  const chosen = { ...body, ...(Object.keys(filters).length && { filters }), ...(rules.length && { rules }) };
+  const { rules } = state.asked;
+  const chosen = { ...body, ...filtered(), ...(rules.length && { rules }) };
   for (const k of [K, ...FEWER]) {
     try {
       return await api.recommend(chosen, k);
@@ -156,7 +156,7 @@ export async function suppose(changes, asks = true) {
 export async function explain(item) {
   let found = null;
   await attempt(async () => {
-    found = await api.explain({ ...subject(), ...supposed() }, item);
+    found = await api.explain({ ...subject(), ...supposed(), ...wished(), ...filtered() }, item);
   });
   return found;
 }
@@ -168,6 +168,13 @@ function supposed() {
   const { asOf, without, interestBias } = state.whatIf;
   const turns = Object.entries(interestBias).map(([interest, strength]) => ({ interest, strength }));
   return { ...(asOf !== null && { as_of: asOf }), ...(without.length && { without }), ...(turns.length && { interest_bias: turns }) };
+}
+
+const wished = () => (state.asked.wish === null ? {} : { query: state.asked.wish });
+
+function filtered() {
+  const { filters } = state.asked;
+  return Object.keys(filters).length ? { filters } : {};
 }
 
 async function eventsOf(person) {

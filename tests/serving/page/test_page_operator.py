@@ -237,11 +237,11 @@ def test_by_keyboard_alone(open_operator):
                 const node = document.activeElement;
                 const seen = node.matches(".choice input") ? node.nextElementSibling : node;
                 const style = getComputedStyle(seen);
-                if (node === document.body) return ["", true];
-                return [node.id || node.textContent, style.outlineStyle !== "none"];
+                if (node === document.body) return null;
+                return [node.id || node.name || node.textContent, style.outlineStyle !== "none"];
             }"""
         )
-        if focus[0] == "":  # round at the end
+        if focus is None:  # round at the end
             break
         assert focus[1], focus
         met.add(focus[0])

@@ -1,5 +1,6 @@
 """How the page's files are sent, without a browser."""
 
+import posixpath
 import re
 
 import pytest
@@ -12,6 +13,7 @@ NAMES = sorted(
     path.relative_to(page.STATIC).as_posix() for path in page.STATIC.rglob("*") if path.is_file()
 )
 SCRIPTS = [name for name in NAMES if name.endswith(".js")]
+PAGES = ["index.html", "operator.html"]
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +31,7 @@ def text(name: str) -> str:
     ("path", "media_type"),
     [
         ("/", "text/html; charset=utf-8"),
+        ("/operator", "text/html; charset=utf-8"),
         ("/page/js/main.js", "text/javascript; charset=utf-8"),
         ("/page/css/base.css", "text/css; charset=utf-8"),
         ("/page/icon.svg", "image/svg+xml"),
@@ -44,8 +47,9 @@ def test_every_kind_of_file_has_its_type_and_headers(client, path, media_type):
     assert client.head(path).headers["content-length"] == str(len(answer.content))
 
 
-def test_the_policy_allows_nothing_inline_and_nothing_foreign(client):
-    policy = client.get("/").headers["content-security-policy"]
+@pytest.mark.parametrize("path", ["/", "/operator"])
+def test_the_policy_allows_nothing_inline_and_nothing_foreign(client, path):
+    policy = client.get(path).headers["content-security-policy"]
     rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
     assert rules["default-src"] == "'none'"
     sources = {source for rule in rules.values() for source in rule.split()}
@@ -76,8 +80,9 @@ def test_nothing_names_a_foreign_origin():
             assert not re.findall(r"(?:https?:)?//[\w.-]+\.\w+", text(name).replace(namespace, ""))
 
 
-def test_markup_has_no_inline_script_or_style():
-    html = text("index.html")
+@pytest.mark.parametrize("name", PAGES)
+def test_markup_has_no_inline_script_or_style(name):
+    html = text(name)
     assert not re.search(r"<script(?![^>]*\ssrc=)", html)
     assert not re.search(r"<style|\sstyle=|\son\w+=", html)
 
@@ -89,14 +94,18 @@ def test_scripts_never_parse_markup(name):
 
 
 def test_every_file_is_used_and_every_used_file_is_there():
-    used = set(re.findall(r'(?:href|src)="page/([^"]+)"', text("index.html")))
+    used = {*PAGES}.union(
+        *(re.findall(r'(?:href|src)="page/([^"]+)"', text(name)) for name in PAGES)
+    )
     for name in SCRIPTS:
-        used |= {f"js/{module}" for module in re.findall(r'from "\./([^"]+)"', text(name))}
+        folder = posixpath.dirname(name)
+        for module in re.findall(r'from "(\.[^"]+)"', text(name)):
+            used.add(posixpath.normpath(f"{folder}/{module}"))
     for name in NAMES:
         if name.endswith(".css"):
             used |= {f"fonts/{font}" for font in re.findall(r'\.\./fonts/([^"]+)"', text(name))}
     documents = {name for name in NAMES if name.endswith((".md", ".txt"))}
-    assert used == set(NAMES) - documents - {"index.html"}
+    assert used == set(NAMES) - documents
 
 
 def test_fonts_are_named_with_their_licence():

@@ -64,10 +64,10 @@ def test_trying_again_stores_an_event_once(new_page, gateway, people):
 def test_a_gateway_that_limits_its_callers_and_then_is_killed(
     new_page, new_server, new_store, people
 ):
-    limits = {"rate_limit_per_s": 0.01, "rate_limit_burst": 5}
+    limits = {"rate_limit_per_s": 0.01, "rate_limit_burst": 6}
     server = new_server(new_store("sqlite"), threads=1, **limits)
     page = new_page(allowed="status of 429|ERR_CONNECTION_REFUSED", at=server.url)
-    open_person(page, people[2])  # four calls
+    open_person(page, people[2])  # five calls
     view = catalogue_row(page, 0)[0].get_by_role("button", name=VIEW)
     view.click()
     problem = page.get_by_role("alert")

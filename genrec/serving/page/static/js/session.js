@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { announce, clearProblem, showProblem } from "./notices.js";
 import { clearColours } from "./palette.js";
+import { chosen, filtered, plainly, subject } from "./question.js";
 import { AS_IT_IS, isSupposed, NOTHING_ASKED, state, update } from "./state.js";
 
 const K = 10;
@@ -80,10 +81,11 @@ async function refresh({ posted = null, said = null, fresh = false } = {}) {
 async function askItems(who, reading) {
   const turn = ++latestItems;
   const { person, recommendations } = state;
-  const body = { ...who, ...supposed(), ...(state.asked.wish !== null && { query: state.asked.wish }) };
+  const body = { ...who, ...plainly() };
+  const steered = chosen();
   const [answer, plain] = await Promise.all([
-    isChosen() ? recommendChosen(body) : api.recommend(body, K),
-    isChosen() ? api.recommend(body, K) : null,
+    steered ? asMany({ ...body, ...steered }) : api.recommend(body, K),
+    steered && api.recommend(body, K),
     reading,
   ]);
   if (turn !== latestItems || state.person !== person) return;
@@ -91,15 +93,11 @@ async function askItems(who, reading) {
   update({ recommendations: answer, before, plain });
 }
 
-const isChosen = () => Object.keys(state.asked.filters).length > 0 || state.asked.rules.length > 0;
-
-/** Ask under the chosen filters and rules, for fewer items where they leave no ten. */
-async function recommendChosen(body) {
-  const { filters, rules } = state.asked;
-  const chosen = { ...body, ...(Object.keys(filters).length && { filters }), ...(rules.length && { rules }) };
+/** Ask for fewer items where filters and rules leave no ten. */
+async function asMany(body) {
   for (const k of [K, ...FEWER]) {
     try {
-      return await api.recommend(chosen, k);
+      return await api.recommend(body, k);
     } catch (error) {
       if (error.code !== "too_few_items" || k === FEWER.at(-1)) throw error;
     }
@@ -114,12 +112,14 @@ export async function ask(changes) {
   const { asked: earlier, person } = state;
   update({ asked: { ...earlier, ...changes }, busy: true });
   let refusal = null;
+  const asking = askItems(subject());
+  const turn = latestItems;
   try {
-    await askItems(subject());
+    await asking;
   } catch (error) {
     if (!(error instanceof api.ApiError)) throw error;
     refusal = error;
-    if (state.person === person) update({ asked: earlier });
+    if (turn === latestItems && state.person === person) update({ asked: earlier });
   }
   update({ busy: false });
   const first = state.recommendations?.items[0];
@@ -156,18 +156,9 @@ export async function suppose(changes, asks = true) {
 export async function explain(item) {
   let found = null;
   await attempt(async () => {
-    found = await api.explain({ ...subject(), ...supposed() }, item);
+    found = await api.explain({ ...subject(), ...plainly(), ...filtered() }, item);
   });
   return found;
-}
-
-const subject = () => (state.history.length ? { user_id: state.person } : { events: [] });
-
-/** What is supposed, as the gateway takes it. */
-function supposed() {
-  const { asOf, without, interestBias } = state.whatIf;
-  const turns = Object.entries(interestBias).map(([interest, strength]) => ({ interest, strength }));
-  return { ...(asOf !== null && { as_of: asOf }), ...(without.length && { without }), ...(turns.length && { interest_bias: turns }) };
 }
 
 async function eventsOf(person) {

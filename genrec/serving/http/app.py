@@ -15,6 +15,7 @@ from genrec.serving.http.errors import install_handlers
 from genrec.serving.http.routes import (
     about,
     adapters,
+    chat,
     events,
     explain,
     health,
@@ -93,6 +94,7 @@ def create_app(settings: Settings, clock: Callable[[], float] = time.time) -> Fa
         about,
         users,
         recommend,
+        chat,
         similar,
         explain,
         interests,

@@ -89,6 +89,18 @@ class RecommendedItem(BaseModel):
     semantic_id: list[int]
     reason: Reason | None = None
 
+    @classmethod
+    def of(cls, item: Recommendation, reason: Reason | None = None) -> RecommendedItem:
+        """Return an item as it is answered."""
+        return cls(
+            item_id=item.item_id,
+            rank=item.rank,
+            score=item.score,
+            title=item.title,
+            semantic_id=list(item.semantic_id),
+            reason=reason,
+        )
+
 
 class RecommendResponse(BaseModel):
     """Exactly `k` items, best first."""
@@ -126,15 +138,9 @@ async def recommend(
     return RecommendResponse(
         recommendation_id=kept,
         items=[
-            RecommendedItem(
-                item_id=item.item_id,
-                rank=item.rank,
-                score=item.score,
-                title=item.title,
-                semantic_id=list(item.semantic_id),
-                reason=(
-                    _reason(item.semantic_id, request.history, service) if body.explain else None
-                ),
+            RecommendedItem.of(
+                item,
+                _reason(item.semantic_id, request.history, service) if body.explain else None,
             )
             for item in answer.items
         ],

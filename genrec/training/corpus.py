@@ -24,7 +24,13 @@ from genrec.progress import track
 from genrec.stream.encode import Encoder
 from genrec.training.config import Mixture
 from genrec.training.packing import collate, pack
-from genrec.training.samples import Sample, interest_samples, stream_samples, title_samples
+from genrec.training.samples import (
+    Sample,
+    interest_samples,
+    newcomer_samples,
+    stream_samples,
+    title_samples,
+)
 from genrec.training.wishes import WishSampler, wished
 
 FEATURES = datasets.Features(
@@ -34,7 +40,7 @@ FEATURES = datasets.Features(
         "task": datasets.Value("string"),
     }
 )
-TASKS = ("next_item", "titles", "interests", "wishes")
+TASKS = ("next_item", "titles", "interests", "newcomers", "wishes")
 
 
 def write_corpus(path: Path, data: Dataset, encoder: Encoder, mixture: Mixture, seed: int) -> None:
@@ -55,6 +61,7 @@ def _samples(
         "next_item": lambda: stream_samples(data.histories("train"), encoder),
         "titles": lambda: title_samples(data.items, encoder),
         "interests": lambda: interest_samples(data.histories("train"), encoder, seed),
+        "newcomers": lambda: newcomer_samples(data.histories("train"), encoder, seed),
     }
     if mixture.wishes:
         sampler, rng = WishSampler(data, to_measure=False), random.Random(seed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+from anyio.to_thread import run_sync
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -69,11 +70,12 @@ class ChatResponse(BaseModel):
 async def chat(body: ChatRequest, service: Service) -> ChatResponse:
     """Answer with items under all that was surely said; other words are looked for."""
     messages = read_messages([message.model_dump() for message in body.messages])
-    reader = service.loaded.recommender.chat_reader
-    said, unread = reader.read_all(messages, body.state)
+    recommender = service.loaded.recommender
+    # The first one reads the catalogue's names.
+    said, unread = await run_sync(lambda: recommender.chat_reader.read_all(messages, body.state))
     plan = await service.rules.plan([])
     steering = await service.preferences.steering(body.user_id, body.preferences)
-    knows = service.loaded.recommender.table.knows
+    knows = recommender.table.knows
     query = Query(
         body.user_id,
         [event.to_event(service.now) for event in body.events or ()],

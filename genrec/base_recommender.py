@@ -24,6 +24,7 @@ from genrec.arguments import (
     is_id,
 )
 from genrec.base_catalogue import BaseCatalogue
+from genrec.chat import ChatAnswer, ChatReader, ChatState, read_messages, write_answer
 from genrec.data import Dataset
 from genrec.errors import DataError, DecodeError
 from genrec.events import NEW_USER, read_events
@@ -60,6 +61,7 @@ class BaseRecommender(BaseCatalogue):
         super().__init__(data)
         self._histories = data if histories is None else histories
         self._removed: frozenset[str] = frozenset()
+        self._reader: ChatReader | None = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {len(self.table)} items from {self._data.path}>"
@@ -221,6 +223,41 @@ class BaseRecommender(BaseCatalogue):
         rank = partial(self._recommend_under, named=named) if named else self._answer
         return answers.recommendations(requests, k, rank, asked.kind)
 
+    def chat(
+        self,
+        messages: str | Sequence[Mapping[str, str]],
+        user: str | None = None,
+        events: Iterable[Event] | None = None,
+        k: int = 5,
+        state: ChatState | Mapping[str, Any] | None = None,
+        **options: Unpack[RequestOptions],
+    ) -> ChatAnswer:
+        """Answer the next turn of a conversation: items under all that was said so far.
+
+        What is surely said ("cheaper", "not that brand", "only Acme, under 20") holds from then on;
+        other words are looked for. Nothing is kept here: give back the state of the last answer.
+
+        Args:
+            messages: What the user says now, or all messages as ``{"role", "content"}``; without
+                a state, all of the user's are read.
+            user: The ID of a known user. Give this or ``events``.
+            events: A new user's history; may be empty.
+            k: How many items; fewer where what was said leaves fewer.
+            state: Of the answer before; None: the conversation begins.
+            **options: As for ``recommend``, such as ``about``; ``query`` is said in the messages.
+
+        Raises:
+            DataError: As for ``recommend``, or a message or a state that cannot be read.
+            EngineUnavailable: A remote model gave no answer.
+        """
+        count = check_count(k, "k")
+        said, unread = self.chat_reader.read_all(read_messages(messages), state)
+        asked = said.ask(options)
+        request = self._request(user, events, **asked)
+        left = min(count, self.table.num_left(request))
+        items = self.recommend_many([request], left)[0] if left else []
+        return write_answer(items, count, said, unread)
+
     def recommend_many(
         self, requests: Sequence[Request], k: int, plan: Plan | None = None
     ) -> list[list[Recommendation]]:
@@ -247,6 +284,13 @@ class BaseRecommender(BaseCatalogue):
         for request in requests:
             self.table.check_enough(request, count)
         return self._answer(requests, count)
+
+    @property
+    def chat_reader(self) -> ChatReader:
+        """What reads messages about the catalogue as it is now."""
+        if self._reader is None or self._reader.attributes is not self.attributes:
+            self._reader = ChatReader(self.attributes)
+        return self._reader
 
     def heed(self, request: Request) -> Request:
         """Return the request as the graded events of its history want it (``genrec.feedback``)."""

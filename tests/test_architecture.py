@@ -35,6 +35,7 @@ ROOMS = [
     ["rules"],
     ["preferences"],
     ["request_options"],
+    ["chat"],
     ["base_catalogue"],
     ["base_recommender"],
     ["zero_shot"],

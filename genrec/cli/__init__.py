@@ -12,6 +12,7 @@ from genrec.cli import (
     agents,
     ask,
     build,
+    chat,
     experiments,
     from_store,
     graph,
@@ -35,7 +36,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     *(build.toy, build.inspect, build.prepare, build.index, build.base, build.merge),
     *(from_store.export, ask.recommend, rules.similar, what_if.explain, ask.interests),
     *(ask.prompt, ask.evaluate, ask.baseline, ask.demo, graph.graph, report.compare),
-    *(report.lint_report, start.serve, agents.mcp, settings.config),
+    *(report.lint_report, start.serve, agents.mcp, settings.config, chat.chat),
     *(experiments.experiment, experiments.off_policy, simulate.simulate),
     *(updates.update, updates.rollback),
 )

@@ -244,6 +244,8 @@ def preparation(report: Report) -> Table:
     for reason in reasons:
         counts = (report.event_rejects.get(reason, 0), report.item_rejects.get(reason, 0))
         table.add_row(Text(f"rejected: {reason}"), *(f"{count:,}" for count in counts))
+    for reason, count in report.user_rejects.items():
+        table.add_row(Text(f"rejected: {reason}, of users"), f"{count:,}", "")
     for repair, told in report.repaired.items():
         table.add_row(Text(f"repaired: {repair}"), f"{told['count']:,}", "", style="dim")
     if report.events_filtered or report.items_filtered:
@@ -251,6 +253,10 @@ def preparation(report: Report) -> Table:
     table.add_row("written", f"{report.events:,}", f"{report.items:,}", style="bold")
     for split, count in report.splits.items():
         table.add_row(f"  {split}", f"{count:,}", "")
+    if report.searches:
+        table.add_row("searches", f"{report.searches:,}", "")
+    if report.described:
+        table.add_row("users who describe themselves", f"{report.described:,}", "")
     table.caption = (
         f"{report.users:,} users, {day(report.first_timestamp)} to {day(report.last_timestamp)}"
     )

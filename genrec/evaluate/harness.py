@@ -46,6 +46,7 @@ class Evaluation:
         targets: All users' targets in that order, as positions in the catalogue. Shape: (targets,).
         ranks: Place of each target in its user's list, 0 where it is not there. Every accuracy
             follows from these. Shape: (targets,).
+        searched: Whether each user had searched since the last event. Shape: (users,), bool.
         per_user: Accuracy by metric, such as "ndcg@10". Shape: (users,) each.
         intervals: Mean and 95% bootstrap interval of each of them.
         coverage: By metric, such as "coverage@10".
@@ -60,6 +61,7 @@ class Evaluation:
     num_targets: np.ndarray = field(repr=False)
     targets: np.ndarray = field(repr=False)
     ranks: np.ndarray = field(repr=False)
+    searched: np.ndarray = field(repr=False)
     per_user: Mapping[str, np.ndarray] = field(repr=False)
     intervals: Mapping[str, Interval]
     coverage: Mapping[str, float]
@@ -130,6 +132,7 @@ class _Ledger:
         self._k = k
         self._filter_seen = filter_seen
         self.user_ids: list[str] = []
+        self._searched: list[bool] = []
         self._ranked: list[np.ndarray] = []
         self._targets: list[list[int]] = []
         self._asked = 0
@@ -170,6 +173,7 @@ class _Ledger:
         self._asked += asked
         self._surplus += max(0, len(answer) - asked)
         self.user_ids.append(example.history.user_id)
+        self._searched.append(bool(example.history.open_searches))
         held_out = (self._item_index[event.item_id] for event in example.targets)
         self._targets.append(list(dict.fromkeys(held_out)))
 
@@ -189,6 +193,7 @@ class _Ledger:
             num_targets=num_targets,
             targets=np.array([item for held_out in self._targets for item in held_out]),
             ranks=ranks,
+            searched=np.array(self._searched),
             per_user=per_user,
             intervals=intervals(per_user, seed),
             coverage={f"coverage@{k}": coverage(ranked, len(self._item_index), k) for k in cutoffs},

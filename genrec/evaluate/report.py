@@ -16,6 +16,7 @@ from genrec.data import Dataset
 from genrec.evaluate.bootstrap import Interval, paired_difference
 from genrec.evaluate.harness import Evaluation, evaluate
 from genrec.evaluate.provenance import provenance_of, tied_share
+from genrec.evaluate.slices import by_search, split_by_search
 from genrec.schema import AskAt, Ranker, Split
 
 MODES = {True: "seen filtered", False: "seen allowed"}
@@ -40,9 +41,11 @@ class Report(display.HtmlRepr):
         """Return all but the per-user arrays as plain JSON.
 
         ``differences`` holds, for each other ranker, the first ranker's lead with a paired
-        bootstrap interval.
+        bootstrap interval; ``by_search``, where some users had searched, the means after a search
+        and without one.
         """
         rankers: dict[str, dict[str, Any]] = {}
+        searched: dict[str, dict[str, Any]] = {}
         differences: dict[str, dict[str, Any]] = {}
         for result in self.evaluations:
             mode = mode_name(result.filter_seen)
@@ -53,6 +56,8 @@ class Report(display.HtmlRepr):
                 "duplicate_rate": result.duplicate_rate,
                 "users_per_s": result.users_per_s,
             }
+            if parts := by_search(result):
+                searched.setdefault(result.ranker, {})[mode] = parts
             first = self._first(result.filter_seen)
             if result is not first:
                 differences.setdefault(result.ranker, {})[mode] = {
@@ -64,6 +69,7 @@ class Report(display.HtmlRepr):
             "provenance": {name: dict(made) for name, made in self.provenance.items()},
             "rankers": rankers,
             "differences": differences,
+            **({"by_search": searched} if searched else {}),
         }
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -120,6 +126,11 @@ class Report(display.HtmlRepr):
                     for each in results[1:]
                 ]
                 table.add_row("  its lead", "", *map(_show, leads))
+            for label, users in split_by_search(results[0]).items():
+                table.add_row(
+                    f"{names[-1]} {label}",
+                    *(f"{each.per_user[names[-1]][users].mean():.4f}" for each in results),
+                )
             table.add_section()
             widest = list(results[0].coverage)[-1]
             table.add_row(widest, *(f"{each.coverage[widest]:.1%}" for each in results))

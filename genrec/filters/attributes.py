@@ -10,11 +10,20 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cached_property, lru_cache
+from itertools import chain
+from math import isfinite
 
 import numpy as np
 
 from genrec.errors import DataError, WrongTypeError
-from genrec.filters.columns import Column, make_column, texts_of
+from genrec.filters.columns import (
+    Column,
+    Kind,
+    NumberColumn,
+    TextColumn,
+    make_column,
+    texts_of,
+)
 from genrec.filters.language import AllOf, Among, AnyOf, Compare, Exists, Filter, Not, Value
 from genrec.schema import BRAND, CATEGORIES, DESCRIPTION, ITEM_ID, TITLE, Attribute, Item
 
@@ -117,7 +126,7 @@ class ItemAttributes:
     @property
     def names(self) -> list[str]:
         """The attributes that some item has, and those that are computed, by name."""
-        return sorted({*self._computed}.union(*(part.names for part in self._parts)))
+        return sorted({*self._computed, *self.own_names})
 
     def columns(self, attribute: str) -> list[tuple[Column, np.ndarray]]:
         """Return an attribute's columns, each with which of its items the rows are of.
@@ -139,6 +148,38 @@ class ItemAttributes:
             for column, first, last in zip(columns, self._starts, self._starts[1:], strict=False)
             if column is not None
         ]
+
+    @property
+    def own_names(self) -> list[str]:
+        """The attributes that some item has, by name."""
+        return sorted(set[str]().union(*(part.names for part in self._parts)))
+
+    def kind(self, attribute: str) -> Kind | None:
+        """Return what an attribute of the items holds; None where none has it, or they differ."""
+        kinds = {column.kind for column in self._own_columns(attribute)}
+        return kinds.pop() if len(kinds) == 1 else None
+
+    def distinct(self, attribute: str) -> list[str]:
+        """Return the texts that an attribute of the items takes, each once."""
+        columns = self._own_columns(attribute)
+        texts = (column.texts for column in columns if isinstance(column, TextColumn))
+        return list(dict.fromkeys(chain.from_iterable(texts)))
+
+    def number(self, attribute: str, row: int) -> float | None:
+        """Return the number that a row's item has; None where it has none."""
+        place = int(self._places[row])
+        if place == self._starts[-1]:
+            return None
+        number = bisect_right(self._starts, place) - 1
+        column = self._parts[number].column(attribute)
+        if not isinstance(column, NumberColumn):
+            return None
+        value = float(column.values[place - self._starts[number]])
+        return value if isfinite(value) else None
+
+    def _own_columns(self, attribute: str) -> list[Column]:
+        columns = (part.column(attribute) for part in self._parts)
+        return [column for column in columns if column is not None]
 
     def check(self, attribute: str) -> None:
         """Check that items have an attribute.

@@ -125,17 +125,20 @@ class SemanticIdTable(ShortRepr):
         Raises:
             TooFewItems: They leave fewer.
         """
-        total, forbidden = len(self), self.rows_of(request.forbidden)
-        if request.candidates is None:
-            left = total - len(forbidden)
-        else:
-            candidates = self.candidate_rows(request.candidates)
-            left = len(candidates) - int(np.isin(forbidden, candidates).sum())
+        left = self.num_left(request)
         if left < k:
             raise TooFewItems(
-                f"asked for {k} items, but the filters leave {left} of {total}; ask for fewer or "
-                "filter less"
+                f"asked for {k} items, but the filters leave {left} of {len(self)}; ask for fewer "
+                "or filter less"
             )
+
+    def num_left(self, request: Request) -> int:
+        """Return how many items a request's filters leave."""
+        forbidden = self.rows_of(request.forbidden)
+        if request.candidates is None:
+            return len(self) - len(forbidden)
+        candidates = self.candidate_rows(request.candidates)
+        return len(candidates) - int(np.isin(forbidden, candidates).sum())
 
     def codes_of(self, item_id: str) -> SemanticId:
         """Return the semantic ID of an item.

@@ -374,6 +374,11 @@ class RecommendationService:
         self.metrics.count_items(valid, len(found[:k]) - len(valid))
         return Answer(list(valid.values()), adapter, () if plan is None else plan.rules)
 
+    def num_left(self, request: Request) -> int:
+        """Return how many items a request's filters leave of what is available now."""
+        restricted = self.loaded.catalogue.restrict(request, self.now)
+        return self.loaded.recommender.table.num_left(restricted)
+
     async def similar(
         self, item_id: str, k: int, by: Likeness, filters: Mapping[str, Any] | None
     ) -> list[Recommendation]:

@@ -75,7 +75,7 @@ def fingerprint(left_out: Collection[str] = ()) -> str:
 
 def is_current(known: str | None) -> bool:
     """Tell whether a model that was trained under a fingerprint can read today's templates."""
-    return known in [fingerprint(LATER[place:]) for place in range(len(LATER) + 1)]
+    return any(known == fingerprint(LATER[place:]) for place in range(len(LATER) + 1))
 
 
 def prompts_directory() -> Path:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, groupby
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ from genrec.stream.encode import Encoder, Segment, View, list_views
 from genrec.stream.templates import END_MARKER, MARKERS
 
 MOMENTS = 4
-"""Of each history at which a summary is a sample."""
+"""Of each history at which a summary is a sample, or that are told to a newcomer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +104,22 @@ def _windows(
         targets = list(chain.from_iterable(kinds[window.first_target : window.end]))
         untrained = [int(Target.NONE)] * (len(input_ids) - len(targets))
         yield Sample(input_ids, untrained + targets)
+
+
+def newcomer_samples(histories: Iterable[History], encoder: Encoder, seed: int) -> Iterator[Sample]:
+    """Yield, for every user with a description, events that nothing else is known before.
+
+    In streams only the first event is told by the description alone, which is too few to learn what
+    people who did nothing yet may want.
+    """
+    rng = random.Random(seed)
+    alone = (
+        replace(history, events=(event,), searches=())
+        for history in histories
+        if history.about is not None
+        for event in rng.sample(history.events, min(len(history.events), MOMENTS))
+    )
+    return stream_samples(alone, encoder)
 
 
 def _kinds(segment: Segment, num_levels: int) -> list[int]:

@@ -21,7 +21,8 @@ import pyarrow.parquet as pq
 
 from genrec.artifacts import write_aside, write_manifest
 from genrec.data import Dataset
-from genrec.data.dataset import EVENTS_FILE, ITEMS_FILE, KIND
+from genrec.data.dataset import EVENTS_FILE, ITEMS_FILE, KIND, USERS_FILE
+from genrec.data.prepare import content_files
 from genrec.data.report import EVENT_SCHEMA
 from genrec.errors import DataError
 from genrec.schema import SPLIT, TIMESTAMP, USER_ID, Split
@@ -179,7 +180,7 @@ def _splits(names: np.ndarray) -> pa.Array:
 
 
 def _resplit(source: Dataset, out: Path, assign: Assign) -> Dataset:
-    """Write the events of a data set under other splits, with all its items."""
+    """Write the events of a data set under other splits, with all its items and descriptions."""
     place = EVENT_SCHEMA.get_field_index(SPLIT)
     with write_aside(out) as scratch:
         with (
@@ -191,7 +192,9 @@ def _resplit(source: Dataset, out: Path, assign: Assign) -> Dataset:
                 splits = assign(table)
                 table = table.set_column(place, EVENT_SCHEMA.field(place), splits)
                 writer.write_table(table.filter(splits.is_valid()))
-        shutil.copy(source.path / ITEMS_FILE, scratch / ITEMS_FILE)
+        for name in (ITEMS_FILE, USERS_FILE):
+            if (source.path / name).exists():
+                shutil.copy(source.path / name, scratch / name)
         settings = {**source.manifest.config, "split": "global-time"}
-        write_manifest(scratch, out, KIND, settings, [EVENTS_FILE, ITEMS_FILE])
+        write_manifest(scratch, out, KIND, settings, content_files(scratch))
     return Dataset.load(out)

@@ -288,3 +288,47 @@ def test_another_directory_is_left_alone(tmp_path):
     with pytest.raises(ArtifactError, match=tmp_path.name):
         write_toy(tmp_path, ToyConfig(num_users=5))
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+@pytest.fixture(scope="module")
+def searches(toy) -> list[dict[str, str]]:
+    with gzip.open(toy / "events.csv.gz", "rt", encoding="utf-8", newline="") as file:
+        return [row for row in csv.DictReader(file) if row["event_type"] == "search"]
+
+
+@pytest.fixture(scope="module")
+def descriptions(toy) -> dict[str, str]:
+    with gzip.open(toy / "users.csv.gz", "rt", encoding="utf-8", newline="") as file:
+        return {row["user_id"]: row["about"] for row in csv.DictReader(file)}
+
+
+def test_a_search_is_made_in_the_minute_before_the_event_whose_item_it_names(
+    searches, events, catalogue
+):
+    titles = {item.item_id: f"{item.title} {item.categories}".lower() for item in catalogue.items}
+    following = {(row["user_id"], int(row["timestamp"])): row["item_id"] for row in events}
+    assert 0.1 < len(searches) / len(events) < 0.2
+    for search in searches:
+        at, user_id = int(search["timestamp"]), search["user_id"]
+        after = (following.get((user_id, at + gap)) for gap in range(1, 60))
+        item_id = next(found for found in after if found)
+        assert not search["item_id"]
+        assert all(word in titles[item_id] for word in search["text"].split())
+
+
+def test_who_joins_speaks_of_interests_held_then(descriptions, truth):
+    everybody = truth["users"] | truth["newcomers"]
+    for user_id, about in descriptions.items():
+        interests = everybody[user_id]["interests"]
+        held = {each["theme"].lower() for each in interests if each["birth"] is None}
+        named = {theme.lower() for theme in truth["themes"] if theme.lower() in about.lower()}
+        assert named and named <= held
+    share = len(descriptions.keys() & truth["users"].keys()) / len(truth["users"])
+    assert 0.5 < share < 0.7
+
+
+def test_newcomers_describe_themselves_and_did_nothing_yet(descriptions, truth, events):
+    newcomers = truth["newcomers"].keys()
+    assert len(newcomers) == CONFIG.num_newcomers and newcomers <= descriptions.keys()
+    assert not newcomers & {event["user_id"] for event in events}
+    assert all(user["events"] for user in truth["newcomers"].values())

@@ -33,6 +33,12 @@ def test_header(renderer):
     assert renderer.header() == "<|user|>"
 
 
+def test_the_header_of_somebody_who_says_who_they_are(renderer):
+    said = 'I "bake".\n<|item|> and hike'
+    assert renderer.header() + renderer.about(said, 24) == '<|user|> "I ”bake”. ‹|item|> and…"'
+    assert renderer.about("\x07", 24) == ""
+
+
 def test_a_bare_event(renderer):
     assert renderer.event(Event("u", "balm", 0), None) == "\nstart<|item|><a_17><b_203><c_9>"
 
@@ -97,6 +103,9 @@ def test_bases_made_before_a_template_was_added_still_read_the_others():
     assert fingerprint(LATER) == OLD_FINGERPRINT
     assert is_current(fingerprint(LATER[1:])) and not is_current(fingerprint(LATER[:1]))
     assert is_current(OLD_FINGERPRINT) and is_current(fingerprint()) and not is_current(None)
+    # One that was made after there were searches, and before there were descriptions.
+    assert is_current(fingerprint(["stream/about.jinja"]))
+    assert not is_current(fingerprint(["stream/search.jinja"]))
 
 
 def test_titles(renderer):

@@ -22,7 +22,7 @@ from genrec.interests.timeline.births import Birth, find_births
 from genrec.interests.timeline.forecast import Forecaster, calibrated
 from genrec.interests.timeline.plot import plot_forecast, plot_interests
 from genrec.interests.timeline.windows import Window, cut_windows
-from genrec.schema import Event, History, Interest, Request, SemanticId, ShortRepr
+from genrec.schema import Event, Interest, Request, SemanticId, ShortRepr
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.stream.encode import Encoder
 
@@ -254,4 +254,4 @@ def _with_forecasts(
 def _known(request: Request, table: SemanticIdTable) -> Request:
     """Leave out events of items that have no semantic ID."""
     events = tuple(event for event in request.history.events if table.knows(event.item_id))
-    return replace(request, history=History(request.history.user_id, events))
+    return replace(request, history=replace(request.history, events=events, searches=()))

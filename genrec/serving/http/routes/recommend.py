@@ -109,6 +109,24 @@ class RecommendedItem(BaseModel):
     reason: Reason | None = None
     provenance: Provenance | None = None
 
+    @classmethod
+    def of(
+        cls,
+        item: Recommendation,
+        reason: Reason | None = None,
+        provenance: Provenance | None = None,
+    ) -> RecommendedItem:
+        """Return an item as it is answered."""
+        return cls(
+            item_id=item.item_id,
+            rank=item.rank,
+            score=item.score,
+            title=item.title,
+            semantic_id=list(item.semantic_id),
+            reason=reason,
+            provenance=provenance,
+        )
+
 
 class RecommendResponse(BaseModel):
     """Exactly `k` items, best first."""
@@ -147,16 +165,10 @@ async def recommend(
     return RecommendResponse(
         recommendation_id=kept,
         items=[
-            RecommendedItem(
-                item_id=item.item_id,
-                rank=item.rank,
-                score=item.score,
-                title=item.title,
-                semantic_id=list(item.semantic_id),
-                reason=(
-                    _reason(item.semantic_id, request.history, service) if body.explain else None
-                ),
-                provenance=_provenance(item) if body.provenance else None,
+            RecommendedItem.of(
+                item,
+                _reason(item.semantic_id, request.history, service) if body.explain else None,
+                _provenance(item) if body.provenance else None,
             )
             for item in answer.items
         ],

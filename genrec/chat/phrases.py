@@ -1,0 +1,69 @@
+"""The phrases of English that are read surely, as patterns over a message in small letters."""
+
+from __future__ import annotations
+
+import re
+
+ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
+_REFERENCE = rf"(?:the )?(?P<ref>{'|'.join(ORDINALS)}|last|(?:number |#|no\. ?)\d{{1,3}})(?: one)?"
+_AMOUNT = r"[$€£]?\s?(\d+(?:[.,]\d+)?)\s?(?:[$€£]|dollars?|euros?|pounds?|bucks?|eur|usd|gbp)?"
+_NOT = r"(?:not|no|except|without|anything but|avoid|don['’]?t (?:want|like|show(?: me)?))"
+
+START_OVER = re.compile(
+    r"\b(?:start over|start again|forget (?:everything|all that|it all)|reset)\b"
+)
+INSTEAD = re.compile(r"\b(?:instead|actually|rather|now show me)\b")
+RELEASE = re.compile(
+    r"\b(?:any|whatever|forget(?: about)?(?: the)?|never ?mind(?: the)?) (?P<noun>[\w-]+)\b"
+    r"(?! but\b)"
+)
+"""Says that an attribute may be anything again."""
+
+BETWEEN = re.compile(rf"\bbetween {_AMOUNT} and {_AMOUNT}")
+BOUNDS = {
+    "lte": re.compile(
+        rf"\b(?:no more than|not more than|not over|not above|at most|up to|max(?:imum)?(?: of)?) "
+        rf"{_AMOUNT}"
+    ),
+    "gte": re.compile(
+        rf"\b(?:no less than|not less than|not under|not below|at least|min(?:imum)?(?: of)?) "
+        rf"{_AMOUNT}"
+    ),
+    "lt": re.compile(rf"\b(?:under|below|less than|cheaper than) {_AMOUNT}"),
+    "gt": re.compile(rf"\b(?:over|above|more than|dearer than|pricier than) {_AMOUNT}"),
+}
+"""In this order: what says "not over" is no "over"."""
+CHEAPER = re.compile(rf"\b(?:cheaper|less expensive|lower[- ]priced?)\b(?: than {_REFERENCE})?")
+DEARER = re.compile(rf"\b(?:dearer|pricier|more expensive)\b(?: than {_REFERENCE})?")
+
+SAME = re.compile(rf"\bsame (?P<noun>[\w-]+)(?: as {_REFERENCE})?")
+NOT_SAME = re.compile(
+    rf"\b{_NOT} (?:the same|that|this|these|those|another|the) (?P<noun>[\w-]+)"
+    rf"(?: (?:as|of) {_REFERENCE})?"
+)
+NOT_ITEM = re.compile(rf"\b{_NOT} {_REFERENCE}")
+NOT_THIS = re.compile(r"\b(?:not|no,? not) (?:that|this|it)(?: one| item)?\b")
+NONE_SHOWN = re.compile(
+    r"\b(?:none of (?:these|those|them)|(?:something|anything) else|other (?:ones|items|options)|"
+    r"not (?:these|those)|show me more|more options|others)\b"
+)
+
+NEGATORS = frozenset(
+    "not no without except avoid never neither nor nothing hate dislike don't dont don’t "
+    "isn't".split()
+)
+"""Before the name of a value: it is not wanted."""
+BETWEEN_WORDS = frozenset(
+    "the any more from by of brand brands anything things stuff items like want a an show me other "
+    "these those need made please buy but or and , in category is be must only just".split()
+)
+"""May stand between such a word, or one of those below, and the name."""
+CLOSING = frozenset("only just nothing".split())
+"""What stands before these is about something else: "not tea, only coffee"."""
+MARKERS = frozenset("only just from by brand category must".split())
+"""Before or after the name of a value: nothing else is wanted."""
+SMALL_TALK = frozenset(
+    "please show find want wants need looking look search searching something anything thing "
+    "things hello hi hey thanks thank recommend suggest buy one ones item items product products "
+    "instead actually rather also maybe could would like love".split()
+)

@@ -59,8 +59,8 @@ def judged_log(
 ) -> pa.Table:
     """Return the log of some pages, beside how likely another model would have shown the same.
 
-    Users who were forgotten since are left out. The model is asked without the filters and the
-    query of the time, which are not kept: judge pages that had none.
+    Users who were forgotten since are left out. The model is asked without the filters, the query
+    and the ``at`` of the time, which are not kept: judge pages that had none.
 
     Args:
         pages: See ``logged_pages``.
@@ -113,7 +113,8 @@ def _rankings(
                 live = histories.read(page.user_id).what_if((), page.time)
             except NotFound:
                 continue
-            request = Request(live.history, page.time, exclude=live.older_items)
+            # At the moment of the last event, as a gateway asks that is told none.
+            request = Request(live.history, exclude=live.older_items)
             asked[name] = target.heed(request)
         most = max((draw.candidates for name in asked for draw in pages[name][1]), default=1)
         ranked = target.rank_many(list(asked.values()), most)

@@ -8,6 +8,10 @@ decides:
 
 - good: half of the items are followed by others than before;
 - same: more events of the same world, which may truly help a little;
+- null: nothing to learn: all that may be learned happens in one group of items, and the newest
+  events, which judge, in the other groups, whose users do what they always did; items of one group
+  say nothing of another's, so that neither model is truly better but by what training on old events
+  again may do;
 - shuffled: every event is some other user's;
 - spam: nothing has changed, but accounts of a seller praise their own items;
 - labels: item IDs are those of another catalogue;
@@ -48,7 +52,7 @@ GROUPS = 4
 CHAIN_SHARE = 0.6
 SELLER_ITEMS, SELLER_ACCOUNTS = 3, 150
 DAY_S = 86_400
-KINDS = ("good", "same", "shuffled", "spam", "labels", "rate")
+KINDS = ("good", "same", "null", "shuffled", "spam", "labels", "rate")
 TINY = {
     **{"hidden_size": 32, "intermediate_size": 64, "num_layers": 1, "num_heads": 2},
     "text_vocab_size": 400,
@@ -117,8 +121,12 @@ def new_events(world: World, data: Dataset, kind: str, seed: int) -> list[Event]
     events = []
     for history in data.histories("test"):
         last = int(history.events[-1].item_id[1:])
-        times = now + np.sort(rng.integers(0, 14 * DAY_S, NEW))
-        for item, at in zip(world.walk(rng, last, NEW, successors), times, strict=True):
+        count, begin, end = NEW, 0, 14
+        if kind == "null":
+            is_learned = world.groups[last] == 0
+            count, begin, end = (4 * NEW, 0, 11) if is_learned else (NEW // 3, 11, 14)
+        times = now + np.sort(rng.integers(begin * DAY_S, end * DAY_S, count))
+        for item, at in zip(world.walk(rng, last, count, successors), times, strict=True):
             events.append(Event(history.user_id, f"i{item}", int(at)))
     if kind == "shuffled":
         users = rng.permutation([event.user_id for event in events])
@@ -158,10 +166,11 @@ def main() -> None:
     """Run the trials and print how many of each kind were promoted."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--out", type=Path, default=Path("build/update_guard"))
-    parser.add_argument("--trials", type=int, default=20, help="of the good and of the same kind")
+    parser.add_argument("--trials", type=int, default=20, help="of good, same and null")
     parser.add_argument("--poisoned", type=int, default=5, help="of each kind of poison")
     parser.add_argument("--seed", type=int, default=2000, help="of the first trial")
     parser.add_argument("--worlds", type=int, default=2)
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
     arguments = parser.parse_args()
     runs: list[tuple[Path, World]] = []
     for seed in range(arguments.worlds):
@@ -169,10 +178,13 @@ def main() -> None:
         run = folder / "run"
         runs.append((run if run.exists() else train_run(folder, world, seed), world))
     found: list[tuple[str, str, str]] = []
-    wanted = {kind: arguments.trials if kind in KINDS[:2] else arguments.poisoned for kind in KINDS}
+    wanted = {
+        kind: arguments.trials if kind in KINDS[:3] else arguments.poisoned
+        for kind in arguments.kinds
+    }
     with (arguments.out / "trials.jsonl").open("w") as log:
         for seed in range(max(wanted.values())):
-            for kind in (kind for kind in KINDS if seed < wanted[kind]):
+            for kind in (kind for kind in wanted if seed < wanted[kind]):
                 began = time.monotonic()
                 run, world = runs[seed % len(runs)]
                 decision, reason = try_update(run, world, kind, arguments.seed + seed)
@@ -187,7 +199,7 @@ def main() -> None:
 def report(found: Sequence[tuple[str, str, str]]) -> str:
     """Return a table: trials and promotions by kind, and why the rest was refused."""
     lines = ["| update | trials | promoted | refused because |", "|---|---|---|---|"]
-    for kind in KINDS:
+    for kind in dict.fromkeys(kind for kind, *_ in found):
         own = [(decision, reason) for each, decision, reason in found if each == kind]
         promoted = sum(decision == "promoted" for decision, _ in own)
         reasons = Counter(

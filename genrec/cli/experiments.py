@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from genrec.cli import show
-from genrec.cli.runs import AsJson
+from genrec.cli.from_store import opened
+from genrec.cli.runs import AsJson, Device
 from genrec.errors import ConfigError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def experiment(
@@ -58,20 +63,54 @@ def experiment(
 
 def off_policy(
     file: Annotated[
-        Path,
+        Path | None,
         typer.Argument(help="Parquet or CSV: reward, propensity, target_propensity of each item."),
-    ],
+    ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(help="In place of a file: what gateways on this store showed under a quota."),
+    ] = None,
+    run: Annotated[Path | None, typer.Option(help="With --store: the run to judge.")] = None,
+    days: Annotated[int, typer.Option(min=1, help="With --store: how many, to now.")] = 7,
+    device: Device = None,
     as_json: AsJson = False,
 ) -> None:
     """Estimate what a policy would have earned from impressions that another one showed."""
     from genrec.experiments import evaluate_policy
     from genrec.experiments.columns import read_table
 
-    report = evaluate_policy(read_table(file))
+    if file is not None and store is None and run is None:
+        log = read_table(file)
+    elif file is None and store is not None and run is not None:
+        log = _log_of_store(store, run, days, device)
+    else:
+        raise ConfigError("give a file, or --store and --run")
+    report = evaluate_policy(log)
     if as_json:
         typer.echo(json.dumps(report.to_json(), indent=2))
     else:
         show.output.print(report.table())
+
+
+def _log_of_store(store: str, run: Path, days: int, device: str | None) -> pa.Table:
+    from genrec.devices import choose_device
+    from genrec.recommender import Recommender
+    from genrec.serving.histories import Histories, PreparedUsers
+    from genrec.serving.logged import DAY_S, judged_log, logged_pages
+    from genrec.serving.settings import read_settings
+    from genrec.serving.store import EventStore, ImpressionStore, Position, read_store_id
+
+    settings = read_settings()
+    with opened(store) as engine:
+        now = int(time.time())
+        pages = logged_pages(ImpressionStore(engine), now - days * DAY_S, now + 1)
+        target = Recommender.from_pretrained(run, choose_device(device))
+        made_from = target.data.manifest.config if target.data.has_events else {}
+        known = Position.of(made_from, read_store_id(engine))
+        events = EventStore(engine)
+        users = PreparedUsers(target.data)
+        histories = Histories(users, events, settings.max_history_events, known.events)
+        return judged_log(pages, events, target, histories, settings.attribution_s)
 
 
 def _parse_arm(text: str) -> tuple[str, float]:

@@ -6,11 +6,13 @@ import math
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 
 import numpy as np
 
 from genrec.online_metrics.drift import Drift, code_drift, score_drift
+from genrec.online_metrics.examination import examination
 from genrec.online_metrics.pages import Act, Page, Training
 
 CALIBRATION_BINS = 10
@@ -25,12 +27,14 @@ class RankFigures:
         shown: Pages that had an item there.
         clicks: Of these, how many items an event followed.
         conversions: Of these, how many items an event followed that counts as a conversion.
+        examination: How often it is looked at, as a share of the first rank; None: nothing tells.
     """
 
     rank: int
     shown: int
     clicks: int
     conversions: int
+    examination: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,8 @@ class Figures:
         users: Different users known who saw them.
         ranks: By rank.
         click_through: Share of shown items that an event followed.
+        corrected_click_through: What ``click_through`` would be if every rank were looked at as
+            often as the first one; of ranks whose examination is known.
         conversion: Share of shown items that an event followed which counts as a conversion.
         page_click_through: Share of pages with a click.
         next_events: Pages after which the same user did something, before the next page.
@@ -81,6 +87,7 @@ class Figures:
     users: int
     ranks: tuple[RankFigures, ...]
     click_through: float | None
+    corrected_click_through: float | None
     conversion: float | None
     page_click_through: float | None
     next_events: int
@@ -121,6 +128,11 @@ def measure(
     ordered = sorted(pages, key=lambda page: (page.time, page.recommendation_id))
     clicked, converted = _followed(ordered, acts, conversions)
     ranks = _by_rank(ordered, clicked, converted)
+    ranks = tuple(
+        replace(one, examination=share)
+        for one, share in zip_longest(ranks, examination(ordered, clicked))
+    )
+    seen = [one for one in ranks if one.examination]
     shown = sum(one.shown for one in ranks)
     exposures = Counter(item_id for page in ordered for item_id, _ in page.items)
     nexts = _next_items(ordered, acts, follow_s)
@@ -143,6 +155,10 @@ def measure(
         users=len({page.user_id for page in ordered} - {None}),
         ranks=ranks,
         click_through=_share(sum(one.clicks for one in ranks), shown),
+        corrected_click_through=_share(
+            sum(one.clicks / (one.examination or 1.0) for one in seen),
+            sum(one.shown for one in seen),
+        ),
         conversion=_share(sum(one.conversions for one in ranks), shown),
         page_click_through=_share(len({place for place, _ in clicked}), len(ordered)),
         next_events=len(nexts),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from genrec.schema import Draw
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -15,12 +17,14 @@ class Page:
         user_id: None: nobody known.
         time: Seconds.
         items: ID and score (log-probability in nats) of each item, by rank.
+        draws: How chance put each there, by rank; empty where it did not choose at every rank.
     """
 
     recommendation_id: str
     user_id: str | None
     time: int
     items: tuple[tuple[str, float], ...]
+    draws: tuple[Draw, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

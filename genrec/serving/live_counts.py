@@ -25,6 +25,9 @@ from genrec.serving.monitoring import describe_fault, log
 from genrec.serving.store import EventStore
 from genrec.serving.store.events import Progress
 
+USERS_AT_ONCE = 10_000
+"""Asked of the store in one statement."""
+
 
 class LiveTransitions:
     """Follows the events of a store for the head that is in use."""
@@ -38,6 +41,7 @@ class LiveTransitions:
         self._progress = Progress()
         self._counted: Counted | None = None
         self._counts: LiveCounts | None = None
+        self._is_used = True
 
     async def keep_counting(self, every_s: float) -> None:
         """Count what came, now and again, until cancelled."""
@@ -61,18 +65,23 @@ class LiveTransitions:
                 self._counted = counted
                 self._counts = None if counted is None else LiveCounts(counted.votes)
                 self._progress = Progress(self._loaded().histories.after)
+                # A head that served before may hold what was counted then.
+                self._is_used = False
             if counted is None or self._counts is None:
                 return
-            progress, changed = await run_sync(self._count, counted, self._counts)
-            if changed:
+            await run_sync(self._count, counted, self._counts)
+            if not self._is_used:
                 votes = await run_sync(self._counts.votes)
                 await self._batcher.exclusive(lambda: counted.use(votes))
-            self._progress = progress
+                self._is_used = True
 
-    def _count(self, counted: Counted, counts: LiveCounts) -> tuple[Progress, bool]:
+    def _count(self, counted: Counted, counts: LiveCounts) -> None:
         progress, users = self._events.news(self._progress)
         if progress.forgettings != self._progress.forgettings:
-            users |= self._events.forgotten(list(counts.users))
+            known = list(counts.users)
+            for start in range(0, len(known), USERS_AT_ONCE):
+                users |= self._events.forgotten(known[start : start + USERS_AT_ONCE])
+        self._is_used &= not users
         for user_id in users:
             try:
                 live = self._loaded().histories.read(user_id)
@@ -80,7 +89,7 @@ class LiveTransitions:
                 counts.put(user_id, [])
             else:
                 counts.put(user_id, _to_events(live, counted))
-        return progress, bool(users)
+        self._progress = progress
 
 
 def _to_events(live: LiveHistory, counted: Counted) -> list[LiveEvent]:

@@ -148,4 +148,6 @@ def _learn(model: str, data: Dataset) -> _Learned:
 
 
 def _to_page(name: str, one: Impression) -> Page:
-    return Page(name, one.user_id, one.time, one.items)
+    draws = tuple(draw for draw in one.draws if draw is not None)
+    whole = draws if len(draws) == len(one.items) else ()
+    return Page(name, one.user_id, one.time, one.items, whole)

@@ -17,6 +17,10 @@ _FIGURES: dict[str, tuple[str, Callable[[Figures], float | None]]] = {
     "pages": ("Different pages shown.", lambda f: f.pages),
     "users": ("Different known users who were shown a page.", lambda f: f.users),
     "click_through": ("Share of shown items that an event followed.", lambda f: f.click_through),
+    "corrected_click_through": (
+        "Share of shown items that an event followed, were all ranks looked at like the first.",
+        lambda f: f.corrected_click_through,
+    ),
     "conversion": ("Share of shown items that a conversion followed.", lambda f: f.conversion),
     "page_click_through": ("Share of pages with a click.", lambda f: f.page_click_through),
     "next_event_hit_rate": (
@@ -82,3 +86,9 @@ class OnlineCollector(Collector):
                 taken = one.clicks if name == "rank_click_through" else one.conversions
                 family.add_metric([str(one.rank)], taken / one.shown)
             yield family
+        text = "How often a rank is looked at, as a share of the first. Of the last 24 hours."
+        family = GaugeMetricFamily(f"{PREFIX}rank_examination", text, None, ["rank"])
+        for one in () if figures is None else figures.ranks[:MAX_RANKS]:
+            if one.examination is not None:
+                family.add_metric([str(one.rank)], one.examination)
+        yield family

@@ -461,7 +461,8 @@ class RecommendationService:
             lambda: load(self.settings, self._events, self._changes, store_id)
         )
         self._loaded = loaded
-        await self.catch_up()
+        await self.rules.catch_up()
+        await self.promotions.catch_up()
         if every_s := self.settings.live_counts_s:
             self._background.append(asyncio.create_task(self._live.keep_counting(every_s)))
         self._background.append(asyncio.create_task(self._following.keep()))

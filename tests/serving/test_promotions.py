@@ -2,10 +2,12 @@
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
 from fastapi.testclient import TestClient
+from pydantic import SecretStr
 
 from genrec.artifacts import read_manifest
 from genrec.serving.errors import Conflict
@@ -128,6 +130,40 @@ def test_every_gateway_serves_what_was_promoted_and_goes_back(
     assert client.get("/v1/adapters").json() == {"adapters": [], "adapter": None}
     assert post(client, "/v1/promotions/rollback", 409)["error"]["code"] == "nothing_to_roll_back"
     assert statuses and set(statuses) == {200}
+
+
+def test_gateways_on_one_postgresql_swap_under_clients_without_a_failed_request(
+    shop_settings, update, new_store
+):
+    settings = shop_settings.model_copy(update={"store": SecretStr(new_store("postgres"))})
+    stop, found = threading.Event(), []
+
+    def keep_asking(gateway):
+        while not stop.is_set():
+            answer = gateway.post("/v1/recommend", json=ASK)
+            found.append((answer.status_code, answer.json().get("adapter")))
+
+    with TestClient(create_app(settings)) as one, TestClient(create_app(settings)) as other:
+        with ThreadPoolExecutor(8) as pool:
+            asking = [pool.submit(keep_asking, gateway) for gateway in (one, other) * 4]
+            try:
+                for _ in range(2):
+                    promoted = f"promoted-{promote(one, update)['content_hash']}"
+                    assert adapter(one) == promoted
+                    wait_until(lambda: adapter(other) == promoted)  # noqa: B023
+                    assert post(other, "/v1/promotions/rollback")["decision"] == "rolled back"
+                    assert adapter(other) is None
+                    wait_until(lambda: adapter(one) is None)
+            finally:
+                stop.set()
+            for each in asking:
+                each.result()
+        listed = [gateway.get("/v1/promotions").json() for gateway in (one, other)]
+    assert {status for status, _ in found} == {200}
+    assert {None, promoted} == {name for _, name in found}
+    assert listed[0] == listed[1]
+    decisions = [each["decision"] for each in listed[0]["decisions"]]
+    assert decisions == 2 * ["rolled back", "promoted"]
 
 
 def test_an_adapter_that_vanishes_leaves_what_is_served(client, shop_settings, update, shop_run):

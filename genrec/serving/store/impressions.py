@@ -69,7 +69,8 @@ class Impression:
         if self.user_id is None:
             return uuid.uuid4().hex
         shown = (self.user_id, self.time // PAGE_S, self.forgotten, self.model, self.adapter)
-        page = repr((*shown, [item_id for item_id, _ in self.items]))
+        chosen_under = (self.arm, self.rules)
+        page = repr((*shown, *chosen_under, [item_id for item_id, _ in self.items]))
         return hashlib.sha256(page.encode()).hexdigest()[:32]
 
 

@@ -13,44 +13,64 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from genrec.decode.constraint import Constraint
 from genrec.decode.device_trie import DeviceTrie, written_leaves
-from genrec.decode.policy import Constraint, LogitFusion, Policy, PrefixBias
-from genrec.model.item_features import ItemFeatures
-from genrec.model.sasrec_head import SasRecHead
+from genrec.decode.fusion import LogitFusion
+from genrec.decode.leaf_scores import FactoredScores, SingleScores
+from genrec.decode.policy import Policy, PrefixBias
+from genrec.model.item_features import NO_ROW, ItemFeatures
+from genrec.model.item_transitions import ItemTransitions
+from genrec.model.sasrec_head import RECENT, SasRecHead, newest
 from genrec.model.vocabulary import SidVocabulary
 from genrec.schema import SemanticId
 from genrec.semantic_ids.matching import Matches
 from genrec.semantic_ids.table import SemanticIdTable
 
+AT_ONCE = 2**16
+"""Items whose vectors are computed together."""
 
-class LeafScores(NamedTuple):
+
+class HeadScores(NamedTuple):
     """What a second model says of every leaf after each prompt, whatever the filters.
 
     Attributes:
-        logits: Shape: (B, num_leaves), float32.
+        vectors: Of the leaves, by place; see ``FactoredScores``. Shape: (N, W).
+        queries: Of the prompts. Shape: (B, W).
+        singles: What is added at single leaves.
         weight: See ``LogitFusion``.
         wish: Factor of a query's matches, see ``Terms``.
     """
 
-    logits: Tensor
+    vectors: Tensor
+    queries: Tensor
+    singles: SingleScores
     weight: float
     wish: float
 
-    def with_matches(self, queries: Sequence[Steering]) -> Tensor:
-        """Return the logits with what matches each query's wish. Shape: (B, num_leaves)."""
+    def of_leaves(self) -> FactoredScores:
+        """Return the scores."""
+        return FactoredScores.of(self.vectors, self.queries, self.singles)
+
+    def with_matches(self, queries: Sequence[Steering], place_of: Tensor) -> FactoredScores:
+        """Return the scores with what matches each query's wish; take the place of each leaf."""
         found = [query.matches for query in queries]
         if not self.wish or not any(len(matches.rows) for matches in found):
-            return self.logits
-        owners = torch.repeat_interleave(torch.tensor([len(matches.rows) for matches in found]))
-        rows = torch.as_tensor(np.concatenate([matches.rows for matches in found]))
+            return self.of_leaves()
+        device = self.vectors.device
+        sizes = torch.tensor([len(matches.rows) for matches in found], device=device)
+        leaves = torch.as_tensor(np.concatenate([matches.rows for matches in found]), device=device)
         scores = torch.as_tensor(np.concatenate([matches.scores for matches in found]))
-        device = self.logits.device
-        places = owners.to(device), rows.to(device)
-        return self.logits.index_put(places, self.wish * scores.to(self.logits), accumulate=True)
+        wished = SingleScores(
+            torch.repeat_interleave(sizes),
+            place_of[leaves].long(),
+            self.wish * scores.to(self.vectors),
+        )
+        both = SingleScores(*map(torch.cat, zip(self.singles, wished, strict=True)))
+        return self._replace(singles=both).of_leaves()
 
 
 class SasRecFusion:
-    """A SASRec head and the vectors of one version of the table."""
+    """A SASRec head and what it needs to know of the items of one version of the table."""
 
     def __init__(
         self,
@@ -69,21 +89,50 @@ class SasRecFusion:
             trie: Of ``table``.
             opening: Token after which an item is written.
         """
-        self._items = ItemFeatures.of(table, trained_on).to(trie.tokens.device)
-        with torch.inference_mode():
-            self._vectors = head.vectors(self._items)
         self._head, self._trie, self._opening = head, trie, opening
+        self._items = ItemFeatures.of(table, trained_on).to(trie.tokens.device)
+        self._transitions = None
+        with torch.inference_mode():
+            self._vectors = torch.cat(
+                [self._describe(rows) for rows in trie.leaf_at.long().split(AT_ONCE)]
+            )
+            if head.transitions is not None and head.terms.transitions:
+                self._transitions = ItemTransitions(head.transitions, self._items)
 
     @torch.inference_mode()
-    def read(self, input_ids: Tensor) -> LeafScores:
+    def read(self, input_ids: Tensor) -> HeadScores:
         """Return the head's scores of what follows each prompt.
 
         Args:
             input_ids: Prompts, padded with anything that opens no item. Shape: (B, T).
         """
+        head, terms, place_of = self._head, self._head.terms, self._trie.place_of
         histories = written_leaves(input_ids, self._trie, self._opening)
-        logits = self._head(histories, self._items, self._vectors)
-        return LeafScores(logits, self._head.weight, self._head.terms.wish)
+        histories = newest(histories, head.config.max_events)
+        met = self._vectors[place_of[histories.clamp(min=0)].long()]
+        queries = [head.read(histories, met[..., : head.config.hidden_size])]
+        if head.knows_likeness:
+            profiles = self._items.profiles(newest(histories, RECENT))
+            queries.append(terms.likeness * profiles)
+        if terms.new_item_boost:
+            queries.append(queries[0].new_full((len(histories), 1), terms.new_item_boost))
+        none = histories.new_zeros(0)
+        singles = SingleScores(none, none, self._vectors.new_zeros(0))
+        if self._transitions is not None:
+            owners, rows, odds = self._transitions.singles(histories)
+            singles = SingleScores(owners, place_of[rows].long(), terms.transitions * odds)
+        wide = torch.cat(queries, dim=1)
+        return HeadScores(self._vectors, wide, singles, head.weight, terms.wish)
+
+    def _describe(self, rows: Tensor) -> Tensor:
+        """Return what queries are multiplied with, for some rows. Shape: (n, W)."""
+        items = self._items[rows]
+        parts = [self._head.vectors(items)]
+        if self._head.knows_likeness:
+            parts.append(items.text)
+        if self._head.terms.new_item_boost:
+            parts.append((items.trained == NO_ROW).to(items.text).unsqueeze(1))
+        return torch.cat(parts, dim=1)
 
 
 class Steering(Protocol):
@@ -114,7 +163,7 @@ def make_policy(
     trie: DeviceTrie,
     vocabulary: SidVocabulary,
     queries: Sequence[Steering],
-    head: LeafScores | None,
+    head: HeadScores | None,
 ) -> Policy:
     """Return how a batch of queries is decoded.
 
@@ -144,5 +193,6 @@ def make_policy(
         )
     fusion = None
     if head is not None:
-        fusion = LogitFusion.build(trie, head.with_matches(queries), head.weight, constraint)
+        scores = head.with_matches(queries, trie.place_of)
+        fusion = LogitFusion.build(trie, scores, head.weight, constraint)
     return Policy(trie, constraint, fusion, bias)

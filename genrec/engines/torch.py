@@ -38,7 +38,7 @@ from genrec.semantic_ids.table import SemanticIdTable
 BATCH_TOKENS = 16_384
 """Of a forward pass, and of a batch's cache: a row holds its prompt and the tokens of its beams."""
 BATCH_SCORES = 2**27
-"""Of a forward pass, and of the nodes of a trie in all rows of a batch: half a gigabyte."""
+"""Of a forward pass, and of the inner nodes of a trie in all rows of a batch: half a gigabyte."""
 
 
 class TorchEngine(AdaptedModel):

@@ -82,8 +82,7 @@ def share_of_a_worker(settings: Settings) -> Settings:
 def make_worker(settings: Settings) -> FastAPI:
     """Prepare this process to serve, and return what it serves."""
     prepare_process(settings)
-    if parent_process() is not None:
-        threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     with without_garbage_collection():
         from genrec.serving.http.app import create_app
     try:

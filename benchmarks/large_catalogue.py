@@ -12,6 +12,7 @@ A trie alone may be larger than what the rest has memory for.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import time
 from collections.abc import Callable
@@ -87,7 +88,8 @@ def cpu_s(run: Callable[[], object], rounds: int = 1) -> float:
 
 
 def peak_growth(run: Callable[[], object]) -> int:
-    """Return how many bytes the process grows at its peak during a run (Linux)."""
+    """Return how many bytes the process grows at its peak during a run (Linux, glibc)."""
+    ctypes.CDLL(None).malloc_trim(0)  # or what was freed before would be used again unseen
     Path("/proc/self/clear_refs").write_text("5")  # the peak is counted anew from here
     before = psutil.Process().memory_info().rss
     run()
@@ -160,7 +162,6 @@ def measure(num_items: int, model: PreTrainedModel, rounds: int) -> Figures:
         read = PrefillCache(model, rows, torch.ones_like(rows), trie)
         run_search(beam_search(lead(rows), len(rows), NUM_BEAMS), read)
 
-    answer(prompts)
     grown = peak_growth(lambda: answer(prompts))
     arrays = [value for value in vars(trie).values() if isinstance(value, torch.Tensor)]
     timed = {

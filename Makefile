@@ -12,7 +12,7 @@ DEMO := runs/demo
 .PHONY: help setup setup-vllm demo test test-fast lint docs examples notebooks mutants clean bench-beauty bench-loss bench-decode bench-rules bench-prepare \
 	serve bench-serve bench-start bench-sports bench-results bench-vllm bench-new-items bench-zero-shot \
 	bench-cross-domain bench-experiments bench-graph bench-propagation bench-explanations bench-steering bench-interests bench-summaries bench-peers bench-ask \
-	bench-updates bench-sessions gpu-check
+	bench-updates bench-sessions bench-large gpu-check
 
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-16s %s\n", $$1, $$2}'
@@ -200,6 +200,9 @@ bench-start: $(READY) $(DEMO)/sft/manifest.json  ## How long commands and the ga
 
 bench-sessions: $(READY) $(DEMO)/sft/manifest.json  ## What a returning user costs, and the memory that is kept
 	$(BIN)/python benchmarks/sessions.py --run $(DEMO)/sft --soak 120
+
+bench-large: $(READY)  ## A catalogue of a million items: memory and time of a search that the SASRec head leads
+	$(BIN)/python -W ignore -m benchmarks.large_catalogue
 
 bench-decode: $(READY)  ## Tree beam search against generate(prefix_allowed_tokens_fn)
 	$(BIN)/python benchmarks/decode_speed.py --threads 2

@@ -26,8 +26,9 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel, Qwen3Config, Qwen3ForCausalLM
 
+from genrec.decode.constraint import Constraint
 from genrec.decode.device_trie import DeviceTrie
-from genrec.decode.policy import Constraint, Policy
+from genrec.decode.policy import Policy
 from genrec.decode.search import Beams, beam_search, run_search
 from genrec.decode.tree import PrefillCache
 from genrec.decode.trie import Trie

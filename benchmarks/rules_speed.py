@@ -21,8 +21,8 @@ from statistics import median
 
 import numpy as np
 
+from genrec.decode.constraint import Constraint
 from genrec.decode.device_trie import DeviceTrie
-from genrec.decode.policy import Constraint
 from genrec.decode.trie import Trie
 from genrec.filters import ItemAttributes, read_filter
 from genrec.filters.attributes import Part

@@ -24,6 +24,7 @@ from pathlib import Path
 
 import httpx2
 import numpy as np
+import psutil
 
 ROOT = Path(__file__).parents[1]
 START_S = 120
@@ -76,7 +77,7 @@ class Load:
 
 
 @contextmanager
-def gateway(run: Path, threads: int) -> Iterator[tuple[str, int]]:
+def gateway(run: Path, threads: int, workers: int = 1) -> Iterator[tuple[str, int]]:
     """Start a gateway; yield its URL and process ID."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
@@ -86,6 +87,7 @@ def gateway(run: Path, threads: int) -> Iterator[tuple[str, int]]:
             "GENREC_PORT": "0",
             "GENREC_STORE": f"sqlite:///{folder}/store.db",
             "GENREC_THREADS": str(threads),
+            "GENREC_WORKERS": str(workers),
             "GENREC_DEVICE": "cpu",
             "GENREC_RATE_LIMIT_PER_S": "0",
             # Full before memory is looked at, so that growth is a leak.
@@ -175,8 +177,9 @@ async def measure(
 
 
 def _rss_bytes(pid: int) -> int:
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
+    """Return the memory of a gateway and its workers."""
+    gateway = psutil.Process(pid)
+    return sum(each.memory_info().rss for each in (gateway, *gateway.children(recursive=True)))
 
 
 def main() -> None:
@@ -185,14 +188,15 @@ def main() -> None:
     parser.add_argument("--run", type=Path, default=ROOT / "runs/demo/sft")
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--threads", type=int, default=1, help="of the torch engine")
+    parser.add_argument("--threads", type=int, default=1, help="of a torch engine")
+    parser.add_argument("--workers", type=int, default=1, help="processes that answer")
     parser.add_argument(
         "--unshown", action="store_true", help="keep no impressions: what do they cost?"
     )
     arguments = parser.parse_args()
     passed = True
     for shares in ((0.0, 0.0), (0.2, 0.0), (0.0, 0.05)):
-        with gateway(arguments.run.resolve(), arguments.threads) as (url, pid):
+        with gateway(arguments.run.resolve(), arguments.threads, arguments.workers) as (url, pid):
             traffic = (arguments.clients, arguments.seconds, *shares, not arguments.unshown)
             load = asyncio.run(measure(url, pid, *traffic))
         passed &= load.passes

@@ -15,8 +15,9 @@ from torch import Tensor
 from transformers import DynamicCache, EncoderDecoderCache, T5Config, T5ForConditionalGeneration
 
 from genrec.baselines.tiger_config import TigerConfig
+from genrec.decode.constraint import Constraint
 from genrec.decode.device_trie import DeviceTrie
-from genrec.decode.policy import Constraint, Policy
+from genrec.decode.policy import Policy
 from genrec.decode.search import Beams, Step, beam_search, run_search
 
 PAD, END, FIRST_CODE = 0, 1, 2

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,9 @@ from torch import Tensor
 
 from genrec.decode.trie import NO_NODE, ROOT, Trie
 from genrec.errors import DecodeError
+
+BLOCK_LEAVES = 2**14
+"""Leaves that are scored at once: few enough for a processor's cache, many enough to be quick."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +93,25 @@ class DeviceTrie:
             num_leaves=trie.num_leaves,
             most_children=int(np.diff(trie.first_child).max()),
         )
+
+    @cached_property
+    def leaf_blocks(self) -> list[tuple[int, int, Tensor]]:
+        """Runs of leaves that share their parents with no other run.
+
+        Each is its first place in the order of paths, one past its last, and how many leaves each
+        of its parents has. Shape: (parents,), int32.
+        """
+        begins = self.first_child[self.level_start[-3] : self.level_start[-2] + 1]
+        begins = begins - self.level_start[-2]
+        ends = torch.arange(0, self.num_leaves, BLOCK_LEAVES, device=begins.device)[1:]
+        cuts = torch.searchsorted(begins, ends.to(begins.dtype), right=True)
+        cuts = torch.unique(torch.cat([cuts, cuts.new_tensor([len(begins) - 1])])).tolist()
+        blocks, first = [], 0
+        for last in cuts:
+            edges = begins[first : last + 1]
+            blocks.append((int(edges[0]), int(edges[-1]), edges.diff()))
+            first = last
+        return blocks
 
     def to(self, device: torch.device | str) -> DeviceTrie:
         """Return the trie on another device."""

@@ -37,159 +37,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from genrec.decode.constraint import Constraint
 from genrec.decode.device_trie import DeviceTrie
+from genrec.decode.fusion import LogitFusion
 from genrec.decode.trie import NO_NODE
-
-DENSE = 16
-"""Sets with more than one leaf in so many are put in order by marking leaves, not by sorting."""
-
-
-@dataclass(frozen=True, eq=False)
-class Constraint:
-    """The allowed leaves of each row.
-
-    Memory is 8 bytes for each listed leaf. A node costs two binary searches in each list.
-
-    Attributes:
-        excluded: Sorted ``row * num_leaves + place`` of leaves left out, within what ``candidates``
-            allows. Shape: (E,), int64.
-        candidates: Sorted ``set * num_leaves + place`` of every set of leaves to stay within.
-            Shape: (O,), int64.
-        set_of: The set each row stays within, -1 for none; None where no row has one.
-            Shape: (B,), int64.
-        num_leaves: Of the trie.
-    """
-
-    excluded: Tensor
-    candidates: Tensor
-    set_of: Tensor | None
-    num_leaves: int
-
-    @classmethod
-    def build(
-        cls,
-        trie: DeviceTrie,
-        exclude: Sequence[Sequence[int] | np.ndarray] | None = None,
-        candidates: Sequence[Sequence[int] | np.ndarray | None] | None = None,
-    ) -> Constraint | None:
-        """Sort the filters of each row; None where no row has any.
-
-        Args:
-            trie: Its device is where the constraint will lie.
-            exclude: For each row leaves never to produce; may be empty.
-            candidates: For each row the leaves to stay within, None for all of them. The same
-                object given for several rows is stored and sorted once.
-
-        Raises:
-            ValueError: A leaf the trie does not have, or the two differ in their number of rows.
-        """
-        exclude = [()] * len(candidates or ()) if exclude is None else exclude
-        candidates = [None] * len(exclude) if candidates is None else candidates
-        if len(exclude) != len(candidates):
-            raise ValueError(f"exclude has {len(exclude)} rows, candidates has {len(candidates)}")
-        distinct = {id(leaves): leaves for leaves in candidates if leaves is not None}
-        if not distinct and not any(map(len, exclude)):
-            return None
-        candidate_keys = _keys(trie, list(distinct.values()))
-        excluded = _keys(trie, exclude)
-        if not distinct:
-            return cls(excluded, candidate_keys, None, trie.num_leaves)
-        numbers = {identity: number for number, identity in enumerate(distinct)}
-        set_of = torch.tensor([numbers.get(id(leaves), -1) for leaves in candidates])
-        set_of = set_of.to(trie.leaf_at.device)
-        # What ``candidates`` forbids already must not be counted as left out a second time.
-        sets = set_of[excluded // trie.num_leaves]
-        wanted = sets * trie.num_leaves + excluded % trie.num_leaves
-        return cls(
-            excluded[(sets < 0) | torch.isin(wanted, candidate_keys)],
-            candidate_keys,
-            set_of,
-            trie.num_leaves,
-        )
-
-    def leaves_before(self, places: Tensor) -> Tensor:
-        """Count each row's allowed leaves before some places, up to a constant of the row.
-
-        The difference of two counts is therefore how many leaves between them are allowed.
-
-        Args:
-            places: Places in the order of paths, 0 to ``num_leaves``. Shape: (B, ...).
-
-        Returns:
-            Counts. Shape: (B, ...), int64.
-        """
-        by_row = (-1,) + (1,) * (places.ndim - 1)
-        counts = places = places.long()
-        if self.set_of is not None:
-            sets = self.set_of.view(by_row)
-            within = torch.searchsorted(self.candidates, sets * self.num_leaves + places)
-            counts = torch.where(sets < 0, places, within)
-        if len(self.excluded):
-            rows = torch.arange(len(places), device=places.device).view(by_row)
-            counts = counts - torch.searchsorted(self.excluded, rows * self.num_leaves + places)
-        return counts
-
-
-@dataclass(frozen=True, eq=False)
-class LogitFusion:
-    """The second model's scores of each row.
-
-    Memory and time grow with rows times nodes.
-
-    Attributes:
-        subtree_logsumexp: Log of the summed odds of the allowed leaves below each node, up to a
-            constant of the row; -inf where there is none. Shape: (B, num_nodes), float32.
-        weight: Of the second model, above 0 and at most 1; the LM has the rest.
-    """
-
-    subtree_logsumexp: Tensor
-    weight: float
-
-    @classmethod
-    def build(
-        cls,
-        trie: DeviceTrie,
-        leaf_logits: Tensor,
-        weight: float,
-        constraint: Constraint | None = None,
-    ) -> LogitFusion:
-        """Sum the odds of the leaves up the trie.
-
-        Args:
-            trie: The prefix index.
-            leaf_logits: Finite scores of the leaves. Shape: (B, num_leaves).
-            weight: See the class.
-            constraint: What it forbids counts for nothing.
-
-        Raises:
-            ValueError: A weight outside (0, 1], or scores of another number of leaves.
-        """
-        if not 0 < weight <= 1:
-            raise ValueError(f"the weight is {weight}; it lies above 0 and is at most 1")
-        if leaf_logits.shape[1] != trie.num_leaves:
-            raise ValueError(f"{leaf_logits.shape[1]} scores, {trie.num_leaves} leaves")
-        level = leaf_logits.float()[:, trie.leaf_at.long()]
-        if constraint is not None:
-            places = torch.arange(trie.num_leaves + 1, device=level.device)
-            counts = constraint.leaves_before(places.expand(len(level), -1))
-            level = level.masked_fill(counts.diff() == 0, -torch.inf)
-        levels = [level]
-        for depth in range(trie.num_levels - 1, -1, -1):
-            first, last = trie.level_start[depth], trie.level_start[depth + 1]
-            begins = trie.first_child[first : last + 1].long()
-            # The log of the sum of each run of siblings; there may be runs of nothing but -inf.
-            parents = torch.repeat_interleave(begins.diff()).expand(len(level), -1)
-            peaks = level.new_full((len(level), len(begins) - 1), -torch.inf)
-            peaks = peaks.scatter_reduce(1, parents, level, "amax")
-            safe = peaks.masked_fill(peaks.isneginf(), 0)
-            odds = (level - safe.gather(1, parents)).exp()
-            level = torch.zeros_like(peaks).scatter_add(1, parents, odds).log() + safe
-            levels.append(level)
-        return cls(torch.cat(levels[::-1], dim=1), weight)
 
 
 @dataclass(frozen=True, eq=False)
@@ -322,9 +176,7 @@ class Policy:
         if self.fusion is None and self.bias is None:
             return logprobs
         if self.fusion is not None:
-            weight, sums = self.fusion.weight, self.fusion.subtree_logsumexp
-            nodes = children.nodes.clamp(max=sums.shape[1] - 1)
-            below = sums.gather(1, nodes.flatten(1)).view(nodes.shape)
+            weight, below = self.fusion.weight, self.fusion.at(children.nodes, allowed)
             logprobs = below if weight == 1 else (1 - weight) * logprobs + weight * below
         if self.bias is not None:
             logprobs = logprobs + self.bias.strength_at(children.nodes)
@@ -334,22 +186,3 @@ class Policy:
             .log_softmax(dim=-1)
             .masked_fill(~allowed, -torch.inf)
         )
-
-
-def _keys(trie: DeviceTrie, sets: Sequence[Sequence[int] | np.ndarray]) -> Tensor:
-    """Sort the members of each set into one list of ``set * num_leaves + place``."""
-    device = trie.leaf_at.device
-    members = [torch.as_tensor(leaves, dtype=torch.int64, device=device) for leaves in sets]
-    sizes = torch.tensor([len(leaves) for leaves in members], dtype=torch.int64, device=device)
-    leaves = torch.cat([*members, torch.empty(0, dtype=torch.int64, device=device)])
-    if len(leaves) and not (0 <= int(leaves.min()) and int(leaves.max()) < trie.num_leaves):
-        raise ValueError(f"leaves must lie in 0..{trie.num_leaves - 1}")
-    owners = torch.repeat_interleave(sizes)
-    keys = owners * trie.num_leaves + trie.place_of[leaves]
-    total = len(sets) * trie.num_leaves
-    if len(keys) * DENSE > total:
-        holds = torch.zeros(total, dtype=torch.bool, device=device)
-        holds[keys] = True
-        return holds.nonzero()[:, 0]
-    result: Tensor = torch.unique(keys)
-    return result

@@ -13,52 +13,100 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from genrec.decode.constraint import Constraint
 from genrec.decode.device_trie import DeviceTrie, written_leaves
-from genrec.decode.policy import Constraint, LogitFusion, Policy, PrefixBias
-from genrec.model.item_features import ItemFeatures
-from genrec.model.sasrec_head import SasRecHead
+from genrec.decode.fusion import LogitFusion
+from genrec.decode.leaf_scores import FactoredScores, SingleScores
+from genrec.decode.policy import Policy, PrefixBias
+from genrec.model.item_features import NO_ROW, ItemFeatures
+from genrec.model.item_transitions import ItemTransitions
+from genrec.model.sasrec_head import RECENT, SasRecHead, newest
 from genrec.model.vocabulary import SidVocabulary
-from genrec.schema import LANGUAGE_MODEL, PREFERENCES, WISH, SemanticId
+from genrec.schema import (
+    LANGUAGE_MODEL,
+    NEW_ITEM,
+    PREFERENCES,
+    SASREC,
+    TEXT_MATCH,
+    TRANSITIONS,
+    WISH,
+    SemanticId,
+)
 from genrec.semantic_ids.matching import Matches
 from genrec.semantic_ids.table import SemanticIdTable
 
+AT_ONCE = 2**16
+"""Items whose vectors are computed together."""
 
-class LeafScores(NamedTuple):
+
+class HeadScores(NamedTuple):
     """What a second model says of every leaf after each prompt, whatever the filters.
 
     Attributes:
-        logits: Shape: (B, num_leaves), float32.
+        vectors: Of the leaves, by place; see ``FactoredScores``. Shape: (N, W).
+        average: Of these vectors. Shape: (W,).
+        columns: Whose of the W numbers are which, by scorer.
+        queries: Of the prompts. Shape: (B, W).
+        singles: What scorers add at single leaves.
         weight: See ``LogitFusion``.
         wish: Factor of a query's matches, see ``Terms``.
-        terms: What ``logits`` are added up from, by scorer. Shape of each: (B, num_leaves).
     """
 
-    logits: Tensor
+    vectors: Tensor
+    average: Tensor
+    columns: Mapping[str, slice]
+    queries: Tensor
+    singles: Mapping[str, SingleScores]
     weight: float
     wish: float
-    terms: Mapping[str, Tensor]
 
-    def with_matches(self, queries: Sequence[Steering]) -> Tensor:
-        """Return the logits with what matches each query's wish. Shape: (B, num_leaves)."""
+    def with_matches(self, queries: Sequence[Steering], place_of: Tensor) -> HeadScores:
+        """Return the scores with what matches each query's wish; take the place of each leaf."""
         found = [query.matches for query in queries]
         if not self.wish or not any(len(matches.rows) for matches in found):
-            return self.logits
-        return self.logits + self.matches(queries)
-
-    def matches(self, queries: Sequence[Steering]) -> Tensor:
-        """Return what matches each query's wish adds to the logits. Shape: (B, num_leaves)."""
-        found = [query.matches for query in queries]
-        owners = torch.repeat_interleave(torch.tensor([len(matches.rows) for matches in found]))
-        rows = torch.as_tensor(np.concatenate([matches.rows for matches in found]))
+            return self
+        device = self.vectors.device
+        sizes = torch.tensor([len(matches.rows) for matches in found], device=device)
+        leaves = torch.as_tensor(np.concatenate([matches.rows for matches in found]), device=device)
         scores = torch.as_tensor(np.concatenate([matches.scores for matches in found]))
-        device = self.logits.device
-        places = owners.to(device), rows.to(device)
-        nothing = torch.zeros_like(self.logits)
-        return nothing.index_put(places, self.wish * scores.to(self.logits), accumulate=True)
+        wished = SingleScores(
+            torch.repeat_interleave(sizes),
+            place_of[leaves].long(),
+            self.wish * scores.to(self.vectors),
+        )
+        return self._replace(singles={**self.singles, WISH: wished})
+
+    def of_leaves(self) -> FactoredScores:
+        """Return all of it as one score of each leaf."""
+        none = SingleScores.none(self.vectors)
+        joined = SingleScores(*map(torch.cat, zip(none, *self.singles.values(), strict=True)))
+        return FactoredScores.of(self.vectors, self.queries, joined)
+
+    def by_scorer(self, places: Tensor) -> dict[str, Tensor]:
+        """Return what each scorer says of some leaves, beside the average leaf.
+
+        Args:
+            places: Of the leaves. Shape: (B, K), int64.
+
+        Returns:
+            Shape of each: (B, K), float32.
+        """
+        found = {}
+        for name, columns in self.columns.items():
+            queries, vectors = self.queries[:, columns], self.vectors[places][..., columns]
+            averages = queries @ self.average[columns]
+            found[name] = (vectors @ queries.unsqueeze(-1)).squeeze(-1) - averages.unsqueeze(-1)
+        rows = torch.arange(len(places), device=places.device).unsqueeze(1).expand_as(places)
+        nothing = self.vectors[:, :0], self.queries[:, :0]
+        for name, singles in self.singles.items():
+            scores = FactoredScores.of(*nothing, singles).at(rows.flatten(), places.flatten())
+            sums = scores.new_zeros(len(places)).index_add_(0, singles.rows, singles.values)
+            found[name] = scores.view_as(places) - (sums / len(self.vectors)).unsqueeze(-1)
+        return found
 
 
 class SasRecFusion:
-    """A SASRec head and the vectors of one version of the table."""
+    """A SASRec head and what it needs to know of the items of one version of the table."""
 
     def __init__(
         self,
@@ -77,25 +125,57 @@ class SasRecFusion:
             trie: Of ``table``.
             opening: Token after which an item is written.
         """
-        self._items = ItemFeatures.of(table, trained_on).to(trie.tokens.device)
-        with torch.inference_mode():
-            self._vectors = head.vectors(self._items)
         self._head, self._trie, self._opening = head, trie, opening
+        self._items = ItemFeatures.of(table, trained_on).to(trie.tokens.device)
+        self._boosts = bool(head.terms.new_item_boost) and len(self._items.new) > 0
+        self._transitions = None
+        with torch.inference_mode():
+            self._vectors = torch.cat(
+                [self._describe(rows) for rows in trie.leaf_at.long().split(AT_ONCE)]
+            )
+            self._average = self._vectors.mean(dim=0)
+            if head.transitions is not None and head.terms.transitions:
+                self._transitions = ItemTransitions(head.transitions.num_items, self._items)
 
     @torch.inference_mode()
-    def read(self, input_ids: Tensor) -> LeafScores:
+    def read(self, input_ids: Tensor) -> HeadScores:
         """Return the head's scores of what follows each prompt.
 
         Args:
             input_ids: Prompts, padded with anything that opens no item. Shape: (B, T).
         """
+        head, terms, place_of = self._head, self._head.terms, self._trie.place_of
         histories = written_leaves(input_ids, self._trie, self._opening)
-        terms = self._head.terms
-        parts = self._head.score_parts(histories, self._items, self._vectors, terms)
-        logits = parts.join(self._items, terms)
-        return LeafScores(
-            *(logits, self._head.weight, terms.wish), parts.by_scorer(self._items, terms)
+        histories = newest(histories, head.config.max_events)
+        met = self._vectors[place_of[histories.clamp(min=0)].long()]
+        queries = {SASREC: head.read(histories, met[..., : head.config.hidden_size])}
+        if head.knows_likeness:
+            profiles = self._items.profiles(newest(histories, RECENT))
+            queries[TEXT_MATCH] = terms.likeness * profiles
+        if self._boosts:
+            boost = queries[SASREC].new_full((len(histories), 1), terms.new_item_boost)
+            queries[NEW_ITEM] = boost
+        singles = {}
+        if self._transitions is not None and head.transitions is not None:
+            owners, rows, odds = self._transitions.singles(head.transitions, histories)
+            places = place_of[rows].long()
+            singles[TRANSITIONS] = SingleScores(owners, places, terms.transitions * odds)
+        ends = np.cumsum([0, *(part.shape[1] for part in queries.values())]).tolist()
+        columns = dict(zip(queries, map(slice, ends[:-1], ends[1:]), strict=True))
+        return HeadScores(
+            *(self._vectors, self._average, columns, torch.cat([*queries.values()], dim=1)),
+            *(singles, head.weight, terms.wish),
         )
+
+    def _describe(self, rows: Tensor) -> Tensor:
+        """Return what queries are multiplied with, for some rows. Shape: (n, W)."""
+        items = self._items[rows]
+        parts = [self._head.vectors(items)]
+        if self._head.knows_likeness:
+            parts.append(items.text)
+        if self._boosts:
+            parts.append((items.trained == NO_ROW).to(items.text).unsqueeze(1))
+        return torch.cat(parts, dim=1)
 
 
 class Steering(Protocol):
@@ -124,7 +204,7 @@ class Steering(Protocol):
 
 def score_parts(
     policy: Policy,
-    head: LeafScores | None,
+    head: HeadScores | None,
     queries: Sequence[Steering],
     leaves: Tensor,
     alone: Tensor,
@@ -151,11 +231,8 @@ def score_parts(
     count = places.diff(dim=1).clamp(min=1)
     parts = {LANGUAGE_MODEL: (1 - weight) * (alone + count.log())}
     if head is not None:
-        terms = dict(head.terms)
-        if any(len(query.matches.rows) for query in queries):
-            terms[WISH] = head.matches(queries)
-        for name, scores in terms.items():
-            parts[name] = weight * (scores.gather(1, rows) - scores.mean(dim=1, keepdim=True))
+        found = head.with_matches(queries, trie.place_of).by_scorer(trie.place_of[rows].long())
+        parts |= {name: weight * above for name, above in found.items()}
     if policy.bias is not None:
         lineage = trie.lineage(rows)[..., 1:]
         parts[PREFERENCES] = policy.bias.strength_at(lineage).sum(dim=-1)
@@ -166,7 +243,7 @@ def make_policy(
     trie: DeviceTrie,
     vocabulary: SidVocabulary,
     queries: Sequence[Steering],
-    head: LeafScores | None,
+    head: HeadScores | None,
 ) -> Policy:
     """Return how a batch of queries is decoded.
 
@@ -196,5 +273,6 @@ def make_policy(
         )
     fusion = None
     if head is not None:
-        fusion = LogitFusion.build(trie, head.with_matches(queries), head.weight, constraint)
+        scores = head.with_matches(queries, trie.place_of).of_leaves()
+        fusion = LogitFusion.build(trie, scores, head.weight, constraint)
     return Policy(trie, constraint, fusion, bias)

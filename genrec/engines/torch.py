@@ -15,7 +15,8 @@ from transformers import DynamicCache
 
 from genrec.batching import batch_by_length, pack
 from genrec.decode.device_trie import DeviceTrie, find_inner
-from genrec.decode.policy import LogitFusion, Policy
+from genrec.decode.fusion import LogitFusion
+from genrec.decode.policy import Policy
 from genrec.decode.prefix_cache import PrefixCache
 from genrec.decode.prefix_logits import batches, merge_prefixes, next_logits
 from genrec.decode.search import beam_search, run_search
@@ -26,7 +27,7 @@ from genrec.engines.adapters import AdaptedModel
 from genrec.engines.base import Counted, FoundItems, ItemQuery
 from genrec.engines.grammar import Grammar, GrammarState
 from genrec.engines.merge_prefixes import batch_branches, find_families
-from genrec.engines.policy import LeafScores, SasRecFusion, make_policy, score_parts
+from genrec.engines.policy import HeadScores, SasRecFusion, make_policy, score_parts
 from genrec.engines.read_prompts import OwnPrompt, PromptReader
 from genrec.linear import speed_up
 from genrec.model.adapter_head import TrainedHead, load_adapter_head
@@ -40,7 +41,7 @@ from genrec.semantic_ids.table import SemanticIdTable
 BATCH_TOKENS = 16_384
 """Of a forward pass, and of a batch's cache: a row holds its prompt and the tokens of its beams."""
 BATCH_SCORES = 2**27
-"""Of a forward pass, and of the nodes of a trie in all rows of a batch: half a gigabyte."""
+"""Of a forward pass, and of the inner nodes of a trie in all rows of a batch: half a gigabyte."""
 
 
 class TorchEngine(AdaptedModel):
@@ -152,7 +153,7 @@ class TorchEngine(AdaptedModel):
         num_beams = max(k, self._num_beams)
         # The tokens of the last level are chosen, never run.
         of_beams = num_beams * (self._trie.num_levels - 1)
-        most_rows = max(1, BATCH_SCORES // len(self._trie.tokens))
+        most_rows = max(1, BATCH_SCORES // self._trie.level_start[-2])
         by_prompt: dict[OwnPrompt, list[int]] = {}
         for number, query in enumerate(queries):
             by_prompt.setdefault(_own(query), []).append(number)
@@ -247,7 +248,7 @@ class TorchEngine(AdaptedModel):
             head = self._ask_head([prompts[index] for index in indices])
             fusion = None
             if head is not None:
-                fusion = LogitFusion.build(self._trie, head.logits, head.weight)
+                fusion = LogitFusion.build(self._trie, head.of_leaves(), head.weight)
             policy = Policy(self._trie, fusion=fusion)
             children = policy.expand(node.expand(len(logits)))
             log_probs[np.ix_(indices, codes)] = policy.apply(logits, children).cpu().numpy()
@@ -278,7 +279,7 @@ class TorchEngine(AdaptedModel):
             unread.append(allowed[0])
         return written
 
-    def _ask_head(self, prompts: Sequence[Sequence[int]]) -> LeafScores | None:
+    def _ask_head(self, prompts: Sequence[Sequence[int]]) -> HeadScores | None:
         """Return what the SASRec head says after prompts; None without one."""
         return None if self._fusion is None else self._fusion.read(self._reader.pad(prompts)[0])
 

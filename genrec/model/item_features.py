@@ -17,7 +17,8 @@ NO_ROW = -1
 NUM_LOOKALIKES = 20
 SHARPNESS = 20.0
 """How much more the nearest lookalike counts than one with less likeness: exp(20 * difference)."""
-AT_ONCE = 4096
+AT_ONCE = 2**24
+"""Likenesses of texts that are held together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +83,7 @@ class ItemFeatures:
         met = (self.trained != NO_ROW).nonzero().squeeze(1)
         count = min(NUM_LOOKALIKES, len(met))
         rows, weights = [], []
-        for some in self.new.split(AT_ONCE):
+        for some in self.new.split(max(1, AT_ONCE // max(len(met), 1))):
             likeness, nearest = (self.text[some] @ self.text[met].T).topk(count)
             rows.append(met[nearest])
             weights.append((SHARPNESS * likeness).softmax(dim=1) * likeness.clamp(min=0))
@@ -97,6 +98,16 @@ class ItemFeatures:
         """Look rows up; padding gets the features of some item. Shape of rows: (...)."""
         rows = rows.clamp(min=0)
         return ItemFeatures(self.trained[rows], self.codes[rows], self.text[rows])
+
+    def met(self, rows: Tensor) -> Tensor:
+        """Return the rows that items had in training; padding stays. Shape of rows: (...)."""
+        return self.trained[rows.clamp(min=0)].where(rows != NO_ROW, NO_ROW)
+
+    def profiles(self, histories: Tensor) -> Tensor:
+        """Return the mean text vector of each history's items. Shape: (B, T) to (B, D)."""
+        present = (histories != NO_ROW).unsqueeze(-1)
+        total = (self.text[histories.clamp(min=0)] * present).sum(dim=1)
+        return total / present.sum(dim=1).clamp(min=1)
 
     def without(self, rows: Tensor) -> ItemFeatures:
         """Return the features as if training had never met some rows. Shape of rows: (n,)."""

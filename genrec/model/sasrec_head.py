@@ -120,7 +120,29 @@ class Transitions(nn.Module):
             Log odds, above 0 where anything voted; the last column is that of an item that was
             never counted. Shape: (B, N + 1).
         """
-        num_rows, width = histories.shape
+        cells, votes = self._votes(histories)
+        sums = self.votes.new_zeros(len(histories) * (self.num_items + 1))
+        sums.index_add_(0, cells, votes)
+        return (sums.view(len(histories), -1) / FLOOR).log1p()
+
+    def singles(self, histories: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what ``forward`` does where it is above 0.
+
+        Args:
+            histories: Shape: (B, T).
+
+        Returns:
+            Places in ``histories``, rows and log odds. Shapes: (n,).
+        """
+        cells, votes = self._votes(histories)
+        cells, index = torch.unique(cells, return_inverse=True)
+        sums = votes.new_zeros(len(cells)).index_add_(0, index, votes)
+        width = self.num_items + 1
+        return cells // width, cells % width, (sums / FLOOR).log1p()
+
+    def _votes(self, histories: Tensor) -> tuple[Tensor, Tensor]:
+        """Return single votes, each with its cell of what ``forward`` returns. Shapes: (n,)."""
+        _, width = histories.shape
         present = histories != NO_ROW
         newest = (present * torch.arange(width, device=histories.device)).amax(dim=1, keepdim=True)
         age = newest - torch.arange(width, device=histories.device)
@@ -131,9 +153,7 @@ class Transitions(nn.Module):
         offsets = torch.arange(len(owners), device=owners.device)
         places = self.starts[rows].flatten()[owners] + offsets - (counts.cumsum(0) - counts)[owners]
         cells = owners // width * (self.num_items + 1) + self.followers[places]
-        sums = self.votes.new_zeros(num_rows * (self.num_items + 1))
-        sums.index_add_(0, cells, self.votes[places] * loudness.flatten()[owners])
-        return (sums.view(num_rows, -1) / FLOOR).log1p()
+        return cells, self.votes[places] * loudness.flatten()[owners]
 
 
 @dataclass(frozen=True)
@@ -227,6 +247,27 @@ class SasRecHead(nn.Module):
         parts = self.score_parts(histories, items, vectors, self.terms)
         return parts.join(items, self.terms)
 
+    @property
+    def knows_likeness(self) -> bool:
+        """Whether the likeness of texts counts."""
+        return self.text_network is not None and self.terms.likeness != 0
+
+    def read(self, histories: Tensor, vectors: Tensor) -> Tensor:
+        """Return what is wanted next, as a vector whose products with items' are their logits.
+
+        Args:
+            histories: Rows, oldest first, padded at the end; ``max_events`` at most. Shape: (B, T).
+            vectors: Of their items; anything where there is none. Shape: (B, T, H).
+
+        Returns:
+            Zeros for a history without items. Shape: (B, H).
+        """
+        present = histories != NO_ROW
+        queries = self.encoder(vectors * present.unsqueeze(-1))
+        lengths = present.sum(dim=1)
+        last: Tensor = queries[torch.arange(len(queries)), (lengths - 1).clamp(min=0)]
+        return last * (lengths > 0).unsqueeze(-1)
+
     def score_parts(
         self,
         histories: Tensor,
@@ -243,23 +284,16 @@ class SasRecHead(nn.Module):
             wanted: Parts whose factor is 0 are left out; None: none is.
         """
         histories = newest(histories, self.config.max_events)
-        present = histories != NO_ROW
-        queries = self.encoder(vectors[histories.clamp(min=0)] * present.unsqueeze(-1))
-        lengths = present.sum(dim=1)
-        last = queries[torch.arange(len(queries)), (lengths - 1).clamp(min=0)]
-        logits = (last * (lengths > 0).unsqueeze(-1)) @ vectors.T
+        logits = self.read(histories, vectors[histories.clamp(min=0)]) @ vectors.T
         transitions = None
         if self.transitions is not None and (wanted is None or wanted.transitions):
-            met = items.trained[histories.clamp(min=0)].where(present, NO_ROW)
+            met = items.met(histories)
             transitions = self.transitions(met)[:, items.trained]
             if len(items.new) and items.text.shape[-1]:
                 transitions[:, items.new] = (items.lookalikes @ transitions.T).T
         likeness = None
         if self.text_network is not None and (wanted is None or wanted.likeness):
-            recent = newest(histories, RECENT)
-            present = (recent != NO_ROW).unsqueeze(-1)
-            profiles = (items.text[recent.clamp(min=0)] * present).sum(dim=1)
-            likeness = profiles / present.sum(dim=1).clamp(min=1) @ items.text.T
+            likeness = items.profiles(newest(histories, RECENT)) @ items.text.T
         return ScoreParts(logits, transitions, likeness)
 
     def loss(self, histories: Tensor, negatives: Tensor, items: ItemFeatures) -> Tensor:

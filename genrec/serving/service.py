@@ -248,7 +248,16 @@ class RecommendationService:
         return live.without(removed) if removed else live
 
     async def look_up(self, query: Query) -> LiveHistory:
-        """Return the history that a query is about; see ``history``."""
+        """Return the history that a query is about, once all that it names is known here.
+
+        Raises:
+            ServiceError: See ``history``; or it names too many items, or one that is unknown.
+        """
+        for name, item_ids in (("exclude", query.exclude), ("candidates", query.candidates)):
+            if item_ids:
+                most = self.settings.max_filter_items
+                check_count(len(item_ids), f"items in `{name}`", most)
+                await self._check_items(item_ids, name)
         return await self.history(query.user_id, query.events)
 
     async def request(
@@ -270,11 +279,6 @@ class RecommendationService:
             ServiceError: An item or event is unknown, or ``at`` precedes the last event.
             DataError: An interest or an event does not exist, or a filter cannot be used.
         """
-        for name, item_ids in (("exclude", query.exclude), ("candidates", query.candidates)):
-            if item_ids:
-                most = self.settings.max_filter_items
-                check_count(len(item_ids), f"items in `{name}`", most)
-                await self._check_items(item_ids, name)
         interest_bias: Mapping[SemanticId, float] = {}
         if query.interest_bias:
             interest_bias = read_interest_bias(self.loaded.recommender.table, query.interest_bias)

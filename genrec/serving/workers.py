@@ -82,8 +82,7 @@ def share_of_a_worker(settings: Settings) -> Settings:
 def make_worker(settings: Settings) -> FastAPI:
     """Prepare this process to serve, and return what it serves."""
     prepare_process(settings)
-    if parent_process() is not None:
-        threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     with without_garbage_collection():
         from genrec.serving.http.app import create_app
     try:
@@ -104,7 +103,6 @@ class Supervisor(Multiprocess):
 
     Attributes:
         has_served: Whether all workers were ready at some moment.
-        has_failed: Whether one ended before that moment.
     """
 
     def __init__(
@@ -116,12 +114,18 @@ class Supervisor(Multiprocess):
     ) -> None:
         """Take uvicorn's settings, the socket, the folder of metrics, and whom to tell of it."""
         super().__init__(config, [listener])
-        self.has_served = self.has_failed = False
+        self.has_served = False
         self._metrics, self._announce = metrics, announce
         self._pids: set[int | None] = set()
         # At once: uvicorn's own loop would heed them only after a round of new workers.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: self.should_exit.set())
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether a worker ended before all were ready, and not because it was told to."""
+        told = (None, 0, -signal.SIGTERM, -signal.SIGINT)
+        return not self.has_served and any(each.exitcode not in told for each in self.processes)
 
     def handle_hup(self) -> None:
         """Replace the workers one after the other; one that cannot start ends the round."""
@@ -131,9 +135,7 @@ class Supervisor(Multiprocess):
 
     def keep_subprocess_alive(self) -> None:
         """Replace workers that died; forget what they were measured to be doing."""
-        ended = [worker.exitcode is not None for worker in self.processes]
-        if not self.has_served and any(ended):
-            self.has_failed = True
+        if self.has_failed:
             self.should_exit.set()
             return
         for place, worker in enumerate(self.processes):

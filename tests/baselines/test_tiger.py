@@ -22,8 +22,8 @@ from genrec.baselines.tiger_training import Samples
 from genrec.baselines.validation import measure_ndcg, sample_questions
 from genrec.data import Dataset
 from genrec.data.prepare import prepare
+from genrec.decode.constraint import Constraint
 from genrec.decode.device_trie import DeviceTrie
-from genrec.decode.policy import Constraint
 from genrec.decode.trie import Trie
 from genrec.errors import DataError
 from genrec.schema import Event, History, Request

@@ -14,8 +14,10 @@ import torch
 from torch import Tensor, nn
 from transformers import DynamicCache
 
+from genrec.decode.constraint import Constraint
 from genrec.decode.device_trie import DeviceTrie
-from genrec.decode.policy import Constraint, LogitFusion, Policy, PrefixBias
+from genrec.decode.fusion import LogitFusion
+from genrec.decode.policy import Policy, PrefixBias
 
 
 @torch.inference_mode()

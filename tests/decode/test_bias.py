@@ -8,9 +8,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from genrec.decode.constraint import Constraint
 from genrec.decode.device_trie import DeviceTrie
-from genrec.decode.policy import Constraint, LogitFusion, PrefixBias
+from genrec.decode.policy import PrefixBias
 from genrec.decode.trie import Trie
+from tests.decode.dense import fuse
 from tests.decode.exact import exact_scores
 from tests.decode.tries import CLOSE, FEW, paths_of, search
 
@@ -56,7 +58,7 @@ def questions(draw):
     fusion = None
     if draw(st.booleans()):
         logits = torch.randn(1, len(paths), generator=torch.Generator().manual_seed(seed))
-        fusion = LogitFusion.build(trie, 2 * logits, 0.5, constraint)
+        fusion = fuse(trie, 2 * logits, 0.5, constraint)
     tuples = [tuple(path) for path in paths.tolist()]
     prefixes = sorted({path[:level] for path in tuples for level in (1, 2, 3)})
     chosen = draw(st.lists(st.sampled_from(prefixes), max_size=4, unique=True))

@@ -3,8 +3,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from genrec.decode.constraint import Constraint
 from genrec.decode.device_trie import DeviceTrie, trailing_states
-from genrec.decode.policy import Constraint
 from genrec.decode.trie import NO_NODE, Trie
 from tests.decode.tries import path_tables
 

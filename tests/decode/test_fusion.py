@@ -8,9 +8,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from genrec.decode.constraint import Constraint
 from genrec.decode.device_trie import DeviceTrie
-from genrec.decode.policy import Constraint, LogitFusion, Policy
+from genrec.decode.fusion import LogitFusion
+from genrec.decode.leaf_scores import FactoredScores
+from genrec.decode.policy import Policy
 from genrec.decode.trie import Trie
+from tests.decode.dense import NO_SINGLES, fuse
 from tests.decode.exact import exact_scores
 from tests.decode.tries import CLOSE, FEW, paths_of, search
 
@@ -48,7 +52,7 @@ def test_the_search_pools_as_by_hand_and_is_exact(qwen3, prompts, seed, weight, 
     trie = DeviceTrie.from_trie(Trie.build(paths))
     constraint = Constraint.build(trie, exclude=[sorted(exclude)])
     leaf_logits = 3 * torch.randn(1, len(paths), generator=torch.Generator().manual_seed(seed))
-    fusion = LogitFusion.build(trie, leaf_logits, weight, constraint)
+    fusion = fuse(trie, leaf_logits, weight, constraint)
     input_ids, mask = prompts(seed, 1)
     left = sorted({*everything} - exclude)
     odds = leaf_logits[0].exp().tolist()
@@ -69,9 +73,7 @@ def test_alone_it_ranks_as_its_own_scores_do(qwen3, prompts):
     paths = paths_of(1, 30)
     trie = DeviceTrie.from_trie(Trie.build(paths))
     leaf_logits = torch.randn(2, len(paths), generator=torch.Generator().manual_seed(4))
-    beams = search(
-        qwen3, *prompts(0, 2), trie, len(paths), fusion=LogitFusion.build(trie, leaf_logits, 1.0)
-    )
+    beams = search(qwen3, *prompts(0, 2), trie, len(paths), fusion=fuse(trie, leaf_logits, 1.0))
     assert torch.equal(beams.leaves, leaf_logits.argsort(descending=True))
     torch.testing.assert_close(
         beams.scores, leaf_logits.log_softmax(-1).sort(descending=True).values, **CLOSE
@@ -84,7 +86,7 @@ def test_a_new_child_enters_with_an_equal_share_of_the_lm_and_its_odds_of_the_se
         Trie.build([[0], [1], [2]]), seen_in_training=np.array([True, True, False])
     )
     odds, weight = torch.tensor([[1.0, 2.0, 5.0]]), 0.4
-    policy = Policy(trie, fusion=LogitFusion.build(trie, odds.log(), weight))
+    policy = Policy(trie, fusion=fuse(trie, odds.log(), weight))
     found = policy.apply(
         torch.tensor([[[0.0, math.log(3), 99.0]]]), policy.expand(torch.zeros(1, 1, dtype=int))
     )
@@ -97,7 +99,8 @@ def test_odds_too_small_for_sums_still_count():
     """A node whose leaves are all but impossible keeps the proportions among its children."""
     trie = DeviceTrie.from_trie(Trie.build([[0, 2], [0, 3], [1, 2], [1, 3]]))
     logits = torch.tensor([[0.0, 0.0, -300.0, -301.0]])
-    below = LogitFusion.build(trie, logits, 0.5).subtree_logsumexp[0]
+    nodes = torch.arange(7)[None]
+    below = fuse(trie, logits, 0.5).at(nodes, torch.ones_like(nodes, dtype=torch.bool))[0]
     assert below.isfinite().all()
     torch.testing.assert_close(below[5] - below[6], torch.tensor(1.0))
     torch.testing.assert_close(below[2], torch.tensor([-300.0, -301.0]).logsumexp(0))
@@ -107,6 +110,8 @@ def test_bad_weights_and_shapes_are_refused():
     trie = DeviceTrie.from_trie(Trie.build([[0, 1], [0, 2]]))
     for weight in (0.0, -1.0, 1.5, math.nan):
         with pytest.raises(ValueError, match="weight"):
-            LogitFusion.build(trie, torch.zeros(1, 2), weight)
+            fuse(trie, torch.zeros(1, 2), weight)
     with pytest.raises(ValueError, match="3 scores, 2 leaves"):
-        LogitFusion.build(trie, torch.zeros(1, 3), 0.5)
+        LogitFusion.build(
+            trie, FactoredScores.of(torch.zeros(3, 1), torch.ones(1, 1), NO_SINGLES), 1
+        )

@@ -7,10 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genrec.decode import tree
+from genrec.decode.constraint import Constraint
 from genrec.decode.device_trie import DeviceTrie
-from genrec.decode.policy import Constraint, LogitFusion, Policy, PrefixBias
+from genrec.decode.policy import Policy, PrefixBias
 from genrec.decode.tree import PrefillCache, score_after
 from genrec.decode.trie import Trie
+from tests.decode.dense import fuse
 from tests.decode.exact import exact_scores
 from tests.decode.tries import CLOSE, FEW
 
@@ -39,7 +41,7 @@ def test_leaves_are_scored_as_the_oracle_does(
     fusion = bias = None
     if fused:
         logits = torch.randn(2, trie.num_leaves, generator=torch.Generator().manual_seed(seed))
-        fusion = LogitFusion.build(trie, logits, 0.4, constraint)
+        fusion = fuse(trie, logits, 0.4, constraint)
     if biased:
         bias = PrefixBias.build(trie, [{(int(trie.tokens[1]),): 1.5}, {}])
     leaves = torch.tensor([data.draw(st.lists(leaf, min_size=3, max_size=3)) for _ in range(2)])

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from peft import LoraConfig, get_peft_model
 
 from benchmarks.decode_speed import allowed_tokens, generate
+from genrec.decode.constraint import Constraint
 from genrec.decode.device_trie import DeviceTrie
-from genrec.decode.policy import Constraint
 from genrec.decode.trie import Trie
 from genrec.errors import DecodeError
 from tests.decode.exact import exact_scores

@@ -8,7 +8,6 @@ import torch
 
 from genrec.data import Dataset
 from genrec.decode.device_trie import DeviceTrie
-from genrec.decode.policy import LogitFusion
 from genrec.decode.trie import Trie
 from genrec.engines.base import ItemQuery
 from genrec.engines.torch import TorchEngine
@@ -18,6 +17,7 @@ from genrec.model.load import load_run
 from genrec.recommender import Recommender
 from genrec.schema import Item, Request
 from genrec.semantic_ids.extend import add_items
+from tests.decode.dense import fuse
 from tests.decode.exact import exact_scores
 
 
@@ -57,7 +57,7 @@ def test_items_are_those_of_both_views_pooled_by_hand(run, histories, weight):
         with torch.no_grad():
             vectors = run.sasrec_head.vectors(items)
             logits = run.sasrec_head(pad_histories([rows_of(run, history)]), items, vectors)
-        fusion = LogitFusion.build(trie, logits, weight) if weight else None
+        fusion = fuse(trie, logits, weight) if weight else None
         ids = torch.tensor([prompt])
         scores = exact_scores(run.model, ids, torch.ones_like(ids), trie, fusion=fusion)[0]
         np.testing.assert_allclose(answer.scores, scores.topk(10).values, atol=1e-4)

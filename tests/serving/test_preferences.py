@@ -1,5 +1,8 @@
 """Preferences over HTTP, on the little shop."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 from fastapi.testclient import TestClient
 
@@ -193,3 +196,26 @@ def test_stored_wishes_outlive_what_they_name(client, put, shop_run):
     finally:
         recommender.restore_items([item], [codes])
     assert client.get("/v1/users/u8/preferences").json()["lost"] == []
+
+
+def test_nobodys_page_needs_no_store_and_a_users_does(client, shop_settings):
+    path = shop_settings.store.get_secret_value().removeprefix("sqlite:///")
+    body = {"events": [{"item_id": "i1"}], "k": 3}
+    before = post(client, "/v1/recommend", **body)
+    assert before["recommendation_id"]
+    tables = ("events", "impressions", "changes")
+
+    def rename(old, new):
+        with closing(sqlite3.connect(path)) as store:
+            for table in tables:
+                store.execute(f"ALTER TABLE {old.format(table)} RENAME TO {new.format(table)}")
+
+    rename("{}", "{}_away")
+    try:
+        during = post(client, "/v1/recommend", **body)
+        assert during["recommendation_id"] is None and item_ids(during) == item_ids(before)
+        post(client, "/v1/interests", events=body["events"])
+        post(client, "/v1/recommend", 503, user_id="u1", k=3)
+    finally:
+        rename("{}_away", "{}")
+    assert post(client, "/v1/recommend", **body)["recommendation_id"]

@@ -14,8 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from genrec.decode.constraint import Constraint
 from genrec.decode.device_trie import trailing_states
-from genrec.decode.policy import Constraint, Policy
+from genrec.decode.policy import Policy
 from genrec.engines.vllm.served import Catalogue
 from genrec.schema import SemanticId
 from genrec.semantic_ids.matching import NOTHING, Matches

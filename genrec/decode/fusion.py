@@ -1,0 +1,104 @@
+"""A second model's say at every step of a search: the log of its summed odds below each node.
+
+Sums are made block by block over the leaves, so that memory grows with the nodes above them and
+not with the leaves; what a leaf itself has is looked up where a search comes by. Both are exact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from genrec.decode.constraint import Constraint
+from genrec.decode.device_trie import DeviceTrie
+from genrec.decode.leaf_scores import FactoredScores
+
+
+@dataclass(frozen=True, eq=False)
+class LogitFusion:
+    """The second model's scores of each row.
+
+    Memory is 4 bytes for each row and inner node; time grows with rows times leaves.
+
+    Attributes:
+        inner: Log of the summed odds of the allowed leaves below each node above the leaves, up to
+            a constant of the row; -inf where there is none. Shape: (num_inner, B), float32.
+        leaves: Of the leaves themselves.
+        weight: Of the second model, above 0 and at most 1; the LM has the rest.
+    """
+
+    inner: Tensor
+    leaves: FactoredScores
+    weight: float
+
+    @classmethod
+    def build(
+        cls,
+        trie: DeviceTrie,
+        leaves: FactoredScores,
+        weight: float,
+        constraint: Constraint | None = None,
+    ) -> LogitFusion:
+        """Sum the odds of the leaves up the trie.
+
+        Args:
+            trie: The prefix index.
+            leaves: Scores of its leaves.
+            weight: See the class.
+            constraint: What it forbids counts for nothing.
+
+        Raises:
+            ValueError: A weight outside (0, 1], or scores of another number of leaves.
+        """
+        if not 0 < weight <= 1:
+            raise ValueError(f"the weight is {weight}; it lies above 0 and is at most 1")
+        if leaves.shape[0] != trie.num_leaves:
+            raise ValueError(f"{leaves.shape[0]} scores, {trie.num_leaves} leaves")
+        hide = None if constraint is None else constraint.hider()
+        sums = []
+        for first, last, sizes in trie.leaf_blocks:
+            scores = leaves.block(first, last)
+            if hide is not None:
+                hide(scores, first)
+            sums.append(_logsumexp(scores, sizes))
+        levels = [torch.cat(sums)]
+        for depth in range(trie.num_levels - 2, -1, -1):
+            first, last = trie.level_start[depth], trie.level_start[depth + 1]
+            sizes = trie.first_child[first : last + 1].diff()
+            levels.append(_logsumexp(levels[-1].clone(), sizes))
+        return cls(torch.cat(levels[::-1]), leaves, weight)
+
+    def at(self, nodes: Tensor, wanted: Tensor) -> Tensor:
+        """Return the log of the summed odds below nodes.
+
+        Args:
+            nodes: The first axis is the rows. Shape: (B, ...), int64.
+            wanted: Elsewhere what is returned means nothing. Shape: (B, ...), bool.
+
+        Returns:
+            -inf where no leaf below an inner node is allowed; of leaves it is not said whether
+            they are. Shape: (B, ...), float32.
+        """
+        rows = torch.arange(len(nodes), device=nodes.device).view(-1, *(1,) * (nodes.ndim - 1))
+        first_leaf = len(self.inner)
+        found = self.inner[nodes.clamp(max=first_leaf - 1), rows]
+        below = wanted & (nodes >= first_leaf)
+        rows = rows.expand(nodes.shape)[below]
+        found[below] = self.leaves.at(rows, nodes[below] - first_leaf)
+        return found
+
+
+def _logsumexp(scores: Tensor, sizes: Tensor) -> Tensor:
+    """Return the log of the sum of each run of scores; there may be runs of nothing but -inf.
+
+    Args:
+        scores: Shape: (n, B), float32; written on.
+        sizes: Of the runs, one after the other. Shape: (runs,).
+    """
+    sizes = sizes.long()
+    peaks = torch.segment_reduce(scores, "max", lengths=sizes, axis=0, unsafe=True)
+    peaks = peaks.masked_fill(peaks.isneginf(), 0)
+    odds = scores.sub_(peaks[torch.repeat_interleave(sizes)]).exp_()
+    return torch.segment_reduce(odds, "sum", lengths=sizes, axis=0, unsafe=True).log_() + peaks

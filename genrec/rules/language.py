@@ -10,8 +10,8 @@
                                                  value were shown in so many days, this list too; to
                                                  the user, or to "all"
     {"at_least": 3, "of": FILTER}                items of the list are such
-    {"diversity": 0.5}                           nats that the second item of an interest costs;
-                                                 the third costs twice that, and so on
+    {"diversity": 0.5}                           nats that each pair of items costs, times their
+                                                 likeness (0 to 1)
     {"calibrate": "popularity", "by": 1.0}       nats that it costs, an item, where the list holds
                                                  others shares of the values than the user's history
     {"seen": "only"}                             of what the user has had: only, never or any
@@ -121,7 +121,7 @@ class AtLeast:
 
 @dataclass(frozen=True, slots=True)
 class Diversity:
-    """What items of one interest (the first code) cost: nats times 0, 1, 2 and so on."""
+    """What each pair of a list's items costs: nats times their likeness (``Kinship``)."""
 
     nats: float
 

@@ -27,6 +27,7 @@ from genrec.rules.language import (
     ShownAtMost,
 )
 from genrec.schema import ITEM_ID, History, Recommendation, Request
+from genrec.semantic_ids.kinship import Kinship, join_interests
 from genrec.semantic_ids.row_set import RowSet
 from genrec.table_attributes import TableAttributes
 
@@ -43,7 +44,8 @@ class Plan:
         pins: Rows by place of the list, 0 the first.
         caps: Rules that limit how many share a value.
         quotas: Rules that want some of a kind, and which rows are. Shape of each: (N,), bool.
-        like_cost: Nats that a second item of one interest costs.
+        like_cost: Nats that a pair of items costs, times their likeness.
+        kinship: The groups that likeness is counted by; None: no rule asks for diversity.
         calibrations: Rules that want a list to follow its user's history, and of each row the kind
             that it counts for, -1 where for none. Shape of each: (N,), int64.
         seen: Whether items of the history are wanted; None: no rule says.
@@ -71,6 +73,7 @@ class Plan:
         self.caps: list[tuple[NamedRule, AtMost]] = []
         self.quotas: list[tuple[NamedRule, AtLeast, np.ndarray]] = []
         self.like_cost = 0.0
+        self.kinship: Kinship | None = None
         self.calibrations: list[tuple[Calibrate, np.ndarray]] = []
         self.seen: Seen | None = None
         for named in rules:
@@ -165,6 +168,7 @@ class Plan:
                 self.quotas.append((named, rule, self.attributes.mask(where)))
             case Diversity(nats):
                 self.like_cost += nats
+                self.kinship = self.kinship or join_interests(self.attributes.of)
             case Calibrate() as rule:
                 self.attributes.check(rule.attribute)
                 self.calibrations.append((rule, self._kinds(rule)))

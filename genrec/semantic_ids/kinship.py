@@ -37,12 +37,9 @@ def join_interests(table: SemanticIdTable) -> Kinship:
     """Return groups in which the likeness of items is a mean cosine, where above 0."""
     from scipy.cluster.hierarchy import linkage
 
-    codes = table.codes[:, 0]
-    sums = np.zeros((table.codebook_size, table.centroids.shape[2]))
-    np.add.at(sums, codes, id_vectors(table))
-    sizes = np.bincount(codes, minlength=table.codebook_size)
-    used = np.flatnonzero(sizes)
-    means = sums[used] / sizes[used, None]
+    order = np.argsort(table.codes[:, 0], kind="stable")
+    used, starts, sizes = np.unique(table.codes[order, 0], return_index=True, return_counts=True)
+    means = np.add.reduceat(id_vectors(table)[order].astype(np.float64), starts) / sizes[:, None]
     cosines = means @ means.T
     holds = [np.arange(table.codebook_size) == code for code in used]
     likeness = np.diag(cosines).tolist()

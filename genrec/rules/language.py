@@ -287,8 +287,10 @@ def _read_calibrate(written: Mapping[str, Any], name: str) -> Calibrate:
 
 
 def _read_level(written: Mapping[str, Any], name: str) -> int | None:
-    level = written.get("level")
-    if level is not None and check_integer(level, f"{name}.level") == 0:
+    if written.get("level") is None:
+        return None
+    level = check_integer(written["level"], f"{name}.level")
+    if level == 0:
         raise DataError(f"{name}.level=0: 1 is the first value, -1 the last")
     return level
 

@@ -11,7 +11,7 @@ DEMO := runs/demo
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-vllm demo test test-fast lint docs examples notebooks mutants clean bench-beauty bench-loss bench-decode bench-rules bench-prepare \
 	serve bench-serve bench-start bench-sports bench-results bench-vllm bench-new-items bench-zero-shot \
-	bench-cross-domain bench-experiments bench-graph bench-propagation bench-explanations bench-steering bench-interests bench-summaries bench-peers bench-ask \
+	bench-cross-domain bench-experiments bench-graph bench-propagation bench-explanations bench-steering bench-diversity bench-interests bench-summaries bench-peers bench-ask \
 	bench-updates bench-sessions bench-large gpu-check
 
 help:  ## List the commands
@@ -219,6 +219,9 @@ bench-vllm: $(VENV)-vllm/.ready  ## Our beam loop on vLLM against vLLM's own bea
 # After `make windows SET=ml100k EVENTS=1 EPOCHS=1`, or with any other RUNS whose items have categories.
 bench-steering: $(READY)  ## Do "more", "less" and "never" do what they say, and nothing else?
 	set -e; $(foreach run,$(RUNS),$(BIN)/python benchmarks/steering.py --run $(run) --by interest category;)
+
+bench-diversity: $(READY) $(DEMO)/sft/manifest.json  ## Diverse and calibrated lists beside MMR of the same candidates
+	$(BIN)/python benchmarks/diversity.py --run $(DEMO)/sft --users 400 --plot runs/diversity.png
 
 bench-prepare: $(READY)  ## Memory and speed of preparing 50 million events
 	$(BIN)/python benchmarks/prepare_memory.py

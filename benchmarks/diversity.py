@@ -4,24 +4,24 @@
 
 Of each test user the recommender's first ``POOL`` items are the candidates of everybody:
 
-    diversity    the rule {"diversity": NATS}: the best list exactly
+    diversity    the rule {"diversity": NATS}: the best list of the candidates exactly
     MMR          maximal marginal relevance (Carbonell and Goldstein, SIGIR 1998): item by item, the
                  score less NATS times the greatest likeness to an item that was taken
-    calibrate    the rule {"calibrate": "popularity", "by": NATS}: the best list exactly
+    calibrate    the rule {"calibrate": "popularity", "by": NATS}, likewise
 
 for several strengths. A line for each says NDCG@10, intra-list diversity (the mean of one less the
 cosine over the pairs of a list; likeness is the cosine of the vectors that semantic IDs stand for,
 MMR's too), popularity lift (mean popularity of lists over that of histories, less one) and how far
 the list's shares of head, middle and tail are from the history's (KL, nats). Then: at each of our
 points, how much of NDCG@10 we are above MMR of the same diversity, and of the same popularity lift,
-with intervals over users.
+with intervals over users (bootstrap).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,13 +31,16 @@ import numpy as np
 from genrec.plotting import BLUE, GREEN, ORANGE, picture
 from genrec.recommender import Recommender
 from genrec.rules import Plan, read_rules
+from genrec.rules.calibration import SMOOTHING
 from genrec.rules.lists import Model, rank_under
 from genrec.schema import Example, Recommendation, Request
 from genrec.semantic_ids.similar import id_vectors
 
 K = 10
 POOL = 100
-STRENGTHS = (0.05, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0)
+STRENGTHS = (0.1, 0.25, 0.5, 0.75, 1.25, 2.0, 4.0)
+MMR_STRENGTHS = (0.4, 1.0, 2.0, 3.0, 5.0, 8.0, 12.0, 20.0, 40.0)
+"""More, since the greatest of the likenesses is less than their sum."""
 DRAWS = 1000
 
 Lists = list[list[Recommendation]]
@@ -103,25 +106,25 @@ class Study:
     def measure(self, lists: Lists) -> dict[str, np.ndarray]:
         """Return each measure of each user's list. Shape of each: (users,)."""
         found: dict[str, list[float]] = {"ndcg": [], "ild": [], "lift": [], "kl": []}
+        table = self.recommender.table
         for example, items in zip(self.examples, lists, strict=True):
-            ranks = [
-                rank
-                for rank, item in enumerate(items)
-                if item.item_id == example.targets[0].item_id
-            ]
+            target = example.targets[0].item_id
+            ranks = [rank for rank, item in enumerate(items) if item.item_id == target]
             found["ndcg"].append(float(1 / np.log2(ranks[0] + 2)) if ranks else 0.0)
             rows = self.rows(items)
             likeness = self.vectors[rows] @ self.vectors[rows].T
             found["ild"].append(1 - float(likeness[np.triu_indices(K, 1)].mean()))
-            table = self.recommender.table
             had = table.rows_of(event.item_id for event in example.history.events)
             found["lift"].append(self.popularity[rows].mean() / self.popularity[had].mean() - 1)
-            wanted, shown = ([np.mean(self.groups[some] == one) for one in np.unique(self.groups)]
-                             for some in (had, rows))  # fmt: skip
-            found["kl"].append(sum(
-                p * np.log(p / (0.99 * q + 0.01 * p)) for p, q in zip(wanted, shown, strict=True) if p
-            ))  # fmt: skip
+            found["kl"].append(sum(self._divergences(had, rows)))
         return {name: np.array(values) for name, values in found.items()}
+
+    def _divergences(self, had: Sequence[int], shown: np.ndarray) -> Iterator[float]:
+        for group in np.unique(self.groups):
+            wanted, is_shown = np.mean(self.groups[had] == group), self.groups[shown] == group
+            if wanted:
+                share = (1 - SMOOTHING) * is_shown.mean() + SMOOTHING * wanted
+                yield float(wanted * np.log(wanted / share))
 
 
 def _none(*_: object) -> Any:
@@ -173,10 +176,12 @@ def main() -> None:
     print("way        nats   ndcg@10     ILD    lift      KL")
     curves: dict[str, list[dict[str, np.ndarray]]] = {}
     for name, way in ways.items():
-        curves[name] = [plain, *(study.measure(way(nats)) for nats in STRENGTHS)]
-        for nats, found in zip((0.0, *STRENGTHS), curves[name], strict=True):
+        curves[name] = []
+        for nats in (0.0, *(MMR_STRENGTHS if name == "MMR" else STRENGTHS)):
+            found = study.measure(way(nats)) if nats else plain
+            curves[name].append(found)
             means = "  ".join(f"{values.mean():+.4f}" for values in found.values())
-            print(f"{name:10} {nats:4.2f}  {means}", flush=True)
+            print(f"{name:9} {nats:5.2f}  {means}", flush=True)
     for name, axis in (("diversity", "ild"), ("calibrate", "lift")):
         for nats, found in zip(STRENGTHS, curves[name][1:], strict=True):
             if (told := above(found, curves["MMR"], axis)) is not None:

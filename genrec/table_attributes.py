@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence, Set
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 
 from genrec.filters import Filter, ItemAttributes
 from genrec.filters.attributes import CACHED_MASKS, Part
 from genrec.schema import Attribute
+from genrec.semantic_ids.kinship import Kinship, join_interests
 from genrec.semantic_ids.properties import interest_names, is_new, popularity_groups
 from genrec.semantic_ids.row_set import RowSet
 from genrec.semantic_ids.table import SemanticIdTable
+
+CACHED_KINDS = 16
 
 
 class TableAttributes(ItemAttributes):
@@ -42,7 +45,39 @@ class TableAttributes(ItemAttributes):
         }
         super().__init__(table.item_ids, parts, computed)
         self.of = table
+        self.kinds = lru_cache(CACHED_KINDS)(self._number)
         self._passing = lru_cache(CACHED_MASKS)(lambda wanted: RowSet(table, self.mask(wanted)))
+
+    @cached_property
+    def kinship(self) -> Kinship:
+        """Which interests are alike."""
+        return join_interests(self.of)
+
+    def value_at(self, attribute: str, row: int, level: int) -> str | None:
+        """Return the value of a row's item that counts: of a list the one at a place.
+
+        Args:
+            attribute: Its name.
+            row: Of the table.
+            level: 1 the first, -1 the last.
+
+        Returns:
+            None where there is none.
+
+        Raises:
+            DataError: No item has such an attribute.
+        """
+        texts = self.texts(attribute, row)
+        place = level - 1 if level > 0 else level
+        return texts[place] if -len(texts) <= place < len(texts) else None
+
+    def _number(self, attribute: str, level: int) -> np.ndarray:
+        """Number the values that count (``value_at``); -1: none. Shape: (N,), int64."""
+        numbers: dict[str, int] = {}
+        values = (self.value_at(attribute, row, level) for row in range(len(self)))
+        return np.array(
+            [-1 if value is None else numbers.setdefault(value, len(numbers)) for value in values]
+        )
 
     def passing(self, wanted: Filter, candidates: Set[str] | None = None) -> RowSet:
         """Return the items that a filter lets through, of some candidates or of all.

@@ -10,8 +10,8 @@
                                                  value were shown in so many days, this list too; to
                                                  the user, or to "all"
     {"at_least": 3, "of": FILTER}                items of the list are such
-    {"diversity": 0.5}                           nats that the second item of an interest costs;
-                                                 the third costs twice that, and so on
+    {"diversity": 0.5}                           nats that each pair of items costs, times their
+                                                 likeness (0 to 1)
     {"explore": 0.1, "among": 20}                at this share of ranks any of so many best items
                                                  stands with equal chances, in place of the best
     {"calibrate": "popularity", "by": 1.0}       nats that it costs, an item, where the list holds
@@ -125,7 +125,7 @@ class AtLeast:
 
 @dataclass(frozen=True, slots=True)
 class Diversity:
-    """What items of one interest (the first code) cost: nats times 0, 1, 2 and so on."""
+    """What each pair of a list's items costs: nats times their likeness (``Kinship``)."""
 
     nats: float
 
@@ -317,8 +317,10 @@ def _read_calibrate(written: Mapping[str, Any], name: str) -> Calibrate:
 
 
 def _read_level(written: Mapping[str, Any], name: str) -> int | None:
-    level = written.get("level")
-    if level is not None and check_integer(level, f"{name}.level") == 0:
+    if written.get("level") is None:
+        return None
+    level = check_integer(written["level"], f"{name}.level")
+    if level == 0:
         raise DataError(f"{name}.level=0: 1 is the first value, -1 the last")
     return level
 

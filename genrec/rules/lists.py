@@ -24,6 +24,7 @@ from genrec.rules.language import NamedRule
 from genrec.rules.plan import Plan
 from genrec.rules.selection import Choice, Cost, Crowd, Limit, select
 from genrec.schema import RULE, Recommendation, Request
+from genrec.semantic_ids.kinship import Kinship
 from genrec.semantic_ids.row_set import RowSet
 
 WIDTH = 50
@@ -201,17 +202,23 @@ class _Search:
 
     def _costs(self, rows: Sequence[int]) -> list[Cost]:
         """Return what diversity and calibrations cost; rows beyond the pool's are of crowds."""
-        plan, costs = self.plan, []
-        if plan.like_cost:
-            interests = self.table.codes[self.rows, 0].tolist()
-            steps = plan.like_cost * np.arange(self.k)
-            costs += [Cost(like, steps) for like in _places(interests).values()]
+        plan = self.plan
+        costs = [] if plan.kinship is None else self._like_costs(plan.kinship)
         for rule, kinds in plan.calibrations:
             places = _places(kinds[rows].tolist())
             for kind, share in plan.shares(kinds, self.request.history).items():
                 if kind in places:
                     costs.append(Cost(places[kind], kind_steps(share, rule.nats, self.k)))
         return costs
+
+    def _like_costs(self, kinship: Kinship) -> list[Cost]:
+        """Return what items of the pool cost for being alike; groups of the same items are one."""
+        holds = kinship.holds[:, self.table.codes[self.rows, 0]]
+        matter = holds.sum(axis=1) > 1
+        nats: dict[tuple[int, ...], float] = defaultdict(float)
+        for held, gain in zip(holds[matter], kinship.gains[matter].tolist(), strict=True):
+            nats[tuple(np.flatnonzero(held).tolist())] += self.plan.like_cost * gain
+        return [Cost(places, strength * np.arange(self.k)) for places, strength in nats.items()]
 
     def _why(self, groups: Sequence[_Group], by_caps: bool) -> str:
         rules = [each[0] for each in self.plan.caps] + [each[0] for each in self.plan.quotas]

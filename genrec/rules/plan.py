@@ -28,6 +28,7 @@ from genrec.rules.language import (
     ShownAtMost,
 )
 from genrec.schema import EXPLORATION, ITEM_ID, History, Recommendation, Request
+from genrec.semantic_ids.kinship import Kinship
 from genrec.semantic_ids.row_set import RowSet
 from genrec.table_attributes import TableAttributes
 
@@ -44,7 +45,8 @@ class Plan:
         pins: Rows by place of the list, 0 the first.
         caps: Rules that limit how many share a value.
         quotas: Rules that want some of a kind, and which rows are. Shape of each: (N,), bool.
-        like_cost: Nats that a second item of one interest costs.
+        like_cost: Nats that a pair of items costs, times their likeness.
+        kinship: The groups that likeness is counted by; None: no rule asks for diversity.
         exploration: At how many ranks chance chooses; None: at none.
         calibrations: Rules that want a list to follow its user's history, and of each row the kind
             that it counts for, -1 where for none. Shape of each: (N,), int64.
@@ -73,6 +75,7 @@ class Plan:
         self.caps: list[tuple[NamedRule, AtMost]] = []
         self.quotas: list[tuple[NamedRule, AtLeast, np.ndarray]] = []
         self.like_cost = 0.0
+        self.kinship: Kinship | None = None
         self.exploration: Explore | None = None
         self.calibrations: list[tuple[Calibrate, np.ndarray]] = []
         self.seen: Seen | None = None
@@ -175,13 +178,14 @@ class Plan:
                 self.quotas.append((named, rule, self.attributes.mask(where)))
             case Diversity(nats):
                 self.like_cost += nats
+                self.kinship = self.attributes.kinship
             case Explore() as rule:
                 if self.exploration not in (None, rule):
                     raise DataError("rules contradict each other: two say different of 'explore'")
                 self.exploration = rule
             case Calibrate() as rule:
-                self.attributes.check(rule.attribute)
-                self.calibrations.append((rule, self._kinds(rule)))
+                kinds = self.attributes.kinds(rule.attribute, rule.level)
+                self.calibrations.append((rule, kinds))
             case Seen() as rule:
                 if self.seen not in (None, rule):
                     raise DataError("rules contradict each other: two say different of 'seen'")
@@ -222,31 +226,18 @@ class Plan:
             _, numbers = np.unique(numbers, return_inverse=True)
         return numbers
 
-    def _kinds(self, rule: Calibrate) -> np.ndarray:
-        """Number the values that count for a calibration; -1: none. Shape: (N,), int64."""
-        numbers: dict[str, int] = {}
-        texts = (self.attributes.texts(rule.attribute, row) for row in range(len(self.bonus)))
-        values = [_at_level(each, rule.level) for each in texts]
-        return np.array(
-            [numbers.setdefault(value[0], len(numbers)) if value else -1 for value in values]
-        )
-
     def shares(self, kinds: np.ndarray, history: History) -> dict[int, float]:
-        """Return the share of each kind in a history's events that are of some. Shape: (N,)."""
+        """Return the share of each kind in a history's events that are of some."""
         rows = self.attributes.of.rows_of(event.item_id for event in history.events)
         found, counts = np.unique(kinds[rows][kinds[rows] >= 0], return_counts=True)
         return dict(zip(found.tolist(), (counts / counts.sum()).tolist(), strict=True))
 
     def codes_of(self, cap: AtMost, row: int) -> tuple[str, ...]:
         """Return the values of a row's item that count for a cap."""
-        texts = self.attributes.texts(cap.per, row)
-        return tuple(dict.fromkeys(texts)) if cap.level is None else _at_level(texts, cap.level)
-
-
-def _at_level(texts: Sequence[str], level: int) -> tuple[str, ...]:
-    """Return the value at a place of a list, 1 the first and -1 the last, or nothing."""
-    place = level - 1 if level > 0 else level
-    return (texts[place],) if -len(texts) <= place < len(texts) else ()
+        if cap.level is None:
+            return tuple(dict.fromkeys(self.attributes.texts(cap.per, row)))
+        value = self.attributes.value_at(cap.per, row, cap.level)
+        return () if value is None else (value,)
 
 
 def check_items(named: NamedRule, attributes: TableAttributes) -> None:

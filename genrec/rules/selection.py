@@ -154,7 +154,8 @@ def _nested(
 
     None where costs cut across each other.
     """
-    large_first = sorted([*costs, *caps], key=lambda group: -len(group.choices))
+    groups: list[Cost | Limit] = [*costs, *caps]
+    large_first = sorted(groups, key=lambda group: -len(group.choices))
     costs_first = sorted(large_first, key=lambda group: isinstance(group, Limit))
     for ordered in (large_first, costs_first):
         inside = np.full(num_choices, -1)

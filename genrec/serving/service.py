@@ -345,7 +345,8 @@ class RecommendationService:
         if plan is not None:
             request = plan.steer(request)
         request = catalogue.restrict(request, self.now)
-        (recommender.table if plan is None else plan).check_enough(request, k)
+        check_enough = recommender.table.check_enough if plan is None else plan.check_enough
+        check_enough(request, k)
         # A search is as wide as the largest k of its batch. A k beyond the usual width would
         # change its neighbours' answers, so it shares a batch only with the same k.
         # A chat model is asked about one request at a time, for just as many items as wanted.

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from genrec.errors import DataError, TooFewItems
 from genrec.filters import read_filter
 from genrec.rules import lists
+from genrec.semantic_ids.similar import id_vectors
 from tests.little_shop import BRANDS
 
 COMBINATIONS = int(os.environ.get("GENREC_COMBINATIONS", "100"))
@@ -114,6 +115,29 @@ def _shares(kinds) -> dict[str, float]:
 
 def _divergence(wanted, found) -> float:
     return sum(p * log(p / (0.99 * found.get(kind, 0) + 0.01 * p)) for kind, p in wanted.items())
+
+
+@cache
+def likenesses(shop) -> dict[tuple[int, int], float]:
+    """Join the two most alike groups of interests again and again: average linkage, plainly."""
+    vectors, codes = id_vectors(shop.table), shop.table.codes[:, 0].tolist()
+    of = {code: vectors[[c == code for c in codes]].mean(axis=0) for code in set(codes)}
+    groups = [(code,) for code in of]
+
+    def alike(one, other):
+        return float(np.mean([min(of[a] @ of[b], 1) for a in one for b in other]))
+
+    found = {}
+    while len(groups) > 1:
+        one, other = max(combinations(groups, 2), key=lambda pair: alike(*pair))
+        for a in one:
+            for b in other:
+                found[a, b] = found[b, a] = max(alike(one, other), 0)
+        groups = [group for group in groups if group not in (one, other)] + [one + other]
+    for code in of:
+        around = max((found[code, other] for other in of if other != code), default=0)
+        found[code, code] = max(float(of[code] @ of[code]), around)
+    return found
 
 
 @cache
@@ -220,8 +244,11 @@ class Oracle:
         return True
 
     def worth(self, chosen, scores) -> float:
-        firsts = [self.shop.codes_of(one)[0] for one in chosen] if self.cost else []
-        steps = sum(n * (n - 1) / 2 for n in (firsts.count(code) for code in set(firsts)))
+        steps = 0.0
+        if self.cost:
+            likeness = likenesses(self.shop)
+            firsts = [self.shop.codes_of(one)[0] for one in chosen]
+            steps = sum(likeness[pair] for pair in combinations(firsts, 2))
         unlike = sum(
             by * len(chosen) * _divergence(wanted, _shares([kinds[one] for one in chosen]))
             for by, kinds, wanted in self.profiles

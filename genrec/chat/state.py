@@ -5,7 +5,7 @@ It comes back from whoever was sent it, so it is read like any other input.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -128,7 +128,7 @@ def read_messages(written: Any) -> list[str]:
         raise DataError(f"messages: give 1 to {MAX_MESSAGES}, the user's newest last")
     said = []
     for place, message in enumerate(messages):
-        fields = check_type(message, f"messages.{place}", Mapping, "a role and a content")
+        fields = check_type(message, f"messages.{place}", dict, "a role and a content")
         role, content = fields.get("role"), fields.get("content")
         if role not in ("user", "assistant"):
             raise DataError(f"messages.{place}.role is {role!r}; it is user or assistant")

@@ -73,8 +73,6 @@ async def chat(body: ChatRequest, service: Service) -> ChatResponse:
     recommender = service.loaded.recommender
     # The first one reads the catalogue's names.
     said, unread = await run_sync(lambda: recommender.chat_reader.read_all(messages, body.state))
-    plan = await service.rules.plan([])
-    steering = await service.preferences.steering(body.user_id, body.preferences)
     knows = recommender.table.knows
     query = Query(
         body.user_id,
@@ -85,9 +83,12 @@ async def chat(body: ChatRequest, service: Service) -> ChatResponse:
         query=said.query,
         about=body.about,
     )
-    asked = await service.request(query, plan, steering)
+    live = await service.look_up(query)
+    plan = await service.rules.plan([], body.user_id)
+    steering = await service.preferences.steering(live.preferences, body.preferences)
+    asked = await service.request(query, live, plan, steering)
     if steering is not None and (of_user := steering.rules([asked.request], body.k)):
-        plan = await service.rules.plan([], of_user)
+        plan = await service.rules.plan([], body.user_id, of_user)
     left = min(body.k, service.num_left(asked.request))
     kept, items = None, list[Recommendation]()
     if left:

@@ -46,6 +46,8 @@ def make_shop(out: Path, num_users: int, num_themes: int, seed: int, change=None
     if (out / "data" / "manifest.json").exists():
         return out / "data"
     settings = {"num_users": num_users, "num_themes": num_themes, "seed": seed}
+    # A search names brands, which are other ones in the other shop.
+    settings["search_share"] = 0
     given = [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]
     run("-m", "genrec.cli", "toy", "--out", out / "raw", *given)
     with gzip.open(out / "raw/events.csv.gz", "rt", encoding="utf-8", newline="") as file:

@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -28,10 +28,12 @@ from genrec.interests.summary.codec import fixed_pieces
 from genrec.model.base import BaseConfig, make_base
 from genrec.progress import console
 from genrec.recommender import Recommender
-from genrec.schema import ATTRIBUTES, CATEGORIES, EVENT_COLUMNS, ITEM_COLUMNS, RATING, TIMESTAMP
+from genrec.schema import CATEGORIES, EVENT_COLUMNS, ITEM_COLUMNS, RATING, TEXT, TIMESTAMP, Item
 from genrec.semantic_ids.build import IndexConfig, build_index
 from genrec.training.config import TrainConfig
 from genrec.training.pretrain import pretrain
+
+Row = TypeVar("Row")
 
 _EVENTS = pa.schema(
     {name: pa.string() for name in EVENT_COLUMNS} | {TIMESTAMP: pa.int64(), RATING: pa.float64()}
@@ -69,9 +71,9 @@ def fit(
     stages = _read_config(config)
     device, num_beams = choose_device(device), check_count(num_beams, "num_beams")
     kept = None if out is None else check_path(out, "out")
-    tables = {"events": _table(events, "events", read_rows, _EVENTS)}
+    tables = {"events": _events_table(_read(events, "events", read_rows))}
     if items is not None:
-        tables["items"] = _table(items, "items", read_items, _ITEMS)
+        tables["items"] = _items_table(_read(items, "items", read_items))
     folder = kept or Path(tempfile.mkdtemp(prefix="genrec-"))
     try:
         run = _run_stages(tables, stages, folder)
@@ -120,22 +122,32 @@ def _settings(value: Any, name: str) -> Mapping[str, Any]:
     return value
 
 
-def _table(
-    frame: Any, name: str, read: Callable[[Any, str], Sequence[Any]], schema: pa.Schema
-) -> pa.Table:
-    """Return a user's frame as prepare reads it: our columns and types, in the frame's order."""
+def _read(frame: Any, name: str, read: Callable[[Any, str], list[Row]]) -> list[Row]:
+    """Return the rows of a user's frame."""
     found = as_frame(frame, name)
     if found is None:
         raise wrong_type(frame, name, "a data frame of pandas, Polars or Arrow")
     rows = read(found, name)
     if not rows:
         raise DataError(f"{name} has no rows; give at least one")
-    columns = {column: [getattr(row, column) for row in rows] for column in schema.names}
-    table = pa.Table.from_pydict(columns, schema)
-    # Of items alone: the user's own columns, in their order.
-    others = dict.fromkeys(column for row in rows for column in getattr(row, ATTRIBUTES, ()))
-    for column in others:
-        table = table.append_column(column, _column([row.attributes.get(column) for row in rows]))
+    return rows
+
+
+def _events_table(rows: Sequence[dict[str, Any]]) -> pa.Table:
+    """Return events as prepare reads them: a log that holds no search has no texts of them."""
+    has_searches = any(row[TEXT] is not None for row in rows)
+    schema = _EVENTS.append(pa.field(TEXT, pa.string())) if has_searches else _EVENTS
+    return pa.Table.from_pylist(rows, schema)
+
+
+def _items_table(items: Sequence[Item]) -> pa.Table:
+    """Return items as prepare reads them: our columns and types, then the user's own."""
+    columns = {column: [getattr(item, column) for item in items] for column in _ITEMS.names}
+    table = pa.Table.from_pydict(columns, _ITEMS)
+    for column in dict.fromkeys(column for item in items for column in item.attributes):
+        table = table.append_column(
+            column, _column([item.attributes.get(column) for item in items])
+        )
     return table
 
 

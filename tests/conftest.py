@@ -183,7 +183,9 @@ def chain(make_once) -> Chain:
 
 
 def _make_chain(paths: Chain) -> None:
-    succeed(genrec("toy", "--out", paths.raw, "--set", "num_users=150"))
+    # Without searches: most tests ask with the events of a history alone.
+    shape = ("--set", "num_users=150", "--set", "search_share=0")
+    succeed(genrec("toy", "--out", paths.raw, *shape))
     events, items = paths.raw / "events.csv.gz", paths.raw / "items.jsonl.gz"
     succeed(genrec("prepare", "--events", events, "--items", items, "--out", paths.data))
     succeed(genrec("index", "--data", paths.data, "--out", paths.index))

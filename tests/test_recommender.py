@@ -70,7 +70,9 @@ def test_an_argument_of_a_wrong_type_is_named(recommender, past, name, value):
 
 
 def test_an_option_that_does_not_exist_is_named(recommender, past):
-    with pytest.raises(TypeError, match="no option 'filter_sen'; options are as_of, at, cand"):
+    with pytest.raises(
+        TypeError, match="no option 'filter_sen'; options are about, as_of, at, cand"
+    ):
         recommender.explain("P001", past.user_id, filter_sen=False)
 
 

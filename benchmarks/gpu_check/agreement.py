@@ -76,7 +76,7 @@ def _search(world: World, model: Any, tokens: Tensor, run_under: RunUnder) -> Be
     with run_under():
         prompts = PrefillCache(model, tokens, torch.ones_like(tokens), trie)
         found = run_search(beam_search(Policy(trie), len(tokens), 2 * TOP), prompts)
-    return Beams(found.leaves.cpu(), found.scores.cpu())
+    return Beams(*(part.cpu() for part in found))
 
 
 def _score_again(
@@ -88,7 +88,7 @@ def _score_again(
         prompts = PrefillCache(model, tokens, torch.ones_like(tokens), trie)
         scores = score_after(prompts, Policy(trie), found.leaves.to(model.device)).cpu()
     scores, order = scores.sort(dim=1, descending=True, stable=True)
-    return Beams(found.leaves.gather(1, order), scores)
+    return Beams(found.leaves.gather(1, order), scores, found.alone.gather(1, order))
 
 
 def _compare(truth: Beams, found: Beams) -> dict[str, float]:

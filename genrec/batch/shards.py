@@ -122,7 +122,7 @@ def read_shard(data: Dataset, shard: Shard, wanted: frozenset[str] | None) -> It
             events += map(Event, *columns)
     for user_id, own in groupby(events, key=lambda event: event.user_id):
         if wanted is None or user_id in wanted:
-            yield History(user_id, tuple(own))
+            yield data.with_words(user_id, tuple(own))
 
 
 def _runs(data: Dataset) -> Iterator[tuple[str, int]]:

@@ -275,6 +275,11 @@ class Dataset(ShortRepr):
                 "data as `histories` (command line: --histories), or the events themselves"
             )
 
+    def with_words(self, user_id: str, events: tuple[Event, ...]) -> History:
+        """Return a user's events with all they searched for and what they say of themselves."""
+        searches = self._searches_of(user_id, None)
+        return History(user_id, events, searches, self.descriptions.get(user_id))
+
     def _searches_of(self, user_id: str, before: int | None) -> tuple[Search, ...]:
         """Return what a user searched for before a moment; None: ever."""
         found = self._searches.get(user_id, ())

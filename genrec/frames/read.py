@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from numbers import Real
 from typing import Any
@@ -22,15 +22,19 @@ from genrec.errors import DataError
 from genrec.schema import (
     CATEGORIES,
     EVENT_COLUMNS,
+    EVENT_TYPE,
     ITEM_COLUMNS,
     ITEM_ID,
     RATING,
+    SEARCH,
+    TEXT,
     TIMESTAMP,
     USER_ID,
     Attribute,
     Event,
     History,
     Item,
+    Search,
 )
 
 SHOWN = 8
@@ -66,18 +70,30 @@ def as_series(value: Any) -> nw.Series[Any] | None:
     return found if isinstance(found, nw.Series) else None
 
 
-def read_ids(values: Sequence[Any], name: str) -> list[str]:
+def read_ids(
+    values: Sequence[Any], name: str, is_left_out: Sequence[bool] | None = None
+) -> list[str]:
     """Return IDs as text; whole numbers become their digits.
+
+    Args:
+        values: Of a column.
+        name: Of it.
+        is_left_out: Rows that need none, and get an empty one; None: no row.
 
     Raises:
         DataError: One is missing, or is neither text nor a whole number, or both kinds occur.
     """
-    ids = []
+    ids = list[str]()
+    first: Any = None
     for row, value in enumerate(values):
+        if is_left_out is not None and is_left_out[row]:
+            ids.append("")
+            continue
+        first = value if first is None else first
         if is_missing(value) or (isinstance(value, str) and not value):
             raise DataError(f"{name}[{row}] is missing; drop the row or fill it in")
         ids.append(check_id(value, f"{name}[{row}]"))
-        if isinstance(value, str) != isinstance(values[0], str):
+        if isinstance(value, str) != isinstance(first, str):
             raise DataError(
                 f"{name} mixes text and numbers (row {row}: {value!r}); make all of them text"
             )
@@ -85,49 +101,69 @@ def read_ids(values: Sequence[Any], name: str) -> list[str]:
 
 
 def read_histories(frame: nw.DataFrame[Any], name: str = "events") -> list[History]:
-    """Return the users of a frame of events in order of appearance, their events oldest first.
+    """Return the users of a frame of events in order of appearance, what they did oldest first.
 
-    Events at the same moment keep the frame's order; equal rows count once.
+    What happened at the same moment keeps the frame's order; equal rows count once.
 
     Raises:
         DataError: See ``read_rows``.
     """
-    by_user: dict[str, dict[Event, None]] = {}
-    for event in read_rows(frame, name):
-        by_user.setdefault(event.user_id, {})[event] = None
-    return [
-        History(user_id, tuple(sorted(events, key=lambda event: event.timestamp)))
-        for user_id, events in by_user.items()
-    ]
+    by_user: dict[str, dict[Event | Search, None]] = {}
+    for row in read_rows(frame, name):
+        fields: dict[str, Any] = {column: row.get(column) for column in EVENT_COLUMNS}
+        is_search = row[TEXT] is not None
+        act = Search(row[TIMESTAMP], row[TEXT]) if is_search else Event(**fields)
+        by_user.setdefault(row[USER_ID], {})[act] = None
+    return [_history(user_id, acts) for user_id, acts in by_user.items()]
 
 
-def read_rows(frame: nw.DataFrame[Any], name: str = "events") -> list[Event]:
-    """Return the rows of a frame of events, in its order.
+def _history(user_id: str, acts: Iterable[Event | Search]) -> History:
+    in_order = sorted(acts, key=lambda act: act.timestamp)
+    return History(
+        user_id,
+        tuple(act for act in in_order if isinstance(act, Event)),
+        tuple(act for act in in_order if isinstance(act, Search)),
+    )
+
+
+def read_rows(frame: nw.DataFrame[Any], name: str = "events") -> list[dict[str, Any]]:
+    """Return the rows of a frame of events, in its order, with values of the types of ``Event``.
+
+    A row without item whose ``event_type`` is "search" is one, for its ``text``; nothing is read
+    of another row's text. So does ``genrec prepare``.
 
     Args:
-        frame: Columns of ``EVENT_COLUMNS``: ``user_id``, ``item_id`` and ``timestamp`` at least.
-            Times are datetimes, dates, ISO text or seconds since 1970.
+        frame: Columns of ``EVENT_COLUMNS``: ``user_id``, ``item_id`` and ``timestamp`` at least;
+            and ``text`` of searches. Times are datetimes, dates, ISO text or seconds since 1970.
         name: Of the argument.
 
     Raises:
         DataError: A column is missing or unknown, or a value cannot be used; it names the row.
     """
-    check_columns(frame, (USER_ID, ITEM_ID, TIMESTAMP), EVENT_COLUMNS, name)
+    check_columns(frame, (USER_ID, ITEM_ID, TIMESTAMP), (*EVENT_COLUMNS, TEXT), name)
     columns = {column: frame[column].to_list() for column in frame.columns}
-    columns[USER_ID] = read_ids(columns[USER_ID], f"{name}.{USER_ID}")
-    columns[ITEM_ID] = read_ids(columns[ITEM_ID], f"{name}.{ITEM_ID}")
-    columns[TIMESTAMP] = [
-        to_seconds(value, f"{name}.{TIMESTAMP}[{row}]")
-        for row, value in enumerate(columns[TIMESTAMP])
-    ]
     for column in set(columns) - {USER_ID, ITEM_ID, TIMESTAMP}:
         read = _rating if column == RATING else _optional_text
         columns[column] = [
             read(value, f"{name}.{column}[{row}]") for row, value in enumerate(columns[column])
         ]
-    return [
-        Event(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)
+    item_ids, nothing = columns[ITEM_ID], [None] * len(columns[ITEM_ID])
+    is_search = [
+        (is_missing(item_id) or item_id == "") and (event_type or "").lower() == SEARCH
+        for item_id, event_type in zip(item_ids, columns.get(EVENT_TYPE, nothing), strict=True)
     ]
+    columns[USER_ID] = read_ids(columns[USER_ID], f"{name}.{USER_ID}")
+    columns[ITEM_ID] = read_ids(item_ids, f"{name}.{ITEM_ID}", is_search)
+    columns[TIMESTAMP] = [
+        to_seconds(value, f"{name}.{TIMESTAMP}[{row}]")
+        for row, value in enumerate(columns[TIMESTAMP])
+    ]
+    texts = columns.get(TEXT, nothing)
+    for row, text in enumerate(texts):
+        if is_search[row] and text is None:
+            raise DataError(f"{name}.{TEXT}[{row}] is missing, of a search; drop the row")
+    columns[TEXT] = [text if found else None for text, found in zip(texts, is_search, strict=True)]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def read_items(frame: nw.DataFrame[Any], name: str = "items") -> list[Item]:

@@ -51,10 +51,11 @@ def undisturbed(config, tmp_path_factory) -> Path:
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000])
-def test_shards_hold_everybody_once(data, size):
-    whole = list(data.histories("test"))
-    shards, unknown = cut_shards(data, size, None)
-    found = [history for shard in shards for history in read_shard(data, shard, None)]
+def test_shards_hold_everybody_once_with_all_they_searched_for(toy_data, size):
+    whole = list(toy_data.histories("test"))
+    assert any(history.searches for history in whole)
+    shards, unknown = cut_shards(toy_data, size, None)
+    found = [history for shard in shards for history in read_shard(toy_data, shard, None)]
     assert found == whole and not unknown
     assert all(shard.users <= size for shard in shards)
 

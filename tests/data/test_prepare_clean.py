@@ -110,7 +110,7 @@ def test_report_and_manifest(desk):
     assert stored == {name: getattr(report, name) for name in stored}
     config = read_manifest(desk.out, "data").config
     assert config["split"] == "leave-one-out"
-    assert config["files"] == {"events": ["events.csv"], "items": []}
+    assert config["files"] == {"events": ["events.csv"], "items": [], "users": []}
     assert {path.name for path in desk.out.iterdir()} == {
         "events.parquet",
         "items.parquet",

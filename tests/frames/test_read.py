@@ -15,7 +15,7 @@ from genrec.errors import DataError
 from genrec.frames.answers import RECOMMENDATIONS
 from genrec.frames.read import as_frame, as_series, read_histories, read_ids, read_items
 from genrec.frames.write import make_frame
-from genrec.schema import Event, History, Item
+from genrec.schema import Event, History, Item, Search
 
 KINDS = {
     "pandas": pd.DataFrame,
@@ -55,6 +55,20 @@ def test_every_column_and_empty_cells(kind):
     first, second = histories(kind, columns)
     assert first.events == (Event("7", "a", 86400, "view", 4.0, None, "x"),)
     assert second.events == (Event("8", "b", 86400, None, None, "Fine", None),)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_searches_are_read_as_prepare_reads_them(kind):
+    columns = {
+        "user_id": ["u"] * 4, "item_id": ["a", None, "b", ""], "timestamp": [1, 4, 5, 3],
+        "event_type": ["view", "search", "search", "Search"], "text": ["x", "tea", None, "pot"],
+    }  # fmt: skip
+    events = Event("u", "a", 1, "view"), Event("u", "b", 5, "search")
+    assert histories(kind, columns) == [History("u", events, (Search(3, "pot"), Search(4, "tea")))]
+    with pytest.raises(DataError, match=r"events.text\[1\] is missing, of a search"):
+        histories(kind, {**columns, "text": ["x", None, None, "pot"]})
+    with pytest.raises(DataError, match=r"events.item_id\[1\] is missing"):
+        histories(kind, {**columns, "event_type": ["view"] * 4})
 
 
 @settings(deadline=None)

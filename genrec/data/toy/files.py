@@ -93,7 +93,8 @@ def _write_events(path: Path, users: Sequence[ToyUser]) -> None:
     ]
     rows.sort(key=lambda row: (row[TIMESTAMP], row[USER_ID]))
     with _gzip_text(path) as file:
-        writer = csv.DictWriter(file, (*EVENT_COLUMNS, TEXT), lineterminator="\n")
+        columns = (*EVENT_COLUMNS, TEXT) if any(TEXT in row for row in rows) else EVENT_COLUMNS
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
 

@@ -15,8 +15,6 @@ from genrec.data.toy.interests import PlantedInterest
 from genrec.data.toy.reviews import noun_of
 from genrec.schema import Event, Search
 
-SEARCH_SHARE = 0.15
-"""Of events, how many a search leads to."""
 SEARCH_S = (5, 55)
 """How long before its event a search is made; sittings leave a minute between events."""
 ABOUT_SHARE = 0.6
@@ -29,13 +27,13 @@ ASIDES = ("", "", " Two kids, no car.", " I read every review.", " New in town."
 
 
 def draw_searches(
-    rng: np.random.Generator, catalogue: Catalogue, events: Sequence[Event]
+    rng: np.random.Generator, catalogue: Catalogue, events: Sequence[Event], share: float
 ) -> tuple[Search, ...]:
-    """Return searches, each in the minute before the event that it leads to."""
+    """Return searches, each in the minute before the event that it leads to; a share of events."""
     searches = []
     previous = -1
     for event in events:
-        is_search, text = rng.random() < SEARCH_SHARE, _text(rng, catalogue, event.item_id)
+        is_search, text = rng.random() < share, _text(rng, catalogue, event.item_id)
         at = event.timestamp - int(rng.integers(*SEARCH_S))
         if is_search and at > previous:
             searches.append(Search(at, text))

@@ -44,6 +44,7 @@ class ToyConfig(BaseModel):
             will do is in the truth.
         events_per_user: The median; half of it and twice as many both happen.
         num_themes: Of the twelve in the catalogue; 20 items each.
+        search_share: Of the events, how many follow a search for the item.
         repeat_rate: How often a user buys again something that runs out.
         seed: Equal settings give equal bytes.
     """
@@ -54,6 +55,7 @@ class ToyConfig(BaseModel):
     num_newcomers: int = Field(default=40, ge=0)
     events_per_user: int = Field(default=25, ge=8)
     num_themes: int = Field(default=12, ge=6, le=12)
+    search_share: float = Field(default=0.15, ge=0, le=1)
     repeat_rate: float = Field(default=0.0, ge=0, lt=1)
     seed: int = Field(default=0, ge=0)
 
@@ -132,7 +134,7 @@ def _draw_user(
         item_id = catalogue.items[item].item_id
         events.append(Event(user_id, item_id, at, event_type, rating, title, review))
     of_words = np.random.default_rng([config.seed, number, 1])
-    searches = draw_searches(of_words, catalogue, events)
+    searches = draw_searches(of_words, catalogue, events, config.search_share)
     tells = of_words.random() < ABOUT_SHARE or number >= config.num_users
     about = draw_about(of_words, catalogue.themes, user_id, interests) if tells else None
     return ToyUser(user_id, start, end, interests, tuple(events), searches, about)

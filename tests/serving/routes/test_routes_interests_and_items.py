@@ -60,7 +60,8 @@ def test_a_new_item_is_recommendable_in_the_next_call(client):
     shown = client.get("/v1/items/N-new").json()
     assert shown["semantic_id"] == placed["semantic_id"] and shown["interest"]
     assert client.get("/v1/items", params={"query": "puppy FILE"}).json()["items"][0] == {
-        key: item[key] for key in ("item_id", "title", "brand", "categories")
+        **{key: item[key] for key in ("item_id", "title", "brand", "categories")},
+        "retired": False,
     }
     click(client, "fan", "N-new")
     assert "N-new" not in item_ids(post(client, "/v1/recommend", user_id="fan", k=20))

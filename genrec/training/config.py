@@ -28,8 +28,6 @@ class Mixture(_Settings):
         interests: Interests in words.
         wishes: Streams in which wishes for the next item are put before half of the events, as a
             share of all streams; at 0, a model reads wishes only if its log holds searches.
-        newcomers: A few events of every user with a description, each told as if nothing had been
-            before it; without descriptions there are none.
         review_weight: Loss weight of ratings and reviews inside streams; an item token weighs 1.
         words_weight: Loss weight of the words behind items' IDs inside streams.
         text_weight: Loss weight of title and interest words.
@@ -40,7 +38,6 @@ class Mixture(_Settings):
     titled: float = Field(0.0, ge=0)
     interests: float = Field(0.0, ge=0, le=1)
     wishes: float = Field(0.0, ge=0, le=1)
-    newcomers: float = Field(1.0, ge=0, le=1)
     review_weight: float = Field(0.1, ge=0)
     words_weight: float = Field(0.1, ge=0)
     text_weight: float = Field(0.3, ge=0)

@@ -27,7 +27,6 @@ from genrec.training.packing import collate, pack
 from genrec.training.samples import (
     Sample,
     interest_samples,
-    newcomer_samples,
     stream_samples,
     title_samples,
     titled_samples,
@@ -41,7 +40,7 @@ FEATURES = datasets.Features(
         "task": datasets.Value("string"),
     }
 )
-TASKS = ("next_item", "titles", "titled", "interests", "newcomers", "wishes")
+TASKS = ("next_item", "titles", "titled", "interests", "wishes")
 
 
 def write_corpus(path: Path, data: Dataset, encoder: Encoder, mixture: Mixture, seed: int) -> None:
@@ -63,7 +62,6 @@ def _samples(
         "titles": lambda: title_samples(data.items, encoder),
         "titled": lambda: titled_samples(data.histories("train"), encoder, seed),
         "interests": lambda: interest_samples(data.histories("train"), encoder, seed),
-        "newcomers": lambda: newcomer_samples(data.histories("train"), encoder, seed),
     }
     if mixture.wishes:
         sampler, rng = WishSampler(data, to_measure=False), random.Random(seed)

@@ -106,22 +106,6 @@ def _windows(
         yield Sample(input_ids, untrained + targets)
 
 
-def newcomer_samples(histories: Iterable[History], encoder: Encoder, seed: int) -> Iterator[Sample]:
-    """Yield, for every user with a description, events that nothing else is known before.
-
-    In streams only the first event is told by the description alone, which is too few to learn what
-    people who did nothing yet may want.
-    """
-    rng = random.Random(seed)
-    alone = (
-        replace(history, events=(event,), searches=())
-        for history in histories
-        if history.about is not None
-        for event in rng.sample(history.events, min(len(history.events), MOMENTS))
-    )
-    return stream_samples(alone, encoder)
-
-
 def _kinds(segment: Segment, num_levels: int) -> list[int]:
     """Return the kind of target that each token of an event is."""
     before = segment.after_item - num_levels

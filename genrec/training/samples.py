@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain, groupby
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ from genrec.stream.encode import Encoder, Segment, View, list_views
 from genrec.stream.templates import END_MARKER, MARKERS
 
 MOMENTS = 4
-"""Of each history at which a summary is a sample, or that are told to a newcomer."""
+"""Of each history at which a summary is a sample."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping, Sequence, Set, Sized
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
+from itertools import chain
 from typing import Any, Literal, Protocol
 
 from genrec.display import HtmlRepr, Table, day
@@ -227,10 +228,22 @@ class History(ShortRepr, HtmlRepr):
         )
 
     def without(self, places: Collection[int]) -> History:
-        """Return the history as if some events had never been; 0 is the oldest event."""
+        """Return the history as if some events had never been; 0 is the oldest event.
+
+        Nor had been the searches that led to them: else an old one would be what is looked for now.
+        """
         left_out = frozenset(places)
-        kept = (event for place, event in enumerate(self.events) if place not in left_out)
-        return replace(self, events=tuple(kept))
+        led_elsewhere = chain.from_iterable(
+            searches
+            for place, searches in enumerate(self.searches_before())
+            if place not in left_out
+        )
+        return History(
+            self.user_id,
+            tuple(event for place, event in enumerate(self.events) if place not in left_out),
+            (*led_elsewhere, *self.open_searches),
+            self.about,
+        )
 
     def searches_before(self) -> list[tuple[Search, ...]]:
         """Return for each event the searches that led to it: those since the one before."""

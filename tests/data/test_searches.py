@@ -67,6 +67,16 @@ def test_a_history_holds_its_searches_and_items_stay_items(report_and_data):
     assert sorted(item.item_id for item in data.items) == ["coat", "hat", "socks"]
 
 
+def test_an_event_left_out_takes_along_the_search_that_led_to_it(report_and_data):
+    _, data = report_and_data
+    history = data.history("ann")
+    for places, left in (([1], "wgab"), ([2], "wab"), ([0, 2], "ab"), ([0, 1, 2], "ab")):
+        kept = history.without(places)
+        assert "".join(search.text[0] for search in kept.searches) == left
+        assert kept.open_searches == history.open_searches
+    assert history.without([]) == history
+
+
 def test_what_is_asked_knows_no_search_of_later(report_and_data):
     _, data = report_and_data
     (example,) = data.examples("test")

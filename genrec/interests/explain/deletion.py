@@ -215,7 +215,8 @@ class Attribution:
         """Return the request with events deleted, and what is then read of the history."""
         history = self.request.history
         if deleted == self.everything:
-            return replace(self.request, history=replace(history, events=())), View()
+            nothing = history.without(range(len(history.events)))
+            return replace(self.request, history=nothing), View()
         gone = {*range(self._unread), *deleted}
         start, worded = (place - sum(one < place for one in gone) for place in self._view)
         return replace(self.request, history=history.without(gone)), View(start, worded)

@@ -12,7 +12,7 @@ DEMO := runs/demo
 .PHONY: help setup setup-vllm demo test test-fast lint docs examples notebooks mutants clean bench-beauty bench-loss bench-decode bench-rules bench-prepare \
 	serve bench-serve bench-start bench-sports bench-results bench-vllm bench-new-items bench-zero-shot \
 	bench-cross-domain bench-experiments bench-graph bench-propagation bench-explanations bench-steering bench-diversity bench-interests bench-summaries bench-peers bench-ask \
-	bench-updates bench-sessions bench-large gpu-check
+	bench-updates bench-sessions bench-large bench-language bench-trainer gpu-check
 
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-16s %s\n", $$1, $$2}'
@@ -153,6 +153,14 @@ bench-loss: $(READY)  ## All-event loss against one prompt per prefix (after ben
 bench-new-items: $(READY)  ## Can items be recommended that training never met? (half an hour)
 	$(BIN)/python benchmarks/new_items.py --events $(DATA)/amazon18_scientific/events.csv.gz \
 		--items $(DATA)/amazon18_scientific/items.jsonl.gz --out runs/new_items --boosts 0,1,2,3
+
+bench-language: $(READY)  ## What words and a pretrained model buy on amazon18_gift_cards (hours on a CPU)
+	$(BIN)/python benchmarks/language.py --events $(DATA)/amazon18_gift_cards/events.csv.gz \
+		--items $(DATA)/amazon18_gift_cards/items.jsonl.gz --out runs/language --precision $(PRECISION)
+
+bench-trainer: $(READY)  ## Tuning SmolLM2: ours against the Hugging Face Trainer (after bench-beauty)
+	$(BIN)/genrec base --data $(BEAUTY)/data --index $(BEAUTY)/index --out $(BEAUTY)/smollm2 --from smollm2 --set context_tokens=512
+	$(BIN)/python -m benchmarks.trainer_speed --data $(BEAUTY)/data --base $(BEAUTY)/smollm2
 
 bench-zero-shot: $(READY) $(DEMO)/sft/manifest.json  ## Prompts: speed of scoring, real items only, orders in reviews
 	$(BIN)/python train/chat.py --data $(DEMO)/data --out $(DEMO)/chat --hidden 128 --seconds 600

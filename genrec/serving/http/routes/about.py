@@ -38,7 +38,7 @@ async def get_about(user_id: UserId, service: Service) -> AboutResponse:
     return AboutResponse(user_id=user_id, about=live.history.about)
 
 
-@router.put(PATH, responses=describe_errors(400, 413, 422, 503))
+@router.put(PATH, responses=describe_errors(404, 400, 413, 422, 503))
 async def put_about(user_id: UserId, body: AboutRequest, service: Service) -> AboutResponse:
     """Store what a user says of themselves, who may have no events yet; heeded from now on."""
     return AboutResponse(user_id=user_id, about=await service.about.put(user_id, body.about))

@@ -66,7 +66,7 @@ async def get_rule(
     return _response(await service.rules.get(name, version))
 
 
-@router.put("/v1/rules/{name}", responses=describe_errors(400, 413, 422, 503))
+@router.put("/v1/rules/{name}", responses=describe_errors(404, 400, 413, 422, 503))
 async def put_rule(
     name: Annotated[RuleName, Path()], body: RuleRequest, service: Service
 ) -> RuleResponse:

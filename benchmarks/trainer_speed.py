@@ -74,7 +74,7 @@ def train_with_trainer(model: Any, samples: Sequence[Sample], pad_id: int, bf16:
         weight_decay=0.0,
         bf16=bf16,
         use_cpu=not torch.cuda.is_available(),
-        group_by_length=True,
+        train_sampling_strategy="group_by_length",
         save_strategy="no",
         report_to=[],
         disable_tqdm=True,

@@ -160,7 +160,7 @@ bench-language: $(READY)  ## What words and a pretrained model buy on amazon18_g
 
 bench-trainer: $(READY)  ## Tuning SmolLM2: ours against the Hugging Face Trainer (after bench-beauty)
 	$(BIN)/genrec base --data $(BEAUTY)/data --index $(BEAUTY)/index --out $(BEAUTY)/smollm2 --from smollm2 --set context_tokens=512
-	$(BIN)/python -m benchmarks.trainer_speed --data $(BEAUTY)/data --base $(BEAUTY)/smollm2 --users 60
+	$(BIN)/python -m benchmarks.trainer_speed --data $(BEAUTY)/data --base $(BEAUTY)/smollm2 --users 60 $(if $(filter bf16,$(PRECISION)),--bf16)
 
 bench-zero-shot: $(READY) $(DEMO)/sft/manifest.json  ## Prompts: speed of scoring, real items only, orders in reviews
 	$(BIN)/python train/chat.py --data $(DEMO)/data --out $(DEMO)/chat --hidden 128 --seconds 600

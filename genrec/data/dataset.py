@@ -160,8 +160,7 @@ class Dataset(ShortRepr):
             events = tuple(event for event, split in rows if split in known)
             if events:
                 later = [event.timestamp for event, split in rows if split not in known]
-                searches = self._searches_of(user_id, min(later, default=None))
-                yield History(user_id, events, searches, self.descriptions.get(user_id))
+                yield self.with_words(user_id, events, min(later, default=None))
 
     def history(self, user_id: str | int, upto: Split = "test") -> History:
         """Return one user's events up to and including a split, read from disk.
@@ -186,15 +185,14 @@ class Dataset(ShortRepr):
                 rows = connection.execute(query, [str(self.path / EVENTS_FILE), user]).fetchall()
             except DAMAGED as error:
                 raise self._damaged(EVENTS_FILE, error) from None
-        about = self.descriptions.get(user)
-        if not rows and about is None:
+        if not rows and self.descriptions.get(user) is None:
             raise DataError(
                 f"no user '{user}' in {self.path}; check the ID (IDs are text and "
                 "case-sensitive), or give the events of a new user yourself"
             )
         later = [row[_TIME_PLACE] for row in rows if row[-1] not in known]
         events = tuple(Event(*row[:-1]) for row in rows if row[-1] in known)
-        return History(user, events, self._searches_of(user, min(later, default=None)), about)
+        return self.with_words(user, events, min(later, default=None))
 
     def examples(self, split: Split) -> Iterator[Example]:
         """Yield, for every user with events in a split, these and what came before the split.
@@ -206,9 +204,8 @@ class Dataset(ShortRepr):
             history = tuple(event for event, name in rows if name in earlier)
             targets = tuple(event for event, name in rows if name == split)
             if history and targets:
-                searches = self._searches_of(user_id, targets[0].timestamp)
-                about = self.descriptions.get(user_id)
-                yield Example(History(user_id, history, searches, about), targets)
+                known = self.with_words(user_id, history, targets[0].timestamp)
+                yield Example(known, targets)
 
     def num_examples(self, split: Split) -> int:
         """Return how many ``examples`` yields, without reading the events."""
@@ -275,17 +272,20 @@ class Dataset(ShortRepr):
                 "data as `histories` (command line: --histories), or the events themselves"
             )
 
-    def with_words(self, user_id: str, events: tuple[Event, ...]) -> History:
-        """Return a user's events with all they searched for and what they say of themselves."""
-        searches = self._searches_of(user_id, None)
-        return History(user_id, events, searches, self.descriptions.get(user_id))
+    def with_words(
+        self, user_id: str, events: tuple[Event, ...], before: int | None = None
+    ) -> History:
+        """Return a user's events with what they say of themselves and searched for.
 
-    def _searches_of(self, user_id: str, before: int | None) -> tuple[Search, ...]:
-        """Return what a user searched for before a moment; None: ever."""
-        found = self._searches.get(user_id, ())
-        if before is None:
-            return found
-        return tuple(search for search in found if search.timestamp < before)
+        Args:
+            user_id: Whose.
+            events: Oldest first.
+            before: Only searches before this moment, seconds; None: all.
+        """
+        searches = self._searches.get(user_id, ())
+        if before is not None:
+            searches = tuple(search for search in searches if search.timestamp < before)
+        return History(user_id, events, searches, self.descriptions.get(user_id))
 
     @cached_property
     def _searches(self) -> dict[str, tuple[Search, ...]]:

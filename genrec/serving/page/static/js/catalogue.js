@@ -6,17 +6,13 @@ import { byId, make } from "./dom.js";
 import { plural } from "./format.js";
 import { showProblem } from "./notices.js";
 import { watch } from "./state.js";
+import { whileTyping } from "./typing.js";
 
-const WAIT_MS = 180;
 const LIMIT = 14;
-let timer = null;
 let asked = 0;
 
 export function startCatalogue() {
-  byId("search").addEventListener("input", () => {
-    clearTimeout(timer);
-    timer = setTimeout(search, WAIT_MS);
-  });
+  whileTyping(byId("search"), search);
   // The first person shown brings the catalogue with them; it stays for the next.
   watch(["person"], ({ person }) => {
     if (person !== null && asked === 0) search();

@@ -4,19 +4,15 @@ import * as api from "../api.js";
 import { byId, make } from "../dom.js";
 import { plural } from "../format.js";
 import { announce } from "../notices.js";
+import { whileTyping } from "../typing.js";
 import { attempt } from "./attempt.js";
 import { edit, startEditor } from "./editor.js";
 
-const WAIT_MS = 180;
 const LIMIT = 24;
-let timer = null;
 let asked = 0;
 
 export function startCatalogue() {
-  byId("search").addEventListener("input", () => {
-    clearTimeout(timer);
-    timer = setTimeout(search, WAIT_MS);
-  });
+  whileTyping(byId("search"), search);
   byId("retired-too").addEventListener("change", search);
   byId("item-search").addEventListener("submit", (event) => {
     event.preventDefault();

@@ -1,9 +1,18 @@
 """A little shop with a trained model: few enough items that every list can be tried."""
 
 import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import pytest
 
+from genrec.engines.torch import TorchEngine
+from genrec.model.base import SETTINGS_FILE
+from genrec.model.load import load_run
+from genrec.model.sasrec_head import Terms
 from genrec.recommender import Recommender
 from tests.little_run import make_little_base, train_little_run
 
@@ -46,3 +55,22 @@ def shop_run(make_once):
 def shop(shop_run) -> Recommender:
     """With as many beams as items its search is exact."""
     return Recommender.from_pretrained(shop_run, "cpu", num_beams=18)
+
+
+@contextmanager
+def run_with_a_say(shop_run: Path, name: str, terms: Terms) -> Iterator[Path]:
+    """A copy of the run in which the head has a say: its events are too few to give it one."""
+    run = shop_run.parent / name
+    shutil.copytree(shop_run, run)
+    described = json.loads((run / SETTINGS_FILE).read_text())
+    described |= {"weight": 0.5, "terms": asdict(terms)}
+    (run / SETTINGS_FILE).write_text(json.dumps(described))
+    yield run
+    shutil.rmtree(run)
+
+
+def shown(run: Path, shop: Recommender, **reads: bool) -> Recommender:
+    """Return a recommender whose model is shown texts, though it was not trained on any."""
+    loaded = load_run(run)
+    loaded = replace(loaded, encoder=replace(loaded.encoder, **reads))
+    return Recommender(loaded, TorchEngine(loaded, "cpu", 18), shop.data)

@@ -1,27 +1,22 @@
 """Asking: items for a user and a wish, in Python, on the command line and over HTTP."""
 
-import json
-import shutil
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from fastapi.testclient import TestClient
-from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from genrec.cli import app as cli
 from genrec.engines.base import ItemQuery
 from genrec.engines.torch import TorchEngine
 from genrec.errors import DataError
-from genrec.model.base import SETTINGS_FILE
 from genrec.model.load import load_run
 from genrec.model.sasrec_head import Terms
 from genrec.recommender import Recommender
 from genrec.schema import History, Item, Request, Search
 from genrec.semantic_ids.matching import Matches
-from genrec.serving.http.app import create_app
-from genrec.serving.settings import Settings
+from tests.little_gateway import start_gateway
+from tests.little_shop import run_with_a_say, shown
 
 K = 5
 HOSTILE = [
@@ -37,13 +32,9 @@ HOSTILE = [
 @pytest.fixture(scope="module")
 def run(shop_run, tmp_path_factory):
     """The little shop's run, in which the head has a say: its events are too few to give it one."""
-    run = shop_run.parent / tmp_path_factory.mktemp("asked").name
-    shutil.copytree(shop_run, run)
-    described = json.loads((run / SETTINGS_FILE).read_text())
-    described |= {"weight": 0.5, "terms": asdict(Terms(wish=8.0))}
-    (run / SETTINGS_FILE).write_text(json.dumps(described))
-    yield run
-    shutil.rmtree(run)
+    name = tmp_path_factory.mktemp("asked").name
+    with run_with_a_say(shop_run, name, Terms(wish=8.0)) as run:
+        yield run
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +46,7 @@ def shop(run) -> Recommender:
 @pytest.fixture(scope="module")
 def reader(shop, run) -> Recommender:
     """A recommender whose model is shown the searches, though it was not trained on any."""
-    loaded = load_run(run)
-    loaded = replace(loaded, encoder=replace(loaded.encoder, reads_searches=True))
-    return Recommender(loaded, TorchEngine(loaded, "cpu", 18), shop.data)
+    return shown(run, shop, reads_searches=True)
 
 
 def ids(found):
@@ -176,9 +165,7 @@ def test_the_command_line_asks(run):
 
 @pytest.fixture(scope="module")
 def client(run, tmp_path_factory):
-    store = SecretStr(f"sqlite:///{tmp_path_factory.mktemp('store')}/store.db")
-    settings = Settings(run=run, device="cpu", threads=1, rate_limit_per_s=0, store=store)
-    with TestClient(create_app(settings)) as client:
+    with start_gateway(run, tmp_path_factory.mktemp("store")) as client:
         yield client
 
 

@@ -3,13 +3,10 @@
 import random
 
 import pytest
-from fastapi.testclient import TestClient
-from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from genrec.cli import app as cli
-from genrec.serving.http.app import create_app
-from genrec.serving.settings import Settings
+from tests.little_gateway import start_gateway
 from tests.little_shop import BRANDS, THEMES, shop_items
 
 CATALOGUE = {item["item_id"]: item for item in shop_items()}
@@ -110,9 +107,7 @@ def test_filters_of_the_caller_hold_beside_what_is_said(shop):
 
 @pytest.fixture(scope="module")
 def client(shop_run, tmp_path_factory):
-    store = SecretStr(f"sqlite:///{tmp_path_factory.mktemp('store')}/store.db")
-    settings = Settings(run=shop_run, device="cpu", threads=1, rate_limit_per_s=0, store=store)
-    with TestClient(create_app(settings)) as client:
+    with start_gateway(shop_run, tmp_path_factory.mktemp("store")) as client:
         yield client
 
 

@@ -21,6 +21,7 @@ from sqlalchemy import Engine
 from genrec.serving.http.app import create_app
 from genrec.serving.settings import Settings
 from genrec.serving.store import connect, migrate
+from tests.little_gateway import gateway_settings
 
 ROOT = Path(__file__).parents[2]
 START_S = 90
@@ -124,8 +125,7 @@ def engine(url) -> Iterator[Engine]:
 @pytest.fixture(scope="module")
 def shop_settings(shop_run, new_store) -> Settings:
     """Of a gateway on the little shop's run, with a new store."""
-    store = SecretStr(new_store("sqlite"))
-    return Settings(run=shop_run, device="cpu", threads=1, store=store, rate_limit_per_s=0)
+    return gateway_settings(shop_run, new_store("sqlite"))
 
 
 @pytest.fixture(scope="module")

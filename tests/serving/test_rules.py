@@ -7,8 +7,8 @@ from fastapi.testclient import TestClient
 
 from genrec.experiments import Experiment
 from genrec.serving.http.app import create_app
-from genrec.serving.settings import Settings
 from genrec.serving.store import RuleStore, connect, migrate
+from tests.little_gateway import gateway_settings
 from tests.serving.routes.calls import item_ids, post
 
 
@@ -220,7 +220,7 @@ def test_the_store_keeps_every_version(tmp_path):
 def test_every_gateway_heeds_a_rule_wherever_it_was_stored(client, shop_run, put):
     """Their rules come from the log: asking reads no table."""
     store = client.app.state.service.settings.store
-    settings = Settings(run=shop_run, device="cpu", threads=1, store=store, rate_limit_per_s=0)
+    settings = gateway_settings(shop_run, store.get_secret_value())
     put("early", {"ban": {"brand": "Acme"}}, always=True)
     with TestClient(create_app(settings)) as other:
 

@@ -1,0 +1,25 @@
+"""A gateway on the little shop, in this process."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fastapi.testclient import TestClient
+from pydantic import SecretStr
+
+from genrec.serving.http.app import create_app
+from genrec.serving.settings import Settings
+
+
+def gateway_settings(run: Path, store: str) -> Settings:
+    """Return settings under which tests neither wait for threads nor for a rate."""
+    store_url = SecretStr(store)
+    return Settings(run=run, device="cpu", threads=1, rate_limit_per_s=0, store=store_url)
+
+
+@contextmanager
+def start_gateway(run: Path, folder: Path) -> Iterator[TestClient]:
+    """Serve a run, with a store of its own in a folder."""
+    settings = gateway_settings(run, f"sqlite:///{folder}/store.db")
+    with TestClient(create_app(settings)) as client:
+        yield client

@@ -16,7 +16,7 @@ from genrec.cli import main
 from tests.chat_model import chat_model  # noqa: F401  (a fixture)
 from tests.little_shop import shop, shop_run  # noqa: F401  (fixtures)
 from tests.toy_data import later_data, toy, toy_data, toy_index  # noqa: F401  (fixtures)
-from tests.vllm_server import vllm_server  # noqa: F401  (a fixture)
+from tests.vllm_server import vllm, vllm_server  # noqa: F401  (fixtures)
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("GENREC_DATA", ROOT.parent / "shared" / "data"))
@@ -27,8 +27,7 @@ SERVICES = {
     *(
         "chain",
         "chat_model",
-        "vllm_server",
-        "chat_server",
+        "vllm",
         "postgres",
         "browser",
         "shared_data",
@@ -40,28 +39,25 @@ SLOW_FILES = {
     *("decode/test_search.py", "baselines/test_tiger.py", "baselines/test_trained_baselines.py"),
     *("benchmarks/test_gpu_check.py", "training/test_fsdp2.py"),
 }
-# What only one worker may use: tests that ask for it form one unit of work.
-EXCLUSIVE = ("vllm_server", "chat_server")
+# What only one worker may use: all tests that ask for it form one unit of work.
+EXCLUSIVE = "vllm"
 # Units of work that take longest start first, so that no worker idles at the end. The second one
 # does without the chain, so that a second worker has work while the first one makes it.
 LONGEST_FIRST = (
-    "vllm_server",
+    "vllm",
     "pipeline/test_examples.py",
     "decode/test_search.py",
     "serving/test_bad_input.py",
     "training/test_training.py",
     "test_notebooks.py",
-    "vllm/test_gateway_restart.py",
-    "chat_server",
-    "vllm/test_half.py",
     "serving/page/test_page_use.py",
     "serving/page/test_page_looks.py",
     "contract/test_ranker_contract.py",
     "zero_shot/test_recommender.py",
-    "vllm/test_inside.py",
 )
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tier and the unit of work of every test, and put the longest units first."""
     ranks = {unit: rank for rank, unit in enumerate(LONGEST_FIRST)}
@@ -76,9 +72,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("services")
         if unit_of(item) in SLOW_FILES:
             item.add_marker("slow")
-        for name in EXCLUSIVE:
-            if name in fixtures:
-                item.add_marker(pytest.mark.xdist_group(name))
+        if EXCLUSIVE in fixtures:
+            item.add_marker(pytest.mark.xdist_group(EXCLUSIVE))
     if items and hasattr(items[0].config, "workerinput"):
         items.sort(key=rank_of)
 

@@ -27,8 +27,13 @@ ENVIRONMENT = {
 START_LIMIT_S = 900
 
 
-def need_vllm() -> None:
-    """Skip where there is no environment with vLLM."""
+@pytest.fixture(scope="session")
+def vllm() -> None:
+    """What every test with a server of vLLM asks for: skips where there is no environment for it.
+
+    Such tests run one after another in one worker (``tests/conftest.py``): a server takes
+    gigabytes, and both cores when it starts.
+    """
     if not VLLM_PYTHON.exists():
         pytest.skip(f"no vLLM at {VLLM_PYTHON}; run make setup-vllm or set GENREC_VLLM_PYTHON")
 
@@ -88,9 +93,8 @@ class Server:
 
 
 @pytest.fixture(scope="session")
-def vllm_server(chain, tmp_path_factory) -> Server:
+def vllm_server(vllm, chain, tmp_path_factory) -> Server:
     """A server of the chain's base, in float32."""
-    need_vllm()
     log = tmp_path_factory.mktemp("vllm") / "server.log"
     server = Server.start(chain.pretrain, log, "--dtype", "float32")
     yield server

@@ -30,6 +30,7 @@ def vllm_engine(run, request):
 
 
 ENGINES = {"torch": torch_engine, "vllm": vllm_engine}
+PARAMS = ["torch", pytest.param("vllm", marks=pytest.mark.xdist_group("vllm"))]
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def run(chain):
     return load_run(chain.sft)
 
 
-@pytest.fixture(scope="module", params=ENGINES)
+@pytest.fixture(scope="module", params=PARAMS)
 def engine(request, run):
     return ENGINES[request.param](run, request)
 

@@ -15,7 +15,7 @@ from genrec.schema import Item
 from genrec.serving.http.app import create_app
 from genrec.serving.settings import Settings
 from tests.conftest import genrec, launch, succeed
-from tests.vllm_server import Server, need_vllm
+from tests.vllm_server import Server
 
 pytestmark = pytest.mark.services
 SUFFIXES = {".safetensors", ".json", ".parquet", ".md"}
@@ -102,8 +102,7 @@ def check_gateway(client: TestClient, moved) -> None:
     assert told.status_code == 200, told.text
 
 
-def test_a_vllm_server_serves_it(moved, tmp_path):
-    need_vllm()
+def test_a_vllm_server_serves_it(vllm, moved, tmp_path):
     server = Server.start(moved.folder / "base", tmp_path / "log", "--dtype", "float32")
     try:
         settings = Settings(

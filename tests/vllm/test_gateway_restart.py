@@ -12,7 +12,7 @@ from collections import Counter
 import httpx2
 import pytest
 
-from tests.vllm_server import ENVIRONMENT, ROOT, VLLM_PYTHON, Server, need_vllm
+from tests.vllm_server import ENVIRONMENT, ROOT, VLLM_PYTHON, Server
 
 pytestmark = pytest.mark.slow
 K = 5
@@ -52,9 +52,8 @@ def free_port():
 
 
 @pytest.fixture
-def gateway(chain, tmp_path):
+def gateway(vllm, chain, tmp_path):
     """A gateway whose vLLM server is yet to come: its client and that server's port."""
-    need_vllm()
     vllm_port, port = free_port(), free_port()
     environment = {
         **os.environ,

@@ -11,14 +11,13 @@ from genrec.model.load import load_run
 from genrec.schema import Request
 from tests.half import make_half
 from tests.vllm.test_engine import same
-from tests.vllm_server import Server, need_vllm
+from tests.vllm_server import Server
 
 TOLERANCE = 5e-3  # half of what is promised
 
 
 @pytest.fixture(scope="module")
-def half(chain, tmp_path_factory):
-    need_vllm()
+def half(vllm, chain, tmp_path_factory):
     return make_half(chain, tmp_path_factory.mktemp("half"))
 
 

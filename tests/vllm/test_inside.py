@@ -3,11 +3,10 @@
 import os
 import subprocess
 
-from tests.vllm_server import ENVIRONMENT, ROOT, VLLM_PYTHON, need_vllm
+from tests.vllm_server import ENVIRONMENT, ROOT, VLLM_PYTHON
 
 
-def test_the_plugin_inside_vllm(chain):
-    need_vllm()
+def test_the_plugin_inside_vllm(vllm, chain):
     done = subprocess.run(
         [str(VLLM_PYTHON), "-m", "pytest", "-v", "-p", "no:cacheprovider", "tests/vllm/inside"],
         capture_output=True,

@@ -6,7 +6,7 @@ import pytest
 
 from genrec.data import Dataset
 from genrec.schema import Request
-from tests.vllm_server import Server, need_vllm
+from tests.vllm_server import Server
 from tests.zero_shot.faulty_server import FaultyServer
 
 SERVED = "toy-chat"
@@ -21,8 +21,7 @@ class StockServer(Server):
 
 
 @pytest.fixture(scope="session")
-def chat_server(chat_model, tmp_path_factory):
-    need_vllm()
+def chat_server(vllm, chat_model, tmp_path_factory):
     log = tmp_path_factory.mktemp("chat") / "server.log"
     server = StockServer.start(chat_model, log, "--enforce-eager")
     yield server

@@ -7,7 +7,9 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -15,12 +17,24 @@ from safetensors.torch import load_file
 from genrec.artifacts import read_manifest
 from genrec.model.load import load_run
 from genrec.model.vocabulary import new_rows
-from tests.conftest import ROOT, launch, succeed
+from tests.conftest import ROOT, genrec, launch, succeed
 
 
-def settings(chain, out, *more):
+@pytest.fixture(scope="module")
+def few_users(chain, tmp_path_factory):
+    """The chain's base and run, with data of forty users: more of them would show no more."""
+    folder = tmp_path_factory.mktemp("few_users")
+    events = pd.read_csv(chain.raw / "events.csv.gz")
+    some = events[events["user_id"].isin(events["user_id"].unique()[:40])]
+    some.to_csv(folder / "events.csv", index=False)
+    files = ("--events", folder / "events.csv", "--items", chain.raw / "items.jsonl.gz")
+    succeed(genrec("prepare", *files, "--out", folder / "data"))
+    return SimpleNamespace(data=folder / "data", base=chain.base, pretrain=chain.pretrain)
+
+
+def settings(paths, out, *more):
     return [
-        *(f"data={chain.data}", f"base={chain.base}", f"out={out}", "epochs=2"),
+        *(f"data={paths.data}", f"base={paths.base}", f"out={out}", "epochs=2"),
         *("rows_per_step=4", "validation.users=20", "validation.every_epochs=1"),
         *("trackers=[]", *more),
     ]
@@ -37,24 +51,24 @@ def assert_same(one, two, **tolerance):
 
 
 @pytest.fixture(scope="module")
-def whole(chain, tmp_path_factory):
+def whole(few_users, tmp_path_factory):
     """A run that nothing disturbed."""
     out = tmp_path_factory.mktemp("whole") / "run"
-    succeed(launch("pretrain", *settings(chain, out)))
+    succeed(launch("pretrain", *settings(few_users, out)))
     return out
 
 
 @pytest.fixture(scope="module")
-def undropped(chain, tmp_path_factory):
+def undropped(few_users, tmp_path_factory):
     """The same without dropout, so that nothing depends on how rows are split."""
     out = tmp_path_factory.mktemp("undropped") / "run"
-    succeed(launch("pretrain", *settings(chain, out, "embedding_dropout=0")))
+    succeed(launch("pretrain", *settings(few_users, out, "embedding_dropout=0")))
     return out
 
 
-def test_a_killed_run_goes_on_to_the_same_result(chain, whole, tmp_path):
+def test_a_killed_run_goes_on_to_the_same_result(few_users, whole, tmp_path):
     out = tmp_path / "run"
-    arguments = settings(chain, out, "checkpoint_steps=3")
+    arguments = settings(few_users, out, "checkpoint_steps=3")
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "accelerate.commands.launch", "--config_file"),
@@ -83,27 +97,29 @@ def test_a_killed_run_goes_on_to_the_same_result(chain, whole, tmp_path):
     assert read_manifest(whole).resumed is None
 
 
-def test_other_settings_do_not_go_on_where_a_run_was_cut_off(chain, tmp_path):
+def test_other_settings_do_not_go_on_where_a_run_was_cut_off(few_users, tmp_path):
     workspace = tmp_path / ".run.training"
     workspace.mkdir()
     (workspace / "config.yaml").write_text("epochs: 99\n")
-    done = launch("pretrain", *settings(chain, tmp_path / "run"))
+    done = launch("pretrain", *settings(few_users, tmp_path / "run"))
     assert done.returncode != 0
     assert "unfinished run with other settings" in done.stderr
 
 
-def test_accumulating_passes_changes_nothing(chain, undropped, tmp_path):
+def test_accumulating_passes_changes_nothing(few_users, undropped, tmp_path):
     out = tmp_path / "run"
-    succeed(launch("pretrain", *settings(chain, out, "rows_per_device=1", "embedding_dropout=0")))
+    succeed(
+        launch("pretrain", *settings(few_users, out, "rows_per_device=1", "embedding_dropout=0"))
+    )
     # Sums are rounded in another order, which Adam magnifies; a lost pass differs by a tenth.
     one, two = weights(undropped), weights(out)
     apart = sum(float((one[name] - two[name]).square().sum()) for name in one)
     assert apart < 0.05**2 * sum(float(one[name].square().sum()) for name in one)
 
 
-def test_two_processes_reach_what_one_reaches(chain, undropped, tmp_path):
+def test_two_processes_reach_what_one_reaches(few_users, undropped, tmp_path):
     out = tmp_path / "run"
-    succeed(launch("pretrain", *settings(chain, out, "embedding_dropout=0"), config="cpu_2"))
+    succeed(launch("pretrain", *settings(few_users, out, "embedding_dropout=0"), config="cpu_2"))
     assert_same(weights(undropped), weights(out), rtol=1e-3, atol=1e-4)
 
 
@@ -122,12 +138,12 @@ def test_the_best_epoch_is_kept_and_the_curve_written(whole):
     assert [entry["epoch"] for entry in training["curve"]] == [1, 2]
 
 
-def test_only_new_rows_train_when_asked(chain, tmp_path):
+def test_only_new_rows_train_when_asked(few_users, tmp_path):
     out = tmp_path / "rows"
-    succeed(launch("pretrain", *settings(chain, out, "trainable=new_rows")))
-    before, after = load_file(chain.base / "model.safetensors"), weights(out)
+    succeed(launch("pretrain", *settings(few_users, out, "trainable=new_rows")))
+    before, after = load_file(few_users.base / "model.safetensors"), weights(out)
     name = "model.embed_tokens.weight"
-    run = load_run(chain.base)
+    run = load_run(few_users.base)
     # The markers are new to a pretrained base as well; see ``tests/training/test_parameters.py``.
     new = torch.as_tensor(new_rows(run.encoder.tokenizer, run.table))
     old = torch.ones(len(before[name]), dtype=torch.bool)
@@ -140,10 +156,10 @@ def test_only_new_rows_train_when_asked(chain, tmp_path):
         assert torch.equal(before[other], after[other])
 
 
-def test_training_in_bfloat16_ends_with_all_parts_of_a_run(chain, undropped, tmp_path):
+def test_training_in_bfloat16_ends_with_all_parts_of_a_run(few_users, undropped, tmp_path):
     """What is chosen and fitted after training takes numbers of any kind from the model."""
     out = tmp_path / "run"
-    arguments = settings(chain, out, "embedding_dropout=0")
+    arguments = settings(few_users, out, "embedding_dropout=0")
     succeed(launch("pretrain", *arguments, precision="bf16"))
     assert {path.name for path in out.iterdir()} == {path.name for path in undropped.iterdir()}
     for name, tensor in weights(out).items():
@@ -156,10 +172,10 @@ def test_training_in_bfloat16_ends_with_all_parts_of_a_run(chain, undropped, tmp
     assert losses[1] == pytest.approx(losses[0], rel=0.02)
 
 
-def test_qlora_trains_on_a_four_bit_base(chain, tmp_path):
+def test_qlora_trains_on_a_four_bit_base(few_users, tmp_path):
     out = tmp_path / "qlora"
     arguments = [
-        *(f"data={chain.data}", f"base={chain.pretrain}", f"out={out}", "epochs=1"),
+        *(f"data={few_users.data}", f"base={few_users.pretrain}", f"out={out}", "epochs=1"),
         *("rows_per_step=4", "validation.users=20", "trackers=[]", "gradient_checkpointing=true"),
     ]
     succeed(launch("sft", "--qlora", *arguments))
@@ -169,15 +185,15 @@ def test_qlora_trains_on_a_four_bit_base(chain, tmp_path):
     load_run(out)
 
 
-def test_dry_run_prints_the_settings_and_trains_nothing(chain, tmp_path):
-    done = succeed(launch("pretrain", "--dry-run", *settings(chain, tmp_path / "run")))
+def test_dry_run_prints_the_settings_and_trains_nothing(few_users, tmp_path):
+    done = succeed(launch("pretrain", "--dry-run", *settings(few_users, tmp_path / "run")))
     assert "learning_rate" in done.stdout
     assert not list(tmp_path.iterdir())
 
 
-def test_a_damaged_checkpoint_is_named(chain, tmp_path):
+def test_a_damaged_checkpoint_is_named(few_users, tmp_path):
     out = tmp_path / "run"
-    arguments = settings(chain, out)
+    arguments = settings(few_users, out)
     succeed(launch("pretrain", "--dry-run", *arguments))
     workspace = tmp_path / ".run.training"
     (workspace / "checkpoint-3").mkdir(parents=True)

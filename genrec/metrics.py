@@ -21,7 +21,6 @@ import numpy as np
 CUTOFFS = (1, 5, 10, 20)
 WATCHED_CUTOFF = 10
 """Of the NDCG that stops trainings early and chooses among their results."""
-ACCURACIES = ("recall", "ndcg", "mrr")
 NO_ITEM = -1
 """Stands for an answer that is no item of the catalogue, and for a place left empty."""
 

@@ -98,6 +98,36 @@ def test_a_room_imports_only_rooms_below_it(path):
             assert FLOOR[other] < FLOOR[room], f"{path} imports {imported}"
 
 
+def test_the_table_of_packages_is_the_order_of_the_rooms():
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = page.partition("| package | knows |")[2].partition("\n\n")[0]
+    listed = [re.findall(r"`([\w.]+)`", row.split("|")[1]) for row in table.splitlines()[2:]]
+    named = [room for row in listed for room in row]
+    assert sorted(named) == sorted(room for room in FLOOR if not room.startswith("serving."))
+    floors = [FLOOR[room] for room in named]
+    assert floors == sorted(floors)
+
+
+def test_imports_go_down_the_list_of_the_readme():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    tree = readme.partition("```text\ngenrec/cli")[2].partition("train/ serve/")[0]
+    line_of = {"cli": 0}
+    for number, line in enumerate(tree.splitlines()):
+        head, told = line[:24].replace(".py", "").split(", "), line[24:]
+        names = [name.strip().removeprefix("genrec/") for name in head]
+        names += re.findall(r"(?<![\w/.])([a-z_/]+?)(?:/(?!\w)|\.py)", told)
+        for name in names:
+            if (room := name.replace("/", ".")) in FLOOR:
+                line_of.setdefault(room, number)
+    assert len(line_of) > 25
+    for path in SOURCES:
+        here = line_of.get(room_of(module_of(path)))
+        for imported in imports(path):
+            there = line_of.get(room_of(imported))
+            if here is not None and there is not None:
+                assert here <= there, f"{path} imports {imported}"
+
+
 def test_the_service_knows_no_http():
     for path in (ROOT / "genrec" / "serving").rglob("*.py"):
         if room_of(module_of(path)) == "serving":

@@ -1,7 +1,8 @@
 """How public corpora name and write what we call users, items, times, ratings and reviews.
 
 A table and nothing else: one ``Format`` per corpus, in the form it is downloaded in. The reading
-itself is shared (``files``, ``clean``). A new corpus is a new entry of ``FORMATS``.
+itself is shared (``look``, ``clean``). A new corpus is a new entry of ``FORMATS``, and a name in
+``config.FormatName``.
 """
 
 from __future__ import annotations

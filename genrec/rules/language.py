@@ -359,3 +359,5 @@ _KINDS: dict[str, tuple[Callable[[Mapping[str, Any], str], Rule], tuple[str, ...
     "seen": (_read_seen, ()),
 }
 _OPTIONS = frozenset(option for _, options in _KINDS.values() for option in options)
+RULE_KINDS = tuple(_KINDS)
+"""What a rule can be called when it is written."""

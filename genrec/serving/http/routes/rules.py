@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from genrec.rules.language import RULE_KINDS
 from genrec.serving.http.errors import describe_errors
 from genrec.serving.http.schemas import JsonObject, RequestBody, Service
 from genrec.serving.store import StoredRule
@@ -24,8 +25,8 @@ class RuleRequest(RequestBody):
     )
 
     rule: JsonObject = Field(
-        description="One of `ban`, `boost`, `bury`, `pin`, `at_most`, `shown_at_most`, `at_least`, "
-        "`diversity`, `calibrate` and `seen`; docs/rules.md describes each."
+        description=f"One of {', '.join(f'`{kind}`' for kind in RULE_KINDS)}; docs/rules.md "
+        "describes each."
     )
     always: bool = Field(
         False, strict=True, description="Whether it holds for requests that do not name it, too."

@@ -17,10 +17,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import numpy as np
@@ -125,9 +126,19 @@ async def measure(
     seconds: float,
     event_share: float = 0.0,
     explanation_share: float = 0.0,
-    shown: bool = True,
+    asked: Callable[[], Mapping[str, Any]] = dict,
 ) -> Load:
-    """Let clients ask for some seconds; the shares are of their requests."""
+    """Let clients ask for some seconds.
+
+    Args:
+        url: Of the gateway.
+        pid: Its process.
+        clients: How many ask at the same time.
+        seconds: How long, after a warm-up.
+        event_share: Of requests that post an event.
+        explanation_share: Of requests that ask for an explanation.
+        asked: Tells what a recommendation is asked for beside the user and ``k``.
+    """
     load = Load()
     limits = httpx2.Limits(max_connections=clients)
     async with httpx2.AsyncClient(base_url=url, timeout=30, limits=limits) as http:
@@ -151,7 +162,7 @@ async def measure(
                 else:
                     path, body, kept = (
                         "/v1/recommend",
-                        {"user_id": user_id, "k": K, "shown": shown},
+                        {"user_id": user_id, "k": K, **asked()},
                         into.latencies_ms,
                     )
                 try:
@@ -190,15 +201,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--threads", type=int, default=1, help="of a torch engine")
     parser.add_argument("--workers", type=int, default=1, help="processes that answer")
-    parser.add_argument(
-        "--unshown", action="store_true", help="keep no impressions: what do they cost?"
-    )
     arguments = parser.parse_args()
     passed = True
     for shares in ((0.0, 0.0), (0.2, 0.0), (0.0, 0.05)):
         with gateway(arguments.run.resolve(), arguments.threads, arguments.workers) as (url, pid):
-            traffic = (arguments.clients, arguments.seconds, *shares, not arguments.unshown)
-            load = asyncio.run(measure(url, pid, *traffic))
+            load = asyncio.run(measure(url, pid, arguments.clients, arguments.seconds, *shares))
         passed &= load.passes
         before, after = (round(value / 2**20) for value in load.rss_bytes)
         print(

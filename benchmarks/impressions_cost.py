@@ -38,6 +38,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=8)
     arguments = parser.parse_args()
     rates: dict[str, list[float]] = {kind: [] for kind in KINDS}
+    cpu_ms: dict[str, list[float]] = {kind: [] for kind in KINDS}
     with gateway(arguments.run.resolve(), threads=1) as (url, pid):
         for number in range(arguments.rounds):
             # Backwards every other time, so that what grows slower or warmer favours none.
@@ -47,15 +48,22 @@ def main() -> None:
                 if load.errors:
                     raise SystemExit(f"{len(load.errors)} errors, such as {load.errors[0]}")
                 rates[kind].append(load.per_s)
+                cpu_ms[kind].append(1000 * load.cpu_s / len(load.latencies_ms))
             told = ", ".join(f"{kind} {rates[kind][-1]:.1f}" for kind in KINDS)
             print(f"round {number + 1}: {told} recommendations/s", flush=True)
-    base = np.array(rates["not kept"])
-    shares = {kind: np.array(rates[kind]) / base for kind in KINDS}
-    for kind, share in shares.items():
-        error = share.std(ddof=1) / np.sqrt(len(share)) if len(share) > 1 else np.nan
-        rate = np.mean(rates[kind])
-        print(f"{kind}: {rate:.1f}/s, {share.mean():.3f} (standard error {error:.3f})")
-    sys.exit(bool(shares["kept"].mean() < BAR))
+    for kind in KINDS:
+        share = np.array(rates[kind]) / rates["not kept"]
+        cpu = np.array(cpu_ms[kind]) / cpu_ms["not kept"]
+        print(
+            f"{kind}: {np.mean(rates[kind]):.1f}/s, {_show(share)} of those not kept; "
+            f"{np.mean(cpu_ms[kind]):.2f} ms of the gateway's processor time each, {_show(cpu)}"
+        )
+    sys.exit(bool(np.mean(np.divide(rates["kept"], rates["not kept"])) < BAR))
+
+
+def _show(ratios: np.ndarray) -> str:
+    error = ratios.std(ddof=1) / np.sqrt(len(ratios)) if len(ratios) > 1 else np.nan
+    return f"{ratios.mean():.3f} (standard error {error:.3f})"
 
 
 if __name__ == "__main__":

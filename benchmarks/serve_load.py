@@ -47,6 +47,7 @@ class Load:
         explanation_latencies_ms: Of every explanation.
         errors: Status codes or exceptions that were no success.
         rss_bytes: Memory of the gateway before and after.
+        cpu_s: Processor time that the gateway took.
     """
 
     seconds: float = 0.0
@@ -55,6 +56,7 @@ class Load:
     explanation_latencies_ms: list[float] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     rss_bytes: tuple[int, int] = (0, 0)
+    cpu_s: float = 0.0
 
     @property
     def per_s(self) -> float:
@@ -181,16 +183,22 @@ async def measure(
             return time.perf_counter() - start
 
         await all_clients(WARM_UP_S, Load())
-        before = _rss_bytes(pid)
+        rss_before, cpu_before = _spent(pid)
         load.seconds = await all_clients(seconds, load)
-        load.rss_bytes = (before, _rss_bytes(pid))
+        rss, cpu = _spent(pid)
+        load.rss_bytes, load.cpu_s = (rss_before, rss), cpu - cpu_before
     return load
 
 
-def _rss_bytes(pid: int) -> int:
-    """Return the memory of a gateway and its workers."""
+def _spent(pid: int) -> tuple[int, float]:
+    """Return the memory of a gateway and its workers, and their processor time in seconds."""
     gateway = psutil.Process(pid)
-    return sum(each.memory_info().rss for each in (gateway, *gateway.children(recursive=True)))
+    each = [gateway, *gateway.children(recursive=True)]
+    times = [process.cpu_times() for process in each]
+    return (
+        sum(process.memory_info().rss for process in each),
+        sum(one.user + one.system for one in times),
+    )
 
 
 def main() -> None:

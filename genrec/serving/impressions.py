@@ -48,6 +48,7 @@ def describe(asked: Asked, answer: Answer, model: str, time: int) -> Impression:
         )
         if says
         else (),
+        arms=asked.arms,
     )
 
 

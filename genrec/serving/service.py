@@ -34,6 +34,7 @@ from genrec.serving.adapters import Adapters
 from genrec.serving.batching import Batcher, Kind, Limits
 from genrec.serving.descriptions import UserDescriptions
 from genrec.serving.errors import ServiceError, check_count, quote
+from genrec.serving.experiments import Experiments
 from genrec.serving.explanations import Explanations
 from genrec.serving.exposures import Exposures
 from genrec.serving.following import Following
@@ -110,8 +111,13 @@ class RecommendationService:
         exposures = Exposures(
             shown, lambda: self.loaded.recommender, settings.impression_days, clock
         )
-        self.rules = Rules(
-            RuleStore(self._engine, clock), lambda: self.loaded.recommender, exposures
+        rules = RuleStore(self._engine, clock)
+        self.rules = Rules(rules, lambda: self.loaded.recommender, exposures)
+        self.experiments = Experiments(
+            (rules, shown, self._events),
+            settings.conversion_events,
+            settings.attribution_s,
+            clock,
         )
         self.preferences = UserPreferences(
             PreferenceStore(self._engine), lambda: self.loaded.recommender, clock
@@ -321,7 +327,8 @@ class RecommendationService:
         request = self.loaded.recommender.heed(request)
         if steering is not None:
             request = steering.steer(request)
-        return Asked(request, query.user_id, live.forgotten, query.arm)
+        arms = self.rules.arms_of(query.user_id)
+        return Asked(request, query.user_id, live.forgotten, query.arm, arms)
 
     async def keep_impression(self, asked: Asked, shown: Answer) -> str | None:
         """Store what an answer is about to show; return its ID once that is on disk.

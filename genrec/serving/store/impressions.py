@@ -50,6 +50,7 @@ class Impression:
         rules: Names and versions of the rules it keeps.
         draws: How chance put each item in its place, by rank; empty: there was no chance in it.
         provenance: What brought each item, by rank; empty: the model does not say.
+        arms: The user's arm in each experiment that rules named then, by its name.
     """
 
     user_id: str | None
@@ -63,13 +64,14 @@ class Impression:
     rules: tuple[tuple[str, int | None], ...] = ()
     draws: tuple[Draw | None, ...] = ()
     provenance: tuple[Provenance, ...] = ()
+    arms: tuple[tuple[str, str], ...] = ()
 
     def name(self) -> str:
         """Return the ID of the recommendation: one for each page, of which a user sees many."""
         if self.user_id is None:
             return uuid.uuid4().hex
         shown = (self.user_id, self.time // PAGE_S, self.forgotten, self.model, self.adapter)
-        chosen_under = (self.arm, self.rules)
+        chosen_under = (self.arm, self.arms, self.rules)
         page = repr((*shown, *chosen_under, [item_id for item_id, _ in self.items]))
         return hashlib.sha256(page.encode()).hexdigest()[:32]
 
@@ -215,6 +217,7 @@ def _of_row(row: Any) -> Impression:
         rules=tuple((name, version) for name, version in row.rules or ()),
         draws=tuple(None if each is None else Draw(*each) for each in row.draws or ()),
         provenance=tuple(Provenance(*each) for each in row.provenance or ()),
+        arms=tuple((name, arm) for name, arm in row.arms or ()),
     )
 
 
@@ -232,4 +235,5 @@ def _to_row(name: str, one: Impression) -> dict[str, Any]:
         "rules": [list(each) for each in one.rules] or None,
         "draws": draws or None,
         "provenance": [list(each) for each in one.provenance] or None,
+        "arms": [list(each) for each in one.arms] or None,
     }

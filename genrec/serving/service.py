@@ -94,7 +94,13 @@ class RecommendationService:
         self._events = EventStore(self._engine, settings.attribution_s)
         shown = ImpressionStore(self._engine)
         self._impressions = Impressions(shown, self.metrics, clock)
-        self.online = OnlineMetrics((shown, self._events), lambda: self.loaded, settings, clock)
+        self.online = OnlineMetrics(
+            (shown, self._events),
+            lambda: self.loaded,
+            lambda: self.adapters.learned_until,
+            settings,
+            clock,
+        )
         self.metrics.registry.register(OnlineCollector(lambda: self.online.latest))
         self._changes = ChangeLog(self._engine, clock)
         self._loaded: Loaded | None = None

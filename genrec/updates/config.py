@@ -11,6 +11,8 @@ class UpdateConfig(BaseModel):
     Attributes:
         epochs: Most passes of the head over the events.
         learning_rate: Of the head.
+        lora_epochs: Most passes of the LoRA adapter over the events; 0: it stays as it is.
+        lora_learning_rate: Of the LoRA adapter.
         replay: Users without new events who are trained on again, for each one who has some.
         held_out: Share of the new events, the newest ones, that judge and are not trained on.
         valid: Share of the new events, those right before, that stop the training.
@@ -28,6 +30,8 @@ class UpdateConfig(BaseModel):
 
     epochs: int = Field(10, ge=1)
     learning_rate: float = Field(1e-3, gt=0)
+    lora_epochs: int = Field(0, ge=0)
+    lora_learning_rate: float = Field(2e-4, gt=0)
     replay: float = Field(4.0, ge=0)
     held_out: float = Field(0.2, gt=0, lt=1)
     valid: float = Field(0.1, ge=0, lt=1)

@@ -20,7 +20,7 @@ from genrec.data.prepare import PrepareConfig
 from genrec.devices import choose_device
 from genrec.errors import DataError
 from genrec.evaluate.harness import evaluate
-from genrec.model.lora import ADAPTERS
+from genrec.model.lora import ADAPTERS, UNTIL
 from genrec.recommender import Recommender
 from genrec.serving.catalogue import Catalogue
 from genrec.serving.export import prepare_from_store, settings_of
@@ -36,14 +36,12 @@ from genrec.serving.store import (
     read_store_id,
     reading,
 )
-from genrec.training.continual import Start, train_head, write_head
+from genrec.training.continual import Start, train_head, train_lora, write_head
 from genrec.updates.config import UpdateConfig
 from genrec.updates.slices import Slices, cut, last_time
 from genrec.updates.verdict import SURE_OF_LEAD, SURE_OF_OLDER, Slice, judge
 
 METRIC = "ndcg@10"
-UNTIL = "until"
-"""Setting of an update: the time of the newest event that it was made from, seconds."""
 
 
 @dataclass(frozen=True)
@@ -187,7 +185,16 @@ class Updater:
             config.seed,
         )
         head = replace(head, counted_until=slices.counted_until)
-        write_head(out, start, head, settings)
+        lora = None
+        if config.lora_epochs:
+            lora_changes = {
+                "epochs": config.lora_epochs,
+                "optimizer": {"learning_rate": config.lora_learning_rate, "weight_decay": 0.0},
+                "seed": config.seed,
+            }
+            folder = slices.folder / "lora"
+            lora = train_lora(start, slices.train, table, folder, lora_changes)
+        write_head(out, start, head, settings, lora)
 
     def _compare(
         self, recommender: Recommender, start: Start, candidate: Path, slices: Slices

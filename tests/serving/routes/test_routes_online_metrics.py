@@ -98,7 +98,7 @@ def counted(new_client, new_store, shop_run):
     service = client.app.state.service
 
     def count(clock, loaded=lambda: service.loaded):
-        return OnlineMetrics(stores, loaded, Settings(), clock)
+        return OnlineMetrics(stores, loaded, lambda: None, Settings(), clock)
 
     yield client, count
     engine.dispose()

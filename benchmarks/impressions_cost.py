@@ -40,6 +40,7 @@ def main() -> None:
     rates: dict[str, list[float]] = {kind: [] for kind in KINDS}
     cpu_ms: dict[str, list[float]] = {kind: [] for kind in KINDS}
     with gateway(arguments.run.resolve(), threads=1) as (url, pid):
+        asyncio.run(measure(url, pid, arguments.clients, arguments.seconds))
         for number in range(arguments.rounds):
             # Backwards every other time, so that what grows slower or warmer favours none.
             for kind in list(KINDS) if number % 2 else reversed(KINDS):

@@ -80,8 +80,10 @@ class Load:
 
 
 @contextmanager
-def gateway(run: Path, threads: int, workers: int = 1) -> Iterator[tuple[str, int]]:
-    """Start a gateway; yield its URL and process ID."""
+def gateway(
+    run: Path, threads: int, workers: int = 1, **settings: object
+) -> Iterator[tuple[str, int]]:
+    """Start a gateway, with a new store unless settings name one; yield its URL and process ID."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
         environment = {
@@ -95,6 +97,7 @@ def gateway(run: Path, threads: int, workers: int = 1) -> Iterator[tuple[str, in
             "GENREC_RATE_LIMIT_PER_S": "0",
             # Full before memory is looked at, so that growth is a leak.
             "GENREC_SESSION_CACHE_MB": "16",
+            **{f"GENREC_{name.upper()}": str(value) for name, value in settings.items()},
         }
         with log.open("w") as output:
             process = subprocess.Popen(

@@ -81,6 +81,12 @@ class ImpressionStore:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        # Made once: to make a statement takes longer than to carry it out.
+        statement = upsert(engine, IMPRESSIONS)
+        again = IMPRESSIONS.c.times + statement.excluded.times
+        self._keep = statement.on_conflict_do_update(
+            index_elements=["recommendation_id"], set_={"times": again}
+        )
 
     def add(self, impressions: Sequence[Impression]) -> list[str | None]:
         """Store impressions, all that may be stored or none.
@@ -104,14 +110,7 @@ class ImpressionStore:
             # In one order, or two gateways that show the same pages could wait for each other.
             rows = [_to_row(name, pages[name]) for name in sorted(pages)]
             if rows:
-                statement = upsert(self._engine, IMPRESSIONS)
-                again = IMPRESSIONS.c.times + statement.excluded.times
-                connection.execute(
-                    statement.on_conflict_do_update(
-                        index_elements=["recommendation_id"], set_={"times": again}
-                    ),
-                    rows,
-                )
+                connection.execute(self._keep, rows)
         return names
 
     def read(self, recommendation_id: str) -> Impression | None:

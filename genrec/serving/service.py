@@ -49,6 +49,7 @@ from genrec.serving.online_series import OnlineCollector
 from genrec.serving.preferences import UserPreferences
 from genrec.serving.promotions import Promotions
 from genrec.serving.query import Answer, Asked, Query
+from genrec.serving.retention import keep_sweeping
 from genrec.serving.rules import Rules
 from genrec.serving.settings import Settings
 from genrec.serving.store import (
@@ -93,7 +94,11 @@ class RecommendationService:
         self._engine = connect(settings.store.get_secret_value())
         self._events = EventStore(self._engine, settings.attribution_s)
         shown = ImpressionStore(self._engine)
-        self._impressions = Impressions(shown, self.metrics, clock)
+        self._impressions = Impressions(shown, self.metrics)
+        self._kept = [
+            (shown.prune, settings.impression_days),
+            (self._events.prune, settings.event_days),
+        ]
         self.online = OnlineMetrics(
             (shown, self._events),
             lambda: self.loaded,
@@ -155,8 +160,7 @@ class RecommendationService:
             GenrecError: The store or the run cannot be used.
         """
         await run_sync(migrate, self._engine)
-        if days := self.settings.impression_days:
-            self._background.append(asyncio.create_task(self._impressions.sweep(days)))
+        self._background.append(asyncio.create_task(keep_sweeping(self._kept, self.clock)))
         self._batcher.start()
         try:
             await self._load()

@@ -9,10 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, delete, func, or_, select
+from sqlalchemy import Connection, Engine, or_, select
 
 from genrec.schema import Draw, Event
 from genrec.serving.store.forgotten import times_forgotten
+from genrec.serving.store.pruning import prune
 from genrec.serving.store.tables import IMPRESSIONS, upsert
 from genrec.serving.store.transactions import Lock, transaction
 
@@ -146,18 +147,8 @@ class ImpressionStore:
         return counts
 
     def prune(self, now: int, keep_s: int) -> int:
-        """Delete impressions that are older than ``keep_s``; return how many.
-
-        They must be so by this clock and by the newest impression: one clock that jumps ahead
-        deletes nothing.
-        """
-        newest = select(func.max(IMPRESSIONS.c.time))
-        with transaction(self._engine, Lock.EVENTS, together=True) as connection:
-            last = connection.scalar(newest)
-            if last is None:
-                return 0
-            old = IMPRESSIONS.c.time < min(now, last) - keep_s
-            return connection.execute(delete(IMPRESSIONS).where(old)).rowcount
+        """Delete impressions older than ``keep_s``, see ``pruning.prune``; return how many."""
+        return prune(self._engine, IMPRESSIONS.c.time, now, keep_s)
 
 
 def attribute(

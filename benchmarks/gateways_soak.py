@@ -38,7 +38,7 @@ from benchmarks.private_postgres import private_postgres
 from benchmarks.serve_load import ROOT, gateway
 from genrec.serving.store import connect
 from genrec.serving.store.tables import EVENTS, IMPRESSIONS
-from genrec.training.continual import Start, write_head
+from genrec.training.continual import Start, write_update
 
 SETTLED_S = 2.0
 BURST = 6
@@ -311,7 +311,7 @@ def make_adapters(run: Path, folder: Path) -> list[str]:
     """Write two adapters of a run that brings heads alike its own; return their paths."""
     start = Start(run)
     for name in ("one", "other"):
-        write_head(folder / name, start, start.head(), {"name": name})
+        write_update(folder / name, start, start.head(), {"name": name})
     return ["one", "other"]
 
 

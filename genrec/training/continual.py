@@ -1,8 +1,8 @@
 """Trains on from what serves: its SASRec head, with the counts, and its LoRA adapter where wanted.
 
-Enters: what serves, and data of which every event may be learned. Leaves: an adapter's folder that
-brings a head of its own: of kind "sft" with a LoRA adapter, that which served or one trained on
-from it, of kind "head" without any. Knows nothing of whether it is any good.
+Enters: what serves, and data of which every event may be learned. Leaves: an adapter's folder:
+of kind "sft" with a LoRA adapter, that which served or one trained on from it, of kind "head"
+without any, with a head of its own. Knows nothing of whether it is any good.
 """
 
 from __future__ import annotations
@@ -61,6 +61,15 @@ class Start:
         folder = self.adapter or self.run
         return folder if (folder / ADAPTER_FILES[0]).exists() else None
 
+    def own_head(self) -> TrainedHead | None:
+        """Return the SASRec head that the promoted adapter brings; None: that of the base serves.
+
+        Raises:
+            ArtifactError: It is damaged.
+        """
+        table = SemanticIdTable.load(find_parent(self.base, "index"))
+        return None if self.adapter is None else load_adapter_head(self.adapter, table)
+
     def head(self) -> TrainedHead:
         """Return the SASRec head that serves.
 
@@ -68,16 +77,14 @@ class Start:
             ArtifactError: It is damaged.
             ConfigError: There is none.
         """
-        table = SemanticIdTable.load(find_parent(self.base, "index"))
-        own = None if self.adapter is None else load_adapter_head(self.adapter, table)
-        if own is not None:
+        if (own := self.own_head()) is not None:
             return own
         head = load_sasrec_head(self.base)
         if head is None:
             raise ConfigError(
                 f"{self.run} has no SASRec head to train on; train it with one (sasrec: {{}})"
             )
-        return TrainedHead(head, table)
+        return TrainedHead(head, SemanticIdTable.load(find_parent(self.base, "index")))
 
 
 def train_head(
@@ -157,29 +164,32 @@ def train_lora(
     return out
 
 
-def write_head(
+def write_update(
     out: Path,
     start: Start,
-    head: TrainedHead,
+    head: TrainedHead | None,
     settings: Mapping[str, Any],
     lora: Path | None = None,
 ) -> None:
-    """Write a head as an adapter, with a LoRA adapter where there is one.
+    """Write an adapter: a head, a LoRA adapter, or both.
 
     Args:
         out: Folder to write.
         start: What it was trained on from.
-        head: To write.
+        head: To write; None: that of the base serves.
         settings: For the manifest.
         lora: Folder of the LoRA adapter; None: the one that serves, if any does.
     """
-    lora = lora or start.lora
     base_items = len(SemanticIdTable.load(find_parent(start.base, "index")))
-    kind, files = HEAD_KIND, HEAD_FILES
+    lora = lora or start.lora
+    files: list[str] = []
     with write_aside(out) as directory:
         if lora is not None:
-            kind, files = "sft", [*ADAPTER_FILES, *HEAD_FILES]
+            files += ADAPTER_FILES
             for name in ADAPTER_FILES:
                 shutil.copy(lora / name, directory / name)
-        head.save(directory, base_items)
+        if head is not None:
+            files += HEAD_FILES
+            head.save(directory, base_items)
+        kind = HEAD_KIND if lora is None else "sft"
         write_manifest(directory, out, kind, settings, files, {"base": start.base})

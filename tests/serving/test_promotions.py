@@ -12,7 +12,7 @@ from genrec.artifacts import read_manifest
 from genrec.serving.errors import Conflict
 from genrec.serving.http.app import create_app
 from genrec.serving.store import Entry, Journal
-from genrec.training.continual import Start, write_head
+from genrec.training.continual import Start, write_update
 from tests.serving.routes.calls import asking, item_ids, post, wait_until
 
 ASK = {"events": [{"item_id": "i3"}], "k": 3}
@@ -58,7 +58,7 @@ def update(shop_run):
     head.head.weight = 0.99
     with torch.no_grad():
         head.head.item_embedding.weight.normal_(std=3.0, generator=torch.manual_seed(1))
-    write_head(shop_run.parent / "updates" / "other", start, head, {})
+    write_update(shop_run.parent / "updates" / "other", start, head, {})
     return "updates/other"
 
 

@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 
 import pytest
 from fastapi.testclient import TestClient
@@ -130,6 +131,7 @@ def test_a_lora_adapter_is_trained_served_and_taken_back(
 ):
     config = CONFIG.model_copy(update={"lora_epochs": 1, "lora_learning_rate": 1e-2})
     updater = Updater(engine, shop_run, tmp_path / "updates", config, device="cpu")
+    lora_alone = replace(updater, config=config.model_copy(update={"epochs": 0}))
     changes = {"adapters_dir": tmp_path, "live_counts_s": 0}
     settings = gateway_settings(shop_run, url).model_copy(update=changes)
     asked = {"events": [{"item_id": "i3"}], "k": 5, "shown": False}
@@ -139,7 +141,7 @@ def test_a_lora_adapter_is_trained_served_and_taken_back(
         post(engine, shop_run, lambda place: "new" if place % 2 else circle(place))
         before = client.post("/v1/recommend", json=asked).json()
         with asking(client, asked) as statuses:
-            first = updater.update()
+            first = lora_alone.update()
             wait_until(lambda: client.get("/v1/adapters").json()["adapter"])
             after = client.post("/v1/recommend", json=asked).json()
             post(engine, shop_run, circle, start=20_000)
@@ -155,6 +157,7 @@ def test_a_lora_adapter_is_trained_served_and_taken_back(
     newest = last_time(Dataset.load(shop_run.parent / "data")) + 20_000 + 400 + 11
     assert age == pytest.approx(time.time() - newest, abs=60)
     folders = [shop_run.parent / entry.path for entry in (first, second)]
+    assert [(folder / "sasrec_head").exists() for folder in folders] == [False, True]
     weights = [load_file(folder / "adapter_model.safetensors") for folder in folders]
     assert [read_manifest(folder).kind for folder in folders] == ["sft", "sft"]
     grown = [float(one[name].abs().sum()) for one in weights for name in one if "lora_B" in name]
@@ -182,6 +185,9 @@ def test_what_the_command_refuses(url, engine, shop_run):
     answer = genrec("rollback", "--run", shop_run, "--store", url)
     assert answer.returncode == 2
     assert genrec("update", "--run", shop_run, "--store", url, "--set", "mode=x").returncode == 2
+    nothing = ("--set", "epochs=0")
+    answer = genrec("update", "--run", shop_run, "--store", url, *nothing)
+    assert answer.returncode == 2 and "nothing is trained" in answer.stderr
     missing = f"{url}-none"
     assert genrec("update", "--run", shop_run, "--store", missing).returncode == 2
     for text, seconds in (("30s", 30), ("6h", 21_600), ("1d", 86_400)):

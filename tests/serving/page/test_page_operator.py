@@ -18,7 +18,7 @@ from genrec.serving.store import (
     StoredEvent,
     connect,
 )
-from genrec.training.continual import Start, write_head
+from genrec.training.continual import Start, write_update
 from tests.serving.page.browsing import keep
 
 KEY = "a-key-of-an-operator-in-this-test"
@@ -173,7 +173,7 @@ def test_online_metrics_are_the_gateways(open_operator, client, shown):
 def update(shop_run):
     """An adapter of the shop's run: its head as it is."""
     start = Start(shop_run)
-    write_head(shop_run.parent / "updates" / "operator", start, start.head(), {})
+    write_update(shop_run.parent / "updates" / "operator", start, start.head(), {})
     return "updates/operator"
 
 

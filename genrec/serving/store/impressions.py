@@ -119,16 +119,20 @@ class ImpressionStore:
         wanted = select(IMPRESSIONS).where(IMPRESSIONS.c.recommendation_id == recommendation_id)
         with self._engine.connect() as connection:
             row = connection.execute(wanted).first()
-        return None if row is None else _of_row(row)
+        return None if row is None else _of_row(row, row.provenance)
 
     def between(self, since: int, until: int, limit: int) -> dict[str, Impression]:
-        """Return the newest ``limit`` impressions of ``since <= time < until``, by their IDs."""
+        """Return the newest ``limit`` impressions of ``since <= time < until``, by their IDs.
+
+        They come without their provenance, which is most of what is stored of a page.
+        """
         time = IMPRESSIONS.c.time
-        wanted = select(IMPRESSIONS).where(time >= since, time < until)
+        columns = [column for column in IMPRESSIONS.c if column.name != "provenance"]
+        wanted = select(*columns).where(time >= since, time < until)
         newest = wanted.order_by(time.desc(), IMPRESSIONS.c.number.desc()).limit(limit)
         with self._engine.connect() as connection:
             rows = connection.execute(newest)
-            return {row.recommendation_id: _of_row(row) for row in rows}
+            return {row.recommendation_id: _of_row(row, None) for row in rows}
 
     def count_items(self, since: int, user_id: str | None = None) -> Counter[str]:
         """Return how often each item was shown from a moment on, to one user or to everybody.
@@ -198,7 +202,7 @@ def attribute(
     return found
 
 
-def _of_row(row: Any) -> Impression:
+def _of_row(row: Any, provenance: Any) -> Impression:
     items = tuple((item_id, score) for item_id, score in row.items)
     return Impression(
         *(row.user_id, row.time, items, row.model, row.adapter),
@@ -206,7 +210,7 @@ def _of_row(row: Any) -> Impression:
         arm=row.arm,
         rules=tuple((name, version) for name, version in row.rules or ()),
         draws=tuple(None if each is None else Draw(*each) for each in row.draws or ()),
-        provenance=tuple(Provenance(*each) for each in row.provenance or ()),
+        provenance=tuple(Provenance(*each) for each in provenance or ()),
         arms=tuple((name, arm) for name, arm in row.arms or ()),
     )
 

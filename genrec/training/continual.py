@@ -160,7 +160,7 @@ def train_lora(
         return PeftModel.from_pretrained(run.model, str(start.lora), is_trainable=True)
 
     session = run_session(config, adapt, load, learns_to_read=False)
-    session.module.model.save_pretrained(str(out))
+    session.module.model.save_pretrained(str(out), save_embedding_layers=False)
     return out
 
 

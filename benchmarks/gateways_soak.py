@@ -90,6 +90,24 @@ class Account:
     faults: list[str] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
 
+    def hold_against(self, told: dict[str, Any]) -> None:
+        """Note what a gateway does not know of what was acknowledged, or does not heed."""
+        for item_id, known in self.items.items():
+            if told["items"].get(item_id) != known and item_id not in self.unsure:
+                self.faults.append(f"lost: {item_id} {known}, told {told['items'].get(item_id)}")
+        for name, item_id in self.rules.items():
+            if told["rules"].get(name) != item_id and name not in self.unsure:
+                self.faults.append(f"lost: rule {name} {item_id}")
+        retired = {item_id for item_id, (_, is_retired) in self.items.items() if is_retired}
+        forbidden = (retired | set(self.rules.values())) - self.unsure
+        for item_id in told["shown"] & forbidden:
+            self.faults.append(f"shown though retired or banned: {item_id}")
+        serving = None if told["promotions"] is None else told["promotions"]["path"]
+        if serving != self.served[-1] and "promotions" not in self.unsure:
+            self.faults.append(f"lost: promotion of {self.served[-1]}, serves {serving}")
+        if told["fault"]:
+            self.faults.append(f"not served: {told['fault']}")
+
 
 class Soak:
     """Changes, clients, kills and questions."""
@@ -207,7 +225,7 @@ class Soak:
                 if value != answers[0][name] and name != "shown":
                     self.account.faults.append(f"gateways contradict each other in {name}")
         for told in answers:
-            self.hold_against_account(told)
+            self.account.hold_against(told)
 
     def state(self, gateway: Gateway, exactly: bool) -> dict[str, Any]:
         """Return what a gateway says of all that changes."""
@@ -234,25 +252,6 @@ class Soak:
             "lists": [one["items"] for one in lists] if exactly else None,
             "shown": {item["item_id"] for one in lists for item in one["items"]},
         }
-
-    def hold_against_account(self, told: dict[str, Any]) -> None:
-        """Note what a gateway does not know of what was acknowledged, or does not heed."""
-        account = self.account
-        for item_id, known in account.items.items():
-            if told["items"].get(item_id) != known and item_id not in account.unsure:
-                account.faults.append(f"lost: {item_id} {known}, told {told['items'].get(item_id)}")
-        for name, banned in account.rules.items():
-            if told["rules"].get(name) != banned and name not in account.unsure:
-                account.faults.append(f"lost: rule {name} {banned}")
-        retired = {item_id for item_id, (_, is_retired) in account.items.items() if is_retired}
-        banned = {item_id for item_id in account.rules.values() if item_id is not None}
-        for item_id in told["shown"] & (retired | banned) - account.unsure:
-            account.faults.append(f"shown though retired or banned: {item_id}")
-        serving = None if told["promotions"] is None else told["promotions"]["path"]
-        if serving != account.served[-1] and "promotions" not in account.unsure:
-            account.faults.append(f"lost: promotion of {account.served[-1]}, serves {serving}")
-        if told["fault"]:
-            account.faults.append(f"not served: {told['fault']}")
 
     def burst(self, number: int, to_kill: Gateway | None) -> None:
         """Change several things at any gateways; kill one in their midst and start it again."""

@@ -10,7 +10,7 @@ DEMO := runs/demo
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-vllm demo test test-fast lint docs examples notebooks mutants clean bench-beauty bench-loss bench-decode bench-rules bench-prepare \
-	serve bench-serve bench-start bench-sports bench-results bench-vllm bench-new-items bench-zero-shot \
+	serve bench-serve bench-impressions bench-gateways bench-start bench-sports bench-results bench-vllm bench-new-items bench-zero-shot \
 	bench-cross-domain bench-experiments bench-graph bench-propagation bench-explanations bench-steering bench-diversity bench-interests bench-summaries bench-peers bench-ask \
 	bench-updates bench-sessions bench-large bench-language bench-trainer gpu-check
 
@@ -62,6 +62,12 @@ serve: $(READY) $(DEMO)/sft/manifest.json  ## Serve the toy run, with the page (
 
 bench-serve: $(READY) $(DEMO)/sft/manifest.json  ## Load on the gateway: 16 clients, three times 60 seconds
 	$(BIN)/python benchmarks/serve_load.py --run $(DEMO)/sft
+
+bench-gateways: $(READY) $(DEMO)/sft/manifest.json  ## Three gateways on one PostgreSQL, one killed again and again: is anything lost?
+	$(BIN)/python -m benchmarks.gateways_soak --run $(DEMO)/sft
+
+bench-impressions: $(READY) $(DEMO)/sft/manifest.json  ## What it costs a gateway to keep what it shows
+	$(BIN)/python -m benchmarks.impressions_cost --run $(DEMO)/sft
 
 $(DEMO)/sft/manifest.json:
 	$(MAKE) demo

@@ -17,10 +17,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import numpy as np
@@ -46,6 +47,7 @@ class Load:
         explanation_latencies_ms: Of every explanation.
         errors: Status codes or exceptions that were no success.
         rss_bytes: Memory of the gateway before and after.
+        cpu_s: Processor time that the gateway took.
     """
 
     seconds: float = 0.0
@@ -54,6 +56,7 @@ class Load:
     explanation_latencies_ms: list[float] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     rss_bytes: tuple[int, int] = (0, 0)
+    cpu_s: float = 0.0
 
     @property
     def per_s(self) -> float:
@@ -77,8 +80,10 @@ class Load:
 
 
 @contextmanager
-def gateway(run: Path, threads: int, workers: int = 1) -> Iterator[tuple[str, int]]:
-    """Start a gateway; yield its URL and process ID."""
+def gateway(
+    run: Path, threads: int, workers: int = 1, **settings: object
+) -> Iterator[tuple[str, int]]:
+    """Start a gateway, with a new store unless settings name one; yield its URL and process ID."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
         environment = {
@@ -92,6 +97,7 @@ def gateway(run: Path, threads: int, workers: int = 1) -> Iterator[tuple[str, in
             "GENREC_RATE_LIMIT_PER_S": "0",
             # Full before memory is looked at, so that growth is a leak.
             "GENREC_SESSION_CACHE_MB": "16",
+            **{f"GENREC_{name.upper()}": str(value) for name, value in settings.items()},
         }
         with log.open("w") as output:
             process = subprocess.Popen(
@@ -125,9 +131,19 @@ async def measure(
     seconds: float,
     event_share: float = 0.0,
     explanation_share: float = 0.0,
-    shown: bool = True,
+    asked: Callable[[], Mapping[str, Any]] = dict,
 ) -> Load:
-    """Let clients ask for some seconds; the shares are of their requests."""
+    """Let clients ask for some seconds.
+
+    Args:
+        url: Of the gateway.
+        pid: Its process.
+        clients: How many ask at the same time.
+        seconds: How long, after a warm-up.
+        event_share: Of requests that post an event.
+        explanation_share: Of requests that ask for an explanation.
+        asked: Tells what a recommendation is asked for beside the user and ``k``.
+    """
     load = Load()
     limits = httpx2.Limits(max_connections=clients)
     async with httpx2.AsyncClient(base_url=url, timeout=30, limits=limits) as http:
@@ -151,7 +167,7 @@ async def measure(
                 else:
                     path, body, kept = (
                         "/v1/recommend",
-                        {"user_id": user_id, "k": K, "shown": shown},
+                        {"user_id": user_id, "k": K, **asked()},
                         into.latencies_ms,
                     )
                 try:
@@ -170,16 +186,22 @@ async def measure(
             return time.perf_counter() - start
 
         await all_clients(WARM_UP_S, Load())
-        before = _rss_bytes(pid)
+        rss_before, cpu_before = _spent(pid)
         load.seconds = await all_clients(seconds, load)
-        load.rss_bytes = (before, _rss_bytes(pid))
+        rss, cpu = _spent(pid)
+        load.rss_bytes, load.cpu_s = (rss_before, rss), cpu - cpu_before
     return load
 
 
-def _rss_bytes(pid: int) -> int:
-    """Return the memory of a gateway and its workers."""
+def _spent(pid: int) -> tuple[int, float]:
+    """Return the memory of a gateway and its workers, and their processor time in seconds."""
     gateway = psutil.Process(pid)
-    return sum(each.memory_info().rss for each in (gateway, *gateway.children(recursive=True)))
+    each = [gateway, *gateway.children(recursive=True)]
+    times = [process.cpu_times() for process in each]
+    return (
+        sum(process.memory_info().rss for process in each),
+        sum(one.user + one.system for one in times),
+    )
 
 
 def main() -> None:
@@ -190,15 +212,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--threads", type=int, default=1, help="of a torch engine")
     parser.add_argument("--workers", type=int, default=1, help="processes that answer")
-    parser.add_argument(
-        "--unshown", action="store_true", help="keep no impressions: what do they cost?"
-    )
     arguments = parser.parse_args()
     passed = True
     for shares in ((0.0, 0.0), (0.2, 0.0), (0.0, 0.05)):
         with gateway(arguments.run.resolve(), arguments.threads, arguments.workers) as (url, pid):
-            traffic = (arguments.clients, arguments.seconds, *shares, not arguments.unshown)
-            load = asyncio.run(measure(url, pid, *traffic))
+            load = asyncio.run(measure(url, pid, arguments.clients, arguments.seconds, *shares))
         passed &= load.passes
         before, after = (round(value / 2**20) for value in load.rss_bytes)
         print(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,21 +17,35 @@ from genrec.errors import ConfigError
 if TYPE_CHECKING:
     import pyarrow as pa
 
+REQUESTED = "arms of requests"
+"""Name of the experiment whose arms requests name."""
+
 
 def experiment(
     file: Annotated[
-        Path,
+        Path | None,
         typer.Argument(help="Parquet or CSV: user_id, arm and the metrics' columns, by exposure."),
-    ],
+    ] = None,
     arms: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             "--arm", help="NAME=WEIGHT as users were assigned, the control first; 0: dropped."
         ),
-    ],
+    ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            help="In place of a file: what gateways on this store showed. With --arm, in the arms "
+            "that requests named; without, in the experiments that rules name."
+        ),
+    ] = None,
     metric: Annotated[
-        str, typer.Option(help="NAME[/PER][:lower]: a column per exposure, user or other column.")
-    ] = "click",
+        str | None,
+        typer.Option(
+            help="NAME[/PER][:lower]: a column per exposure, user or other column; click, of a "
+            "store clicks/shown."
+        ),
+    ] = None,
     guardrail: Annotated[
         list[str] | None, typer.Option(help="A metric that must not be harmed; may be repeated.")
     ] = None,
@@ -47,18 +61,60 @@ def experiment(
     from genrec.experiments import Experiment, Metric, analyse
     from genrec.experiments.columns import read_table
 
-    result = analyse(
-        Experiment(file.stem, dict(map(_parse_arm, arms))),
-        read_table(file),
-        Metric.parse(metric),
-        [Metric.parse(text) for text in guardrail or ()],
-        alpha,
-        expected_lift,
-    )
-    if as_json:
-        typer.echo(json.dumps(result.to_json(), indent=2, ensure_ascii=False))
+    assigned = dict(map(_parse_arm, arms or ()))
+    guardrails = None if guardrail is None else [Metric.parse(text) for text in guardrail]
+    judging: dict[str, Any] = {"alpha": alpha, "expected_lift": expected_lift}
+    if store is not None and file is None:
+        judging |= {} if metric is None else {"metric": Metric.parse(metric)}
+        judging |= {} if guardrails is None else {"guardrails": guardrails}
+        _judge_store(store, assigned, judging, as_json)
+    elif file is not None and store is None and assigned:
+        decides = Metric.parse(metric or "click")
+        found = Experiment(file.stem, assigned)
+        result = analyse(found, read_table(file), decides, guardrails or (), **judging)
+        _tell(result.to_json() if as_json else result.table(), as_json)
     else:
-        show.output.print(result.table())
+        raise ConfigError("give a file and --arm of each arm, or --store")
+
+
+def _judge_store(
+    store: str, assigned: dict[str, float], judging: dict[str, Any], as_json: bool
+) -> None:
+    """Judge the arms that requests named, or the experiments that rules name."""
+    from genrec.experiments import Experiment
+    from genrec.serving.experiments import Experiments
+    from genrec.serving.settings import read_settings
+    from genrec.serving.store import EventStore, ImpressionStore, RuleStore
+
+    settings = read_settings()
+    with opened(store) as engine:
+        stores = (RuleStore(engine), ImpressionStore(engine), EventStore(engine))
+        experiments = Experiments(
+            stores, settings.conversion_events, settings.attribution_s, time.time
+        )
+        if assigned:
+            experiment = Experiment(REQUESTED, assigned)
+            judged = {REQUESTED: experiments.judge(experiment, **judging)}
+        else:
+            judged = {trial.experiment.name: each for trial, each in experiments.all(**judging)}
+    if as_json:
+        told = {
+            name: {"fault": each.fault} if each.result is None else each.result.to_json()
+            for name, each in judged.items()
+        }
+        _tell(told, as_json)
+        return
+    if not judged:
+        raise ConfigError("no rule names an experiment; give the arms that requests named as --arm")
+    for name, each in judged.items():
+        _tell(f"{name}: {each.fault}" if each.result is None else each.result.table(), as_json)
+
+
+def _tell(what: Any, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(what, indent=2, ensure_ascii=False))
+    else:
+        show.output.print(what)
 
 
 def off_policy(

@@ -61,7 +61,12 @@ class HeadScores(NamedTuple):
     wish: float
 
     def with_matches(self, queries: Sequence[Steering], place_of: Tensor) -> HeadScores:
-        """Return the scores with what matches each query's wish; take the place of each leaf."""
+        """Return the scores with what matches each query's wish.
+
+        Args:
+            queries: B of them.
+            place_of: Of each leaf. Shape: (N,).
+        """
         found = [query.matches for query in queries]
         if not self.wish or not any(len(matches.rows) for matches in found):
             return self
@@ -205,7 +210,6 @@ class Steering(Protocol):
 def score_parts(
     policy: Policy,
     head: HeadScores | None,
-    queries: Sequence[Steering],
     leaves: Tensor,
     alone: Tensor,
 ) -> dict[str, np.ndarray]:
@@ -216,8 +220,7 @@ def score_parts(
 
     Args:
         policy: Of B rows.
-        head: What the SASRec head says after their prompts, see ``make_policy``.
-        queries: B of them.
+        head: What the policy was made with, see ``make_policy``.
         leaves: That were found, -1 for none. Shape: (B, K).
         alone: See ``Beams``. Shape: (B, K).
 
@@ -231,7 +234,7 @@ def score_parts(
     count = places.diff(dim=1).clamp(min=1)
     parts = {LANGUAGE_MODEL: (1 - weight) * (alone + count.log())}
     if head is not None:
-        found = head.with_matches(queries, trie.place_of).by_scorer(trie.place_of[rows].long())
+        found = head.by_scorer(trie.place_of[rows].long())
         parts |= {name: weight * above for name, above in found.items()}
     if policy.bias is not None:
         lineage = trie.lineage(rows)[..., 1:]
@@ -251,7 +254,8 @@ def make_policy(
         trie: Of the ID table.
         vocabulary: Codes to tokens.
         queries: B of them.
-        head: What the SASRec head says after their prompts; None: the causal LM alone.
+        head: What the SASRec head says after their prompts, with what matches their wishes (see
+            ``HeadScores.with_matches``); None: the causal LM alone.
     """
     constraint = Constraint.build(
         trie,
@@ -273,6 +277,5 @@ def make_policy(
         )
     fusion = None
     if head is not None:
-        scores = head.with_matches(queries, trie.place_of).of_leaves()
-        fusion = LogitFusion.build(trie, scores, head.weight, constraint)
+        fusion = LogitFusion.build(trie, head.of_leaves(), head.weight, constraint)
     return Policy(trie, constraint, fusion, bias)

@@ -174,14 +174,15 @@ class TorchEngine(AdaptedModel):
             read_again = self._read(prompts, self._exact) if is_rescored else read
             for numbers in zip(*(numbers for _, numbers in rows_of_batch), strict=True):
                 batch = [queries[number] for number in numbers]
-                policy = make_policy(self._trie, self._vocabulary, batch, head)
+                heeding = head and head.with_matches(batch, self._trie.place_of)
+                policy = make_policy(self._trie, self._vocabulary, batch, heeding)
                 with self._arithmetic():
                     search = beam_search(policy, len(batch), num_beams)
                     leaves, scores, alone = run_search(search, read)
                 if read_again is not read:
                     with self._exact():
                         leaves, scores, alone = _score_again(leaves, alone, policy, read_again)
-                parts = score_parts(policy, head, batch, leaves[:, :k], alone[:, :k])
+                parts = score_parts(policy, heeding, leaves[:, :k], alone[:, :k])
                 for place, (number, rows, row_scores) in enumerate(
                     zip(
                         *(numbers, leaves[:, :k].cpu().numpy(), scores[:, :k].cpu().numpy()),
@@ -202,7 +203,8 @@ class TorchEngine(AdaptedModel):
         for numbers, prompts in self._read_families([_own(query) for query in queries]):
             batch = [queries[number] for number in numbers]
             head = self._ask_head([query.prompt for query in batch])
-            policy = make_policy(self._trie, self._vocabulary, batch, head)
+            heeding = head and head.with_matches(batch, self._trie.place_of)
+            policy = make_policy(self._trie, self._vocabulary, batch, heeding)
             asked = [list(rows[number]) for number in numbers]
             # Shorter lists are filled up with a leaf that nobody looks at.
             width = max(map(len, asked))

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 HEAD_KIND = "head"
 """An adapter that leaves the causal LM as it is and brings a SASRec head."""
 ADAPTERS = ("sft", HEAD_KIND)
+UNTIL = "until"
+"""Setting of an adapter that an update made: the time of the newest event it was made from, s."""
 ADAPTER_FILES = ["adapter_model.safetensors", "adapter_config.json"]
 
 

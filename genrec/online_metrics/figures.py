@@ -11,6 +11,7 @@ from itertools import zip_longest
 
 import numpy as np
 
+from genrec.feedback import is_evidence
 from genrec.online_metrics.drift import Drift, code_drift, score_drift
 from genrec.online_metrics.examination import examination
 from genrec.online_metrics.pages import Act, Page, Training
@@ -215,13 +216,16 @@ Place = tuple[int, int]
 def _followed(
     pages: Sequence[Page], acts: Iterable[Act], conversions: Collection[str]
 ) -> tuple[set[Place], set[Place]]:
-    """Return the shown items that any event followed, and those that a conversion did."""
+    """Return the shown items that an event followed, and those that a conversion did.
+
+    An event that speaks against its item is no click.
+    """
     number = {page.recommendation_id: place for place, page in enumerate(pages)}
     clicked: set[Place] = set()
     converted: set[Place] = set()
     for act in acts:
         place = number.get(act.recommendation_id or "")
-        if place is None:
+        if place is None or not is_evidence(act.event_type):
             continue
         for rank, (item_id, _) in enumerate(pages[place].items):
             if item_id == act.item_id:

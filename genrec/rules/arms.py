@@ -9,7 +9,7 @@ users anew.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,3 +54,13 @@ def read_arm(written: Any, name: str) -> Arm:
     if arm not in experiment.arms:
         raise DataError(f"{name}.is='{arm}': the arms are {', '.join(experiment.arms)}")
     return Arm(experiment, arm)
+
+
+def experiments_of(arms: Iterable[Arm | None]) -> dict[str, Experiment]:
+    """Return the experiments that rules name, by name.
+
+    Args:
+        arms: Of the rules, those that were stored last at the end: they say how users are assigned
+            where rules disagree; None: a rule for everybody.
+    """
+    return {arm.experiment.name: arm.experiment for arm in arms if arm is not None}

@@ -9,6 +9,7 @@ from pathlib import Path
 from genrec.artifacts import read_manifest
 from genrec.errors import ArtifactError
 from genrec.model.load import ADAPTER_NAME
+from genrec.model.lora import UNTIL
 from genrec.serving.batching import Batcher
 from genrec.serving.errors import Conflict, NotFound, ServiceError, quote
 from genrec.serving.loading import AnyRecommender
@@ -39,6 +40,16 @@ class Adapters:
         self._workers = workers
         self._folder = folder
         self._recommender = recommender
+        self._until: dict[str, int | None] = {}
+
+    @property
+    def learned_until(self) -> int | None:
+        """Time of the newest event that the adapter in use was made from, in seconds.
+
+        None where it does not say so, as those that no update made: take the run's.
+        """
+        name = self._recommender().adapter
+        return None if name is None else self._until.get(name)
 
     async def load(self, name: str, path: str) -> None:
         """Load an adapter under a name; it is not in use yet.
@@ -54,7 +65,7 @@ class Adapters:
         """
         self._check_alone()
         below = self.find(path)
-        await self._batcher.exclusive(lambda: self._recommender().load_adapter(name, below))
+        await self._batcher.exclusive(lambda: self._load(name, below))
 
     def find(self, path: str) -> Path:
         """Return where an adapter lies.
@@ -98,11 +109,15 @@ class Adapters:
         if below is not None:
             name = f"{PROMOTED}{content_hash}"
             if name not in recommender.adapters:
-                recommender.load_adapter(name, below)
+                self._load(name, below)
         recommender.use_adapter(name)
         for other in recommender.adapters:
             if other.startswith(PROMOTED) and other != name:
                 recommender.drop_adapter(other)
+
+    def _load(self, name: str, below: Path) -> None:
+        self._recommender().load_adapter(name, below)
+        self._until[name] = read_manifest(below).config.get(UNTIL)
 
     async def use(self, name: str | None) -> None:
         """Use an adapter, or the base alone, for every later request.

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import Callable
 
 from anyio.to_thread import run_sync
 from sqlalchemy.exc import SQLAlchemyError
@@ -19,8 +17,6 @@ from genrec.serving.monitoring import Metrics, describe_fault, log
 from genrec.serving.query import Answer, Asked
 from genrec.serving.store import Impression, ImpressionStore, Provenance
 
-SWEEP_S = 3600
-DAY_S = 86_400
 PART_DIGITS = 3
 
 
@@ -48,17 +44,15 @@ def describe(asked: Asked, answer: Answer, model: str, time: int) -> Impression:
         )
         if says
         else (),
+        arms=asked.arms,
     )
 
 
 class Impressions:
-    """Stores impressions as they come, and deletes them when they are old."""
+    """Stores impressions as they come."""
 
-    def __init__(
-        self, store: ImpressionStore, metrics: Metrics, clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, store: ImpressionStore, metrics: Metrics) -> None:
         self._store = store
-        self._clock = clock
         self._metrics = metrics
         self._waiting: list[tuple[Impression, asyncio.Future[str | None]]] = []
         self._writing: asyncio.Task[None] | None = None
@@ -89,15 +83,6 @@ class Impressions:
         """Wait for what is being written."""
         if self._writing is not None:
             await self._writing
-
-    async def sweep(self, days: int) -> None:
-        """Delete impressions older than so many days, now and every hour, until cancelled."""
-        while True:
-            try:
-                await run_sync(self._store.prune, int(self._clock()), days * DAY_S)
-            except SQLAlchemyError as error:
-                log("not_swept", logging.WARNING, **describe_fault(error))
-            await asyncio.sleep(SWEEP_S)
 
     async def _write(self) -> None:
         while self._waiting:

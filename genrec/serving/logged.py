@@ -14,6 +14,7 @@ import pyarrow as pa
 from genrec.base_recommender import BaseRecommender
 from genrec.errors import DataError
 from genrec.experiments import propensities
+from genrec.feedback import is_evidence
 from genrec.schema import Draw, Request
 from genrec.serving.errors import NotFound
 from genrec.serving.histories import Histories
@@ -73,6 +74,7 @@ def judged_log(
     clicked = {
         (stored.recommendation_id, stored.event.item_id)
         for stored in events.between(min(times), max(times) + follow_s + 1)
+        if is_evidence(stored.event.event_type)
     }
     rows = []
     for name, ranking in _rankings(pages, target, histories):

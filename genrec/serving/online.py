@@ -46,11 +46,23 @@ class OnlineMetrics:
         self,
         stores: tuple[ImpressionStore, EventStore],
         loaded: Callable[[], Loaded],
+        learned_until: Callable[[], int | None],
         settings: Settings,
         clock: Callable[[], float],
     ) -> None:
+        """Take what is counted.
+
+        Args:
+            stores: Of what was shown and of what was done.
+            loaded: Returns what is served.
+            learned_until: Returns the time of the newest event that the adapter in use was made
+                from, seconds; None: that of the run.
+            settings: Of the service.
+            clock: Tells the time, seconds.
+        """
         self._impressions, self._events = stores
         self._loaded = loaded
+        self._learned_until = learned_until
         self._settings = settings
         self._clock = clock
         self._learned: _Learned | None = None
@@ -135,7 +147,8 @@ class OnlineMetrics:
         gone = loaded.catalogue.gone(at)
         here = [item_id for item_id in table.item_ids if item_id not in gone]
         codes = dict(zip(here, table.first_codes(here).tolist(), strict=True))
-        return Training(self._learned.events_of, codes, self._learned.until)
+        until = self._learned_until() or self._learned.until
+        return Training(self._learned.events_of, codes, until)
 
 
 def _learn(model: str, data: Dataset) -> _Learned:

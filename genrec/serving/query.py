@@ -50,12 +50,14 @@ class Asked:
         user_id: See ``Query``.
         forgotten: How often the user had been deleted when the history was read.
         arm: See ``Query``.
+        arms: The user's arm in each experiment that rules name, by its name.
     """
 
     request: Request
     user_id: str | None
     forgotten: int
     arm: str | None = None
+    arms: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

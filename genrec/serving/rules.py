@@ -9,7 +9,9 @@ from typing import Any
 from anyio.to_thread import run_sync
 
 from genrec.base_recommender import BaseRecommender
+from genrec.experiments import Experiment
 from genrec.rules import NamedRule, Plan
+from genrec.rules.arms import experiments_of
 from genrec.serving.errors import NotFound, ServiceError, quote
 from genrec.serving.exposures import Exposures
 from genrec.serving.store import RuleStore, StoredRule
@@ -34,6 +36,7 @@ class Rules:
         self._recommender = recommender
         self._exposures = exposures
         self._current: Mapping[str, StoredRule] = {}
+        self._experiments: Mapping[str, Experiment] = {}
         self._position = 0
         self._turn = threading.Lock()
 
@@ -81,6 +84,17 @@ class Rules:
         """
         await self.get(name)
         await run_sync(self._store_next, name, None, False)
+
+    def arms_of(self, user_id: str | None) -> tuple[tuple[str, str], ...]:
+        """Return a user's arm in each experiment that stored rules name; nobody known is in none.
+
+        Rules that only hold for requests which name them count too: else a request that does not
+        would be lost from the experiment.
+        """
+        if user_id is None:
+            return ()
+        experiments = sorted(self._experiments.items())
+        return tuple((name, experiment.assign(user_id)) for name, experiment in experiments)
 
     async def plan(
         self,
@@ -163,6 +177,9 @@ class Rules:
                     for name, stored in {**self._current, **newer}.items()
                     if stored.rule is not None
                 }
+                by_age = sorted(self._current.values(), key=lambda stored: stored.time)
+                arms = [_named(stored).arm for stored in by_age]
+                self._experiments = experiments_of(arms)
             self._position = head
             return head
 

@@ -34,6 +34,7 @@ from genrec.serving.adapters import Adapters
 from genrec.serving.batching import Batcher, Kind, Limits
 from genrec.serving.descriptions import UserDescriptions
 from genrec.serving.errors import ServiceError, check_count, quote
+from genrec.serving.experiments import Experiments
 from genrec.serving.explanations import Explanations
 from genrec.serving.exposures import Exposures
 from genrec.serving.following import Following
@@ -48,6 +49,7 @@ from genrec.serving.online_series import OnlineCollector
 from genrec.serving.preferences import UserPreferences
 from genrec.serving.promotions import Promotions
 from genrec.serving.query import Answer, Asked, Query
+from genrec.serving.retention import keep_sweeping
 from genrec.serving.rules import Rules
 from genrec.serving.settings import Settings
 from genrec.serving.store import (
@@ -92,8 +94,18 @@ class RecommendationService:
         self._engine = connect(settings.store.get_secret_value())
         self._events = EventStore(self._engine, settings.attribution_s)
         shown = ImpressionStore(self._engine)
-        self._impressions = Impressions(shown, self.metrics, clock)
-        self.online = OnlineMetrics((shown, self._events), lambda: self.loaded, settings, clock)
+        self._impressions = Impressions(shown, self.metrics)
+        self._kept = [
+            (shown.prune, settings.impression_days),
+            (self._events.prune, settings.event_days),
+        ]
+        self.online = OnlineMetrics(
+            (shown, self._events),
+            lambda: self.loaded,
+            lambda: self.adapters.learned_until,
+            settings,
+            clock,
+        )
         self.metrics.registry.register(OnlineCollector(lambda: self.online.latest))
         self._changes = ChangeLog(self._engine, clock)
         self._loaded: Loaded | None = None
@@ -110,8 +122,13 @@ class RecommendationService:
         exposures = Exposures(
             shown, lambda: self.loaded.recommender, settings.impression_days, clock
         )
-        self.rules = Rules(
-            RuleStore(self._engine, clock), lambda: self.loaded.recommender, exposures
+        rules = RuleStore(self._engine, clock)
+        self.rules = Rules(rules, lambda: self.loaded.recommender, exposures)
+        self.experiments = Experiments(
+            (rules, shown, self._events),
+            settings.conversion_events,
+            settings.attribution_s,
+            clock,
         )
         self.preferences = UserPreferences(
             PreferenceStore(self._engine), lambda: self.loaded.recommender, clock
@@ -143,8 +160,7 @@ class RecommendationService:
             GenrecError: The store or the run cannot be used.
         """
         await run_sync(migrate, self._engine)
-        if days := self.settings.impression_days:
-            self._background.append(asyncio.create_task(self._impressions.sweep(days)))
+        self._background.append(asyncio.create_task(keep_sweeping(self._kept, self.clock)))
         self._batcher.start()
         try:
             await self._load()
@@ -321,7 +337,8 @@ class RecommendationService:
         request = self.loaded.recommender.heed(request)
         if steering is not None:
             request = steering.steer(request)
-        return Asked(request, query.user_id, live.forgotten, query.arm)
+        arms = self.rules.arms_of(query.user_id)
+        return Asked(request, query.user_id, live.forgotten, query.arm, arms)
 
     async def keep_impression(self, asked: Asked, shown: Answer) -> str | None:
         """Store what an answer is about to show; return its ID once that is on disk.

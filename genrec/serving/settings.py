@@ -113,6 +113,9 @@ class Settings(BaseSettings):
     impression_days: int = Field(
         90, ge=0, description="Days for which it is kept what was shown; 0: for ever."
     )
+    event_days: int = Field(
+        0, ge=0, description="Days for which events and searches are kept; 0: for ever."
+    )
 
     live_counts_s: float = Field(
         1, ge=0, description="How often transition counts take in live events; 0: never."

@@ -100,7 +100,10 @@ def run_command(train_run: Callable[[TrainConfig], None], description: str) -> N
 
 
 def run_session(
-    config: TrainConfig, prepare_model: Callable[[LoadedRun], Any], load: Callable[..., LoadedRun]
+    config: TrainConfig,
+    prepare_model: Callable[[LoadedRun], Any],
+    load: Callable[..., LoadedRun],
+    learns_to_read: bool = True,
 ) -> Session:
     """Train a model on a prepared data set.
 
@@ -108,6 +111,8 @@ def run_session(
         config: Settings.
         prepare_model: Turns the loaded base into the model to train (freezing, adapters).
         load: Loads the base.
+        learns_to_read: Whether searches and descriptions in the data are written into the stream
+            though the loaded run does not read any yet.
 
     Raises:
         ConfigError: The data has items that the base's table lacks, or nothing to train on.
@@ -132,9 +137,9 @@ def run_session(
         )
     data = Dataset.load(config.data)
     data.check_events()
-    if config.mixture.wishes or data.has_searches:
+    if learns_to_read and (config.mixture.wishes or data.has_searches):
         run = replace(run, encoder=replace(run.encoder, reads_searches=True))
-    if data.descriptions:
+    if learns_to_read and data.descriptions:
         run = replace(run, encoder=replace(run.encoder, reads_about=True))
     if unknown := [item_id for item_id in data.item_index if not run.table.knows(item_id)]:
         raise ConfigError(

@@ -40,6 +40,7 @@ class Slices:
     """The three data sets, and the whole past that may be counted.
 
     Attributes:
+        folder: In which they lie.
         train: What is learned: train and valid split.
         past: All events that may be counted, as train split.
         newest: Judges by its test split; None where there are no new events to judge by.
@@ -48,6 +49,7 @@ class Slices:
         counted_until: ``past`` holds what came before this moment, seconds.
     """
 
+    folder: Path
     train: Dataset
     past: Dataset
     newest: Dataset | None
@@ -123,6 +125,7 @@ def cut(
         return _splits(np.where(kept, np.where(at < first[place], "train", "test"), ""))
 
     return Slices(
+        folder,
         _resplit(joined, folder / "train", split_train),
         _resplit(joined, folder / "past", split_past),
         _resplit(joined, folder / "newest", split_newest) if len(new_times) else None,

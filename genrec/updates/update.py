@@ -20,8 +20,10 @@ from genrec.data.prepare import PrepareConfig
 from genrec.devices import choose_device
 from genrec.errors import DataError
 from genrec.evaluate.harness import evaluate
-from genrec.model.lora import ADAPTERS
+from genrec.model.adapter_head import TrainedHead
+from genrec.model.lora import ADAPTERS, UNTIL
 from genrec.recommender import Recommender
+from genrec.semantic_ids.table import SemanticIdTable
 from genrec.serving.catalogue import Catalogue
 from genrec.serving.export import prepare_from_store, settings_of
 from genrec.serving.loading import table_hash_of
@@ -36,14 +38,12 @@ from genrec.serving.store import (
     read_store_id,
     reading,
 )
-from genrec.training.continual import Start, train_head, write_head
+from genrec.training.continual import Start, train_head, train_lora, write_update
 from genrec.updates.config import UpdateConfig
 from genrec.updates.slices import Slices, cut, last_time
 from genrec.updates.verdict import SURE_OF_LEAD, SURE_OF_OLDER, Slice, judge
 
 METRIC = "ndcg@10"
-UNTIL = "until"
-"""Setting of an update: the time of the newest event that it was made from, seconds."""
 
 
 @dataclass(frozen=True)
@@ -176,6 +176,20 @@ class Updater:
         settings: dict[str, Any],
     ) -> None:
         config, table = self.config, recommender.table
+        head = start.own_head() if not config.epochs else self._train_head(start, slices, table)
+        lora = None
+        if config.lora_epochs:
+            lora_changes = {
+                "epochs": config.lora_epochs,
+                "optimizer": {"learning_rate": config.lora_learning_rate, "weight_decay": 0.0},
+                "seed": config.seed,
+            }
+            folder = slices.folder / "lora"
+            lora = train_lora(start, slices.train, table, folder, lora_changes)
+        write_update(out, start, head, settings, lora)
+
+    def _train_head(self, start: Start, slices: Slices, table: SemanticIdTable) -> TrainedHead:
+        config = self.config
         past = [
             [table.index_of(event.item_id) for event in history.events]
             for history in slices.past.histories("train")
@@ -186,8 +200,7 @@ class Updater:
             {**changes, "every_epochs": 1},
             config.seed,
         )
-        head = replace(head, counted_until=slices.counted_until)
-        write_head(out, start, head, settings)
+        return replace(head, counted_until=slices.counted_until)
 
     def _compare(
         self, recommender: Recommender, start: Start, candidate: Path, slices: Slices

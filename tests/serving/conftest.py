@@ -1,10 +1,7 @@
 """Stores, an application in this process, and real gateways in processes of their own."""
 
-import itertools
 import os
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,12 +9,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx2
-import psycopg
 import pytest
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
 from sqlalchemy import Engine
 
+from benchmarks.private_postgres import Postgres, find_postgres, private_postgres
 from genrec.serving.http.app import create_app
 from genrec.serving.settings import Settings
 from genrec.serving.store import connect, migrate
@@ -27,69 +24,12 @@ ROOT = Path(__file__).parents[2]
 START_S = 90
 
 
-class Postgres:
-    """A PostgreSQL server in a folder of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self._binaries = find_postgres()
-        # PostgreSQL refuses to run as root.
-        self._user = "nobody" if os.getuid() == 0 else None
-        folder.chmod(0o755)
-        self._data = folder / "data"
-        self._data.mkdir()
-        if self._user:
-            shutil.chown(self._data, self._user)
-        self._run("initdb", "-D", self._data, "-U", "genrec", "-A", "trust", "-E", "UTF8")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self._numbers = itertools.count()
-        self.start()
-
-    def start(self) -> None:
-        options = f"-p {self.port} -k '' -h 127.0.0.1 -c fsync=off"
-        self._run(
-            "pg_ctl", "-D", self._data, "-o", options, "-l", self._data / "log", "-w", "start"
-        )
-
-    def stop(self) -> None:
-        self._run("pg_ctl", "-D", self._data, "-m", "immediate", "-w", "stop")
-
-    def new_database(self) -> str:
-        """Make an empty database and return its URL."""
-        name = f"store{next(self._numbers)}"
-        url = f"postgresql://genrec@127.0.0.1:{self.port}"
-        with psycopg.connect(f"{url}/postgres", autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
-        return f"{url}/{name}"
-
-    def _run(self, name: str, *arguments: object) -> None:
-        command = [str(self._binaries / name), *map(str, arguments)]
-        log = self._data.parent / f"{name}.log"
-        with log.open("w") as output:
-            done = subprocess.run(
-                command, user=self._user, cwd="/", stdout=output, stderr=output, timeout=120
-            )
-        assert done.returncode == 0, log.read_text()
-
-
-def find_postgres() -> Path | None:
-    """Return the folder of PostgreSQL's programs; Debian keeps them off the PATH."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    on_path = shutil.which("initdb")
-    return found[-1].parent if found else Path(on_path).parent if on_path else None
-
-
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     if find_postgres() is None:
         pytest.skip("no PostgreSQL here; on Debian: apt-get install postgresql")
-    # Not below pytest's own folder, which only its owner may enter.
-    folder = Path(subprocess.check_output(["mktemp", "-d"], text=True).strip())
-    server = Postgres(folder)
-    yield server
-    server.stop()
-    shutil.rmtree(folder)
+    with private_postgres() as server:
+        yield server
 
 
 STORES = ("sqlite", "postgres")

@@ -11,6 +11,7 @@ from sqlalchemy.exc import OperationalError
 from genrec.schema import Event
 from genrec.serving.impressions import Impressions
 from genrec.serving.monitoring import Metrics
+from genrec.serving.retention import keep_sweeping
 from genrec.serving.store import EventStore, Impression, ImpressionStore, StoredEvent
 from genrec.serving.store.tables import EVENTS, IMPRESSIONS
 
@@ -46,6 +47,9 @@ def test_everything_of_an_impression_comes_back(shown):
     (name,) = shown.add([PAGE])
     assert shown.read(name) == PAGE
     assert shown.read("another") is None
+    in_arms = replace(PAGE, arm="a", arms=(("spread", "new"), ("tea", "old")))
+    (other,) = shown.add([in_arms])
+    assert other != name and shown.read(other) == in_arms
 
 
 def test_a_page_shown_twice_counts_once_whoever_shows_it(shown, engine):
@@ -121,6 +125,35 @@ def test_an_event_may_name_the_impression_of_a_forgotten_user(shown, events, eng
     (name,) = shown.add([PAGE])
     events.forget(PAGE.user_id)
     assert followed(engine, events, (PAGE.user_id, "P1", NOON, name)) == [None]
+
+
+def test_old_events_go_but_not_by_a_clock_that_jumps(events):
+    for day in (0, 10):
+        events.add([StoredEvent(Event("u", f"P{day}", NOON + day * DAY_S))])
+    assert events.prune(NOON + 9000 * DAY_S, 11 * DAY_S) == 0
+    assert events.prune(NOON + 11 * DAY_S, 9 * DAY_S) == 1
+    assert [stored.event.item_id for stored in events.history("u", 9).events] == ["P10"]
+
+
+def test_a_gateway_sweeps_what_is_too_old_though_the_store_is_away_for_a_while(shown, events):
+    page = replace(PAGE, time=NOON + 10 * DAY_S)
+    shown.add([PAGE, page])
+    calls = []
+
+    def away(now, keep_s):
+        calls.append((now, keep_s))
+        raise OperationalError("DELETE", {}, Exception("away"))
+
+    async def sweep():
+        parts = [(away, 3), (events.prune, 0), (shown.prune, 9)]
+        sweeping = asyncio.create_task(keep_sweeping(parts, lambda: page.time, every_s=0.01))
+        while len(calls) < 2:
+            await asyncio.sleep(0.01)
+        sweeping.cancel()
+
+    asyncio.run(sweep())
+    assert calls[0] == (page.time, 3 * DAY_S)
+    assert list(shown.between(0, page.time + 1, 9).values()) == [page]
 
 
 def test_old_impressions_go_but_not_by_a_clock_that_jumps(shown):

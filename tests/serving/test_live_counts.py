@@ -17,7 +17,7 @@ from genrec.serving.histories import Histories, PreparedUsers
 from genrec.serving.http.app import create_app
 from genrec.serving.live_counts import LiveTransitions
 from genrec.serving.store import EventStore, StoredEvent
-from genrec.training.continual import Start, write_head
+from genrec.training.continual import Start, write_update
 from tests.serving.routes.calls import post
 
 NOW = 1_700_000_000
@@ -105,7 +105,7 @@ def update(shop_run, shop):
     rows = [[0, 1, 2], [4, 5, 6]]
     count_into(trained.head, rows, ItemFeatures.of(shop.table))
     trained.head.weight, trained.head.terms = 0.9, Terms(transitions=4.0)
-    write_head(shop_run.parent / "updates" / "listens", start, trained, {})
+    write_update(shop_run.parent / "updates" / "listens", start, trained, {})
     return "updates/listens"
 
 

@@ -1,7 +1,6 @@
 """What a run serves: the journal, gateways that follow it, and the way back."""
 
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -13,8 +12,8 @@ from genrec.artifacts import read_manifest
 from genrec.serving.errors import Conflict
 from genrec.serving.http.app import create_app
 from genrec.serving.store import Entry, Journal
-from genrec.training.continual import Start, write_head
-from tests.serving.routes.calls import item_ids, post
+from genrec.training.continual import Start, write_update
+from tests.serving.routes.calls import asking, item_ids, post, wait_until
 
 ASK = {"events": [{"item_id": "i3"}], "k": 3}
 
@@ -59,7 +58,7 @@ def update(shop_run):
     head.head.weight = 0.99
     with torch.no_grad():
         head.head.item_embedding.weight.normal_(std=3.0, generator=torch.manual_seed(1))
-    write_head(shop_run.parent / "updates" / "other", start, head, {})
+    write_update(shop_run.parent / "updates" / "other", start, head, {})
     return "updates/other"
 
 
@@ -79,27 +78,11 @@ def promote(client, path):
     return answer.json()
 
 
-def wait_until(is_true, seconds=10):
-    end = time.monotonic() + seconds
-    while not is_true():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
 @pytest.fixture
 def statuses(client):
     """What a client is answered who asks all the time."""
-    stop, found = threading.Event(), []
-
-    def keep_asking():
-        while not stop.is_set():
-            found.append(client.post("/v1/recommend", json=ASK).status_code)
-
-    asking = threading.Thread(target=keep_asking)
-    asking.start()
-    yield found
-    stop.set()
-    asking.join()
+    with asking(client, ASK) as found:
+        yield found
 
 
 def test_every_gateway_serves_what_was_promoted_and_goes_back(

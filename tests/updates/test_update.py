@@ -1,8 +1,12 @@
 """From events in a store to a decision, on the little shop; gateways' part: test_promotions.py."""
 
 import json
+import time
+from dataclasses import replace
 
 import pytest
+from fastapi.testclient import TestClient
+from safetensors.torch import load_file
 
 from genrec.artifacts import read_manifest
 from genrec.cli.updates import parse_interval
@@ -11,6 +15,7 @@ from genrec.errors import ArtifactError, ConfigError
 from genrec.recommender import Recommender
 from genrec.schema import Event, Item
 from genrec.serving.catalogue import Catalogue
+from genrec.serving.http.app import create_app
 from genrec.serving.loading import table_hash_of
 from genrec.serving.store import (
     ChangeLog,
@@ -26,6 +31,8 @@ from genrec.updates.config import UpdateConfig
 from genrec.updates.slices import last_time
 from genrec.updates.update import Updater
 from tests.conftest import genrec
+from tests.little_gateway import gateway_settings
+from tests.serving.routes.calls import asking, wait_until
 
 CONFIG = UpdateConfig(fewest_users=2, break_share=0, margin=0.99, epochs=2, num_beams=18)
 
@@ -82,15 +89,19 @@ def test_what_is_new_is_learned_judged_and_never_tried_twice(updater, engine, ur
     assert len(left) == (first.decision == "promoted")
 
 
-def test_new_items_keep_their_ids_and_become_known(updater, engine, shop_run, monkeypatch):
+@pytest.fixture
+def whatever_it_is_worth(monkeypatch):
+    """Every update is promoted."""
+    monkeypatch.setattr(
+        "genrec.updates.update.judge", lambda *_: type("Yes", (), {"promote": True, "reason": "y"})
+    )
+
+
+def test_new_items_keep_their_ids_and_become_known(updater, engine, shop_run, whatever_it_is_worth):
     recommender = Recommender.from_pretrained(shop_run, "cpu", num_beams=18)
     catalogue = Catalogue(recommender, ChangeLog(engine), table_hash_of(shop_run))
     catalogue.add([Item("new", "Tea thing new", None, ("Kitchen", "Tea"))])
     post(engine, shop_run, lambda place: "new" if place % 2 else circle(place))
-    # Whatever it is worth: what is looked at is what an update that serves knows.
-    monkeypatch.setattr(
-        "genrec.updates.update.judge", lambda *_: type("Yes", (), {"promote": True, "reason": "y"})
-    )
     done = updater.update()
     assert done.decision == "promoted"
     folder = shop_run.parent / done.path
@@ -115,6 +126,52 @@ def test_new_items_keep_their_ids_and_become_known(updater, engine, shop_run, mo
         updater.update()
 
 
+def test_a_lora_adapter_is_trained_served_and_taken_back(
+    engine, url, shop_run, tmp_path, whatever_it_is_worth
+):
+    config = CONFIG.model_copy(update={"lora_epochs": 1, "lora_learning_rate": 1e-2})
+    updater = Updater(engine, shop_run, tmp_path / "updates", config, device="cpu")
+    lora_alone = replace(updater, config=config.model_copy(update={"epochs": 0}))
+    changes = {"adapters_dir": tmp_path, "live_counts_s": 0}
+    settings = gateway_settings(shop_run, url).model_copy(update=changes)
+    asked = {"events": [{"item_id": "i3"}], "k": 5, "shown": False}
+    with TestClient(create_app(settings)) as client:
+        catalogue = [{"item_id": "new", "title": "Tea thing new"}]
+        assert client.put("/v1/items", json={"items": catalogue}).is_success
+        post(engine, shop_run, lambda place: "new" if place % 2 else circle(place))
+        before = client.post("/v1/recommend", json=asked).json()
+        with asking(client, asked) as statuses:
+            first = lora_alone.update()
+            wait_until(lambda: client.get("/v1/adapters").json()["adapter"])
+            after = client.post("/v1/recommend", json=asked).json()
+            post(engine, shop_run, circle, start=20_000)
+            second = updater.update()
+            name = f"promoted-{second.content_hash}"
+            wait_until(lambda: client.get("/v1/adapters").json()["adapter"] == name)
+            age = client.get("/v1/online-metrics").json()["last_24_hours"]["model_age_s"]
+            assert client.post("/v1/promotions/rollback").is_success
+            assert client.post("/v1/promotions/rollback").is_success
+        assert statuses and set(statuses) == {200}
+        assert client.post("/v1/recommend", json=asked).json()["items"] == before["items"]
+        assert after["items"] != before["items"]
+    newest = last_time(Dataset.load(shop_run.parent / "data")) + 20_000 + 400 + 11
+    assert age == pytest.approx(time.time() - newest, abs=60)
+    folders = [shop_run.parent / entry.path for entry in (first, second)]
+    assert [(folder / "sasrec_head").exists() for folder in folders] == [False, True]
+    weights = [load_file(folder / "adapter_model.safetensors") for folder in folders]
+    assert [read_manifest(folder).kind for folder in folders] == ["sft", "sft"]
+    grown = [float(one[name].abs().sum()) for one in weights for name in one if "lora_B" in name]
+    assert all(grown)
+    # Trained on from the first: its matrices that began at random are near those of the second.
+    near = max(
+        float((one - weights[1][name]).abs().max())
+        for name, one in weights[0].items()
+        if "lora_A" in name
+    )
+    assert 0 < near < 0.1
+    assert not (updater.folder / ".update").exists()
+
+
 def test_a_clock_that_was_wrong_and_two_at_once(updater, engine, shop_run):
     assert post(engine, shop_run, circle, start=-9_000) == 60
     kept = updater.update()
@@ -128,6 +185,9 @@ def test_what_the_command_refuses(url, engine, shop_run):
     answer = genrec("rollback", "--run", shop_run, "--store", url)
     assert answer.returncode == 2
     assert genrec("update", "--run", shop_run, "--store", url, "--set", "mode=x").returncode == 2
+    nothing = ("--set", "epochs=0")
+    answer = genrec("update", "--run", shop_run, "--store", url, *nothing)
+    assert answer.returncode == 2 and "nothing is trained" in answer.stderr
     missing = f"{url}-none"
     assert genrec("update", "--run", shop_run, "--store", missing).returncode == 2
     for text, seconds in (("30s", 30), ("6h", 21_600), ("1d", 86_400)):

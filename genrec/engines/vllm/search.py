@@ -264,8 +264,10 @@ class Search:
 
 
 def _policy(filters: RowFilters, prompt: list[int]) -> Policy:
-    catalogue = filters.catalogue
-    head = None if catalogue.fusion is None else catalogue.fusion.read(torch.tensor([prompt]))
+    catalogue, head = filters.catalogue, None
+    if catalogue.fusion is not None:
+        head = catalogue.fusion.read(torch.tensor([prompt]))
+        head = head.with_matches([filters], catalogue.trie.place_of)
     return make_policy(catalogue.trie, catalogue.base.vocabulary, [filters], head)
 
 

@@ -20,6 +20,7 @@ from genrec.serving.http.routes import (
     catalogue,
     chat,
     events,
+    experiments,
     explain,
     health,
     interests,
@@ -111,6 +112,7 @@ def create_app(settings: Settings, clock: Callable[[], float] = time.time) -> Fa
         rules,
         adapters,
         online_metrics,
+        experiments,
         promotions,
     ):
         app.include_router(

@@ -15,6 +15,7 @@ from genrec.schema import SEARCH, Event, Search
 from genrec.serving.store.forgotten import hash_user, times_forgotten
 from genrec.serving.store.impressions import attribute
 from genrec.serving.store.preferences import StoredPreferences
+from genrec.serving.store.pruning import prune
 from genrec.serving.store.tables import (
     CHANGES,
     DESCRIPTIONS,
@@ -204,6 +205,10 @@ class EventStore:
             users = set(connection.scalars(who))
         # Forgetting may take the last events away; their numbers are not given again.
         return Progress(max(last, since.event), forgettings), users
+
+    def prune(self, now: int, keep_s: int) -> int:
+        """Delete events that are older than ``keep_s``, see ``pruning.prune``; return how many."""
+        return prune(self._engine, EVENTS.c.timestamp, now, keep_s)
 
     def forget(self, user_id: str) -> None:
         """Delete all that is kept of a user; nothing of before may be read."""

@@ -9,10 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, delete, func, or_, select
+from sqlalchemy import Connection, Engine, or_, select
 
 from genrec.schema import Draw, Event
 from genrec.serving.store.forgotten import times_forgotten
+from genrec.serving.store.pruning import prune
 from genrec.serving.store.tables import IMPRESSIONS, upsert
 from genrec.serving.store.transactions import Lock, transaction
 
@@ -50,6 +51,7 @@ class Impression:
         rules: Names and versions of the rules it keeps.
         draws: How chance put each item in its place, by rank; empty: there was no chance in it.
         provenance: What brought each item, by rank; empty: the model does not say.
+        arms: The user's arm in each experiment that rules named then, by its name.
     """
 
     user_id: str | None
@@ -63,13 +65,14 @@ class Impression:
     rules: tuple[tuple[str, int | None], ...] = ()
     draws: tuple[Draw | None, ...] = ()
     provenance: tuple[Provenance, ...] = ()
+    arms: tuple[tuple[str, str], ...] = ()
 
     def name(self) -> str:
         """Return the ID of the recommendation: one for each page, of which a user sees many."""
         if self.user_id is None:
             return uuid.uuid4().hex
         shown = (self.user_id, self.time // PAGE_S, self.forgotten, self.model, self.adapter)
-        chosen_under = (self.arm, self.rules)
+        chosen_under = (self.arm, self.arms, self.rules)
         page = repr((*shown, *chosen_under, [item_id for item_id, _ in self.items]))
         return hashlib.sha256(page.encode()).hexdigest()[:32]
 
@@ -79,6 +82,12 @@ class ImpressionStore:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        # Made once: to make a statement takes longer than to carry it out.
+        statement = upsert(engine, IMPRESSIONS)
+        again = IMPRESSIONS.c.times + statement.excluded.times
+        self._keep = statement.on_conflict_do_update(
+            index_elements=["recommendation_id"], set_={"times": again}
+        )
 
     def add(self, impressions: Sequence[Impression]) -> list[str | None]:
         """Store impressions, all that may be stored or none.
@@ -102,14 +111,7 @@ class ImpressionStore:
             # In one order, or two gateways that show the same pages could wait for each other.
             rows = [_to_row(name, pages[name]) for name in sorted(pages)]
             if rows:
-                statement = upsert(self._engine, IMPRESSIONS)
-                again = IMPRESSIONS.c.times + statement.excluded.times
-                connection.execute(
-                    statement.on_conflict_do_update(
-                        index_elements=["recommendation_id"], set_={"times": again}
-                    ),
-                    rows,
-                )
+                connection.execute(self._keep, rows)
         return names
 
     def read(self, recommendation_id: str) -> Impression | None:
@@ -117,16 +119,20 @@ class ImpressionStore:
         wanted = select(IMPRESSIONS).where(IMPRESSIONS.c.recommendation_id == recommendation_id)
         with self._engine.connect() as connection:
             row = connection.execute(wanted).first()
-        return None if row is None else _of_row(row)
+        return None if row is None else _of_row(row, row.provenance)
 
     def between(self, since: int, until: int, limit: int) -> dict[str, Impression]:
-        """Return the newest ``limit`` impressions of ``since <= time < until``, by their IDs."""
+        """Return the newest ``limit`` impressions of ``since <= time < until``, by their IDs.
+
+        They come without their provenance, which is most of what is stored of a page.
+        """
         time = IMPRESSIONS.c.time
-        wanted = select(IMPRESSIONS).where(time >= since, time < until)
+        columns = [column for column in IMPRESSIONS.c if column.name != "provenance"]
+        wanted = select(*columns).where(time >= since, time < until)
         newest = wanted.order_by(time.desc(), IMPRESSIONS.c.number.desc()).limit(limit)
         with self._engine.connect() as connection:
             rows = connection.execute(newest)
-            return {row.recommendation_id: _of_row(row) for row in rows}
+            return {row.recommendation_id: _of_row(row, None) for row in rows}
 
     def count_items(self, since: int, user_id: str | None = None) -> Counter[str]:
         """Return how often each item was shown from a moment on, to one user or to everybody.
@@ -145,18 +151,8 @@ class ImpressionStore:
         return counts
 
     def prune(self, now: int, keep_s: int) -> int:
-        """Delete impressions that are older than ``keep_s``; return how many.
-
-        They must be so by this clock and by the newest impression: one clock that jumps ahead
-        deletes nothing.
-        """
-        newest = select(func.max(IMPRESSIONS.c.time))
-        with transaction(self._engine, Lock.EVENTS, together=True) as connection:
-            last = connection.scalar(newest)
-            if last is None:
-                return 0
-            old = IMPRESSIONS.c.time < min(now, last) - keep_s
-            return connection.execute(delete(IMPRESSIONS).where(old)).rowcount
+        """Delete impressions older than ``keep_s``, see ``pruning.prune``; return how many."""
+        return prune(self._engine, IMPRESSIONS.c.time, now, keep_s)
 
 
 def attribute(
@@ -206,7 +202,7 @@ def attribute(
     return found
 
 
-def _of_row(row: Any) -> Impression:
+def _of_row(row: Any, provenance: Any) -> Impression:
     items = tuple((item_id, score) for item_id, score in row.items)
     return Impression(
         *(row.user_id, row.time, items, row.model, row.adapter),
@@ -214,7 +210,8 @@ def _of_row(row: Any) -> Impression:
         arm=row.arm,
         rules=tuple((name, version) for name, version in row.rules or ()),
         draws=tuple(None if each is None else Draw(*each) for each in row.draws or ()),
-        provenance=tuple(Provenance(*each) for each in row.provenance or ()),
+        provenance=tuple(Provenance(*each) for each in provenance or ()),
+        arms=tuple((name, arm) for name, arm in row.arms or ()),
     )
 
 
@@ -232,4 +229,5 @@ def _to_row(name: str, one: Impression) -> dict[str, Any]:
         "rules": [list(each) for each in one.rules] or None,
         "draws": draws or None,
         "provenance": [list(each) for each in one.provenance] or None,
+        "arms": [list(each) for each in one.arms] or None,
     }

@@ -86,6 +86,12 @@ class RuleStore:
             row = connection.execute(statement.limit(1)).first()
             return None if row is None else _from_row(row)
 
+    def versions(self) -> list[StoredRule]:
+        """Return every version of every rule, oldest first."""
+        order = (RULES.c.time, RULES.c.name, RULES.c.version)
+        with self._engine.connect() as connection:
+            return [_from_row(row) for row in connection.execute(select(RULES).order_by(*order))]
+
     def read(self, after: int) -> tuple[list[StoredRule], int]:
         """Return the rules that changed after a place in the log, and how far this goes."""
         head = self._log.head()

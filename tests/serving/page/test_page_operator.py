@@ -1,14 +1,24 @@
 """The operator's view, in a real browser against a gateway that asks for a key."""
 
 import re
+import time
 
 import httpx2
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from genrec.experiments import Experiment
+from genrec.schema import Event
 from genrec.serving.http.security.keys import hash_key
-from genrec.training.continual import Start, write_head
+from genrec.serving.store import (
+    EventStore,
+    Impression,
+    ImpressionStore,
+    StoredEvent,
+    connect,
+)
+from genrec.training.continual import Start, write_update
 from tests.serving.page.browsing import keep
 
 KEY = "a-key-of-an-operator-in-this-test"
@@ -21,10 +31,13 @@ LOOKS = {
 
 
 @pytest.fixture(scope="module")
-def shop_gateway(shop_run, new_server, new_store):
-    return new_server(
-        new_store("sqlite"), run=shop_run, threads=1, api_keys=f"operator:{hash_key(KEY)}"
-    )
+def store(new_store):
+    return new_store("sqlite")
+
+
+@pytest.fixture(scope="module")
+def shop_gateway(shop_run, new_server, store):
+    return new_server(store, run=shop_run, threads=1, api_keys=f"operator:{hash_key(KEY)}")
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +60,35 @@ def shown(client):
         "recommendation_id": answer["recommendation_id"],
     }
     assert client.post("/v1/events", json={"events": [event]}).status_code == 200
+
+
+@pytest.fixture(scope="module")
+def tested(client, store):
+    """An experiment whose new arm is clicked twice as often, but which many dislike."""
+    experiment = {"experiment": "spread", "arms": {"as <before>": 2, "spread": 1}, "is": "spread"}
+    rule = {"rule": {"diversity": 0.01, "arm": experiment}, "always": True}
+    assert client.put("/v1/rules/spread-out", json=rule).status_code == 200
+    assign = Experiment("spread", experiment["arms"]).assign
+    users = [f"visitor-{n}" for n in range(1500)]
+    now, items = int(time.time()), (("i1", -1.0), ("i2", -2.0))
+    engine = connect(store)
+    names = ImpressionStore(engine).add(
+        [
+            Impression(user, now, items, "shop", None, arms=(("spread", assign(user)),))
+            for user in users
+        ]
+    )
+    followed = [
+        StoredEvent(Event(user, item_id, now, event_type), None, name)
+        for n, (user, name) in enumerate(zip(users, names, strict=True))
+        for item_id, event_type, every in (
+            ("i1", "view", 2 if assign(user) == "spread" else 4),
+            ("i2", "not_interested", 3 if assign(user) == "spread" else 20),
+        )
+        if n % every == 0
+    ]
+    EventStore(engine).add(followed)
+    engine.dispose()
 
 
 @pytest.fixture
@@ -131,7 +173,7 @@ def test_online_metrics_are_the_gateways(open_operator, client, shown):
 def update(shop_run):
     """An adapter of the shop's run: its head as it is."""
     start = Start(shop_run)
-    write_head(shop_run.parent / "updates" / "operator", start, start.head(), {})
+    write_update(shop_run.parent / "updates" / "operator", start, start.head(), {})
     return "updates/operator"
 
 
@@ -164,6 +206,35 @@ def test_a_promotion_is_rolled_back_after_a_question(open_operator, client, upda
     dialog.get_by_role("button", name="Roll back").click()
     refused = client.post("/v1/promotions/rollback").json()["error"]["message"]
     expect(page.get_by_role("alert").first).to_contain_text(refused)
+
+
+def test_experiments_say_what_the_gateway_says(open_operator, client, tested):
+    page = open_operator()
+    (told,) = client.get("/v1/experiments").json()["experiments"]
+    trial = page.locator("#trials .trial")
+    expect(trial).to_contain_text("running")
+    expect(trial.locator(".outcome")).to_have_text(told["result"]["verdict"])
+    assert told["result"]["winner"] == "as <before>"
+    arms = trial.get_by_role("table", name="Arms of spread").locator("tbody tr")
+    for row, arm in zip(arms.all(), told["arms"], strict=True):
+        expect(row.get_by_role("rowheader")).to_contain_text(arm["arm"])
+        expect(row.locator("td").nth(1)).to_have_text(f"{arm['users']:,}")
+    differences = trial.get_by_role("table", name="Differences of spread").locator("tbody tr")
+    expect(differences.locator(".state")).to_have_text(["better", "open", "harmed"])
+    (clicks,) = told["result"]["differences"]
+    expect(differences.first).to_contain_text(f"+{clicks['lift']:.0%}")
+    expect(trial).to_contain_text("as assigned")
+    client.delete("/v1/rules/spread-out")
+    page.get_by_role("button", name="Count again").click()
+    expect(trial).to_contain_text("ended")
+    # More users of one arm than its share.
+    mended = told | {"result": told["result"] | {"sample_ratio_p": 1e-5, "verdict": "mismatch"}}
+    waits = {"name": "next", "result": None, "fault": "no page was shown yet"}
+    answer = {"experiments": [mended, told | waits]}
+    page.route("**/v1/experiments", lambda route: route.fulfill(json=answer))
+    page.get_by_role("button", name="Count again").click()
+    expect(trial.first.locator(".fault")).to_have_count(2)
+    expect(trial.nth(1).locator(".outcome")).to_have_text("no page was shown yet")
 
 
 def test_an_item_is_retired_and_brought_back(open_operator, client):
@@ -208,9 +279,10 @@ def test_an_item_is_edited_and_only_what_changed_is_sent(open_operator, client):
 
 
 @pytest.mark.parametrize("look", LOOKS)
-def test_every_look(look, open_operator, shown):
+def test_every_look(look, open_operator, shown, tested):
     page = open_operator(**LOOKS[look], bypass_csp=True, reduced_motion="reduce")
     expect(page.locator("#rate svg")).to_be_visible()
+    expect(page.locator(".trial .interval").first).to_be_visible()
     keep(page, f"operator-{look}", full_page=True)
     assert page.evaluate(OVERFLOW) == 0
     page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")

@@ -1,6 +1,8 @@
 """What the tests of the routes ask."""
 
+import threading
 import time
+from contextlib import contextmanager
 
 NOW = int(time.time())
 
@@ -17,3 +19,28 @@ def click(client, user_id, item_id, **fields):
 
 def item_ids(answer):
     return [item["item_id"] for item in answer["items"]]
+
+
+def wait_until(is_true, seconds=10):
+    end = time.monotonic() + seconds
+    while not is_true():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+@contextmanager
+def asking(client, body):
+    """Ask for items all the time, and yield what statuses that was answered with so far."""
+    stop, found = threading.Event(), []
+
+    def keep_asking():
+        while not stop.is_set():
+            found.append(client.post("/v1/recommend", json=body).status_code)
+
+    thread = threading.Thread(target=keep_asking)
+    thread.start()
+    try:
+        yield found
+    finally:
+        stop.set()
+        thread.join()

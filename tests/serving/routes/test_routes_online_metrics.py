@@ -41,6 +41,7 @@ def test_what_is_shown_and_done_is_measured(client):
     follow(client, "u1", shown[1], page, event_type="purchase")
     other, seen = show(client, "u2")
     follow(client, "u2", seen[0], other, event_type="view")
+    follow(client, "u2", seen[3], other, event_type="not_interested")
     post(client, "/v1/recommend", user_id="u3", k=4, shown=False)
 
     told = online(client, days=3)
@@ -98,7 +99,7 @@ def counted(new_client, new_store, shop_run):
     service = client.app.state.service
 
     def count(clock, loaded=lambda: service.loaded):
-        return OnlineMetrics(stores, loaded, Settings(), clock)
+        return OnlineMetrics(stores, loaded, lambda: None, Settings(), clock)
 
     yield client, count
     engine.dispose()

@@ -34,6 +34,7 @@ export const deletePreferences = (id) => call("DELETE", said(id));
 export const ready = () => call("GET", "ready");
 export const metrics = () => call("GET", "metrics");
 export const onlineMetrics = (days) => call("GET", `v1/online-metrics?${new URLSearchParams({ days })}`);
+export const experiments = () => call("GET", "v1/experiments");
 export const adapters = () => call("GET", "v1/adapters");
 export const promotions = (limit) => call("GET", `v1/promotions?${new URLSearchParams({ limit })}`);
 export const rollBack = () => call("POST", "v1/promotions/rollback");

@@ -2,6 +2,7 @@
 
 import { startKey } from "../key.js";
 import { startCatalogue } from "./catalogue.js";
+import { startExperiments } from "./experiments.js";
 import { startModel } from "./model.js";
 import { startOnline } from "./online.js";
 import { startTraffic } from "./traffic.js";
@@ -10,4 +11,5 @@ startKey({ lasts: false });
 startTraffic();
 startOnline();
 startModel();
+startExperiments();
 startCatalogue();

@@ -5,6 +5,7 @@ import { byId, make, measure } from "../dom.js";
 import { day, percent, plural } from "../format.js";
 import { attempt } from "./attempt.js";
 import { line } from "./line.js";
+import { table } from "./table.js";
 
 const whole = (value) => value.toLocaleString("en-GB");
 const decimals = (value) => value.toFixed(2);
@@ -76,8 +77,3 @@ function rankTable(ranks) {
 const dayTable = (days) => table(["Day", ...FIGURES.map(([name]) => name)], days.toReversed().map((one) => make("tr", {},
   make("th", { scope: "row" }, day(one.since)),
   ...FIGURES.map(([, read, write]) => make("td", { class: "number" }, read(one) === null ? "–" : write(read(one)))))));
-
-function table(heads, rows) {
-  const head = heads.map((text, place) => (text ? make("th", { scope: "col", class: place ? "number" : null }, text) : make("td")));
-  return make("table", {}, make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...rows));
-}

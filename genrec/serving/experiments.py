@@ -1,0 +1,247 @@
+"""Experiments of a gateway: who was shown what in which arm, what followed, and which is better.
+
+Enters: every version of the rules, what was shown and what was done. Leaves: for each experiment
+that rules name (``genrec.rules.arms``) its arms and what ``genrec.experiments`` makes of them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pyarrow as pa
+
+from genrec.errors import DataError
+from genrec.experiments import ABResult, Experiment, Metric, analyse
+from genrec.experiments.columns import ARM
+from genrec.feedback import is_evidence
+from genrec.rules import NamedRule
+from genrec.rules.arms import Arm, experiments_of
+from genrec.schema import USER_ID
+from genrec.serving.store import EventStore, Impression, ImpressionStore, RuleStore, StoredRule
+
+MAX_PAGES = 100_000
+"""Newest pages that are looked at; what is older counts as not shown."""
+CLICKS = Metric("clicks", "shown")
+COUNTED = ("shown", "clicks", "conversions", "dislikes")
+GUARDRAILS = (Metric("conversions", "shown"), Metric("dislikes", "shown", lower_is_better=True))
+
+ArmOf = Callable[[Impression], str | None]
+"""In which arm a page was shown; None: in none."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """An experiment that rules name, or named.
+
+    Attributes:
+        experiment: As it was last; arms that it had before are in it with weight 0.
+        rules: Names of the rules that name it, or named it last.
+        began: When a rule first named it, seconds.
+        ended: When no rule named it any more, seconds; None: it runs.
+    """
+
+    experiment: Experiment
+    rules: tuple[str, ...]
+    began: int
+    ended: int | None
+
+    def arm_of(self, page: Impression) -> str | None:
+        """Return the arm that a page was shown in."""
+        return dict(page.arms).get(self.experiment.name)
+
+
+@dataclass(frozen=True)
+class ArmFigures:
+    """What users of an arm were shown, and what they did.
+
+    Attributes:
+        users: Different users who were shown a page.
+        pages: Different pages shown.
+        shown: Items on them.
+        clicks: Items of them that an event followed which does not speak against its item.
+        conversions: Items that a conversion followed.
+        dislikes: Items that an event followed which speaks against its item.
+    """
+
+    users: int
+    pages: int
+    shown: int
+    clicks: int
+    conversions: int
+    dislikes: int
+
+    @classmethod
+    def of(cls, rows: Sequence[Mapping[str, Any]]) -> ArmFigures:
+        """Sum up the pages of an arm."""
+        sums = (sum(row[name] for row in rows) for name in COUNTED)
+        return cls(len({row[USER_ID] for row in rows}), len(rows), *sums)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """An experiment as of now.
+
+    Attributes:
+        since: Pages shown before this moment do not count, seconds.
+        arms: What happened in each arm, the control first.
+        result: Which is better; None: nothing can be said yet.
+        fault: Why not.
+    """
+
+    since: int
+    arms: Mapping[str, ArmFigures]
+    result: ABResult | None
+    fault: str | None
+
+
+class Experiments:
+    """Judges experiments by what a store holds; every method may be called from any thread."""
+
+    def __init__(
+        self,
+        stores: tuple[RuleStore, ImpressionStore, EventStore],
+        conversions: Collection[str],
+        attribution_s: int,
+        clock: Callable[[], float],
+    ) -> None:
+        """Take what is stored.
+
+        Args:
+            stores: Of rules, of what was shown, and of what was done.
+            conversions: Types of events that count as a conversion.
+            attribution_s: How long after a page an event may follow it.
+            clock: Tells the time, seconds.
+        """
+        self._rules, self._impressions, self._events = stores
+        self._conversions = frozenset(conversions)
+        self._attribution_s = attribution_s
+        self._clock = clock
+
+    def all(self, **judging: Any) -> list[tuple[Trial, Judged]]:
+        """Judge every experiment that rules name or named, those that run first, then the newest.
+
+        Args:
+            judging: See ``judge``.
+
+        Raises:
+            SQLAlchemyError: The store does not answer.
+        """
+        trials = read_trials(self._rules.versions())
+        trials.sort(key=lambda trial: (trial.ended is not None, -trial.began))
+        return [
+            (
+                trial,
+                self.judge(*(trial.experiment, trial.arm_of, trial.began, trial.ended), **judging),
+            )
+            for trial in trials
+        ]
+
+    def judge(
+        self,
+        experiment: Experiment,
+        arm_of: ArmOf = lambda page: page.arm,
+        since: int = 0,
+        until: int | None = None,
+        metric: Metric = CLICKS,
+        guardrails: Sequence[Metric] = GUARDRAILS,
+        **options: float,
+    ) -> Judged:
+        """Judge one experiment.
+
+        Args:
+            experiment: Its arms.
+            arm_of: Says in which of them a page was shown; the arm that its request named.
+            since: When it began, seconds.
+            until: When it ended (not included), seconds; None: it runs.
+            metric: What decides, of ``shown``, ``clicks``, ``conversions`` and ``dislikes``.
+            guardrails: What must not be harmed.
+            options: Of ``genrec.experiments.analyse``.
+
+        Raises:
+            SQLAlchemyError: The store does not answer.
+        """
+        until = int(self._clock()) + 1 if until is None else until
+        pages = self._impressions.between(since, until, MAX_PAGES)
+        if len(pages) == MAX_PAGES:
+            since = min(page.time for page in pages.values())
+        rows = self._rows(pages, arm_of, (since, until))
+        arms = {
+            arm: ArmFigures.of([row for row in rows if row[ARM] == arm]) for arm in experiment.arms
+        }
+        if empty := [arm for arm in experiment.live_arms if not arms[arm].users]:
+            fault = f"no page was shown to a known user of arm '{empty[0]}' yet"
+            return Judged(since, arms, None, fault)
+        try:
+            table = pa.Table.from_pylist(rows)
+            result = analyse(experiment, table, metric, guardrails, **options)
+        except DataError as error:
+            return Judged(since, arms, None, str(error))
+        return Judged(since, arms, result, None)
+
+    def _rows(
+        self, pages: Mapping[str, Impression], arm_of: ArmOf, window: tuple[int, int]
+    ) -> list[dict[str, Any]]:
+        """Return a row for each page of a known user in an arm: what it showed, what followed."""
+        since, until = window
+        followed: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+        for stored in self._events.between(since, until + self._attribution_s):
+            if (name := stored.recommendation_id) is None:
+                continue
+            event = stored.event
+            liked = is_evidence(event.event_type)
+            followed[name]["clicks" if liked else "dislikes"].add(event.item_id)
+            if event.event_type in self._conversions:
+                followed[name]["conversions"].add(event.item_id)
+        rows = []
+        for name, page in pages.items():
+            arm = None if page.user_id is None else arm_of(page)
+            if arm is None:
+                continue
+            items = {item_id for item_id, _ in page.items}
+            done = followed.get(name, {})
+            rows.append(
+                {
+                    USER_ID: page.user_id,
+                    ARM: arm,
+                    "shown": len(items),
+                    **{what: len(items & done.get(what, set())) for what in COUNTED[1:]},
+                }
+            )
+        return rows
+
+
+def read_trials(versions: Iterable[StoredRule]) -> list[Trial]:
+    """Return the experiments that rules name or named.
+
+    Args:
+        versions: Every version of every rule, oldest first.
+
+    Raises:
+        DataError: A version is no rule.
+    """
+    holding: dict[str, Arm] = {}
+    trials: dict[str, Trial] = {}
+    for stored in versions:
+        before = holding.pop(stored.name, None)
+        if stored.rule is not None:
+            arm = NamedRule.read(stored.name, stored.rule, stored.version).arm
+            if arm is not None:
+                holding[stored.name] = arm
+        running = experiments_of(holding.values())
+        for name in experiments_of([before, holding.get(stored.name)]):
+            trial, now = trials.get(name), running.get(name)
+            if now is None:
+                assert trial is not None
+                trials[name] = replace(trial, ended=stored.time)
+                continue
+            rules = sorted(rule for rule, arm in holding.items() if arm.experiment.name == name)
+            if trial is None:
+                trials[name] = Trial(now, tuple(rules), stored.time, None)
+            else:
+                dropped = {arm: 0.0 for arm in trial.experiment.arms if arm not in now.arms}
+                both = Experiment(name, {**now.arms, **dropped})
+                trials[name] = replace(trial, experiment=both, rules=tuple(rules), ended=None)
+    return list(trials.values())

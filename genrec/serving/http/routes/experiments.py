@@ -1,0 +1,111 @@
+"""GET /v1/experiments: the experiments that rules name, and which arm is better."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from anyio.to_thread import run_sync
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from genrec.experiments.ab_result import Guard, Standing
+from genrec.serving.experiments import Judged, Trial
+from genrec.serving.http.errors import describe_errors
+from genrec.serving.http.schemas import Service
+
+router = APIRouter(tags=["experiments"])
+
+
+class ArmResponse(BaseModel):
+    """What users of an arm were shown, and what they did."""
+
+    arm: str
+    share: float = Field(description="Of users; 0: the arm was dropped.")
+    users: int
+    pages: int
+    shown: int
+    clicks: int
+    conversions: int
+    dislikes: int
+
+
+class DifferenceResponse(BaseModel):
+    """An arm against the control; an interval's ends are null where nothing can be said yet."""
+
+    metric: str
+    arm: str
+    control_mean: float
+    arm_mean: float
+    difference: float
+    low: float | None
+    high: float | None
+    lift: float | None
+    standing: Standing
+
+
+class GuardrailResponse(DifferenceResponse):
+    """The same of what must not be harmed."""
+
+    guard: Guard
+
+
+class ResultResponse(BaseModel):
+    """What can be said now, and at any other time: intervals hold at every look."""
+
+    winner: str | None
+    verdict: str
+    users: dict[str, int]
+    crossed_users: int = Field(description="Seen in several arms: left out.")
+    dropped_users: int = Field(description="Of dropped arms: left out.")
+    sample_ratio_p: float = Field(
+        description="Anytime-valid p-value of the arms' sizes; below 0.01 nothing else counts."
+    )
+    alpha: float
+    differences: list[DifferenceResponse]
+    guardrails: list[GuardrailResponse]
+
+
+class ExperimentResponse(BaseModel):
+    """An experiment; times are seconds."""
+
+    name: str
+    control: str
+    rules: list[str] = Field(description="That hold for its arms, or held last.")
+    began: int
+    ended: int | None = Field(description="null: it runs.")
+    since: int = Field(description="Pages shown before do not count.")
+    arms: list[ArmResponse] = Field(description="The control first.")
+    result: ResultResponse | None
+    fault: str | None = Field(description="Why there is no result yet.")
+
+
+class ExperimentsResponse(BaseModel):
+    """Those that run first, then the newest."""
+
+    experiments: list[ExperimentResponse]
+
+
+@router.get("/v1/experiments", responses=describe_errors(503))
+async def list_experiments(service: Service) -> ExperimentsResponse:
+    """Judge the experiments that rules name or named, by what was shown and done so far."""
+    judged = await run_sync(service.experiments.all)
+    return ExperimentsResponse(experiments=[_response(*each) for each in judged])
+
+
+def _response(trial: Trial, judged: Judged) -> ExperimentResponse:
+    shares = trial.experiment.shares
+    result = judged.result
+    return ExperimentResponse(
+        name=trial.experiment.name,
+        control=trial.experiment.control,
+        rules=list(trial.rules),
+        began=trial.began,
+        ended=trial.ended,
+        since=judged.since,
+        arms=[
+            ArmResponse(arm=arm, share=shares.get(arm, 0.0), **asdict(figures))
+            for arm, figures in judged.arms.items()
+        ],
+        result=None if result is None else ResultResponse.model_validate(result.to_json()),
+        fault=judged.fault,
+    )

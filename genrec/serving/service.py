@@ -63,6 +63,7 @@ from genrec.serving.store import (
     migrate,
     read_store_id,
 )
+from genrec.serving.talk import Talk
 from genrec.serving.user_interests import UserInterests
 from genrec.zero_shot.recommender import ZeroShotRecommender
 
@@ -124,6 +125,7 @@ class RecommendationService:
             self.preferences,
             settings.min_evidence,
         )
+        self.talk = Talk(settings, self.metrics)
         self._live = LiveTransitions(self._events, lambda: self.loaded, self._batcher)
         self._background: list[asyncio.Task[None]] = []
         self._explanations = Explanations(
@@ -167,6 +169,7 @@ class RecommendationService:
         await asyncio.gather(*self._background, return_exceptions=True)
         await self._batcher.stop()
         await self._impressions.stop()
+        await self.talk.stop()
         if self._loaded is not None and isinstance(self._loaded.recommender, ZeroShotRecommender):
             await run_sync(self._loaded.recommender.close)
         await run_sync(self._engine.dispose)

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from genrec.chat.wording import ShownItem, Told
 from genrec.schema import Event, History, Item, Request
 from genrec.zero_shot.few_shot import FewShotExample
 from genrec.zero_shot.prompts import PromptWriter
+from genrec.zero_shot.talk import write_question
 
 FOLDER = Path(__file__).parent / "zero_shot"
 DAY = 86_400
@@ -37,6 +39,16 @@ CHATS = {
     "open": WRITER.open(REQUEST, TITLES, 3)(EVENTS),
     "interests": WRITER.interests(REQUEST, ["tea", "lip care"])(EVENTS),
     "rating": WRITER.rating(REQUEST, ITEMS["pot"], ["1", "2", "3"])(EVENTS),
+    "talk": write_question(
+        Told(
+            (HOSTILE, "under 20, not Acme"),
+            ("price below 20", "not Acme"),
+            (
+                ShownItem(TITLES[0], 'O\'Neil "&" Sons', "Tea", 12.5),
+                ShownItem("", None, None, None),
+            ),
+        )
+    ),
     "repair": WRITER.repair([], '{"ranking": [', "not JSON (Expecting value at character 13)"),
 }
 

@@ -2,7 +2,11 @@
 
 from dataclasses import replace
 
+import narwhals as nw
 import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
@@ -197,3 +201,23 @@ def test_a_batch_job_answers_those_who_only_describe_themselves(run, described, 
         assert found == ids(shop.recommend(events=[], k=K, about="I collect pots"))
         known = [row["item_id"] for row in rows if row["user_id"] == "u1"]
         assert known == ids(shop.recommend("u1", k=K, about="I love tea"))
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, pa.table])
+def test_a_frame_of_users_says_who_they_are(shop, make):
+    users = {"user_id": ["u1", "new", "u2"], "about": ["I love tea", "I collect pots", None]}
+    rows = nw.from_native(shop.recommend(make(users), k=K), eager_only=True).rows(named=True)
+    found = {
+        user: [row["item_id"] for row in rows if row["user_id"] == user]
+        for user in users["user_id"]
+    }
+    assert found["u1"] == ids(shop.recommend("u1", k=K, about="I love tea"))
+    assert found["new"] == ids(shop.recommend(events=[], k=K, about="I collect pots"))
+    assert found["u2"] == ids(shop.recommend("u2", k=K))
+    for wrong, message in (
+        ({"user_id": ["nobody"], "about": [None]}, "what they say of themselves"),
+        ({"user_id": ["new"], "about": [3]}, r"users.about\[0\]"),
+        ({"user_id": ["new", "new"], "about": ["tea", "pots"]}, "says two things"),
+    ):
+        with pytest.raises(DataError, match=message):
+            shop.recommend(make(wrong), k=K)

@@ -279,8 +279,6 @@ class ZeroShotRecommender(BaseRecommender):
                 "a zero-shot model's odds cannot be tilted; give a run (--run), or ask as of a "
                 "moment or without an event, which works here too"
             )
-        if any(request.query is not None for request in requests):
-            raise ConfigError("a zero-shot model reads no wish; give a run (--run)")
         questions = list(zip(requests, self._candidates(requests), strict=True))
         ranker = CandidateRanker(
             self._model,

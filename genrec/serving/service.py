@@ -112,7 +112,10 @@ class RecommendationService:
             shown, lambda: self.loaded.recommender, settings.impression_days, clock
         )
         self.rules = Rules(
-            RuleStore(self._engine, clock), lambda: self.loaded.recommender, exposures
+            RuleStore(self._engine, clock),
+            lambda: self.loaded.recommender,
+            exposures,
+            lambda item_id: self.loaded.catalogue.is_retired(item_id),
         )
         self.preferences = UserPreferences(
             PreferenceStore(self._engine), lambda: self.loaded.recommender, clock

@@ -112,16 +112,16 @@ def find_fault(text: str, told: Told, titles: Titles) -> str | None:
         return f"{len(text)} characters"
     for reference in _REFERENCE.finditer(text):
         if not 1 <= int(reference[1]) <= len(told.items):
-            return reference[0]
+            return str(reference[0])
     plain = _REFERENCE.sub("", text)
-    for word in _WORD.finditer(plain):
-        small = word[0].casefold()
+    for found in _WORD.finditer(plain):
+        word, before = str(found[0]), plain[: found.start()].rstrip()
+        small = word.casefold()
         if small not in PLAIN_WORDS and small not in told.words:
-            return word[0]
-        before = plain[: word.start()].rstrip()
+            return word
         is_first = not before or before[-1] in _SENTENCE_ENDS
-        if word[0] != small and word[0] != "I" and not is_first and word[0] not in told.names:
-            return word[0]
+        if word not in (small, "I") and not is_first and word not in told.names:
+            return word
     for number in _NUMBER.findall(plain):
         if not _readings(number) & told.numbers:
             return str(number)

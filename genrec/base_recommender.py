@@ -24,7 +24,14 @@ from genrec.arguments import (
     is_id,
 )
 from genrec.base_catalogue import BaseCatalogue
-from genrec.chat import ChatAnswer, ChatReader, ChatState, read_messages, write_answer
+from genrec.chat import (
+    ChatAnswer,
+    ChatReader,
+    ChatState,
+    Talker,
+    read_messages,
+    write_answer,
+)
 from genrec.data import Dataset
 from genrec.errors import DataError, DecodeError
 from genrec.events import NEW_USER, read_events
@@ -230,6 +237,7 @@ class BaseRecommender(BaseCatalogue):
         events: Iterable[Event] | None = None,
         k: int = 5,
         state: ChatState | Mapping[str, Any] | None = None,
+        talker: Talker | None = None,
         **options: Unpack[RequestOptions],
     ) -> ChatAnswer:
         """Answer the next turn of a conversation: items under all that was said so far.
@@ -244,6 +252,7 @@ class BaseRecommender(BaseCatalogue):
             events: A new user's history; may be empty.
             k: How many items; fewer where what was said leaves fewer.
             state: Of the answer before; None: the conversation begins.
+            talker: A chat model that introduces the answer (``genrec.zero_shot.talk.Talker``).
             **options: As for ``recommend``, such as ``about``; ``query`` is said in the messages.
 
         Raises:
@@ -251,12 +260,14 @@ class BaseRecommender(BaseCatalogue):
             EngineUnavailable: A remote model gave no answer.
         """
         count = check_count(k, "k")
-        said, unread = self.chat_reader.read_all(read_messages(messages), state)
+        spoken = read_messages(messages)
+        said, unread = self.chat_reader.read_all(spoken, state)
         asked = said.ask(options)
         request = self._request(user, events, **asked)
         left = min(count, self.table.num_left(request))
         items = self.recommend_many([request], left)[0] if left else []
-        return write_answer(items, count, said, unread)
+        answer = write_answer(items, count, said, unread)
+        return answer if talker is None else talker.introduce(answer, spoken, self.chat_reader)
 
     def recommend_many(
         self, requests: Sequence[Request], k: int, plan: Plan | None = None

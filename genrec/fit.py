@@ -23,12 +23,28 @@ from genrec.data import Dataset
 from genrec.data.prepare import PrepareConfig, Report, prepare
 from genrec.devices import choose_device
 from genrec.errors import ConfigError, DataError
-from genrec.frames.read import as_frame, read_items, read_rows
+from genrec.frames.read import (
+    as_frame,
+    check_columns,
+    read_descriptions,
+    read_items,
+    read_rows,
+)
 from genrec.interests.summary.codec import fixed_pieces
 from genrec.model.base import BaseConfig, make_base
 from genrec.progress import console
 from genrec.recommender import Recommender
-from genrec.schema import CATEGORIES, EVENT_COLUMNS, ITEM_COLUMNS, RATING, TEXT, TIMESTAMP, Item
+from genrec.schema import (
+    ABOUT,
+    CATEGORIES,
+    EVENT_COLUMNS,
+    ITEM_COLUMNS,
+    RATING,
+    TEXT,
+    TIMESTAMP,
+    USER_ID,
+    Item,
+)
 from genrec.semantic_ids.build import IndexConfig, build_index
 from genrec.training.config import TrainConfig
 from genrec.training.pretrain import pretrain
@@ -65,6 +81,7 @@ def fit(
     out: Path | str | None,
     device: str | None,
     num_beams: int,
+    users: Any = None,
 ) -> Recommender:
     """See ``Recommender.fit``."""
     # What can be wrong with the arguments is told before anything is written or takes long.
@@ -74,6 +91,8 @@ def fit(
     tables = {"events": _events_table(_read(events, "events", read_rows))}
     if items is not None:
         tables["items"] = _items_table(_read(items, "items", read_items))
+    if users is not None:
+        tables["users"] = _users_table(_read(users, "users", _read_users))
     folder = kept or Path(tempfile.mkdtemp(prefix="genrec-"))
     try:
         run = _run_stages(tables, stages, folder)
@@ -151,6 +170,16 @@ def _items_table(items: Sequence[Item]) -> pa.Table:
     return table
 
 
+def _read_users(frame: Any, name: str) -> list[tuple[str, str | None]]:
+    check_columns(frame, (USER_ID, ABOUT), (USER_ID, ABOUT), name)
+    return list(read_descriptions(frame, name).items())
+
+
+def _users_table(users: Sequence[tuple[str, str | None]]) -> pa.Table:
+    ids, said = zip(*users, strict=True)
+    return pa.table({USER_ID: pa.array(ids, pa.string()), ABOUT: pa.array(said, pa.string())})
+
+
 def _column(values: list[Any]) -> pa.Array:
     try:
         return pa.array(values)
@@ -166,7 +195,7 @@ def _prepare(tables: Mapping[str, pa.Table], out: Path, config: PrepareConfig) -
         for name, table in tables.items():
             pq.write_table(table, files[name])
         try:
-            report = prepare(files["events"], files.get("items"), out, config)
+            report = prepare(files["events"], files.get("items"), out, config, files.get("users"))
         except DataError as error:
             # Nobody can look into these files; their lines are the frames' rows.
             told = str(error)

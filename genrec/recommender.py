@@ -148,6 +148,7 @@ class Recommender(BaseRecommender):
         out: Path | str | None = None,
         device: str | None = None,
         num_beams: int = 50,
+        users: Any = None,
     ) -> Recommender:
         """Train on data frames in this process: prepare, index, base and pretrain in one call.
 
@@ -165,6 +166,8 @@ class Recommender(BaseRecommender):
                 recommender.
             device: That answers, see ``from_pretrained``; training takes a GPU where there is one.
             num_beams: See ``from_pretrained``.
+            users: A frame with ``user_id`` and ``about``, what users say of themselves; some may
+                have no events.
 
         Raises:
             DataError: A frame lacks a column, has an unknown one, or holds what cannot be used.
@@ -172,7 +175,7 @@ class Recommender(BaseRecommender):
         """
         # Training knows the recommender (it validates with one), so it is reached by its name.
         trained: Recommender = import_module("genrec.fit").fit(
-            events, items, config, out, device, num_beams
+            events, items, config, out, device, num_beams, users
         )
         return trained
 

@@ -37,7 +37,7 @@ SERVICES = {
 # Files whose tests take longer than the fast tier can afford.
 SLOW_FILES = {
     *("decode/test_search.py", "baselines/test_tiger.py", "baselines/test_trained_baselines.py"),
-    *("benchmarks/test_gpu_check.py", "training/test_fsdp2.py"),
+    *("benchmarks/test_gpu_check.py", "training/test_fsdp2.py", "chat/test_small_model.py"),
 }
 # What only one worker may use: all tests that ask for it form one unit of work.
 EXCLUSIVE = "vllm"

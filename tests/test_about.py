@@ -2,13 +2,21 @@
 
 from dataclasses import replace
 
+import narwhals as nw
 import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from genrec.batch.config import BatchConfig
+from genrec.batch.job import recommend_all
 from genrec.cli import app as cli
+from genrec.data.prepare import prepare
 from genrec.errors import DataError
 from genrec.model.sasrec_head import Terms
 from genrec.recommender import Recommender
@@ -169,3 +177,47 @@ def test_http_refuses_what_cannot_be_used(client, about):
 def test_a_history_without_a_description_is_as_before(shop):
     plain = Request(History("u", ()))
     assert shop.rank_many([plain], K) == shop.rank_many([replace(plain, query=None)], K)
+
+
+@pytest.fixture(scope="module")
+def described(run, tmp_path_factory):
+    """The shop's log beside a file of users, one of whom has no events."""
+    folder = tmp_path_factory.mktemp("described")
+    (folder / "users.csv").write_text("user_id,about\nnew one,I collect pots\nu1,I love tea\n")
+    shop = run.parent
+    prepare(shop / "events.csv", shop / "items.jsonl", folder / "data", users=folder / "users.csv")
+    return folder
+
+
+def test_a_batch_job_answers_those_who_only_describe_themselves(run, described, shop):
+    data, out = described / "data", described / "recs.parquet"
+    for users, expected in ((None, 13), (described / "users.csv", 2)):
+        asked = None if users is None else str(users)
+        config = BatchConfig(str(run), str(out), str(data), asked, k=K, device="cpu")
+        report = recommend_all(config)
+        assert (report.users, report.rejects) == (expected, 0)
+        rows = pq.read_table(out).to_pylist()
+        found = [row["item_id"] for row in rows if row["user_id"] == "new one"]
+        assert found == ids(shop.recommend(events=[], k=K, about="I collect pots"))
+        known = [row["item_id"] for row in rows if row["user_id"] == "u1"]
+        assert known == ids(shop.recommend("u1", k=K, about="I love tea"))
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, pa.table])
+def test_a_frame_of_users_says_who_they_are(shop, make):
+    users = {"user_id": ["u1", "new", "u2"], "about": ["I love tea", "I collect pots", None]}
+    rows = nw.from_native(shop.recommend(make(users), k=K), eager_only=True).rows(named=True)
+    found = {
+        user: [row["item_id"] for row in rows if row["user_id"] == user]
+        for user in users["user_id"]
+    }
+    assert found["u1"] == ids(shop.recommend("u1", k=K, about="I love tea"))
+    assert found["new"] == ids(shop.recommend(events=[], k=K, about="I collect pots"))
+    assert found["u2"] == ids(shop.recommend("u2", k=K))
+    for wrong, message in (
+        ({"user_id": ["nobody"], "about": [None]}, "what they say of themselves"),
+        ({"user_id": ["new"], "about": [3]}, r"users.about\[0\]"),
+        ({"user_id": ["new", "new"], "about": ["tea", "pots"]}, "says two things"),
+    ):
+        with pytest.raises(DataError, match=message):
+            shop.recommend(make(wrong), k=K)

@@ -44,6 +44,16 @@ def test_what_is_no_frame_is_told(wrong):
         train(pd.DataFrame(EVENTS), items="items.csv" if wrong is None else wrong)
 
 
+def test_what_users_say_is_read_before_anything_is_made():
+    for users, message in (
+        (pd.DataFrame({"user_id": ["u"]}), "no column 'about'"),
+        (pd.DataFrame({"user_id": ["u"], "about": ["x"], "town": ["y"]}), "column 'town'"),
+        ("users.csv", "^users="),
+    ):
+        with pytest.raises(DataError, match=message):
+            fit(pd.DataFrame(EVENTS), None, None, None, "cpu", 10, users)
+
+
 def test_mixed_ids_and_items_twice_are_told():
     with pytest.raises(DataError, match="mixes text and numbers"):
         train(pd.DataFrame({**EVENTS, "user_id": ["u", 3, "v"]}))

@@ -50,11 +50,14 @@ ITEMS = pd.DataFrame(
         "title": [f"{'Glass' if n % 2 else 'Steel'} thing number {n}" for n in range(NUM_ITEMS)],
     }
 )
+USERS = pd.DataFrame({"user_id": ["new"], "about": ["I like glass things"]})
 SOME = EVENTS[EVENTS.user_id.isin(["u1", "u2", "u3"])]
 
 
 def fit(make=pd.DataFrame, events=EVENTS, config=SHORT, out=None) -> Recommender:
-    return Recommender.fit(make(events), make(ITEMS), config, out, "cpu", num_beams=NUM_ITEMS)
+    return Recommender.fit(
+        *(make(events), make(ITEMS), config, out, "cpu"), num_beams=NUM_ITEMS, users=make(USERS)
+    )
 
 
 def rows_of(frame) -> list[tuple]:
@@ -93,6 +96,12 @@ def test_answers_are_of_the_kind_that_was_given(fitted, answered, kind):
     similar = fitted.similar_items(make(ITEMS).head(2) if kind != "arrow" else make(ITEMS)[:2], k=2)
     assert isinstance(similar, frame)
     assert [row[0] for row in rows_of(similar)] == ["i0", "i0", "i1", "i1"]
+
+
+def test_users_who_describe_themselves_are_known(fitted):
+    said = dict(zip(USERS["user_id"], USERS["about"], strict=True))
+    assert fitted.data.descriptions == said
+    assert len(fitted.recommend("new", k=3)) == 3 and not fitted.history("new").events
 
 
 def test_each_answer_also_for_one_user(fitted, answered):

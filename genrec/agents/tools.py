@@ -72,6 +72,41 @@ async def recommend(
     return await _ask(context, "POST", "/v1/recommend", body)
 
 
+async def ask(
+    context: Caller,
+    query: Annotated[str, Field(description='What is looked for: "something warm for a hike".')],
+    user_id: Annotated[
+        str | None, Field(description="Who asks, if it is a user who has events.")
+    ] = None,
+    k: Count = 10,
+    filters: Filters = None,
+    about: Annotated[
+        str | None, Field(description="What the user says of themselves; never an order.")
+    ] = None,
+) -> Answer:
+    """Find exactly k items for a wish in words, and for the user who has it."""
+    body = {"query": query, **_of_user(user_id), "k": k, "filters": filters, "about": about}
+    return await _ask(context, "POST", "/v1/recommend", body | {"explain": True})
+
+
+async def chat(
+    context: Caller,
+    message: Annotated[str, Field(description='What the user says: "cheaper, not that brand".')],
+    state: Annotated[
+        Answer | None,
+        Field(description="`state` of the answer before, unchanged; none at the beginning."),
+    ] = None,
+    user_id: Annotated[
+        str | None, Field(description="Who talks, if it is a user who has events.")
+    ] = None,
+    k: Annotated[int, Field(ge=1, description="How many items at most.")] = 5,
+) -> Answer:
+    """Refine a wish turn by turn: each answer's items exist and keep all that was said so far."""
+    messages = [{"role": "user", "content": message}]
+    body = {"messages": messages, "state": state, **_of_user(user_id), "k": k}
+    return await _ask(context, "POST", "/v1/chat", body)
+
+
 async def explain(context: Caller, user_id: UserId, item_id: ItemId) -> Answer:
     """Say why an item would be recommended to a user: what each past event does to it."""
     body = {"user_id": user_id, "item_id": item_id}
@@ -114,8 +149,13 @@ async def search_catalogue(
 async def post_event(
     context: Caller,
     user_id: Annotated[str, Field(description="ID of the user; new ones may be used.")],
-    item_id: ItemId,
+    item_id: Annotated[
+        str | None, Field(description="ID of the item; none where something was looked for.")
+    ] = None,
     event_type: EventType = None,
+    text: Annotated[
+        str | None, Field(description='What was looked for, with the event type "search".')
+    ] = None,
     rating: float | None = None,
     review: str | None = None,
     event_id: Annotated[
@@ -125,8 +165,9 @@ async def post_event(
         str | None, Field(description="Of the answer that the event follows.")
     ] = None,
 ) -> Answer:
-    """Store what a user did with an item just now; the next answer heeds it."""
+    """Store what a user did with an item just now, or looked for; the next answer heeds it."""
     event: Answer = {"user_id": user_id, "item_id": item_id, "event_type": event_type}
+    event |= {"text": text}
     event |= {"rating": rating, "review": review, "event_id": event_id}
     event |= {"recommendation_id": recommendation_id}
     given = {name: value for name, value in event.items() if value is not None}
@@ -145,6 +186,10 @@ async def set_preferences(context: Caller, user_id: UserId, preferences: Prefere
 async def clear_preferences(context: Caller, user_id: UserId) -> Answer:
     """Take back all that a user has said of themselves."""
     return await _ask(context, "DELETE", f"/v1/users/{in_path(user_id)}/preferences")
+
+
+def _of_user(user_id: str | None) -> Answer:
+    return {"events": []} if user_id is None else {"user_id": user_id}
 
 
 async def _ask(
@@ -171,7 +216,7 @@ def make_server(gateway: Gateway) -> MCPServer[Connection]:
             yield connection
 
     server = MCPServer("genrec", instructions=INSTRUCTIONS, lifespan=connected)
-    for question in (recommend, explain, interests, similar, search_catalogue):
+    for question in (recommend, ask, chat, explain, interests, similar, search_catalogue):
         server.add_tool(question, annotations=ToolAnnotations(read_only_hint=True))
     server.add_tool(post_event, annotations=ToolAnnotations(destructive_hint=False))
     for change in (set_preferences, clear_preferences):

@@ -1,4 +1,7 @@
-"""Cuts a data set into shards of users, each a range of rows that can be read by itself."""
+"""Cuts a data set into shards of users, each a range of rows that can be read by itself.
+
+Those who are known by a description alone have no rows; they come last, by name.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from genrec.batching import in_batches
 from genrec.data.dataset import EVENTS_FILE, Dataset
 from genrec.errors import DataError
 from genrec.schema import EVENT_COLUMNS, USER_ID, Event, History
@@ -22,19 +26,21 @@ _BATCH_ROWS = 1 << 14
 
 @dataclass(frozen=True)
 class Shard:
-    """Some users, who lie side by side in the file of events.
+    """Some users, who lie side by side in the file of events, or who have none.
 
     Attributes:
         number: From 0.
         start: First row.
         end: Row after the last one.
         users: How many are asked about.
+        without_events: Those of them who are known by a description alone; then there are no rows.
     """
 
     number: int
     start: int
     end: int
     users: int
+    without_events: tuple[str, ...] = ()
 
 
 def read_users_file(path: Path | str) -> frozenset[str]:
@@ -79,7 +85,7 @@ def cut_shards(
 ) -> tuple[list[Shard], frozenset[str]]:
     """Cut the users of a data set into shards, in the order of the file.
 
-    Reads the column of user IDs alone.
+    Reads the column of user IDs alone, and who describes themselves.
 
     Args:
         data: Grouped by user.
@@ -91,8 +97,10 @@ def cut_shards(
     """
     shards: list[Shard] = []
     unknown = set(wanted or ())
+    newcomers = dict.fromkeys(data.descriptions)
     start = row = users = 0
     for user_id, length in _runs(data):
+        newcomers.pop(user_id, None)
         if wanted is None or user_id in wanted:
             if users == size:
                 shards.append(Shard(len(shards), start, row, users))
@@ -102,11 +110,17 @@ def cut_shards(
         row += length
     if users:
         shards.append(Shard(len(shards), start, row, users))
-    return shards, frozenset(unknown)
+    asked = [user_id for user_id in newcomers if wanted is None or user_id in wanted]
+    for some in in_batches(asked, size):
+        shards.append(Shard(len(shards), row, row, len(some), tuple(some)))
+    return shards, frozenset(unknown.difference(asked))
 
 
 def read_shard(data: Dataset, shard: Shard, wanted: frozenset[str] | None) -> Iterator[History]:
     """Yield the histories of a shard's users, oldest event first."""
+    if shard.without_events:
+        yield from (data.with_words(user_id, ()) for user_id in shard.without_events)
+        return
     file = pq.ParquetFile(data.path / EVENTS_FILE)
     ends = np.cumsum([file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)])
     first, last = np.searchsorted(ends, [shard.start, shard.end - 1], side="right")

@@ -47,7 +47,7 @@ class Worker:
             usable = []
             for history in read_shard(self.data, shard, self._wanted):
                 known, told[history.user_id] = self._known_part(history)
-                if known.events:
+                if known.events or known.about is not None:
                     usable.append(known)
             rows = list(self._rows(usable))
             answered = {user_id for user_id, *_ in rows}
@@ -78,7 +78,8 @@ class Worker:
         if not unknown:
             return history, ""
         item_id = next(iter(unknown.values()))
-        left = "answered from the rest" if len(unknown) < len(history.events) else "none is left"
+        is_some_left = len(unknown) < len(history.events) or history.about is not None
+        left = "answered from the rest" if is_some_left else "none is left"
         reason = (
             f"{len(unknown)} of {len(history.events)} events are of items without a semantic ID, "
             f"such as '{item_id}': {left}"

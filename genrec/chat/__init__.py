@@ -2,6 +2,6 @@
 
 from genrec.chat.reader import ChatReader
 from genrec.chat.state import ChatState, read_messages
-from genrec.chat.turn import ChatAnswer, write_answer
+from genrec.chat.turn import ChatAnswer, Talker, write_answer
 
-__all__ = ["ChatAnswer", "ChatReader", "ChatState", "read_messages", "write_answer"]
+__all__ = ["ChatAnswer", "ChatReader", "ChatState", "Talker", "read_messages", "write_answer"]

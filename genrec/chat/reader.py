@@ -24,7 +24,8 @@ from genrec.chat.state import (
     read_state,
 )
 from genrec.chat.vocabulary import TOKEN, Vocabulary
-from genrec.schema import BRAND, CATEGORIES
+from genrec.chat.wording import ShownItem, Titles, Told
+from genrec.schema import BRAND, CATEGORIES, TITLE
 from genrec.semantic_ids.phrases import STOP_WORDS
 from genrec.table_attributes import TableAttributes
 
@@ -73,6 +74,30 @@ class ChatReader:
     @cached_property
     def _vocabulary(self) -> Vocabulary:
         return Vocabulary(self.attributes)
+
+    @cached_property
+    def titles(self) -> Titles:
+        """Those of the whole catalogue."""
+        return Titles(self.attributes.distinct(TITLE))
+
+    def tell(self, said: Sequence[str], state: ChatState, titles: Sequence[str]) -> Told:
+        """Return what a model is told of an answer, to talk about it.
+
+        Args:
+            said: By the user, oldest first.
+            state: Of the answer.
+            titles: Of the items shown, as far as they are to be talked about.
+        """
+        items = tuple(map(self._shown, state.shown, titles))
+        held = tuple(constraint.said for constraint in state.constraints)
+        return Told(tuple(said), held, items)
+
+    def _shown(self, item_id: str, title: str) -> ShownItem:
+        brand, category = (
+            next(iter(self._finest(name, item_id)), None) for name in (BRAND, CATEGORIES)
+        )
+        price = self.attributes.number(PRICE, self.attributes.of.index_of(item_id))
+        return ShownItem(title, brand, category, price)
 
     def read_all(self, said: Sequence[str], state: Any) -> tuple[ChatState, list[str]]:
         """Read the newest message into a state; where there is no state, all messages.
@@ -194,7 +219,9 @@ class ChatReader:
         return state.shown[place : place + 1] if place >= 0 else ()
 
     def _finest(self, attribute: str, item_id: str) -> Sequence[str]:
-        """Return an item's value of an attribute: of its categories the finest."""
+        """Return an item's value of an attribute, if it has one: of its categories the finest."""
+        if attribute not in self.attributes.names:
+            return ()
         row = self.attributes.of.index_of(item_id)
         return self.attributes.texts(attribute, row)[-1:]
 

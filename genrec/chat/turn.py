@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
 
+from genrec.chat.reader import ChatReader
 from genrec.chat.state import ChatState
 from genrec.schema import Recommendation
 
@@ -18,12 +20,32 @@ class ChatAnswer:
         items: Best first; fewer than asked for where the constraints leave fewer.
         state: To be sent back with the next message.
         unread: What was said that could not be kept, and why.
+        introduced_by: Whether a model wrote the sentences before the list.
     """
 
     text: str
     items: tuple[Recommendation, ...]
     state: ChatState
     unread: tuple[str, ...]
+    introduced_by: Literal["model", "nobody"] = "nobody"
+
+    def introduce(self, text: str) -> ChatAnswer:
+        """Return the answer with what a model says of it, which was checked, in front."""
+        return replace(self, text=f"{text}\n\n{self.text}", introduced_by="model")
+
+
+class Talker(Protocol):
+    """What introduces answers, such as a chat model (``genrec.zero_shot.talk``)."""
+
+    def introduce(self, answer: ChatAnswer, said: Sequence[str], reader: ChatReader) -> ChatAnswer:
+        """Return the answer with some words in front, or as it is where there are none to show.
+
+        Args:
+            answer: Its items and their list stay as they are.
+            said: By the user, oldest first.
+            reader: Of the messages; knows the catalogue.
+        """
+        ...
 
 
 def write_answer(

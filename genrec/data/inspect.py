@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from genrec.data.config import PrepareConfig
 from genrec.data.formats import FORMATS
@@ -17,7 +18,7 @@ from genrec.data.reading import Reading, as_options, settle
 from genrec.data.sources import FileKind
 from genrec.data.streams import expand
 from genrec.errors import DataError
-from genrec.schema import RATING, TIMESTAMP, USER_ID
+from genrec.schema import ABOUT, ITEM_ID, RATING, TIMESTAMP, USER_ID
 
 _ROUNDS = 4
 
@@ -28,7 +29,7 @@ class Inspected:
 
     Attributes:
         path: As it was given.
-        kind: Whether it seems to hold events or items.
+        kind: Whether it seems to hold events, items, or what users say of themselves.
         num_files: Files that it stands for.
         facts: Pairs of a subject and what is seen.
         columns: For each column its name, what it seems to be, and a value.
@@ -59,7 +60,8 @@ def inspect(
     """Look at files and say how to prepare them.
 
     Args:
-        paths: Event and item files, in any order; directories and globs stand for their files.
+        paths: Event, item and user files, in any order; directories and globs stand for their
+            files.
         config: What is known already.
         out: The folder that the command is to write.
 
@@ -74,7 +76,7 @@ def inspect(
     doubts: dict[str, dict[str, None]] = {}
     samples = {path: _file_with_rows(path, config) for path in map(str, paths)}
     # Events first: what they are told to be read with counts for items, too.
-    for path in sorted(map(str, paths), key=lambda path: _kind(samples[path], config) == "item"):
+    for path in sorted(map(str, paths), key=lambda path: _kind(samples[path], config) != "event"):
         files, shown = expand([path]), samples[path]
         kind = _kind(shown, _with(config, options))
         settled, found = config, dict[str, None]()
@@ -95,7 +97,7 @@ def inspect(
 
 def _reading(path: Path, kind: FileKind, config: PrepareConfig) -> Reading:
     corpus = FORMATS[config.format]
-    source = corpus.events if kind == "event" else corpus.items
+    source = corpus.of(kind)
     look = look_at(path, config, source.layout, kind == "item", nested=source.nested)
     return settle(look, source, kind, config)
 
@@ -116,20 +118,29 @@ def _file_with_rows(path: str, config: PrepareConfig) -> Path:
 
 
 def _kind(path: Path, config: PrepareConfig) -> FileKind:
-    """Tell events from items: only events have users, or times of rows without titles."""
+    """Tell events from items: only events have users, or times of rows without titles.
+
+    Users who describe themselves have an ID too, but no item.
+    """
     if FORMATS[config.format].events.layout is not None:
         return "event"
     reading = _reading(path, "event", config)
-    guesses = [pair.partition("=")[0] for pair in reading.options.get("columns", ())]
-    named = {
+    found = _roles_found(reading)
+    if USER_ID in found or reading.look.header_missing:
+        if ITEM_ID in found or reading.look.header_missing:
+            return "event"
+        return "user" if ABOUT in _roles_found(_reading(path, "user", config)) else "event"
+    return "event" if {TIMESTAMP, RATING} & found and len(reading.look.columns) <= 3 else "item"
+
+
+def _roles_found(reading: Reading) -> set[str]:
+    """Return which of our columns a file has, or seems to have."""
+    guesses = {pair.partition("=")[0] for pair in reading.options.get("columns", ())}
+    return guesses | {
         role
         for role, name in reading.source.columns.items()
         if not isinstance(name, str) or name in reading.look.columns
     }
-    if USER_ID in named or USER_ID in guesses or reading.look.header_missing:
-        return "event"
-    is_log = {TIMESTAMP, RATING} & {*named, *guesses}
-    return "event" if is_log and len(reading.look.columns) <= 3 else "item"
 
 
 def _with(config: PrepareConfig, options: dict[str, list[str]]) -> PrepareConfig:
@@ -197,9 +208,13 @@ def _command(
     out: str,
 ) -> str:
     given = _given(config)
-    events = [f"--events {shlex.quote(file.path)}" for file in files if file.kind == "event"]
-    items = [f"--items {shlex.quote(file.path)}" for file in files if file.kind == "item"]
-    parts = ["genrec prepare", *events, *items, *given]
+    named = [
+        f"--{kind}s {shlex.quote(file.path)}"
+        for kind in get_args(FileKind)
+        for file in files
+        if file.kind == kind
+    ]
+    parts = ["genrec prepare", *named, *given]
     if options:
         parts.append(as_options(options))
     return " ".join([*parts, f"--out {shlex.quote(out)}"])

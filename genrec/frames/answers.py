@@ -5,8 +5,8 @@ Enters: a recommender and users in any of the forms of ``read_users``. Leaves: o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -14,8 +14,16 @@ import pyarrow as pa
 
 from genrec.arguments import check_collection, check_count, is_id, wrong_type
 from genrec.batching import in_batches
+from genrec.data.clean import clean_about
 from genrec.errors import DataError
-from genrec.frames.read import as_frame, as_series, check_columns, read_histories, read_ids
+from genrec.frames.read import (
+    as_frame,
+    as_series,
+    check_columns,
+    read_descriptions,
+    read_histories,
+    read_ids,
+)
 from genrec.frames.write import default_kind, make_frame
 from genrec.interests.explain.deletion import Explanation
 from genrec.interests.summary.check import Summary
@@ -25,6 +33,7 @@ from genrec.schema import ITEM_ID, TIMESTAMP, TITLE, USER_ID, History, Recommend
 from genrec.semantic_ids.table import SemanticIdTable
 
 USERS_AT_ONCE = 256
+NOTHING_SAID: Mapping[str, str | None] = {}
 MAX_NAMED = 3
 """Unknown users that an error names."""
 
@@ -97,8 +106,9 @@ def read_users(users: Any, look_up: LookUp) -> Asked:
     """Return the histories that are meant.
 
     Args:
-        users: A frame of events, which has items or times; a frame, series or list of user IDs; or
-            a list of histories.
+        users: A frame of events, which has items or times; a frame, series or list of user IDs; a
+            frame of user IDs and what each user says of themselves (``about``), of whom some may
+            not be known otherwise; or a list of histories.
         look_up: Finds known users.
 
     Raises:
@@ -108,8 +118,8 @@ def read_users(users: Any, look_up: LookUp) -> Asked:
     if frame is not None:
         if USER_ID not in frame.columns or {ITEM_ID, TIMESTAMP} & set(frame.columns):
             return Asked(read_histories(frame, "users"), frame.implementation)
-        ids = read_ids(frame[USER_ID].to_list(), f"users.{USER_ID}")
-        return Asked(_known(ids, look_up), frame.implementation)
+        said = read_descriptions(frame, "users")
+        return Asked(_known(list(said), look_up, said), frame.implementation)
     if series is not None:
         ids = read_ids(series.to_list(), "users")
         return Asked(_known(ids, look_up), series.implementation)
@@ -256,13 +266,20 @@ def _answered(
         yield from zip(batch, ask(batch), strict=True)
 
 
-def _known(user_ids: Sequence[str], look_up: LookUp) -> list[History]:
+def _known(
+    user_ids: Sequence[str], look_up: LookUp, said: Mapping[str, str | None] = NOTHING_SAID
+) -> list[History]:
     wanted = list(dict.fromkeys(user_ids))
     found = look_up(wanted)
+    for user_id, about in said.items():
+        if about is not None:
+            history = found.get(user_id, History(user_id, ()))
+            found[user_id] = replace(history, about=clean_about(about))
     if unknown := [user_id for user_id in wanted if user_id not in found]:
         named = ", ".join(f"'{user_id}'" for user_id in unknown[:MAX_NAMED])
         raise DataError(
             f"{len(unknown)} of {len(wanted)} users are not known, such as {named}; check the IDs "
-            "(text, case-sensitive), leave them out, or give their events"
+            "(text, case-sensitive), leave them out, or give their events or what they say of "
+            "themselves"
         )
     return [found[user_id] for user_id in wanted]

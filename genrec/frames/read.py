@@ -20,6 +20,7 @@ from narwhals.exceptions import DuplicateError
 from genrec.arguments import check_id, check_text, is_missing, to_seconds, whole_number
 from genrec.errors import DataError
 from genrec.schema import (
+    ABOUT,
     CATEGORIES,
     EVENT_COLUMNS,
     EVENT_TYPE,
@@ -198,6 +199,23 @@ def read_items(frame: nw.DataFrame[Any], name: str = "items") -> list[Item]:
             Item(item_id, categories=categories, text=text, attributes=attributes, **known)
         )
     return items
+
+
+def read_descriptions(frame: nw.DataFrame[Any], name: str = "users") -> dict[str, str | None]:
+    """Return what users say of themselves by ID, of whom each counts once; None: nothing.
+
+    Raises:
+        DataError: No ``user_id``, a value that cannot be used, or a user says two things.
+    """
+    check_columns(frame, (USER_ID,), None, name)
+    ids = read_ids(frame[USER_ID].to_list(), f"{name}.{USER_ID}")
+    said = frame[ABOUT].to_list() if ABOUT in frame.columns else [None] * len(ids)
+    texts = [_optional_text(text, f"{name}.{ABOUT}[{row}]") for row, text in enumerate(said)]
+    found: dict[str, str | None] = {}
+    for user_id, text in zip(ids, texts, strict=True):
+        if found.setdefault(user_id, text) != text:
+            raise DataError(f"{name}: user '{user_id}' says two things; give one row a user")
+    return found
 
 
 def check_columns(

@@ -246,23 +246,27 @@ def check_items(named: NamedRule, attributes: TableAttributes) -> None:
     Raises:
         DataError: It names one that does not.
     """
-    rule = named.rule
-    match rule:
-        case Pin():
-            item_ids = list(rule.item_ids)
+    match named.rule:
         case Ban(where) | Boost(where) | AtLeast(_, where):
             attributes.mask(where)
-            item_ids = _named_items(where)
         case AtMost(_, attribute) | Calibrate(attribute):
             attributes.check(attribute)
-            return
-        case _:
-            return
-    if unknown := [item_id for item_id in item_ids if not attributes.of.knows(item_id)]:
+    if unknown := [one for one in items_named(named) if not attributes.of.knows(one)]:
         raise DataError(
             f"item '{unknown[0]}' is not in the catalogue, or was retired; check the ID (IDs are "
             "text and case-sensitive), or take it out of the rule"
         )
+
+
+def items_named(named: NamedRule) -> list[str]:
+    """Return the IDs of the items that a rule names."""
+    match named.rule:
+        case Pin() as pin:
+            return list(pin.item_ids)
+        case Ban(where) | Boost(where) | AtLeast(_, where):
+            return _named_items(where)
+        case _:
+            return []
 
 
 def _named_items(where: Filter) -> list[str]:

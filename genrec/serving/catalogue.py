@@ -121,6 +121,11 @@ class Catalogue:
             )
         return self._stored.get(item_id) or StoredItem(item_id)
 
+    def is_retired(self, item_id: str) -> bool:
+        """Tell whether an item was retired, and not brought back."""
+        stored = self._stored.get(item_id)
+        return stored is not None and stored.retired
+
     def restrict(self, request: Request, at: int) -> Request:
         """Return a request that forbids what is not available at a moment, in seconds."""
         gone = self.gone(at)

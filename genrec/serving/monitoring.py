@@ -76,6 +76,9 @@ class Metrics:
         self.refused = counter("refused", "Requests refused before they were answered.", ["reason"])
         self.events = counter("events", "Events posted.", ["outcome"])
         self.impressions = counter("impressions", "Answers stored as shown.")
+        self.introductions = counter(
+            "introductions", "Answers of a chat that a model was asked to introduce.", ["outcome"]
+        )
         self.recommended = counter("recommended_items", "Items recommended.")
         self.invalid = counter(
             "invalid_items",

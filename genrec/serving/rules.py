@@ -9,9 +9,11 @@ from typing import Any
 from anyio.to_thread import run_sync
 
 from genrec.base_recommender import BaseRecommender
+from genrec.errors import DataError
 from genrec.experiments import Experiment
 from genrec.rules import NamedRule, Plan
 from genrec.rules.arms import experiments_of
+from genrec.rules.plan import items_named
 from genrec.serving.errors import NotFound, ServiceError, quote
 from genrec.serving.exposures import Exposures
 from genrec.serving.store import RuleStore, StoredRule
@@ -30,11 +32,16 @@ class Rules:
     """
 
     def __init__(
-        self, store: RuleStore, recommender: Callable[[], BaseRecommender], exposures: Exposures
+        self,
+        store: RuleStore,
+        recommender: Callable[[], BaseRecommender],
+        exposures: Exposures,
+        is_retired: Callable[[str], bool],
     ) -> None:
         self._store = store
         self._recommender = recommender
         self._exposures = exposures
+        self._is_retired = is_retired
         self._current: Mapping[str, StoredRule] = {}
         self._experiments: Mapping[str, Experiment] = {}
         self._position = 0
@@ -132,6 +139,11 @@ class Rules:
         rules = [rule for rule in [*chosen.values(), *of_user] if rule.holds_for(user_id)]
         return await run_sync(self._plan, rules, user_id) if rules else None
 
+    def absent(self, rule: NamedRule) -> list[str]:
+        """Return the items that a rule names and that no list can hold: retired, or gone."""
+        knows = self._recommender().knows
+        return [one for one in items_named(rule) if not knows(one) or self._is_retired(one)]
+
     def _plan(self, rules: Sequence[NamedRule], user_id: str | None) -> Plan:
         return self._recommender().plan(self._exposures.settle(rules, user_id))
 
@@ -139,6 +151,11 @@ class Rules:
         rule = NamedRule.read(name, written)
 
         def check() -> None:
+            if retired := list(filter(self._is_retired, items_named(rule))):
+                raise DataError(
+                    f"item {quote(retired[0])} was retired; take it out of the rule, or bring it "
+                    'back with PATCH /v1/items/{item_id} {"retired": false}'
+                )
             others = [each for each in self._current.values() if each.always and each.name != name]
             if always and len(others) >= MAX_ALWAYS:
                 raise ServiceError(

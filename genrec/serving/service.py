@@ -65,6 +65,7 @@ from genrec.serving.store import (
     migrate,
     read_store_id,
 )
+from genrec.serving.talk import Talk
 from genrec.serving.user_interests import UserInterests
 from genrec.zero_shot.recommender import ZeroShotRecommender
 
@@ -123,7 +124,12 @@ class RecommendationService:
             shown, lambda: self.loaded.recommender, settings.impression_days, clock
         )
         rules = RuleStore(self._engine, clock)
-        self.rules = Rules(rules, lambda: self.loaded.recommender, exposures)
+        self.rules = Rules(
+            rules,
+            lambda: self.loaded.recommender,
+            exposures,
+            lambda item_id: self.loaded.catalogue.is_retired(item_id),
+        )
         self.experiments = Experiments(
             (rules, shown, self._events),
             settings.conversion_events,
@@ -141,6 +147,7 @@ class RecommendationService:
             self.preferences,
             settings.min_evidence,
         )
+        self.talk = Talk(settings, self.metrics)
         self._live = LiveTransitions(self._events, lambda: self.loaded, self._batcher)
         self._background: list[asyncio.Task[None]] = []
         self._explanations = Explanations(
@@ -183,6 +190,7 @@ class RecommendationService:
         await asyncio.gather(*self._background, return_exceptions=True)
         await self._batcher.stop()
         await self._impressions.stop()
+        await self.talk.stop()
         if self._loaded is not None and isinstance(self._loaded.recommender, ZeroShotRecommender):
             await run_sync(self._loaded.recommender.close)
         await run_sync(self._engine.dispose)

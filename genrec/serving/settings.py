@@ -55,6 +55,20 @@ class Settings(BaseSettings):
     zero_shot_config: Path | None = Field(
         None, description="YAML file of `ZeroShotConfig`; unset: its defaults."
     )
+    talk: str | None = Field(
+        None,
+        description="URL (OpenAI-compatible) of a chat model that introduces answers of /v1/chat; "
+        "unset: none does.",
+    )
+    talk_model: str | None = Field(
+        None, description="What that server calls the model; unset: the first it serves."
+    )
+    talk_key: SecretStr = Field(
+        SecretStr(""), description="Key for that server; unset: the variable OPENAI_API_KEY."
+    )
+    talk_timeout_s: float = Field(
+        5, gt=0, description="Longest wait for an introduction; then there is none."
+    )
     min_evidence: int = Field(
         2, ge=1, description="Fewest events that an interest of a summary rests on."
     )
@@ -151,6 +165,7 @@ class Settings(BaseSettings):
     @field_validator(
         *("vllm", "device", "histories", "adapters_dir", "api_keys_file", "threads", "zero_shot"),
         *("zero_shot_data", "zero_shot_index", "zero_shot_model", "zero_shot_config"),
+        *("talk", "talk_model"),
         mode="before",
     )
     @classmethod

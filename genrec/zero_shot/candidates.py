@@ -16,15 +16,18 @@ from genrec.baselines.popularity import Popularity
 from genrec.baselines.scoring import ScoringRanker, count_events
 from genrec.data import Dataset
 from genrec.errors import ConfigError
-from genrec.schema import Item, Ranker, Request
+from genrec.schema import Item, Ranker, Recommendation, Request
 from genrec.semantic_ids.behaviour import behaviour_vectors
 from genrec.semantic_ids.config import BehaviourConfig
 from genrec.semantic_ids.linear import has_vector, normalize_rows
+from genrec.semantic_ids.matching import NOTHING, Matcher
 from genrec.semantic_ids.table import SemanticIdTable
 
 DECAY = 0.7
 """Weight of an event relative to the one after it."""
-SOURCES = ("item-knn", "graph", "text", "popularity")
+ABOUT_SHARE = 0.5
+"""Weight of what users say of themselves, beside a wish that they have right now."""
+SOURCES = ("words", "item-knn", "graph", "text", "popularity")
 
 
 class VectorSimilarity(ScoringRanker):
@@ -57,6 +60,37 @@ class VectorSimilarity(ScoringRanker):
         scores[:, ~has_vector(self._vectors)] = 0
         result: np.ndarray = np.maximum(scores, 0).astype(np.float64)
         return result
+
+
+class WordSimilarity(ScoringRanker):
+    """Ranks the items that share words with a wish, or with what its user says of themselves."""
+
+    name = "words"
+
+    def __init__(self, items: Sequence[Item], counts: np.ndarray) -> None:
+        """Read the items' words."""
+        super().__init__(items, counts)
+        self._matcher = Matcher(self._items)
+
+    @classmethod
+    def fit(cls, data: Dataset) -> WordSimilarity:
+        """Take the catalogue; nothing is learned from events but which items are popular."""
+        return cls(data.items, count_events(data))
+
+    def rank_many(self, requests: Sequence[Request], k: int) -> list[list[Recommendation]]:
+        """See ``schema.Ranker``; nobody who says nothing gets an item."""
+        answers = super().rank_many(requests, k)
+        return [[found for found in answer if found.score > 0] for answer in answers]
+
+    def _score(self, requests: Sequence[Request]) -> np.ndarray:
+        scores = np.zeros((len(requests), len(self._items)))
+        for row, request in zip(scores, requests, strict=True):
+            wish, about = request.wish, request.history.about
+            found = NOTHING if wish is None else self._matcher.matches(wish)
+            if about is not None:
+                found = found.plus(self._matcher.matches(about), ABOUT_SHARE)
+            row[found.rows] = found.scores
+        return scores
 
 
 class Retriever:
@@ -136,6 +170,8 @@ class Retriever:
         self._popularity = Popularity(self._items, self._counts)
         if "popularity" in self._names:
             self._fitted["popularity"] = self._popularity
+        if "words" in self._names:
+            self._fitted["words"] = WordSimilarity(self._items, self._counts)
         if "text" in self._names:
             encoder = self._table.encoder.text if self._table.encoder is not None else None
             vectors = np.zeros((len(self._items), 1), dtype=np.float32)

@@ -17,6 +17,8 @@ from genrec.zero_shot.chat import Chat, ChatModel, Message
 from genrec.zero_shot.quoting import quote_text
 
 BLOCKS = ("system", "user")
+WORDS_CHARS = 400
+"""Maximum length of a wish, and of what users say of themselves."""
 
 Build = Callable[[Sequence[Event]], list[Message]]
 """Builds a chat that shows the given events."""
@@ -141,6 +143,8 @@ class PromptWriter:
                 events=self._lines(shown, omitted + 1 if numbered else None),
                 omitted=omitted,
                 asked=asked,
+                about=_words(request.history.about),
+                wish=_words(request.wish),
                 examples=rendered_examples,
                 **values,
             )
@@ -176,6 +180,10 @@ class PromptWriter:
 
     def _short(self, text: str | None) -> str | None:
         return quote_text(text, self.title_chars) if text else None
+
+
+def _words(text: str | None) -> str | None:
+    return None if text is None else quote_text(text, WORDS_CHARS) or None
 
 
 async def fit(

@@ -21,6 +21,7 @@ from genrec.semantic_ids.table import SemanticIdTable
 from genrec.zero_shot.candidates import Retriever
 from genrec.zero_shot.chat import ChatError, ChatModel
 from genrec.zero_shot.config import ChatOptions, ZeroShotConfig
+from genrec.zero_shot.connect import connect_chat
 from genrec.zero_shot.event_loop import EventLoop, gather_answers
 from genrec.zero_shot.few_shot import ExamplePool
 from genrec.zero_shot.open_ended import OpenRecommender, TitleIndex
@@ -115,18 +116,7 @@ class ZeroShotRecommender(BaseRecommender):
         config = config or ZeroShotConfig()
         prepared = Dataset.load(data)
         loop = EventLoop()
-        chat: ChatModel
-        if model.startswith(("http://", "https://")):
-            from genrec.zero_shot.endpoint import EndpointChat
-
-            name, api_key = options.get("model_name"), options.get("api_key")
-            chat = loop.run(EndpointChat(model, config, name, api_key).connect())
-        else:
-            from genrec.zero_shot.local import LocalChat
-
-            chat = LocalChat(model, options.get("device"), config.dtype)
-            chat.usage.prompt_price = config.prompt_price
-            chat.usage.answer_price = config.answer_price
+        chat = connect_chat(model, config, loop, **options)
         if index is None:
             table = build_table(prepared, IndexConfig())
         else:
@@ -289,8 +279,6 @@ class ZeroShotRecommender(BaseRecommender):
                 "a zero-shot model's odds cannot be tilted; give a run (--run), or ask as of a "
                 "moment or without an event, which works here too"
             )
-        if any(request.query is not None for request in requests):
-            raise ConfigError("a zero-shot model reads no wish; give a run (--run)")
         questions = list(zip(requests, self._candidates(requests), strict=True))
         ranker = CandidateRanker(
             self._model,

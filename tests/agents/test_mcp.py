@@ -21,7 +21,16 @@ from tests.conftest import ROOT
 
 KEY, OTHER = make_key(), make_key()
 TOOLS = {
-    *("recommend", "explain", "interests", "similar", "search_catalogue", "post_event"),
+    *(
+        "recommend",
+        "ask",
+        "chat",
+        "explain",
+        "interests",
+        "similar",
+        "search_catalogue",
+        "post_event",
+    ),
     *("set_preferences", "clear_preferences"),
 }
 
@@ -107,6 +116,8 @@ def test_every_tool_answers_as_the_gateway_does(url, shop):
     new = {"user_id": "new one/ü", "item_id": "i3", "event_type": "liked", "event_id": "e1"}
     assert call(server, "post_event", **new) == {"accepted": 1, "duplicates": 0}
     assert call(server, "post_event", **new) == {"accepted": 0, "duplicates": 1}
+    searched = {"user_id": "new one/ü", "event_type": "search", "text": "pots"}
+    assert call(server, "post_event", **searched) == {"accepted": 1, "duplicates": 0}
     never = [{"never": {"categories": "Tea"}}]
     said = call(server, "set_preferences", user_id="new one/ü", preferences=never)
     assert said["preferences"] == never
@@ -115,6 +126,25 @@ def test_every_tool_answers_as_the_gateway_does(url, shop):
     found = call(server, "recommend", user_id="new one/ü", k=5)["items"]
     assert not any("Tea" in shop.item(one["item_id"]).categories for one in found)
     assert call(server, "clear_preferences", user_id="new one/ü") == {}
+
+
+def test_a_wish_and_a_conversation(url, shop):
+    server = make_server(Gateway(url, KEY))
+    for user, asked in (("u1", {"users": "u1"}), (None, {"events": []})):
+        found = call(server, "ask", query="coffee", user_id=user, k=3)["items"]
+        expected = shop.recommend(query="coffee", k=3, **asked)
+        assert [one["item_id"] for one in found] == [one.item_id for one in expected]
+    only = call(server, "ask", query="tea", k=2, filters={"brand": "Acme"}, about="I garden")
+    assert {shop.item(one["item_id"]).brand for one in only["items"]} == {"Acme"}
+    first = call(server, "chat", message="under 20", user_id="u1", k=4)
+    second = call(server, "chat", message="not that brand", state=first["state"], k=4)
+    gone = shop.item(first["items"][0]["item_id"]).brand
+    assert second["items"] and second["text"].startswith(("Here", "Only"))
+    for one in second["items"]:
+        item = shop.item(one["item_id"])
+        assert item.brand != gone and item.attributes["price"] < 20
+    assert "send back the state" in call(server, "chat", message="tea", state={"no": 1})
+    assert "query" in call(server, "ask", query=" ")
 
 
 def test_what_the_gateway_refuses_is_told_in_its_words(url):

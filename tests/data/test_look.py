@@ -411,3 +411,23 @@ def test_parts_without_rows_are_passed_over(desk):
     assert events == TWO and seen.files[0].kind == "event"
     with pytest.raises(DataError, match=r"part-0\.csv holds no rows"):
         inspect([folder / "part-0.csv"])
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('user_id,about\na,"I bake, and hike"\n', "I bake, and hike"),
+        ("customer,bio,town\na,I bake,Oslo\n", "I bake · town: Oslo"),
+        ("user_id,about,joined\na,I bake,2020-01-01\n", "I bake · joined: 2020-01-01"),
+    ],
+)
+def test_a_file_of_users_is_told_from_events_and_items(desk, content, said):
+    items = '{"item_id": "x", "title": "A"}\n{"item_id": "y", "title": "B"}\n'
+    files = [
+        desk.write("items.jsonl", items),
+        desk.write("who.csv", content),
+        desk.write("log.csv", PLAIN),
+    ]
+    events, seen = through_command(desk, *files)
+    assert [file.kind for file in seen.files] == ["event", "item", "user"]
+    assert events == TWO and Dataset.load(desk.out).descriptions == {"a": said}

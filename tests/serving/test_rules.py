@@ -107,10 +107,23 @@ def test_a_rule_outlives_an_item_that_it_names(client, put, shop_run):
         answer = post(client, "/v1/recommend", events=[], k=3, explain=True)
         assert item_ids(answer)[1] == "i8" and "i7" not in item_ids(answer)
         assert answer["rules"][0]["items"] == ["i8"]
+        assert answer["rules"][0]["absent"] == ["i7"]
         fault = put("hero2", {"pin": ["i7"]}, 422)["error"]["message"]
         assert "'i7' is not in the catalogue, or was retired" in fault
     finally:
         recommender.restore_items([item], [codes])
+
+
+def test_no_new_rule_names_a_retired_item(client, put):
+    put("old", {"boost": {"item_id": ["i7", "i8"]}, "by": 1})
+    assert client.delete("/v1/items/i7").status_code == 204
+    for rule in ({"pin": ["i7"]}, {"ban": {"not": {"item_id": "i7"}}}):
+        fault = put("new", rule, 422)["error"]["message"]
+        assert "'i7' was retired" in fault and "bring it back" in fault
+    answer = post(client, "/v1/recommend", events=[], k=3, explain=True, rules=["old"])
+    assert answer["rules"][0]["absent"] == ["i7"] and "i7" not in item_ids(answer)
+    client.patch("/v1/items/i7", json={"retired": False})
+    put("new", {"pin": ["i7"]})
 
 
 @pytest.mark.parametrize(

@@ -34,9 +34,19 @@ def test_candidates_of_every_source_take_turns(data, chain, requests):
         assert len(found) == len(set(found)) == 12
         assert not set(found) & {event.item_id for event in request.history.events}
         for lists in alone:
-            assert lists[place][0] in found
+            assert set(lists[place][:1]) <= set(found)
     with pytest.raises(ConfigError, match="item-knn"):
         Retriever(data, table, ["astrology"])
+
+
+def test_what_users_say_brings_candidates_and_is_shown(recommender, data):
+    title = data.items[7].title
+    for spoken in ({"query": title}, {"about": f"I collect {title}"}):
+        (request,) = (recommender._request(None, (), **spoken),)
+        assert recommender._candidates([request])[0][0].title == title
+        text, _ = recommender.prompt(events=[], **spoken)
+        assert next(iter(spoken.values())) in text
+        assert len(recommender.recommend(events=[], k=3, **spoken)) == 3
 
 
 @pytest.mark.parametrize("method", ["logprob", "generate"])

@@ -115,8 +115,9 @@ def _code_of(error: GenrecError) -> str:
 
 def _describe(error: RequestValidationError) -> str:
     """Say where the faults are and what was expected, without quoting what was sent."""
+    # What our own checks say needs no such beginning.
     faults = [
-        f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
+        f"{'.'.join(map(str, fault['loc']))}: {fault['msg'].removeprefix('Value error, ')}"
         for fault in error.errors()[:MAX_FAULTS]
     ]
     more = len(error.errors()) - len(faults)

@@ -58,11 +58,22 @@ def _read_time(value: Any) -> Any:
 Identifier = Annotated[
     str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")
 ]
+
+
+def _check_words(value: str) -> str:
+    """Refuse what says nothing, and what a database cannot hold, in words that help."""
+    if "\x00" in value:
+        raise ValueError("holds the character NUL; take it out")
+    if not value.strip():
+        raise ValueError("is empty; say something, or leave it out")
+    return value
+
+
 Wish = Annotated[
     str,
-    StringConstraints(
-        min_length=1, max_length=MAX_QUERY_CHARS, pattern=r"^[^\x00]*[^\x00\s][^\x00]*$"
-    ),
+    StringConstraints(max_length=MAX_QUERY_CHARS),
+    AfterValidator(_check_words),
+    Field(json_schema_extra={"minLength": 1, "pattern": r"^[^\x00]*[^\x00\s][^\x00]*$"}),
 ]
 About = Annotated[
     Wish,

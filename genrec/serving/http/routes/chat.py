@@ -64,6 +64,9 @@ class ChatResponse(BaseModel):
     )
     state: dict[str, Any] = Field(description="To be sent back with the next message.")
     unread: list[str] = Field(description="What was said that cannot be kept, and why.")
+    introduced_by: Literal["model", "nobody"] = Field(
+        description="Whether a chat model (GENREC_TALK) wrote sentences in front of the list."
+    )
 
 
 @router.post("/v1/chat", responses=describe_errors(404, 400, 413, 422, 503))
@@ -95,10 +98,12 @@ async def chat(body: ChatRequest, service: Service) -> ChatResponse:
         found = await service.recommend(asked.request, left, plan)
         kept, items = await service.keep_impression(asked, found), list(found.items)
     answer = write_answer(items, body.k, said, unread)
+    answer = await service.talk.introduce(answer, messages, recommender.chat_reader)
     return ChatResponse(
         recommendation_id=kept,
         text=answer.text,
         items=[RecommendedItem.of(item) for item in items],
         state=answer.state.model_dump(mode="json"),
         unread=unread,
+        introduced_by=answer.introduced_by,
     )

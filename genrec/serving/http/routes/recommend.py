@@ -76,6 +76,7 @@ class KeptRule(BaseModel):
     version: int | None
     rule: dict[str, Any]
     items: list[str] = Field(description="Those of the answer that it boosts, pins or asks for.")
+    absent: list[str] = Field(description="Items that it names and that were retired, or are gone.")
 
 
 class Provenance(BaseModel):
@@ -173,7 +174,7 @@ async def recommend(
             for item in answer.items
         ],
         cursor=write_cursor([*before, *(item.item_id for item in answer.items)]),
-        rules=_kept(plan, answer.items) if body.explain else None,
+        rules=_kept(plan, answer.items, service) if body.explain else None,
         num_events=len(request.history.events),
         adapter=answer.adapter,
         took_ms=round((time.perf_counter() - start) * 1000, 1),
@@ -185,11 +186,19 @@ def _provenance(item: Recommendation) -> Provenance:
     return Provenance(brought_by=item.brought_by, parts=dict(item.parts), propensity=propensity)
 
 
-def _kept(plan: Plan | None, items: Sequence[Recommendation]) -> list[KeptRule]:
+def _kept(
+    plan: Plan | None, items: Sequence[Recommendation], service: RecommendationService
+) -> list[KeptRule]:
     if plan is None:
         return []
     return [
-        KeptRule(name=named.name, version=named.version, rule=dict(named.written), items=touched)
+        KeptRule(
+            name=named.name,
+            version=named.version,
+            rule=dict(named.written),
+            items=touched,
+            absent=service.rules.absent(named),
+        )
         for named, touched in zip(plan.rules, plan.touched(items), strict=True)
     ]
 

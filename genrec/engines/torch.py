@@ -311,7 +311,9 @@ class TorchEngine(AdaptedModel):
 
 
 def _use(head: SasRecHead, votes: sparse.csr_array) -> None:
-    head.transitions = Transitions.of(votes).to(head.item_embedding.weight.device)
+    assert head.transitions is not None
+    counted = Transitions.of(votes, head.transitions.openings)
+    head.transitions = counted.to(head.item_embedding.weight.device)
 
 
 def _own(query: ItemQuery) -> OwnPrompt:

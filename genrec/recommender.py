@@ -44,6 +44,7 @@ from genrec.interests.timeline.evolution import Evolution, evolve
 from genrec.interests.timeline.forecast import Forecaster, calibrated
 from genrec.model.item_features import ItemFeatures
 from genrec.model.load import LoadedRun, with_table
+from genrec.model.sasrec_head import Terms
 from genrec.pretrained.card import write_card
 from genrec.pretrained.folder import write_folder
 from genrec.pretrained.hub import find_model, upload_folder
@@ -507,8 +508,8 @@ class Recommender(BaseRecommender):
 
     def _matches(self, request: Request) -> Matches:
         """Return what matches a wish and its user's words; the first pays for reading the items."""
-        wish, about, head = request.wish, request.history.about, self._run.sasrec_head
-        if head is None or (wish is None and about is None):
+        wish, about = request.wish, request.history.about
+        if wish is None and about is None:
             return NOTHING
         if self._matcher is None:
             self._matcher = self.table, Matcher(self.items)
@@ -516,7 +517,11 @@ class Recommender(BaseRecommender):
             self._matcher = self.table, self._matcher[1].covering(self.items)
         matcher = self._matcher[1]
         found = NOTHING if wish is None else matcher.matches(wish)
-        return found if about is None else found.plus(matcher.matches(about), head.terms.about)
+        if about is None:
+            return found
+        head = self._run.sasrec_head
+        share = (Terms() if head is None else head.terms).about
+        return found.plus(matcher.matches(about), share)
 
 
 def _open_histories(run: LoadedRun, histories: Any) -> Dataset | FrameHistories:

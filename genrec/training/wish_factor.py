@@ -97,7 +97,7 @@ def _judge(
     Returns:
         None where there is nothing to choose by.
     """
-    if not asked or not head.weight:
+    if not asked:
         return None
     items = data.items_by_id
     matcher = Matcher([items.get(item_id) or Item(item_id) for item_id in run.table.item_ids])

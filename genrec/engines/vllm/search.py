@@ -265,7 +265,7 @@ class Search:
 
 def _policy(filters: RowFilters, prompt: list[int]) -> Policy:
     catalogue = filters.catalogue
-    head = None if catalogue.fusion is None else catalogue.fusion.read(torch.tensor([prompt]))
+    head = catalogue.fusion.read(torch.tensor([prompt]))
     return make_policy(catalogue.trie, catalogue.base.vocabulary, [filters], head)
 
 

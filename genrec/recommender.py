@@ -45,6 +45,7 @@ from genrec.interests.timeline.forecast import Forecaster, calibrated
 from genrec.model.item_features import ItemFeatures
 from genrec.model.load import LoadedRun, with_table
 from genrec.model.sasrec_head import Terms
+from genrec.preferences.turning import biases_of
 from genrec.pretrained.card import write_card
 from genrec.pretrained.folder import write_folder
 from genrec.pretrained.hub import find_model, upload_folder
@@ -493,7 +494,8 @@ class Recommender(BaseRecommender):
         candidate_rows: dict[int, np.ndarray] = {}
         queries = []
         prompts = self._run.encoder.prompts(requests, views)
-        for request, prompt in zip(requests, prompts, strict=True):
+        biases = biases_of(requests, prompts, self._engine.code_log_probs)
+        for request, prompt, bias in zip(requests, prompts, biases, strict=True):
             candidates = None
             if request.candidates is not None:
                 shared = id(request.candidates)
@@ -502,7 +504,6 @@ class Recommender(BaseRecommender):
                 candidates = candidate_rows[shared]
             forbidden = self.table.rows_of(request.forbidden)
             matches, owner = self._matches(request), request.history.user_id
-            bias = request.interest_bias
             queries.append(ItemQuery(prompt, forbidden, candidates, bias, matches, owner))
         return queries
 

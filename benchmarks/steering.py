@@ -260,8 +260,8 @@ def main() -> None:
             low, high = one["loss_between"]
             print(
                 f"{want:5} {'default' if nats is None else format(nats, '.1f'):>7} "
-                f"{one['share']:6.3f} {one['then']:6.3f} {one['change']:+8.0%} {one['far_down']:5.0%} "
-                f"{one['kept']:6.0%} "
+                f"{one['share']:6.3f} {one['then']:6.3f} {one['change']:+8.0%} "
+                f"{one['far_down']:5.0%} {one['kept']:6.0%} "
                 f"{one['chance']:7.0%} {one['ndcg']:7.4f} {one['ndcg_then']:6.4f} "
                 f"{one['loss']:+7.1%} ({low:+.1%} to {high:+.1%}) {one['loss_among']:+6.1%}  "
                 f"({one['users']} users)",

@@ -11,7 +11,7 @@ DEMO := runs/demo
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-vllm demo test test-fast lint docs examples notebooks mutants clean bench-beauty bench-loss bench-decode bench-rules bench-prepare \
 	serve bench-serve bench-impressions bench-gateways bench-start bench-sports bench-results bench-vllm bench-new-items bench-zero-shot \
-	bench-cross-domain bench-experiments bench-graph bench-propagation bench-explanations bench-steering bench-diversity bench-interests bench-summaries bench-peers bench-ask \
+	bench-cross-domain bench-experiments bench-graph bench-propagation bench-explanations bench-steering bench-diversity bench-interests bench-summaries bench-peers bench-ask bench-newcomers \
 	bench-updates bench-sessions bench-large bench-language bench-trainer gpu-check
 
 help:  ## List the commands
@@ -223,6 +223,9 @@ bench-decode: $(READY)  ## Tree beam search against generate(prefix_allowed_toke
 
 bench-ask: $(READY)  ## Asking in words against text search and history alone (a run of amazon18_gift_cards as RUN)
 	$(BIN)/python benchmarks/ask.py --run $(RUN)
+
+bench-newcomers: $(READY) $(DEMO)/sft/manifest.json  ## People who say who they are and did nothing yet, beside popularity
+	$(BIN)/python benchmarks/newcomers.py --run $(DEMO)/sft --toy $(DEMO)/raw
 
 bench-rules: $(READY)  ## What filters and rules cost (after make demo)
 	$(BIN)/python benchmarks/rules_speed.py --run runs/demo/sft

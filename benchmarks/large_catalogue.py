@@ -121,7 +121,7 @@ def make_head(table: SemanticIdTable, rng: np.random.Generator) -> SasRecHead:
     votes = sparse.csr_array(
         (rng.random(starts[-1], dtype=np.float32), followers, starts), (len(table), len(table))
     )
-    head.transitions = Transitions.of(votes)
+    head.transitions = Transitions.of(votes, np.zeros(len(table)))
     head.terms, head.weight = Terms(transitions=1.0, likeness=5.0, new_item_boost=0.1), 0.5
     return head.eval()
 

@@ -4,11 +4,12 @@ An interest is a first code of the semantic IDs, or a category. Each user turns 
 strengths: down the one that holds most of their first 20 items, up one that is drawn by chance. A
 line for each strength says
 
-    share     of the first 20 that are of the interest, before and after
+    share     of the first 20 that are of the interest, before and after, and the part of the users
+              for whom it fell by 80% at least
     kept      of the other items of the first 20 before, how many are still there
     chance    the same where as many places went to items drawn from the list by chance
     ndcg@10   of users whose next item is of another interest, before and after: in the whole list,
-              and among the items of the other interests
+              and among the items of the other interests; the loss with its 95% interval
 
 and, as SteerEval asks (arXiv 2601.21105), AUC: how often an item of the interest that the user has
 not seen is scored above one of a like popularity that is not of it, 100 of them. Here each user
@@ -28,8 +29,10 @@ from typing import Any
 
 import numpy as np
 
+from genrec.evaluate.bootstrap import paired_difference
 from genrec.preferences import Steering
 from genrec.recommender import Recommender
+from genrec.rules.lists import WIDTH
 from genrec.schema import Event, Example, Recommendation, Request
 
 K = 20
@@ -119,7 +122,7 @@ class Study:
         return self.abouts[user] in self.of(item_id)
 
 
-def compare(study: Study, after: Lists) -> dict[str, float]:
+def compare(study: Study, after: Lists) -> dict[str, Any]:
     """Return what turning the interests did to the lists."""
     before = study.before
     shares, kept, chance, whole, among = [], [], [], [], []
@@ -142,7 +145,12 @@ def compare(study: Study, after: Lists) -> dict[str, float]:
     (share, then), (ndcg, turned), (ndcg_rest, turned_rest) = (
         np.mean(each, axis=0).tolist() for each in (shares, whole, among)
     )
+    before_after = np.array(shares)
+    has_some = before_after[:, 0] > 0
+    lost = paired_difference(*np.array(whole).T)
     return {
+        "far_down": np.mean(before_after[has_some, 1] <= 0.2 * before_after[has_some, 0]),
+        "loss_between": (lost.low / ndcg, lost.high / ndcg),
         "share": share,
         "then": then,
         "change": then / share - 1,
@@ -162,8 +170,8 @@ def gain(items: Sequence[Recommendation], target: str) -> float:
     return float(1 / np.log2(ranks[0] + 2)) if ranks else 0.0
 
 
-def auc(study: Study, wants: Mapping[str, float | None], seed: int) -> dict[str, float]:
-    """Return the mean AUC as things are, and under each wish."""
+def auc(study: Study, wants: Mapping[str, float | None], seed: int) -> dict[str, np.ndarray]:
+    """Return everybody's AUC as things are, and under each wish."""
     rng = np.random.default_rng(seed)
     recommender = study.recommender
     table = recommender.table
@@ -196,11 +204,12 @@ def auc(study: Study, wants: Mapping[str, float | None], seed: int) -> dict[str,
                 steering = study.steering(study.abouts[user], want, nats)
                 asked = steering.steer(request)
                 if rules := steering.rules([asked], K):
-                    bonus = recommender.plan(rules).bonus[rows]
+                    pool = recommender.rank_many([asked], WIDTH)[0]
+                    bonus = recommender.plan(rules).bonus_for(pool)[rows]
             scores = np.array(recommender.score_many([asked] * len(rows), item_ids)) + bonus
             above = scores[: len(inside), None] - scores[len(inside) :]
             found[want].append(float(np.mean((above > 0) + 0.5 * (above == 0))))
-    return {want: float(np.mean(values)) for want, values in found.items()}
+    return {want: np.array(values) for want, values in found.items()}
 
 
 def not_interested(study: Study) -> tuple[float, float]:
@@ -239,23 +248,34 @@ def main() -> None:
         top = Study(recommender, some, by)
         drawn = Study(recommender, some, by, True, arguments.seed)
         print(f"\n{by}: {len(chosen)} users")
-        print("want   nats   share → then   change   kept  chance   ndcg → then    loss  among")
+        print(
+            "want   nats   share → then   change  −80%   kept  chance   ndcg → then    "
+            "loss (interval)          among"
+        )
         strengths = (None, *arguments.strengths)
         tries = [(top, "less", nats) for nats in strengths] + [(top, "never", None)]
         tries += [(drawn, "more", nats) for nats in strengths]
         for study, want, nats in tries:
             one = compare(study, study.turned(want, nats))
+            low, high = one["loss_between"]
             print(
                 f"{want:5} {'default' if nats is None else format(nats, '.1f'):>7} "
-                f"{one['share']:6.3f} {one['then']:6.3f} {one['change']:+8.0%} {one['kept']:6.0%} "
+                f"{one['share']:6.3f} {one['then']:6.3f} {one['change']:+8.0%} "
+                f"{one['far_down']:5.0%} {one['kept']:6.0%} "
                 f"{one['chance']:7.0%} {one['ndcg']:7.4f} {one['ndcg_then']:6.4f} "
-                f"{one['loss']:+7.1%} {one['loss_among']:+6.1%}  ({one['users']} users)",
+                f"{one['loss']:+7.1%} ({low:+.1%} to {high:+.1%}) {one['loss_among']:+6.1%}  "
+                f"({one['users']} users)",
                 flush=True,
             )
         few = Study(recommender, some[: arguments.auc_users], by, True, arguments.seed)
         areas = auc(few, {"less": None, "more": None}, arguments.seed)
-        print("AUC  as it is {0:.3f}, less {less:.3f}, more {more:.3f}".format(
-            areas.pop(""), **areas))  # fmt: skip
+        as_is = areas.pop("")
+        print(f"AUC  as it is {as_is.mean():.3f} ({len(as_is)} users)")
+        for want, found in areas.items():
+            move = paired_difference(found, as_is)
+            print(
+                f"{want} {found.mean():.3f}: {move.mean:+.3f} ({move.low:+.3f} to {move.high:+.3f})"
+            )
     share, then = not_interested(top)
     print(f"one 'not interested': its interest's share of the first {K} {share:.3f} → {then:.3f}")
 

@@ -44,6 +44,8 @@ from genrec.interests.timeline.evolution import Evolution, evolve
 from genrec.interests.timeline.forecast import Forecaster, calibrated
 from genrec.model.item_features import ItemFeatures
 from genrec.model.load import LoadedRun, with_table
+from genrec.model.sasrec_head import Terms
+from genrec.preferences.turning import biases_of
 from genrec.pretrained.card import write_card
 from genrec.pretrained.folder import write_folder
 from genrec.pretrained.hub import find_model, upload_folder
@@ -495,7 +497,8 @@ class Recommender(BaseRecommender):
         candidate_rows: dict[int, np.ndarray] = {}
         queries = []
         prompts = self._run.encoder.prompts(requests, views)
-        for request, prompt in zip(requests, prompts, strict=True):
+        biases = biases_of(requests, prompts, self._engine.code_log_probs)
+        for request, prompt, bias in zip(requests, prompts, biases, strict=True):
             candidates = None
             if request.candidates is not None:
                 shared = id(request.candidates)
@@ -504,14 +507,13 @@ class Recommender(BaseRecommender):
                 candidates = candidate_rows[shared]
             forbidden = self.table.rows_of(request.forbidden)
             matches, owner = self._matches(request), request.history.user_id
-            bias = request.interest_bias
             queries.append(ItemQuery(prompt, forbidden, candidates, bias, matches, owner))
         return queries
 
     def _matches(self, request: Request) -> Matches:
         """Return what matches a wish and its user's words; the first pays for reading the items."""
-        wish, about, head = request.wish, request.history.about, self._run.sasrec_head
-        if head is None or (wish is None and about is None):
+        wish, about = request.wish, request.history.about
+        if wish is None and about is None:
             return NOTHING
         if self._matcher is None:
             self._matcher = self.table, Matcher(self.items)
@@ -519,7 +521,11 @@ class Recommender(BaseRecommender):
             self._matcher = self.table, self._matcher[1].covering(self.items)
         matcher = self._matcher[1]
         found = NOTHING if wish is None else matcher.matches(wish)
-        return found if about is None else found.plus(matcher.matches(about), head.terms.about)
+        if about is None:
+            return found
+        head = self._run.sasrec_head
+        share = (Terms() if head is None else head.terms).about
+        return found.plus(matcher.matches(about), share)
 
 
 def _open_histories(run: LoadedRun, histories: Any) -> Dataset | FrameHistories:

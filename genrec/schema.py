@@ -44,6 +44,9 @@ FEEDBACK = "feedback"
 AskAt = Literal["target", "last"]
 """When an evaluation asks: as its target event happens, or right after the last event before."""
 
+Turned = Literal["more", "less"]
+"""What a user may want of an interest beside none of it."""
+
 Likeness = Literal["both", "text", "behaviour"]
 """By what items are alike: their words, what is done with them, or both."""
 
@@ -293,6 +296,8 @@ class Request(ShortRepr):
             language model; baselines know no interests.
         query: What the user says to be looking for, in their own words (untrusted); None: nothing.
             Heeded by the language model.
+        turned: Interests that the user wants more or less of, by as much as their own odds need
+            (``genrec.rules.turning``), beside any bias.
     """
 
     history: History
@@ -303,6 +308,7 @@ class Request(ShortRepr):
     filter_seen: bool = True
     interest_bias: Mapping[SemanticId, float] = field(default_factory=dict, hash=False)
     query: str | None = None
+    turned: Mapping[SemanticId, Turned] = field(default_factory=dict, hash=False)
 
     @property
     def searches(self) -> tuple[Search, ...]:

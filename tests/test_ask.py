@@ -64,6 +64,29 @@ def test_a_wish_brings_items_that_match_to_the_top(shop):
         assert len(of_theme) >= 4
 
 
+@pytest.fixture(scope="module", params=["no head", "a head without a say"])
+def lm_alone(run, shop, request) -> Recommender:
+    """A recommender that has nothing but its LM to rank by."""
+    loaded = load_run(run)
+    if request.param == "no head":
+        loaded = replace(loaded, sasrec_head=None)
+    else:
+        loaded.sasrec_head.weight = 0.0
+    return Recommender(loaded, TorchEngine(loaded, "cpu", 18), shop.data)
+
+
+def test_a_wish_counts_beside_the_lm_alone(lm_alone):
+    plain = lm_alone.recommend(events=[], k=18)
+    asked = lm_alone.recommend(events=[], k=18, query="pots")
+    pots = {f"i{n}" for n in range(18) if n % 4 == 2}
+    assert set(ids(asked)[: len(pots)]) == pots
+    assert [item for item in ids(asked) if item in pots] != ids(plain)[: len(pots)]
+    assert set(ids(lm_alone.recommend(events=[], k=len(pots), about="I collect pots."))) == pots
+    assert lm_alone.recommend(events=[], k=18, query="zzz") == plain
+    assert all(item.parts["wish"] > 0 for item in asked if item.item_id in pots)
+    assert all("wish" not in item.parts for item in plain)
+
+
 def test_a_wish_is_for_this_user(shop):
     first, second = (ids(shop.recommend(user, k=10, query="garden")) for user in ("u0", "u1"))
     assert first != second

@@ -26,12 +26,14 @@ class LogitFusion:
         inner: Log of the summed odds of the allowed leaves below each node above the leaves, up to
             a constant of the row; -inf where there is none. Shape: (num_inner, B), float32.
         leaves: Of the leaves themselves.
-        weight: Of the second model, above 0 and at most 1; the LM has the rest.
+        weight: Of the second model, above 0 and at most 1.
+        lm_weight: Of the LM: what the second model leaves.
     """
 
     inner: Tensor
     leaves: FactoredScores
     weight: float
+    lm_weight: float
 
     @classmethod
     def build(
@@ -68,7 +70,27 @@ class LogitFusion:
             first, last = trie.level_start[depth], trie.level_start[depth + 1]
             sizes = trie.first_child[first : last + 1].diff()
             levels.append(_logsumexp(levels[-1].clone(), sizes))
-        return cls(torch.cat(levels[::-1]), leaves, weight)
+        return cls(torch.cat(levels[::-1]), leaves, weight, 1 - weight)
+
+    @classmethod
+    def tilt(
+        cls, trie: DeviceTrie, leaves: FactoredScores, constraint: Constraint | None = None
+    ) -> LogitFusion:
+        """Let leaves' scores raise the LM's odds, where no second model has a say.
+
+        Below a node the mean of the odds counts, not their sum: leaves without a score leave the
+        LM's odds as they are.
+
+        Args:
+            trie: The prefix index.
+            leaves: Scores of its leaves; most have none.
+            constraint: What it forbids counts for nothing.
+        """
+        scored = cls.build(trie, leaves, 1.0, constraint).inner
+        equal = cls.build(trie, leaves.none(), 1.0, constraint).inner
+        # Where nothing is allowed both are -inf.
+        raised = (scored - equal).masked_fill(scored.isneginf(), -torch.inf)
+        return cls(raised, leaves, 1.0, 1.0)
 
     def at(self, nodes: Tensor, wanted: Tensor) -> Tensor:
         """Return the log of the summed odds below nodes.

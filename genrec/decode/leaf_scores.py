@@ -63,6 +63,11 @@ class FactoredScores:
         values = vectors.new_zeros(len(keys)).index_add_(0, index, singles.values)
         return cls(vectors, queries, keys, values)
 
+    def none(self) -> FactoredScores:
+        """Return as many scores of 0."""
+        nothing = SingleScores.none(self.vectors)
+        return FactoredScores.of(self.vectors[:, :0], self.queries[:, :0], nothing)
+
     @property
     def shape(self) -> tuple[int, int]:
         """N and B."""

@@ -176,8 +176,9 @@ class Policy:
         if self.fusion is None and self.bias is None:
             return logprobs
         if self.fusion is not None:
-            weight, below = self.fusion.weight, self.fusion.at(children.nodes, allowed)
-            logprobs = below if weight == 1 else (1 - weight) * logprobs + weight * below
+            below = self.fusion.weight * self.fusion.at(children.nodes, allowed)
+            lm_weight = self.fusion.lm_weight
+            logprobs = lm_weight * logprobs + below if lm_weight else below
         if self.bias is not None:
             logprobs = logprobs + self.bias.strength_at(children.nodes)
         # Nodes without an allowed child have a NaN softmax here too.

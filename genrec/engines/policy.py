@@ -20,7 +20,7 @@ from genrec.decode.leaf_scores import FactoredScores, SingleScores
 from genrec.decode.policy import Policy, PrefixBias
 from genrec.model.item_features import NO_ROW, ItemFeatures
 from genrec.model.item_transitions import ItemTransitions
-from genrec.model.sasrec_head import RECENT, SasRecHead, newest
+from genrec.model.sasrec_head import RECENT, SasRecHead, Terms, newest
 from genrec.model.vocabulary import SidVocabulary
 from genrec.schema import (
     LANGUAGE_MODEL,
@@ -48,7 +48,7 @@ class HeadScores(NamedTuple):
         columns: Whose of the W numbers are which, by scorer.
         queries: Of the prompts. Shape: (B, W).
         singles: What scorers add at single leaves.
-        weight: See ``LogitFusion``.
+        weight: See ``LogitFusion``; 0: nothing but matches counts, beside the LM.
         wish: Factor of a query's matches, see ``Terms``.
     """
 
@@ -80,6 +80,19 @@ class HeadScores(NamedTuple):
             self.wish * scores.to(self.vectors),
         )
         return self._replace(singles={**self.singles, WISH: wished})
+
+    @property
+    def loudness(self) -> float:
+        """What is multiplied with scores in the search."""
+        return self.weight or 1.0
+
+    def fuse(self, trie: DeviceTrie, constraint: Constraint | None = None) -> LogitFusion | None:
+        """Return how the scores join those of the LM; None where they change nothing."""
+        if self.weight:
+            return LogitFusion.build(trie, self.of_leaves(), self.weight, constraint)
+        if self.singles:
+            return LogitFusion.tilt(trie, self.of_leaves(), constraint)
+        return None
 
     def of_leaves(self) -> FactoredScores:
         """Return all of it as one score of each leaf."""
@@ -183,6 +196,26 @@ class SasRecFusion:
         return torch.cat(parts, dim=1)
 
 
+class MatchesAlone:
+    """Stands for a SASRec head where there is none, or none with a say: a wish counts even so."""
+
+    def __init__(self, trie: DeviceTrie, terms: Terms) -> None:
+        """Take the factor of wishes.
+
+        Args:
+            trie: Of the ID table.
+            terms: Of a head that has no say, or those that any head begins with.
+        """
+        device = trie.tokens.device
+        self._vectors = torch.zeros(trie.num_leaves, 0, device=device)
+        self._average, self._wish = torch.zeros(0, device=device), terms.wish
+
+    def read(self, input_ids: Tensor) -> HeadScores:
+        """See ``SasRecFusion.read``."""
+        queries = self._vectors.new_zeros(len(input_ids), 0)
+        return HeadScores(self._vectors, self._average, {}, queries, {}, 0.0, self._wish)
+
+
 class Steering(Protocol):
     """What a query asks for besides its prompt; see ``engines.base.ItemQuery``."""
 
@@ -209,7 +242,7 @@ class Steering(Protocol):
 
 def score_parts(
     policy: Policy,
-    head: HeadScores | None,
+    head: HeadScores,
     leaves: Tensor,
     alone: Tensor,
 ) -> dict[str, np.ndarray]:
@@ -227,15 +260,13 @@ def score_parts(
     Returns:
         Nats by scorer. Shape of each: (B, K), float32.
     """
-    weight = 0.0 if head is None else head.weight
     trie, rows = policy.trie, leaves.clamp(min=0)
     ends = torch.tensor([[0, trie.num_leaves]], device=leaves.device).expand(len(leaves), -1)
     places = ends if policy.constraint is None else policy.constraint.leaves_before(ends)
     count = places.diff(dim=1).clamp(min=1)
-    parts = {LANGUAGE_MODEL: (1 - weight) * (alone + count.log())}
-    if head is not None:
-        found = head.by_scorer(trie.place_of[rows].long())
-        parts |= {name: weight * above for name, above in found.items()}
+    parts = {LANGUAGE_MODEL: (1 - head.weight) * (alone + count.log())}
+    found = head.by_scorer(trie.place_of[rows].long())
+    parts |= {name: head.loudness * above for name, above in found.items()}
     if policy.bias is not None:
         lineage = trie.lineage(rows)[..., 1:]
         parts[PREFERENCES] = policy.bias.strength_at(lineage).sum(dim=-1)
@@ -246,7 +277,7 @@ def make_policy(
     trie: DeviceTrie,
     vocabulary: SidVocabulary,
     queries: Sequence[Steering],
-    head: HeadScores | None,
+    head: HeadScores,
 ) -> Policy:
     """Return how a batch of queries is decoded.
 
@@ -255,7 +286,7 @@ def make_policy(
         vocabulary: Codes to tokens.
         queries: B of them.
         head: What the SASRec head says after their prompts, with what matches their wishes (see
-            ``HeadScores.with_matches``); None: the causal LM alone.
+            ``HeadScores.with_matches``).
     """
     constraint = Constraint.build(
         trie,
@@ -275,7 +306,5 @@ def make_policy(
                 for query in queries
             ],
         )
-    fusion = None
-    if head is not None:
-        fusion = LogitFusion.build(trie, head.of_leaves(), head.weight, constraint)
+    fusion = head.fuse(trie, constraint)
     return Policy(trie, constraint, fusion, bias)

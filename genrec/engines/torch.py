@@ -15,7 +15,6 @@ from transformers import DynamicCache
 
 from genrec.batching import batch_by_length, pack
 from genrec.decode.device_trie import DeviceTrie, find_inner
-from genrec.decode.fusion import LogitFusion
 from genrec.decode.policy import Policy
 from genrec.decode.prefix_cache import PrefixCache
 from genrec.decode.prefix_logits import batches, merge_prefixes, next_logits
@@ -27,14 +26,14 @@ from genrec.engines.adapters import AdaptedModel
 from genrec.engines.base import Counted, FoundItems, ItemQuery
 from genrec.engines.grammar import Grammar, GrammarState
 from genrec.engines.merge_prefixes import batch_branches, find_families
-from genrec.engines.policy import HeadScores, SasRecFusion, make_policy, score_parts
+from genrec.engines.policy import HeadScores, MatchesAlone, SasRecFusion, make_policy, score_parts
 from genrec.engines.read_prompts import OwnPrompt, PromptReader
 from genrec.linear import speed_up
 from genrec.model.adapter_head import TrainedHead, load_adapter_head
 from genrec.model.load import LoadedRun, base_of
 from genrec.model.lora import check_adapter
 from genrec.model.precision import RunUnder, choose_arithmetic, float32_arithmetic
-from genrec.model.sasrec_head import SasRecHead, Transitions
+from genrec.model.sasrec_head import SasRecHead, Terms, Transitions
 from genrec.schema import SemanticId
 from genrec.semantic_ids.table import SemanticIdTable
 
@@ -84,7 +83,7 @@ class TorchEngine(AdaptedModel):
         own = None if head is None else TrainedHead(head.to(self._device), run.table)
         self._run_table = run.table
         self._heads: dict[str | None, TrainedHead | None] = {None: own}
-        self._fusions: dict[str | None, SasRecFusion | None] = {}
+        self._fusions: dict[str | None, SasRecFusion | MatchesAlone] = {}
         self._counted: dict[str | None, Counted] = {}
         self.replace_table(run.table)
 
@@ -117,15 +116,11 @@ class TorchEngine(AdaptedModel):
         return self.adapter if self.adapter in self._heads else None
 
     @property
-    def _fusion(self) -> SasRecFusion | None:
-        return self._fusions[self._owner]
-
-    @property
     def counted(self) -> Counted | None:
         """See ``Engine``."""
         owner = self._owner
         trained = self._heads[owner]
-        if self._fusion is None or trained is None or trained.head.transitions is None:
+        if trained is None or trained.head.weight <= 0 or trained.head.transitions is None:
             return None
         if not trained.head.terms.transitions:
             return None
@@ -135,9 +130,9 @@ class TorchEngine(AdaptedModel):
             self._counted[owner] = Counted(votes, trained.table, trained.counted_until, use)
         return self._counted[owner]
 
-    def _fuse(self, trained: TrainedHead | None) -> SasRecFusion | None:
+    def _fuse(self, trained: TrainedHead | None) -> SasRecFusion | MatchesAlone:
         if trained is None or trained.head.weight <= 0:
-            return None
+            return MatchesAlone(self._trie, Terms() if trained is None else trained.head.terms)
         opening = self._encoder.opening
         return SasRecFusion(trained.head, self._table, trained.table, self._trie, opening)
 
@@ -174,7 +169,7 @@ class TorchEngine(AdaptedModel):
             read_again = self._read(prompts, self._exact) if is_rescored else read
             for numbers in zip(*(numbers for _, numbers in rows_of_batch), strict=True):
                 batch = [queries[number] for number in numbers]
-                heeding = head and head.with_matches(batch, self._trie.place_of)
+                heeding = head.with_matches(batch, self._trie.place_of)
                 policy = make_policy(self._trie, self._vocabulary, batch, heeding)
                 with self._arithmetic():
                     search = beam_search(policy, len(batch), num_beams)
@@ -203,7 +198,7 @@ class TorchEngine(AdaptedModel):
         for numbers, prompts in self._read_families([_own(query) for query in queries]):
             batch = [queries[number] for number in numbers]
             head = self._ask_head([query.prompt for query in batch])
-            heeding = head and head.with_matches(batch, self._trie.place_of)
+            heeding = head.with_matches(batch, self._trie.place_of)
             policy = make_policy(self._trie, self._vocabulary, batch, heeding)
             asked = [list(rows[number]) for number in numbers]
             # Shorter lists are filled up with a leaf that nobody looks at.
@@ -248,10 +243,7 @@ class TorchEngine(AdaptedModel):
                 logits = next_logits(self.model, batch, forced, self._pad_id)
             indices = np.array([index for stream in batch for index in stream.indices])
             head = self._ask_head([prompts[index] for index in indices])
-            fusion = None
-            if head is not None:
-                fusion = LogitFusion.build(self._trie, head.of_leaves(), head.weight)
-            policy = Policy(self._trie, fusion=fusion)
+            policy = Policy(self._trie, fusion=head.fuse(self._trie))
             children = policy.expand(node.expand(len(logits)))
             log_probs[np.ix_(indices, codes)] = policy.apply(logits, children).cpu().numpy()
         return log_probs
@@ -281,9 +273,9 @@ class TorchEngine(AdaptedModel):
             unread.append(allowed[0])
         return written
 
-    def _ask_head(self, prompts: Sequence[Sequence[int]]) -> HeadScores | None:
-        """Return what the SASRec head says after prompts; None without one."""
-        return None if self._fusion is None else self._fusion.read(self._reader.pad(prompts)[0])
+    def _ask_head(self, prompts: Sequence[Sequence[int]]) -> HeadScores:
+        """Return what the SASRec head says after prompts."""
+        return self._fusions[self._owner].read(self._reader.pad(prompts)[0])
 
     def _read(self, prompts: Sequence[OwnPrompt], run_under: RunUnder) -> PrefillCache:
         # What is computed exactly must not continue what was not.
@@ -313,7 +305,9 @@ class TorchEngine(AdaptedModel):
 
 
 def _use(head: SasRecHead, votes: sparse.csr_array) -> None:
-    head.transitions = Transitions.of(votes).to(head.item_embedding.weight.device)
+    assert head.transitions is not None
+    counted = Transitions.of(votes, head.transitions.openings)
+    head.transitions = counted.to(head.item_embedding.weight.device)
 
 
 def _own(query: ItemQuery) -> OwnPrompt:

@@ -197,6 +197,8 @@ def load_sasrec_head(directory: Path) -> SasRecHead | None:
         head = SasRecHead(num_items, weights["centroids"], described["text_width"], config)
         if "transitions.votes" in weights:
             head.transitions = Transitions(num_items, len(weights["transitions.votes"]))
+            # Runs made before openings were counted have none.
+            weights.setdefault("transitions.openings", head.transitions.openings)
         head.load_state_dict(weights)
         head.weight, head.terms = float(described["weight"]), Terms(**described["terms"])
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:

@@ -9,11 +9,11 @@ a small network makes of its text. In training an item's own vector is sometimes
 the rest learns to do without: a new item, which has no vector of its own, then stands where its
 text puts it.
 
-Three further terms join the logits: counts of what followed what (``Transitions``; a new item has
-those of the items whose texts are most like its own), the likeness of an item's text to that of
-the user's last items, and a boost for items that training never met, which the rest underrates.
-Where a user says what they look for, how well items match it is a fourth, which whoever knows the
-items' words brings (``genrec.engines.policy``).
+Three further terms join the logits: counts of what followed what, and of what users begin with
+(``Transitions``; a new item has those of the items whose texts are most like its own), the likeness
+of an item's text to that of the user's last items, and a boost for items that training never met,
+which the rest underrates. Where a user says what they look for, how well items match it is a
+fourth, which whoever knows the items' words brings (``genrec.engines.policy``).
 
 Source: SASRec, Kang and McAuley, arXiv 1808.09781; trained with sampled softmax as in eSASRec,
 arXiv 2508.06450. Text beside an ID vector that is dropped at random: DropoutNet, Volkovs et al.
@@ -25,6 +25,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from scipy import sparse
 from torch import Tensor, nn
@@ -80,8 +81,12 @@ class SequenceEncoder(nn.Module):
 
 
 class Transitions(nn.Module):
-    """Item-to-item transition counts, read like a Markov chain: a sparse matrix of log odds."""
+    """Item-to-item transition counts, read like a Markov chain: a sparse matrix of log odds.
 
+    A history of nothing that was counted is read as a beginning: what users take first votes.
+    """
+
+    openings: Tensor
     starts: Tensor
     followers: Tensor
     votes: Tensor
@@ -90,21 +95,23 @@ class Transitions(nn.Module):
         """Make room; ``of`` fills it, or a state dict."""
         super().__init__()
         self.num_items = num_items
+        self.register_buffer("openings", torch.zeros(num_items))
         self.register_buffer("starts", torch.zeros(num_items + 1, dtype=torch.int64))
         self.register_buffer("followers", torch.zeros(num_pairs, dtype=torch.int32))
         self.register_buffer("votes", torch.zeros(num_pairs))
 
     @classmethod
-    def of(cls, votes: sparse.csr_array) -> Transitions:
-        """Take what ``count_transitions`` counted. Shape: (N, N)."""
+    def of(cls, votes: sparse.csr_array, openings: np.ndarray | Tensor) -> Transitions:
+        """Take what ``count_transitions`` and ``count_openings`` counted. Shapes: (N, N), (N,)."""
         result = cls(votes.shape[0], votes.nnz)
+        result.openings.copy_(torch.as_tensor(openings))
         result.starts.copy_(torch.as_tensor(votes.indptr))
         result.followers.copy_(torch.as_tensor(votes.indices))
         result.votes.copy_(torch.as_tensor(votes.data))
         return result
 
     def to_votes(self) -> sparse.csr_array:
-        """Return what ``of`` took. Shape: (N, N)."""
+        """Return the counts of what followed what that ``of`` took. Shape: (N, N)."""
         parts = (self.votes, self.followers, self.starts)
         shape = (self.num_items, self.num_items)
         return sparse.csr_array(tuple(part.cpu().numpy() for part in parts), shape=shape)
@@ -153,7 +160,14 @@ class Transitions(nn.Module):
         offsets = torch.arange(len(owners), device=owners.device)
         places = self.starts[rows].flatten()[owners] + offsets - (counts.cumsum(0) - counts)[owners]
         cells = owners // width * (self.num_items + 1) + self.followers[places]
-        return cells, self.votes[places] * loudness.flatten()[owners]
+        votes = self.votes[places] * loudness.flatten()[owners]
+        beginnings = (histories == NO_ROW).all(dim=1).nonzero()
+        first = self.openings.nonzero()[:, 0]
+        opening = (beginnings * (self.num_items + 1) + first).flatten()
+        return (
+            torch.cat([cells, opening]),
+            torch.cat([votes, self.openings[first].repeat(len(beginnings))]),
+        )
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from genrec.model.fit import fit
 from genrec.model.item_features import NO_ROW, ItemFeatures, pad_histories
 from genrec.model.sasrec_config import SasRecHeadConfig
 from genrec.model.sasrec_head import SasRecHead, ScoreParts, Terms, Transitions
-from genrec.model.transition_counts import count_transitions
+from genrec.model.transition_counts import count_openings, count_transitions
 from genrec.schema import Example
 
 Histories = Sequence[Sequence[int]]
@@ -146,7 +146,8 @@ def choose_terms(
 def count_into(head: SasRecHead, histories: Histories, items: ItemFeatures) -> None:
     """Give a head the transition counts of some histories."""
     counted = count_transitions(histories, len(items))
-    head.transitions = Transitions.of(counted).to(head.item_embedding.weight.device)
+    openings = count_openings(histories, len(items))
+    head.transitions = Transitions.of(counted, openings).to(head.item_embedding.weight.device)
 
 
 def sasrec_head_ndcg(head: SasRecHead, items: ItemFeatures, questions: Questions) -> float:

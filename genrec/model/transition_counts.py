@@ -1,7 +1,7 @@
 """Counts of what followed what, as sparse votes: the part that needs no torch.
 
 An item that came ``n`` events after another one adds 1/n to their count. A history's items vote for
-what followed them, the newest loudest.
+what followed them, the newest loudest. Where a history has none yet, votes what others began with.
 
 Source: Markov chains over items as in FPMC, Rendle et al. 2010, without the factorization.
 """
@@ -44,6 +44,22 @@ def count_transitions(histories: Sequence[Sequence[int]], num_items: int) -> spa
         pairs = (np.full(kept.sum(), 1 / distance), (rows[earlier[kept]], rows[later[kept]]))
         counts = counts + sparse.csr_array(pairs, shape=counts.shape)
     return to_votes(counts)
+
+
+def count_openings(histories: Sequence[Sequence[int]], num_items: int) -> np.ndarray:
+    """Return the votes of each row for being a user's first, counted like what followed an item.
+
+    Args:
+        histories: Rows of each user's events, oldest first.
+        num_items: Rows there are.
+
+    Returns:
+        Shape: (N,), float64.
+    """
+    first = [history[0] for history in histories if len(history)]
+    counts = np.bincount(np.array(first, dtype=np.int64), minlength=num_items)
+    votes: np.ndarray = counts / max(len(first), 1) ** 0.5
+    return votes
 
 
 def to_votes(counts: sparse.csr_array) -> sparse.csr_array:

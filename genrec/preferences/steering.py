@@ -1,8 +1,8 @@
 """Preferences brought to a catalogue: what they do to a request, and to the list that answers it.
 
 Enters: preferences, and the attributes of a table's items. Leaves: a ``Steering``, the same for
-every request of a user. Less and more of an interest are a bias of its odds in the search; of a
-filter's items, rules that lower or raise their scores. Never is a mask of rows. A pin is a rule: at
+every request of a user. Less and more of an interest turn its odds in the search; of a filter's
+items, they are rules that lower or raise their scores. Never is a mask of rows. A pin is a rule: at
 least one item. The events of gifts are left out of the history, and their items are not shown.
 """
 
@@ -20,16 +20,10 @@ from genrec.filters import Filter
 from genrec.filters.language import Among
 from genrec.interests.counterfactual import MAX_STRENGTH, find_prefix
 from genrec.preferences.language import Preferences, Want, Wish
-from genrec.rules.language import AtLeast, Boost, NamedRule, Rule
+from genrec.rules.language import AtLeast, Boost, NamedRule, Rule, Turn
 from genrec.schema import ITEM_ID, Event, History, Request, SemanticId
 from genrec.semantic_ids.row_set import RowSet
 from genrec.table_attributes import TableAttributes
-
-# Measured by benchmarks/steering.py; the table is in docs/preferences.md.
-LESS_NATS = 6.0
-"""Takes more than 80% from an interest's share of the first 20 in each run that was measured."""
-MORE_NATS = 1.5
-"""Moves the AUC of an interest's items by at least .15, and costs others' N@10 little."""
 
 FROM_USER = 0
 """Version of a rule that a preference became: like a stored one, it outlives what it names."""
@@ -62,11 +56,11 @@ class Placed:
         return self.wish.want
 
     @property
-    def nats(self) -> float:
-        """What is added to the log-odds; below 0 for less."""
-        if self.want == "less":
-            return -(LESS_NATS if self.wish.nats is None else self.wish.nats)
-        return MORE_NATS if self.wish.nats is None else self.wish.nats
+    def nats(self) -> float | None:
+        """What is added to the log-odds, below 0 for less; None: as much as their odds need."""
+        if self.wish.nats is None:
+            return None
+        return -self.wish.nats if self.want == "less" else self.wish.nats
 
 
 class Steering:
@@ -136,13 +130,17 @@ class Steering:
         if history is not request.history:
             given = {gift.item_id for gift in self.gifts} if request.filter_seen else ()
             request = replace(request, history=history, exclude=request.exclude.union(given))
-        bias = dict(request.interest_bias)
+        bias, turned = dict(request.interest_bias), dict(request.turned)
         for placed in self.wishes:
-            if placed.prefix is not None and placed.want in ("more", "less"):
+            if placed.prefix is None or placed.want == "never" or placed.want == "pin":
+                continue
+            if placed.nats is None:
+                turned[placed.prefix] = placed.want
+            else:
                 summed = bias.get(placed.prefix, 0.0) + placed.nats
                 bias[placed.prefix] = min(max(summed, -MAX_STRENGTH), MAX_STRENGTH)
-        if bias != request.interest_bias:
-            request = replace(request, interest_bias=bias)
+        if (bias, turned) != (request.interest_bias, request.turned):
+            request = replace(request, interest_bias=bias, turned=turned)
         if self._allowed is None:
             return request
         allowed, table = self._allowed, self._attributes.of
@@ -217,9 +215,9 @@ class Steering:
                 rows, item_ids = np.flatnonzero(placed.mask), self._attributes.of.item_ids
                 about = Among(ITEM_ID, "any", tuple(item_ids[row] for row in rows))
             return AtLeast(1, about)
-        if placed.want != "never" and not isinstance(about, tuple):
-            return Boost(about, placed.nats)
-        return None
+        if placed.want == "never" or isinstance(about, tuple):
+            return None
+        return Turn(about, placed.want) if placed.nats is None else Boost(about, placed.nats)
 
     def _check(self) -> None:
         """Check that all wishes can be kept together."""

@@ -40,7 +40,7 @@ from genrec.arguments import (
 from genrec.errors import DataError
 from genrec.filters import Filter, read_filter
 from genrec.rules.arms import ARM, Arm, read_arm
-from genrec.schema import ITEM_ID
+from genrec.schema import ITEM_ID, Turned
 
 MAX_NATS = 100.0
 MAX_PINS = 100
@@ -166,7 +166,30 @@ class Explore:
     among: int = AMONG
 
 
-Rule = Ban | Boost | Pin | AtMost | ShownAtMost | AtLeast | Diversity | Calibrate | Explore | Seen
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Items of which a user wants more or less, by as much as the user's own odds need.
+
+    Said in preferences only, not in a shop's rules.
+    """
+
+    where: Filter
+    want: Turned
+
+
+Rule = (
+    Ban
+    | Boost
+    | Turn
+    | Pin
+    | AtMost
+    | ShownAtMost
+    | AtLeast
+    | Diversity
+    | Calibrate
+    | Explore
+    | Seen
+)
 """Hashable, so that what was made of rules can be kept."""
 
 

@@ -130,6 +130,7 @@ class _Search:
             if item_id not in found
         ]
         self.rows = [self.table.index_of(one.item_id) for one in self.pool]
+        self.bonus = plan.bonus_for(pool)
 
     def choose(self, is_last: bool) -> list[Recommendation] | None:
         """Return the best list; None where it may hold what was not found yet.
@@ -164,7 +165,7 @@ class _Search:
             signatures = self.plan.signatures[rows]
             grouped = [rows[signatures == each] for each in np.unique(signatures)]
         return [
-            _Group(each, Crowd(len(each), self.floor + float(self.plan.bonus[each[0]])))
+            _Group(each, Crowd(len(each), self.floor + float(self.bonus[each[0]])))
             for each in grouped
         ]
 
@@ -192,7 +193,7 @@ class _Search:
                 ]
         pinned = set(self.pins.values())
         choice = Choice(
-            np.array([one.score for one in self.pool]) + plan.bonus[self.rows],
+            np.array([one.score for one in self.pool]) + self.bonus[self.rows],
             [group.crowd for group in groups],
             limits,
             [number for number, one in enumerate(self.pool) if one.item_id in pinned],
@@ -245,7 +246,7 @@ class _Search:
 
     def _ordered(self, chosen: Sequence[Recommendation]) -> list[Recommendation]:
         """Put a list in order: pinned items in their places, the others best first."""
-        index_of, bonus = self.table.index_of, self.plan.bonus
+        index_of, bonus = self.table.index_of, self.bonus
         raised = {one.item_id: _raise(one, float(bonus[index_of(one.item_id)])) for one in chosen}
         pinned = {
             place: replace(raised.pop(item_id), placed_by=RULE)

@@ -26,7 +26,9 @@ from genrec.rules.language import (
     Pin,
     Seen,
     ShownAtMost,
+    Turn,
 )
+from genrec.rules.turning import nats_to_turn, share_of
 from genrec.schema import EXPLORATION, ITEM_ID, History, Recommendation, Request
 from genrec.semantic_ids.kinship import Kinship
 from genrec.semantic_ids.row_set import RowSet
@@ -41,6 +43,8 @@ class Plan:
     Attributes:
         rules: As they were asked for.
         bonus: Nats added to the score of each row. Shape: (N,), float64.
+        turns: What a user wants more or less of, and which rows it is; how many nats that takes
+            depends on the request (``bonus_for``). Shape of each: (N,), bool.
         allowed: Which rows no rule bans; None: all. Shape: (N,), bool.
         pins: Rows by place of the list, 0 the first.
         caps: Rules that limit how many share a value.
@@ -70,6 +74,7 @@ class Plan:
         self.attributes, self.rules = attributes, tuple(rules)
         self.allowed: np.ndarray | None = None
         self.bonus = np.zeros(len(attributes))
+        self.turns: list[tuple[Turn, np.ndarray]] = []
         self._spent: np.ndarray | None = None
         self.pins: dict[int, int] = {}
         self.caps: list[tuple[NamedRule, AtMost]] = []
@@ -101,7 +106,20 @@ class Plan:
     def judges_lists(self) -> bool:
         """Whether some lists are better than that of the best items, or the only ones allowed."""
         listed = self.pins or self.caps or self.quotas or self.like_cost or self.calibrations
-        return bool(listed or self.bonus.any())
+        return bool(listed or self.turns or self.bonus.any())
+
+    def bonus_for(self, pool: Sequence[Recommendation]) -> np.ndarray:
+        """Return the nats added to the score of each row of one request.
+
+        Args:
+            pool: What a search found for it; the shares of items are those in its odds.
+        """
+        rows = [self.attributes.of.index_of(one.item_id) for one in pool]
+        scores = np.array([one.score for one in pool])
+        bonus = self.bonus
+        for turn, mask in self.turns:
+            bonus = bonus + nats_to_turn(turn.want, share_of(mask[rows], scores)) * mask
+        return bonus
 
     def steer(self, request: Request) -> Request:
         """Return a request that finds nothing banned."""
@@ -143,7 +161,7 @@ class Plan:
         for named in self.rules:
             rule = named.rule
             match rule:
-                case Boost(where) | AtLeast(_, where):
+                case Boost(where) | Turn(where) | AtLeast(_, where):
                     mask = self.attributes.mask(where)
                     ids = [one.item_id for one in items if mask[table.index_of(one.item_id)]]
                 case Explore():
@@ -161,6 +179,8 @@ class Plan:
                 self.allowed = self._allowed_mask() & ~self.attributes.mask(where)
             case Boost(where, nats):
                 self.bonus = self.bonus + nats * self.attributes.mask(where)
+            case Turn(where) as rule:
+                self.turns.append((rule, self.attributes.mask(where)))
             case Pin(item_ids, at):
                 self._pin(item_ids, at - 1)
             case AtMost() as rule:
@@ -218,7 +238,8 @@ class Plan:
     def _group_rows(self) -> np.ndarray:
         """Number the rows by what quotas and boosts make of them. Shape: (N,), int64."""
         quotas, kinds = (mask for *_, mask in self.quotas), (each for _, each in self.calibrations)
-        traits = [self.bonus, *quotas, *kinds]
+        turned = (mask for _, mask in self.turns)
+        traits = [self.bonus, *turned, *quotas, *kinds]
         numbers = np.zeros(len(self.bonus), dtype=np.int64)
         for trait in traits:
             values, of_row = np.unique(trait, return_inverse=True)
@@ -247,7 +268,7 @@ def check_items(named: NamedRule, attributes: TableAttributes) -> None:
         DataError: It names one that does not.
     """
     match named.rule:
-        case Ban(where) | Boost(where) | AtLeast(_, where):
+        case Ban(where) | Boost(where) | Turn(where) | AtLeast(_, where):
             attributes.mask(where)
         case AtMost(_, attribute) | Calibrate(attribute):
             attributes.check(attribute)
@@ -263,7 +284,7 @@ def items_named(named: NamedRule) -> list[str]:
     match named.rule:
         case Pin() as pin:
             return list(pin.item_ids)
-        case Ban(where) | Boost(where) | AtLeast(_, where):
+        case Ban(where) | Boost(where) | Turn(where) | AtLeast(_, where):
             return _named_items(where)
         case _:
             return []

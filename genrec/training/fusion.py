@@ -68,8 +68,9 @@ class Found:
         which ranks them almost alike (docs/lab-notes.md, Fusion while decoding).
         """
         head = self.logits + terms.transitions * self.transitions + terms.likeness * self.likeness
-        head = head + terms.wish * self.matches
         scores = (1 - weight) * self.lm + weight * head
+        # Matches count beside the LM alone, too.
+        scores = scores + (weight or 1.0) * terms.wish * self.matches
         target = np.where(self.is_target, scores, -np.inf).max(axis=1, keepdims=True)
         ranks = (scores > target).sum(axis=1) + 1
         ranks[~self.is_target.any(axis=1)] = 0

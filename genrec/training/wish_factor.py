@@ -3,7 +3,8 @@
 Few logs hold enough searches to learn it from, so wishes are drawn for the items that came next
 (``genrec.training.wishes``), never from their titles. Half of the questions keep their history, the
 others are asked for somebody who has none: the factor must serve both. What users say of
-themselves, where the data hold any, gets a share of it that is chosen likewise.
+themselves, where the data hold any, gets a share of it that is chosen likewise, but who has no
+history is then a newcomer, who is asked for what the user took first.
 """
 
 from __future__ import annotations
@@ -65,8 +66,8 @@ def choose_about_share(
     """
     described = [each for each in _questions(data, config) if each[0].history.about]
     asked = [
-        (request if number % 2 else replace(request, history=without_events(request.history)), item)
-        for number, (request, item) in enumerate(described)
+        question if number % 2 else as_newcomer(question)
+        for number, question in enumerate(described)
     ]
     texts = [(*each, each[0].history.about or "") for each in asked]
     found = _judge(run, head, data, device, texts)
@@ -96,7 +97,7 @@ def _judge(
     Returns:
         None where there is nothing to choose by.
     """
-    if not asked or not head.weight:
+    if not asked:
         return None
     items = data.items_by_id
     matcher = Matcher([items.get(item_id) or Item(item_id) for item_id in run.table.item_ids])
@@ -109,6 +110,14 @@ def _judge(
 def without_events(history: History) -> History:
     """Return what is known of somebody who did nothing yet."""
     return replace(history, events=(), searches=())
+
+
+def as_newcomer(question: Question) -> Question:
+    """Return the question for what the same user took first, before anything was known of them."""
+    request, _ = question
+    first = request.history.events[0]
+    known = without_events(request.history)
+    return Request(known, first.timestamp, first.event_type), first.item_id
 
 
 def ask_with_wishes(

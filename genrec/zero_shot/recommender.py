@@ -274,7 +274,7 @@ class ZeroShotRecommender(BaseRecommender):
         """Rank; with method "open" there are as many items as the model named that exist."""
         if self._removed:
             requests = [replace(one, exclude=one.exclude | self._removed) for one in requests]
-        if any(request.interest_bias for request in requests):
+        if any(request.interest_bias or request.turned for request in requests):
             raise ConfigError(
                 "a zero-shot model's odds cannot be tilted; give a run (--run), or ask as of a "
                 "moment or without an event, which works here too"

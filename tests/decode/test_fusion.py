@@ -14,7 +14,7 @@ from genrec.decode.fusion import LogitFusion
 from genrec.decode.leaf_scores import FactoredScores
 from genrec.decode.policy import Policy
 from genrec.decode.trie import Trie
-from tests.decode.dense import NO_SINGLES, fuse
+from tests.decode.dense import NO_SINGLES, dense_scores, fuse
 from tests.decode.exact import exact_scores
 from tests.decode.tries import CLOSE, FEW, paths_of, search
 
@@ -66,6 +66,33 @@ def test_the_search_pools_as_by_hand_and_is_exact(qwen3, prompts, seed, weight, 
     beams = search(qwen3, input_ids, mask, trie, len(paths), constraint, fusion)
     best = scores.topk(len(paths)).values
     torch.testing.assert_close(beams.scores, best, **CLOSE)
+
+
+@FEW
+@given(st.integers(0, 10**6), st.data())
+def test_a_tilt_raises_by_mean_odds_and_leaves_the_lm_as_it_is_where_nothing_is_scored(seed, data):
+    paths = paths_of(seed, data.draw(st.integers(2, 25)))
+    exclude = data.draw(st.sets(st.sampled_from(range(len(paths))), max_size=len(paths) - 1))
+    trie = DeviceTrie.from_trie(Trie.build(paths))
+    constraint = Constraint.build(trie, exclude=[sorted(exclude)])
+    scored = data.draw(st.dictionaries(st.sampled_from(range(len(paths))), st.floats(0, 5)))
+    scores = torch.zeros(1, len(paths))
+    scores[0, list(scored)] = torch.tensor(list(scored.values()))
+    policy = Policy(
+        trie, constraint, LogitFusion.tilt(trie, dense_scores(trie, scores), constraint)
+    )
+    children = policy.expand(torch.zeros(1, 1, dtype=torch.int64))
+    logits = torch.randn(children.tokens.shape, generator=torch.Generator().manual_seed(seed))
+    expected = {}
+    for place, token in enumerate(children.tokens[0, 0].tolist()):
+        below = [leaf for leaf, path in enumerate(paths.tolist()) if path[0] == token]
+        left = [math.exp(scores[0, leaf]) for leaf in below if leaf not in exclude]
+        if left and children.allowed[0, 0, place]:
+            expected[place] = math.exp(logits[0, 0, place]) * sum(left) / len(left)
+    found = policy.apply(logits, children)[0, 0].exp()
+    for place, odds in expected.items():
+        assert found[place] == pytest.approx(odds / sum(expected.values()), abs=1e-5)
+    assert found.sum() == pytest.approx(1, abs=1e-5)
 
 
 def test_alone_it_ranks_as_its_own_scores_do(qwen3, prompts):

@@ -10,13 +10,16 @@ from genrec.data import Dataset
 from genrec.decode.device_trie import DeviceTrie
 from genrec.decode.trie import Trie
 from genrec.engines.base import ItemQuery
+from genrec.engines.policy import make_policy
 from genrec.engines.torch import TorchEngine
+from genrec.engines.vllm.served import Catalogue, ServedBase
 from genrec.errors import ConfigError
 from genrec.model.item_features import ItemFeatures, pad_histories
 from genrec.model.load import load_run
 from genrec.recommender import Recommender
 from genrec.schema import Item, Request
 from genrec.semantic_ids.extend import add_items
+from genrec.semantic_ids.matching import NOTHING, Matches
 from tests.decode.dense import fuse
 from tests.decode.exact import exact_scores
 
@@ -62,6 +65,26 @@ def test_items_are_those_of_both_views_pooled_by_hand(run, histories, weight):
         scores = exact_scores(run.model, ids, torch.ones_like(ids), trie, fusion=fusion)[0]
         np.testing.assert_allclose(answer.scores, scores.topk(10).values, atol=1e-4)
         np.testing.assert_allclose(answer.scores, scores[answer.rows], atol=1e-4)
+
+
+@pytest.mark.parametrize("weight", [None, 0.0])
+def test_a_server_whose_head_has_no_say_hears_wishes_too(chain, weight):
+    base = ServedBase.load(chain.pretrain)
+    if weight is None:
+        base = replace(base, sasrec_head=None)
+    else:
+        base.sasrec_head.weight = weight
+    catalogue = Catalogue.build(base, base.table, "cpu")
+    read = catalogue.fusion.read(torch.zeros(1, 3, dtype=torch.int64))
+    wish = Matches(np.array([2]), np.array([1.0], dtype=np.float32))
+    plain, wished = (
+        make_policy(catalogue.trie, base.vocabulary, [ItemQuery([], matches=matches)], read)
+        for matches in (NOTHING, wish)
+    )
+    assert plain.fusion is None
+    assert wished.fusion.lm_weight == wished.fusion.weight == 1
+    lineage = catalogue.trie.lineage(torch.tensor([[2]]))[..., 1:]
+    assert (wished.fusion.at(lineage, torch.ones_like(lineage, dtype=torch.bool)) > 0).all()
 
 
 def test_first_codes_are_pooled_too(run, histories):

@@ -9,10 +9,22 @@ from hypothesis import strategies as st
 
 from genrec.model.item_features import NO_ROW, pad_histories
 from genrec.model.sasrec_head import Transitions
-from genrec.model.transition_counts import FADING, FLOOR, REACH, count_transitions
+from genrec.model.transition_counts import (
+    FADING,
+    FLOOR,
+    REACH,
+    count_openings,
+    count_transitions,
+)
 
 NUM_ITEMS = 6
 HISTORIES = st.lists(st.lists(st.integers(0, NUM_ITEMS - 1), max_size=9), min_size=1, max_size=6)
+
+
+def counted(histories, num_items=NUM_ITEMS):
+    return Transitions.of(
+        count_transitions(histories, num_items), count_openings(histories, num_items)
+    )
 
 
 def votes_by_hand(histories):
@@ -31,23 +43,30 @@ def votes_by_hand(histories):
 @given(HISTORIES, HISTORIES)
 def test_scores_are_those_counted_by_hand(known, asked):
     votes = votes_by_hand(known)
-    found = Transitions.of(count_transitions(known, NUM_ITEMS))(pad_histories(asked))
+    found = counted(known)(pad_histories(asked))
+    first = [history[0] for history in known if history]
     assert found.shape == (len(asked), NUM_ITEMS + 1)
     for history, scores in zip(asked, found, strict=True):
         sums = [FLOOR] * (NUM_ITEMS + 1)
         for age, item in enumerate(reversed(history)):
             for later, vote in votes.get(item, {}).items():
                 sums[later] += FADING**age * vote
+        for item in first if not history else ():
+            sums[item] += len(first) ** -0.5
         torch.testing.assert_close(scores, (torch.tensor(sums) / FLOOR).log())
 
 
 def test_an_item_that_was_never_counted_says_nothing_and_is_not_ruled_out():
-    counted = Transitions.of(count_transitions([[0, 1], [0, 1], [1, 2]], 3))
-    scores = counted(torch.tensor([[0, NO_ROW], [NO_ROW, NO_ROW]]))
+    scores = counted([[0, 1], [0, 1], [1, 2]], 3)(torch.tensor([[0, NO_ROW]]))
     assert scores[0].argmax() == 1
-    assert scores[0, NO_ROW] == 0 and (scores[1] == 0).all()
+    assert scores[0, NO_ROW] == 0
+
+
+def test_a_beginning_is_followed_by_what_users_begin_with():
+    scores = counted([[0, 1], [0, 1], [1, 2]], 3)(torch.tensor([[NO_ROW, NO_ROW]]))
+    assert scores[0, 0] > scores[0, 1] > scores[0, 2] == scores[0, NO_ROW] == 0
 
 
 @pytest.mark.parametrize("histories", [[], [[]], [[0]], [[0, 0, 0]]])
 def test_nothing_to_count_is_no_opinion(histories):
-    assert (Transitions.of(count_transitions(histories, 2))(torch.tensor([[0, 1]])) == 0).all()
+    assert (counted(histories, 2)(torch.tensor([[0, 1]])) == 0).all()

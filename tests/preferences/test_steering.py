@@ -10,6 +10,7 @@ from genrec.errors import DataError, GenrecError
 from genrec.feedback import evidence_of
 from genrec.preferences import Steering, read_preferences
 from genrec.preferences.receipts import list_receipts
+from genrec.rules.turning import GAINED, LEFT, MOST_NATS, nats_to_turn, share_of
 from genrec.schema import Event, Request
 
 USERS = [f"u{n}" for n in range(12)]
@@ -99,6 +100,51 @@ def test_less_and_more_leave_the_order_of_the_rest(shop, data):
         outside = [item_id for item_id in old if item_id not in inside]
         moved = [new[inside[0]] - old[inside[0]], new[outside[0]] - old[outside[0]]]
         assert moved[0] - moved[1] == pytest.approx(sign * nats, abs=1e-3)
+
+
+@given(st.floats(0, 1))
+def test_a_share_is_turned_into_the_one_that_is_wanted(share):
+    def turned(want):
+        odds = share / (1 - share) * np.exp(nats_to_turn(want, share)) if share < 1 else np.inf
+        return odds / (1 + odds) if np.isfinite(odds) else 1.0
+
+    more = share + GAINED * (1 - share)
+    if nats_to_turn("more", share) < MOST_NATS:
+        assert turned("more") == pytest.approx(more, abs=1e-6)
+    else:
+        assert turned("more") <= more + 1e-6
+    if share < 0.999:
+        assert turned("less") == pytest.approx(LEFT * share, abs=1e-6)
+    assert nats_to_turn("less", share) < 0 < nats_to_turn("more", share) <= MOST_NATS
+
+
+@pytest.mark.parametrize("about", [{"categories": "Tea"}, "interest"])
+@pytest.mark.parametrize("want", ["more", "less"])
+def test_what_is_wanted_is_turned_as_far_as_the_users_own_odds_need(shop, want, about):
+    """With every item in the list, scores are all of the odds."""
+    total, nats = len(shop.table), set()
+    for user in USERS[:3]:
+        plain = shop.recommend(user, k=total, filter_seen=False)
+        prefix = plain[3].semantic_id[:1]
+        wish = {want: list(prefix) if about == "interest" else about}
+        found = shop.recommend(user, k=total, filter_seen=False, preferences=[wish])
+        own = {
+            one.item_id
+            for one in plain
+            if (one.semantic_id[:1] == prefix if about == "interest" else "Tea" in one.title)
+        }
+        before, after = (
+            share_of(
+                np.array([one.item_id in own for one in items]),
+                np.array([one.score for one in items]),
+            )
+            for items in (plain, found)
+        )
+        strength = nats_to_turn(want, before)
+        nats.add(round(strength, 3))
+        odds = before / (1 - before) * np.exp(strength)
+        assert after == pytest.approx(odds / (1 + odds), abs=2e-4)
+    assert len(nats) == 3  # everybody's own
 
 
 def test_a_pin_is_in_every_list_that_has_room_for_it(shop):

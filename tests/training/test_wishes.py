@@ -9,6 +9,8 @@ from genrec.data import Dataset
 from genrec.model.sasrec_head import Terms
 from genrec.schema import Event, History
 from genrec.training.fusion import Found
+from genrec.training.validation import list_questions
+from genrec.training.wish_factor import as_newcomer
 from genrec.training.wishes import WishSampler, wished
 
 
@@ -59,7 +61,18 @@ def test_nothing_is_wished_for_an_item_of_which_nothing_is_known(data):
     assert not list(wished([History("u", (Event("u", "none", 1),))], sampler, random.Random(0)))
 
 
-def test_matches_count_by_their_factor():
+def test_a_newcomer_is_asked_for_what_the_user_took_first(data):
+    for question in list_questions(data)[:20]:
+        known, first = question[0].history, question[0].history.events[0]
+        request, target = as_newcomer(question)
+        assert target == first.item_id
+        assert (request.at, request.event_type) == (first.timestamp, first.event_type)
+        assert not request.history.events and not request.searches
+        assert request.history.about == known.about
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.5])
+def test_matches_count_by_their_factor(weight):
     zeros = np.zeros((1, 2))
     found = Found(zeros, zeros, zeros, zeros, np.array([[0.0, 1.0]]), np.array([[False, True]]))
-    assert found.ndcg(0.5, Terms(wish=1.0)) == 1.0
+    assert found.ndcg(weight, Terms(wish=1.0)) == 1.0

@@ -264,10 +264,9 @@ class Search:
 
 
 def _policy(filters: RowFilters, prompt: list[int]) -> Policy:
-    catalogue, head = filters.catalogue, None
-    if catalogue.fusion is not None:
-        head = catalogue.fusion.read(torch.tensor([prompt]))
-        head = head.with_matches([filters], catalogue.trie.place_of)
+    catalogue = filters.catalogue
+    head = catalogue.fusion.read(torch.tensor([prompt]))
+    head = head.with_matches([filters], catalogue.trie.place_of)
     return make_policy(catalogue.trie, catalogue.base.vocabulary, [filters], head)
 
 

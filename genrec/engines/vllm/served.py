@@ -23,11 +23,11 @@ from transformers import AutoTokenizer
 from genrec.artifacts import MANIFEST, find_parent, read_manifest
 from genrec.decode.device_trie import DeviceTrie
 from genrec.decode.trie import Trie
-from genrec.engines.policy import SasRecFusion
+from genrec.engines.policy import MatchesAlone, SasRecFusion
 from genrec.engines.vllm.table_file import file_stamp, read_table, seen_rows, table_id
 from genrec.errors import ArtifactError, DataError
 from genrec.model.load import FULL_MODELS, load_sasrec_head
-from genrec.model.sasrec_head import SasRecHead
+from genrec.model.sasrec_head import SasRecHead, Terms
 from genrec.model.vocabulary import SidVocabulary
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.stream.templates import END_MARKER, ITEM_MARKER
@@ -113,13 +113,12 @@ class Catalogue:
         )
 
     @cached_property
-    def fusion(self) -> SasRecFusion | None:
-        """The SASRec head over the table's items; None: the causal LM alone."""
-        if self.base.sasrec_head is None or self.base.sasrec_head.weight == 0:
-            return None
-        return SasRecFusion(
-            self.base.sasrec_head, self.table, self.base.table, self.trie, self.base.opening
-        )
+    def fusion(self) -> SasRecFusion | MatchesAlone:
+        """What stands beside the causal LM: the SASRec head, or matches alone."""
+        head = self.base.sasrec_head
+        if head is None or head.weight == 0:
+            return MatchesAlone(self.trie, Terms() if head is None else head.terms)
+        return SasRecFusion(head, self.table, self.base.table, self.trie, self.base.opening)
 
     @cached_property
     def is_sid_token(self) -> torch.Tensor:

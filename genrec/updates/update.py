@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from sqlalchemy import Engine
 
 from genrec.artifacts import read_manifest
@@ -20,6 +21,7 @@ from genrec.data.prepare import PrepareConfig
 from genrec.devices import choose_device
 from genrec.errors import DataError
 from genrec.evaluate.harness import evaluate
+from genrec.model.load import load_run
 from genrec.model.lora import ADAPTERS
 from genrec.recommender import Recommender
 from genrec.serving.catalogue import Catalogue
@@ -36,7 +38,7 @@ from genrec.serving.store import (
     read_store_id,
     reading,
 )
-from genrec.training.continual import Start, train_head, write_head
+from genrec.training.continual import Material, Start, fuse_again, train_head, write_head
 from genrec.updates.config import UpdateConfig
 from genrec.updates.slices import Slices, cut, last_time
 from genrec.updates.verdict import SURE_OF_LEAD, SURE_OF_OLDER, Slice, judge
@@ -175,17 +177,19 @@ class Updater:
         out: Path,
         settings: dict[str, Any],
     ) -> None:
-        config, table = self.config, recommender.table
-        past = [
-            [table.index_of(event.item_id) for event in history.events]
-            for history in slices.past.histories("train")
-        ]
-        changes = {"epochs": config.epochs, "learning_rate": config.learning_rate}
-        head = train_head(
-            *(start.head(), slices.train, past, table),
-            {**changes, "every_epochs": 1},
-            config.seed,
+        config, device = self.config, torch.device(choose_device(self.device))
+        material = Material(
+            *(slices.train, slices.past, slices.older),
+            *(config.margin, config.users, config.seed),
         )
+        changes = {
+            "epochs": config.epochs,
+            "learning_rate": config.learning_rate,
+            "every_epochs": 1,
+        }
+        served = start.head()
+        head = train_head(served, material, recommender.table, changes)
+        fuse_again(load_run(self.run, device), served, head, material, device)
         head = replace(head, counted_until=slices.counted_until)
         write_head(out, start, head, settings)
 

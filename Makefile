@@ -244,6 +244,16 @@ bench-experiments: $(READY)  ## A/A tests, planted lifts, off-policy estimates: 
 bench-updates: $(READY)  ## Are only good updates promoted? Planted drift, poison, and nothing at all
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/update_guard.py
 
+# Four days' events are an update. What was right is wrong for good in this world, so the margin is wide.
+DAYS := $(DEMO)/days
+bench-simulation: $(READY) $(DEMO)/sft/manifest.json  ## 30 days of drift: updated against frozen, and against a chain counted anew
+	rm -rf $(DAYS)
+	OMP_NUM_THREADS=1 $(BIN)/genrec simulate --toy $(DEMO)/raw --data $(DEMO)/data --out $(DAYS) --drift 1 --visits 400 \
+		--arm frozen=$(DEMO)/sft --set frozen.live_counts_s=0 --set frozen.num_beams=20 \
+		--arm chain=markov --arm updated=$(DEMO)/sft --set updated.num_beams=20 \
+		--each-day 'updated=test $$(( (GENREC_DAY + 1) % 4 )) -ne 0 || $(BIN)/genrec update --run $$GENREC_RUN \
+			--store $$GENREC_STORE --out $(DAYS)/updates --set margin=0.5 --set num_beams=20'
+
 bench-propagation: $(READY)  ## Behaviour vectors: truncated SVD against graph convolution
 	$(BIN)/python benchmarks/behaviour_vectors.py --data $(DATA)/amazon18_scientific $(DATA)/amazon14_beauty
 

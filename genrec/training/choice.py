@@ -28,7 +28,7 @@ class Watched:
     margin: float
 
     def choose(self, newest: Sequence[np.ndarray], older: Sequence[np.ndarray]) -> int:
-        """Return the number of the best setting.
+        """Return the number of a setting.
 
         Args:
             newest: NDCG@10 under each setting on the newest events, the present one first.
@@ -36,32 +36,27 @@ class Watched:
             older: The same on older events. Shape of each: (older questions,).
 
         Returns:
-            Of the settings that are not worse on older events beyond the margin the best on the
-            newest ones, where it leads the present one by more than chance; else the present one.
-            Where all are worse, the one that is least so.
+            The best on the newest events of those that are surely better there than the present
+            one, and surely keep what serves on older ones; 0, the present one, where none is so.
         """
-        lows = [self._low(each) for each in older]
-        allowed = [number for number, low in enumerate(lows) if low > -self._tolerated]
-        if not allowed:
-            return int(np.argmax(lows))
-        if not len(newest[0]):
-            return allowed[0]
-        best = max(allowed, key=lambda number: float(np.mean(newest[number])))
-        lead, error = _mean_and_error(newest[best] - newest[0])
-        return 0 if lead <= error and 0 in allowed else best
+        surely = [
+            number
+            for number in range(1, len(newest))
+            if _low(newest[number] - newest[0]) > 0 and self._keeps(older[number])
+        ]
+        return max(surely, key=lambda number: float(newest[number].mean()), default=0)
+
+    def _keeps(self, found: np.ndarray) -> bool:
+        return not len(found) or _low(found - self.served) > -self._may_be_lost
 
     @property
-    def _tolerated(self) -> float:
-        return self.margin * float(np.mean(self.served)) if len(self.served) else np.inf
-
-    def _low(self, found: np.ndarray) -> float:
-        """Return the low end of the lead over what serves."""
-        if not len(found):
-            return 0.0
-        mean, error = _mean_and_error(found - self.served)
-        return mean - DEVIATIONS * error
+    def _may_be_lost(self) -> float:
+        # Half of the margin: the judge asks other users, who may be less lucky.
+        return self.margin / 2 * float(self.served.mean())
 
 
-def _mean_and_error(values: np.ndarray) -> tuple[float, float]:
-    error = float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
-    return float(np.mean(values)), error
+def _low(leads: np.ndarray) -> float:
+    """Return the low end of the interval of a mean, as if normal; -inf of fewer than two."""
+    if len(leads) < 2:
+        return -np.inf
+    return float(leads.mean() - DEVIATIONS * leads.std(ddof=1) / np.sqrt(len(leads)))

@@ -21,7 +21,6 @@ from genrec.data.prepare import PrepareConfig
 from genrec.devices import choose_device
 from genrec.errors import DataError
 from genrec.evaluate.harness import evaluate
-from genrec.model.load import load_run
 from genrec.model.lora import ADAPTERS
 from genrec.recommender import Recommender
 from genrec.serving.catalogue import Catalogue
@@ -38,7 +37,8 @@ from genrec.serving.store import (
     read_store_id,
     reading,
 )
-from genrec.training.continual import Material, Start, fuse_again, train_head, write_head
+from genrec.training.continual import Start, write_head
+from genrec.training.continual_head import Material, fuse_again, train_head
 from genrec.updates.config import UpdateConfig
 from genrec.updates.slices import Slices, cut, last_time
 from genrec.updates.verdict import SURE_OF_LEAD, SURE_OF_OLDER, Slice, judge
@@ -189,7 +189,7 @@ class Updater:
         }
         served = start.head()
         head = train_head(served, material, recommender.table, changes)
-        fuse_again(load_run(self.run, device), served, head, material, device)
+        fuse_again(start.load(device), served, head, material, device)
         head = replace(head, counted_until=slices.counted_until)
         write_head(out, start, head, settings)
 

@@ -131,6 +131,23 @@ def test_chances_are_the_toy_worlds_until_the_fashion_changes():
     }
 
 
+def test_chances_are_those_of_somebody_who_did_all_this_at_once():
+    catalogue, drawn = draw_world(WORLD)
+    user = next(drawn)
+    orders = Fashion.draw(np.random.default_rng(1), len(catalogue.items), 3, 1.0).orders
+    visitor = Visitor(user, user.interests, catalogue)
+    done = list(user.events)
+    for day in (0, 0, 2, 0):
+        at = user.end + len(done)
+        at_once = Visitor(replace(user, events=tuple(done)), user.interests, catalogue)
+        asked = (at, "view", orders[day], 0.1)
+        chances = visitor.chances(*asked)
+        np.testing.assert_array_equal(chances, at_once.chances(*asked))
+        item = catalogue.items[int(chances.argmax())]
+        done.append(replace(user.events[-1], item_id=item.item_id, timestamp=at))
+        visitor.observe(done[-1:])
+
+
 def test_the_first_day_is_as_in_the_toy_world_and_without_drift_all_are():
     rng = np.random.default_rng(2)
     changed = Fashion.draw(rng, 240, 6, 1.0).orders

@@ -12,7 +12,7 @@ DEMO := runs/demo
 .PHONY: help setup setup-vllm demo test test-fast lint docs examples notebooks mutants clean bench-beauty bench-loss bench-decode bench-rules bench-prepare \
 	serve bench-serve bench-start bench-sports bench-results bench-vllm bench-new-items bench-zero-shot \
 	bench-cross-domain bench-experiments bench-graph bench-propagation bench-explanations bench-steering bench-diversity bench-interests bench-summaries bench-peers bench-ask \
-	bench-updates bench-sessions bench-large bench-language bench-trainer gpu-check
+	bench-updates bench-simulation bench-sessions bench-large bench-language bench-trainer gpu-check
 
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-16s %s\n", $$1, $$2}'
@@ -246,11 +246,11 @@ bench-updates: $(READY)  ## Are only good updates promoted? Planted drift, poiso
 
 # Four days' events are an update. What was right is wrong for good in this world, so the margin is wide.
 DAYS := $(DEMO)/days
-bench-simulation: $(READY) $(DEMO)/sft/manifest.json  ## 30 days of drift: updated against frozen, and against a chain counted anew
+bench-simulation: $(READY) $(DEMO)/sft/manifest.json  ## 30 days of drift: updated against frozen, and a chain counted anew (15 minutes)
 	rm -rf $(DAYS)
-	OMP_NUM_THREADS=1 $(BIN)/genrec simulate --toy $(DEMO)/raw --data $(DEMO)/data --out $(DAYS) --drift 1 --visits 400 \
-		--arm frozen=$(DEMO)/sft --set frozen.live_counts_s=0 --set frozen.num_beams=20 \
-		--arm chain=markov --arm updated=$(DEMO)/sft --set updated.num_beams=20 \
+	OMP_NUM_THREADS=1 $(BIN)/genrec simulate --toy $(DEMO)/raw --data $(DEMO)/data --out $(DAYS) --drift 1 --visits 300 --clients 16 \
+		--arm frozen=$(DEMO)/pretrain --set frozen.live_counts_s=0 --set frozen.num_beams=20 \
+		--arm chain=markov --arm updated=$(DEMO)/pretrain --set updated.num_beams=20 \
 		--each-day 'updated=test $$(( (GENREC_DAY + 1) % 4 )) -ne 0 || $(BIN)/genrec update --run $$GENREC_RUN \
 			--store $$GENREC_STORE --out $(DAYS)/updates --set margin=0.5 --set num_beams=20'
 

@@ -77,6 +77,15 @@ def test_equal_seeds_give_equal_days_and_other_seeds_others():
     assert first == again != other
 
 
+def test_users_who_are_served_at_once_do_as_one_after_the_other():
+    config = SimulationConfig(days=2, visits=20, seed=5)
+    alone, together = (
+        simulate(WORLD, config.model_copy(update={"clients": n}), [Listing("a", fixed)], BEGIN)
+        for n in (1, 8)
+    )
+    assert alone.visits == together.visits
+
+
 def test_arms_that_show_the_same_get_the_same_clicks():
     arms = [Listing("a", fixed), Listing("b", fixed)]
     results = simulate(WORLD, SimulationConfig(days=2, visits=20), arms, BEGIN)
@@ -175,7 +184,7 @@ def days(world, tmp_path_factory):
     main_with(
         *("simulate", "--toy", world / "raw", "--data", world / "data", "--out", out),
         *("--arm", f"model={world / 'run'}", "--arm", "chain=markov", "-k", FEW.k),
-        *("--days", FEW.days, "--visits", FEW.visits, "--seed", FEW.seed),
+        *("--days", FEW.days, "--visits", FEW.visits, "--seed", FEW.seed, "--clients", 3),
         *("--each-day", f'model=echo "$GENREC_DAY $GENREC_NOW $GENREC_STORE" >> {note}'),
     )
     return out, note

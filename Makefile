@@ -246,7 +246,7 @@ bench-updates: $(READY)  ## Are only good updates promoted? Planted drift, poiso
 
 # Four days' events are an update. What was right is wrong for good in this world, so the margin is wide.
 DAYS := $(DEMO)/days
-bench-simulation: $(READY) $(DEMO)/sft/manifest.json  ## 30 days of drift: updated against frozen, and a chain counted anew (15 minutes)
+bench-simulation: $(READY) $(DEMO)/sft/manifest.json  ## 30 days of drift: updated against frozen, and a chain counted anew (7 minutes)
 	rm -rf $(DAYS)
 	OMP_NUM_THREADS=1 $(BIN)/genrec simulate --toy $(DEMO)/raw --data $(DEMO)/data --out $(DAYS) --drift 1 --visits 300 --clients 16 \
 		--arm frozen=$(DEMO)/pretrain --set frozen.live_counts_s=0 --set frozen.num_beams=20 \

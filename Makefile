@@ -12,7 +12,7 @@ DEMO := runs/demo
 .PHONY: help setup setup-vllm demo test test-fast lint docs examples notebooks mutants clean bench-beauty bench-loss bench-decode bench-rules bench-prepare \
 	serve bench-serve bench-impressions bench-gateways bench-start bench-sports bench-results bench-vllm bench-new-items bench-zero-shot \
 	bench-cross-domain bench-experiments bench-graph bench-propagation bench-explanations bench-steering bench-diversity bench-interests bench-summaries bench-peers bench-ask bench-newcomers \
-	bench-updates bench-sessions bench-large bench-language bench-trainer gpu-check
+	bench-updates bench-simulation bench-sessions bench-large bench-language bench-trainer gpu-check
 
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-16s %s\n", $$1, $$2}'
@@ -252,6 +252,16 @@ bench-experiments: $(READY)  ## A/A tests, planted lifts, off-policy estimates: 
 
 bench-updates: $(READY)  ## Are only good updates promoted? Planted drift, poison, and nothing at all
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/update_guard.py
+
+# Four days' events are an update. What was right is wrong for good in this world, so the margin is wide.
+DAYS := $(DEMO)/days
+bench-simulation: $(READY) $(DEMO)/sft/manifest.json  ## 30 days of drift: updated against frozen, and a chain counted anew (7 minutes)
+	rm -rf $(DAYS)
+	OMP_NUM_THREADS=1 $(BIN)/genrec simulate --toy $(DEMO)/raw --data $(DEMO)/data --out $(DAYS) --drift 1 --visits 300 --clients 16 \
+		--arm frozen=$(DEMO)/pretrain --set frozen.live_counts_s=0 --set frozen.num_beams=20 \
+		--arm chain=markov --arm updated=$(DEMO)/pretrain --set updated.num_beams=20 \
+		--each-day 'updated=test $$(( (GENREC_DAY + 1) % 4 )) -ne 0 || $(BIN)/genrec update --run $$GENREC_RUN \
+			--store $$GENREC_STORE --out $(DAYS)/updates --set margin=0.5 --set num_beams=20'
 
 bench-propagation: $(READY)  ## Behaviour vectors: truncated SVD against graph convolution
 	$(BIN)/python benchmarks/behaviour_vectors.py --data $(DATA)/amazon18_scientific $(DATA)/amazon14_beauty

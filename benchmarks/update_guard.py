@@ -109,7 +109,9 @@ def train_run(folder: Path, world: World, seed: int) -> Path:
     base = load_values(BaseConfig, {"scratch": TINY})
     make_base(folder / "data", folder / "index", folder / "base", base)
     places = {"data": folder / "data", "base": folder / "base", "out": folder / "run"}
-    pretrain(load_values(TrainConfig, {**places, "epochs": 4, "trackers": []}))
+    # The head to its end: were it stopped before, any further training would be an improvement.
+    settings = {**places, "epochs": 4, "sasrec": {"epochs": 400}, "trackers": []}
+    pretrain(load_values(TrainConfig, settings))
     return folder / "run"
 
 

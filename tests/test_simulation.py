@@ -77,6 +77,15 @@ def test_equal_seeds_give_equal_days_and_other_seeds_others():
     assert first == again != other
 
 
+def test_users_who_are_served_at_once_do_as_one_after_the_other():
+    config = SimulationConfig(days=2, visits=20, seed=5)
+    alone, together = (
+        simulate(WORLD, config.model_copy(update={"clients": n}), [Listing("a", fixed)], BEGIN)
+        for n in (1, 8)
+    )
+    assert alone.visits == together.visits
+
+
 def test_arms_that_show_the_same_get_the_same_clicks():
     arms = [Listing("a", fixed), Listing("b", fixed)]
     results = simulate(WORLD, SimulationConfig(days=2, visits=20), arms, BEGIN)
@@ -131,6 +140,23 @@ def test_chances_are_the_toy_worlds_until_the_fashion_changes():
     }
 
 
+def test_chances_are_those_of_somebody_who_did_all_this_at_once():
+    catalogue, drawn = draw_world(WORLD)
+    user = next(drawn)
+    orders = Fashion.draw(np.random.default_rng(1), len(catalogue.items), 3, 1.0).orders
+    visitor = Visitor(user, user.interests, catalogue)
+    done = list(user.events)
+    for day in (0, 0, 2, 0):
+        at = user.end + len(done)
+        at_once = Visitor(replace(user, events=tuple(done)), user.interests, catalogue)
+        asked = (at, "view", orders[day], 0.1)
+        chances = visitor.chances(*asked)
+        np.testing.assert_array_equal(chances, at_once.chances(*asked))
+        item = catalogue.items[int(chances.argmax())]
+        done.append(replace(user.events[-1], item_id=item.item_id, timestamp=at))
+        visitor.observe(done[-1:])
+
+
 def test_the_first_day_is_as_in_the_toy_world_and_without_drift_all_are():
     rng = np.random.default_rng(2)
     changed = Fashion.draw(rng, 240, 6, 1.0).orders
@@ -158,7 +184,7 @@ def days(world, tmp_path_factory):
     main_with(
         *("simulate", "--toy", world / "raw", "--data", world / "data", "--out", out),
         *("--arm", f"model={world / 'run'}", "--arm", "chain=markov", "-k", FEW.k),
-        *("--days", FEW.days, "--visits", FEW.visits, "--seed", FEW.seed),
+        *("--days", FEW.days, "--visits", FEW.visits, "--seed", FEW.seed, "--clients", 3),
         *("--each-day", f'model=echo "$GENREC_DAY $GENREC_NOW $GENREC_STORE" >> {note}'),
     )
     return out, note

@@ -29,6 +29,9 @@ def simulate(
     drift: Annotated[
         float, typer.Option(min=0, max=1, help="How much of what users want changes.")
     ] = 0.5,
+    clients: Annotated[
+        int, typer.Option(min=1, help="Users served at once: faster, and not quite repeatable.")
+    ] = 1,
     seed: Annotated[int, typer.Option(min=0, help="Of all chance.")] = 0,
     each_day: Annotated[
         list[str] | None,
@@ -62,7 +65,9 @@ def simulate(
     if out.exists():
         raise ConfigError(f"{out} exists; days begin with new stores, so give a new folder")
     world, prepared = read_config(toy), Dataset.load(data)
-    config = SimulationConfig(days=days, visits=visits, k=k, drift=drift, seed=seed)
+    config = SimulationConfig(
+        days=days, visits=visits, k=k, drift=drift, clients=clients, seed=seed
+    )
     begin = first_second(prepared, days, wanted)
     with opened(wanted, commands, prepared, out, begin, key, settings) as ready:
         results = run(world, config, ready, begin)

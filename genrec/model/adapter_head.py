@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from scipy import sparse
 
 from genrec.errors import ArtifactError
 from genrec.model.base import SETTINGS_FILE, WEIGHTS_FILE, save_sasrec_head
 from genrec.model.item_features import NO_ROW, ItemFeatures
 from genrec.model.load import load_sasrec_head
-from genrec.model.sasrec_head import SasRecHead
+from genrec.model.sasrec_head import SasRecHead, Transitions
 from genrec.semantic_ids.table import SemanticIdTable
 
 ITEMS_FILE = "sasrec_head/items.json"
@@ -40,7 +41,7 @@ class TrainedHead:
     counted_until: int = 0
 
     def grown(self, table: SemanticIdTable) -> TrainedHead:
-        """Return a copy for another version of the table; counts are left out.
+        """Return a copy for another version of the table.
 
         An item that this one does not know has no vector of its own yet: it stands where its codes
         and its text put it.
@@ -57,6 +58,8 @@ class TrainedHead:
         weights["item_embedding.weight"] = weights["item_embedding.weight"][rows] * known
         head.load_state_dict(weights)
         head.weight, head.terms = old.weight, old.terms
+        if old.transitions is not None:
+            head.transitions = Transitions.of(_moved(old.transitions.to_votes(), rows.numpy()))
         return TrainedHead(head.eval(), replace(table, seen_in_training=known[:, 0].numpy()))
 
     def save(self, directory: Path, base_items: int) -> None:
@@ -76,6 +79,18 @@ class TrainedHead:
         }
         text = json.dumps(described, ensure_ascii=False)
         (directory / ITEMS_FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def _moved(votes: sparse.csr_array, rows: np.ndarray) -> sparse.csr_array:
+    """Return votes by the rows of another table, given the old row of each. Shape: (N, N)."""
+    new = np.full(votes.shape[0], NO_ROW)
+    known = np.flatnonzero(rows != NO_ROW)
+    new[rows[known]] = known
+    pairs = votes.tocoo()
+    earlier, later = new[pairs.row], new[pairs.col]
+    kept = (earlier != NO_ROW) & (later != NO_ROW)
+    moved = (pairs.data[kept], (earlier[kept], later[kept]))
+    return sparse.csr_array(moved, shape=(len(rows), len(rows)))
 
 
 def load_adapter_head(path: Path, base_table: SemanticIdTable) -> TrainedHead | None:

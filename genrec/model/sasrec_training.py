@@ -143,9 +143,14 @@ def choose_terms(
     head.terms = max(tried, key=lambda terms: ndcg[terms])
 
 
-def count_into(head: SasRecHead, histories: Histories, items: ItemFeatures) -> None:
-    """Give a head the transition counts of some histories."""
-    counted = count_transitions(histories, len(items))
+def count_into(
+    head: SasRecHead,
+    histories: Histories,
+    items: ItemFeatures,
+    weights: Sequence[Sequence[float]] | None = None,
+) -> None:
+    """Give a head the transition counts of some histories; see ``count_transitions``."""
+    counted = count_transitions(histories, len(items), weights)
     openings = count_openings(histories, len(items))
     head.transitions = Transitions.of(counted, openings).to(head.item_embedding.weight.device)
 
@@ -155,11 +160,24 @@ def sasrec_head_ndcg(head: SasRecHead, items: ItemFeatures, questions: Questions
     return ndcg_by_terms(head, items, questions, [head.terms])[0]
 
 
-@torch.inference_mode()
 def ndcg_by_terms(
     head: SasRecHead, items: ItemFeatures, questions: Questions, tried: Iterable[Terms]
 ) -> list[float]:
     """Return the mean NDCG@10 of the questions under each setting of the terms."""
+    return [watched_ndcg(ranks) for ranks in ranks_by_terms(head, items, questions, tried)]
+
+
+@torch.inference_mode()
+def ranks_by_terms(
+    head: SasRecHead, items: ItemFeatures, questions: Questions, tried: Iterable[Terms]
+) -> list[np.ndarray]:
+    """Return the ranks of what came next, from 1, under each setting of the terms.
+
+    Items of the history are left out.
+
+    Returns:
+        Shape of each: (questions,), at least one.
+    """
     tried = list(tried)
     ranks: list[list[np.ndarray]] = [[] for _ in tried]
     for parts, histories, targets, catalogue in score_questions(head, items, questions):
@@ -171,7 +189,7 @@ def ndcg_by_terms(
                 logits = logits.clone()
             logits[asked, histories[asked, columns]] = -torch.inf
             ranks[number].append((logits > wanted).sum(dim=1).cpu().numpy() + 1)
-    return [watched_ndcg(np.concatenate(each)) for each in ranks]
+    return [np.concatenate(each) for each in ranks]
 
 
 def score_questions(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -32,7 +34,10 @@ class SimulationConfig(BaseModel):
         k: Items on a page.
         drift: Chance that a user turns to a new theme, and share of themes whose items change
             their order: 0 none, 1 all.
-        seed: Equal settings, and arms that answer alike, give equal results.
+        clients: Users who are served at once. Several are faster, for gateways answer them
+            together; but who is answered with whom is chance, and so is which of two items with as
+            good as equal scores comes first.
+        seed: Equal settings, with one client, and arms that answer alike, give equal results.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,6 +46,7 @@ class SimulationConfig(BaseModel):
     visits: int = Field(default=100, ge=1)
     k: int = Field(default=10, ge=1)
     drift: float = Field(default=0.5, ge=0, le=1)
+    clients: int = Field(default=1, ge=1)
     seed: int = Field(default=0, ge=0)
 
 
@@ -78,26 +84,29 @@ def simulate(
         for arm in arms
     }
     results = Results([arm.name for arm in arms], config.days, len(catalogue.items))
-    for day in track(range(config.days), "Simulating days"):
-        start = begin + day * DAY_S
-        for arm in arms:
-            arm.begin(day)
-        for number, at in _arrivals(config, day, len(users), start):
-            luck = Luck.draw(np.random.default_rng([config.seed, _LUCK, day, number]), config.k)
+
+    def visit(arm: Arm, day: int, number: int, at: int) -> Visit:
+        visitor = visitors[arm.name][number]
+        luck = Luck.draw(np.random.default_rng([config.seed, _LUCK, day, number]), config.k)
+        order = fashion.orders[day]
+        chances = visitor.chances(at, luck.event_type, order, toy.repeat_rate)
+        shown = arm.show(visitor.user_id, at, config.k)
+        clicks, searched = _act(visitor.user_id, catalogue, shown, chances, luck, at)
+        arm.tell(clicks, searched, shown)
+        visitor.observe([*clicks, *searched])
+        bought = sum(event.event_type == "purchase" for event in clicks)
+        return Visit(arm.name, day, visitor.user_id, shown.items, len(clicks), bought)
+
+    with ThreadPoolExecutor(config.clients) as pool:
+        for day in track(range(config.days), "Simulating days"):
+            start = begin + day * DAY_S
+            coming = zip(*_arrivals(config, day, len(users), start), strict=True)
+            numbers, moments = map(tuple, coming)
             for arm in arms:
-                visitor = visitors[arm.name][number]
-                order = fashion.orders[day]
-                chances = visitor.chances(at, luck.event_type, order, toy.repeat_rate)
-                shown = arm.show(visitor.user_id, at, config.k)
-                clicks, searched = _act(visitor.user_id, catalogue, shown, chances, luck, at)
-                arm.tell(clicks, searched, shown)
-                visitor.observe([*clicks, *searched])
-                bought = sum(event.event_type == "purchase" for event in clicks)
-                results.visits.append(
-                    Visit(arm.name, day, visitor.user_id, shown.items, len(clicks), bought)
-                )
-        for arm in arms:
-            arm.end(day, start + DAY_S - 1)
+                arm.begin(day)
+                # Nobody comes twice on a day, so visits need not wait for each other.
+                results.visits += pool.map(partial(visit, arm, day), numbers, moments)
+                arm.end(day, start + DAY_S - 1)
     return results
 
 

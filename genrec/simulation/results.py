@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -71,14 +72,14 @@ class DayRow:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """An arm against the first one, by clicks of a user over the last days.
+    """An arm against an earlier one, by clicks of a user over the last days.
 
     Attributes:
-        arm: The other one.
-        control: The first one.
+        arm: The later one.
+        control: The earlier one.
         days: How many days at the end.
-        control_mean: Clicks of a user under the first arm.
-        difference: What the other arm adds to that, with its paired bootstrap interval.
+        control_mean: Clicks of a user under the earlier arm.
+        difference: What the later arm adds to that, with its paired bootstrap interval.
     """
 
     arm: str
@@ -118,7 +119,7 @@ class Results:
         return [self._row(arm, day) for day in range(self.days) for arm in self.arms]
 
     def comparisons(self) -> list[Comparison]:
-        """Return how each later arm compares with the first one over the last days.
+        """Return how each arm compares with each one before it over the last days.
 
         Every arm met the same users on the same days, so users are compared with themselves.
         """
@@ -135,13 +136,12 @@ class Results:
             arm: np.array([count[user_id] for user_id in sorted(users)], dtype=float)
             for arm, count in clicks.items()
         }
-        control, *others = self.arms
         return [
             Comparison(
                 *(arm, control, last, float(table[control].mean())),
                 paired_difference(table[arm], table[control]),
             )
-            for arm in others
+            for control, arm in itertools.combinations(self.arms, 2)
         ]
 
     def summary(self) -> str:

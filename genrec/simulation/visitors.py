@@ -62,6 +62,9 @@ class Visitor:
         self.events = list(user.events)
         self._interests = tuple(interests)
         self._catalogue = catalogue
+        self._order = np.empty(0, dtype=int)
+        self._shopper: Shopper | None = None
+        self._noted = 0
 
     def chances(
         self, at: int, event_type: str, order: np.ndarray, repeat_rate: float
@@ -77,17 +80,24 @@ class Visitor:
         Returns:
             Sums to 1, or to 0 where the user has everything. Shape: (items,).
         """
-        brands, index_of = self._catalogue.brands, self._catalogue.index_of
         place_of = np.argsort(order)
-        shopper = Shopper([brands[item] for item in order], self._interests, repeat_rate)
-        for event in self.events:
-            item = index_of[event.item_id]
-            shopper.observe(int(place_of[item]), event.timestamp, event.rating)
-            shopper.shun(read_complaint(self._catalogue, item, event.review))
-            wish = read_wish(self._catalogue, event.review)
-            shopper.wish_for(None if wish is None else int(place_of[wish]))
-        chances: np.ndarray = shopper.probabilities(at, event_type)[place_of]
+        if self._shopper is None or not np.array_equal(order, self._order):
+            # What was done counts by the places that its items have now.
+            brands = [self._catalogue.brands[item] for item in order]
+            self._shopper = Shopper(brands, self._interests, repeat_rate)
+            self._order, self._noted = order, 0
+        for event in self.events[self._noted :]:
+            self._note(self._shopper, event, place_of)
+        self._noted = len(self.events)
+        chances: np.ndarray = self._shopper.probabilities(at, event_type)[place_of]
         return chances
+
+    def _note(self, shopper: Shopper, event: Event, place_of: np.ndarray) -> None:
+        item = self._catalogue.index_of[event.item_id]
+        shopper.observe(int(place_of[item]), event.timestamp, event.rating)
+        shopper.shun(read_complaint(self._catalogue, item, event.review))
+        wish = read_wish(self._catalogue, event.review)
+        shopper.wish_for(None if wish is None else int(place_of[wish]))
 
     def observe(self, events: Sequence[Event]) -> None:
         """Take note of what the user did."""

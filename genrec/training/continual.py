@@ -1,19 +1,19 @@
-"""Trains on from what serves: its SASRec head, with the counts, and its LoRA adapter where wanted.
+"""What an update goes on from, and what it leaves; trains its LoRA adapter on where wanted.
 
-Enters: what serves, and data of which every event may be learned. Leaves: an adapter's folder:
-of kind "sft" with a LoRA adapter, that which served or one trained on from it, of kind "head"
-without any, with a head of its own. Knows nothing of whether it is any good.
+Leaves: an adapter's folder, of kind "sft" with a LoRA adapter, that which served or one trained on
+from it, of kind "head" without any; with a head of its own (``continual_head``). Knows nothing of
+whether it is any good.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import torch
 from peft import PeftModel
 
 from genrec.artifacts import find_parent, read_manifest, write_aside, write_manifest
@@ -21,7 +21,6 @@ from genrec.config import load_values
 from genrec.data import Dataset
 from genrec.errors import ConfigError
 from genrec.model.adapter_head import HEAD_FILES, TrainedHead, load_adapter_head
-from genrec.model.item_features import ItemFeatures
 from genrec.model.load import (
     LoadedRun,
     base_of,
@@ -32,7 +31,6 @@ from genrec.model.load import (
 )
 from genrec.model.lora import ADAPTER_FILES, HEAD_KIND
 from genrec.model.lora_layers import add_adapter
-from genrec.model.sasrec_training import Recipe, count_into, fit_sasrec_head, to_questions
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.training.config import TrainConfig
 from genrec.training.session import run_session
@@ -86,42 +84,16 @@ class Start:
             )
         return TrainedHead(head, SemanticIdTable.load(find_parent(self.base, "index")))
 
+    def load(self, device: str | torch.device, lora: Path | None = None) -> LoadedRun:
+        """Return the run with its causal LM as it serves, or with another LoRA adapter.
 
-def train_head(
-    start: TrainedHead,
-    data: Dataset,
-    counted: Sequence[Sequence[int]],
-    table: SemanticIdTable,
-    changes: Mapping[str, Any],
-    seed: int,
-) -> TrainedHead:
-    """Train a head on, and count its transitions anew; its weight and terms stay.
-
-    Args:
-        start: The head that serves.
-        data: Its train split is learned from; its valid split stops the training.
-        counted: Rows of the histories that are counted, oldest first.
-        table: Knows every item of the data.
-        changes: Settings of the training in place of the head's own.
-        seed: Of shuffles and dropout.
-    """
-    grown = start.grown(table)
-    seen = np.zeros(len(table), dtype=bool)
-    seen[[row for history in counted for row in history]] = True
-    if grown.table.seen_in_training is not None:
-        seen |= grown.table.seen_in_training
-    met = replace(table, seen_in_training=seen)
-    items = ItemFeatures.of(met)
-    count_into(grown.head, counted, items)
-    histories = [
-        [table.index_of(event.item_id) for event in history.events]
-        for history in data.histories("train")
-    ]
-    config = grown.head.config.model_copy(update=dict(changes))
-    questions = to_questions(data.examples("valid"), table.index_of)
-    recipe = Recipe(table.centroids, config, seed)
-    head, _ = fit_sasrec_head(histories, questions, items, recipe, grown.head)
-    return TrainedHead(head, met)
+        Raises:
+            ArtifactError: Something is damaged.
+        """
+        model, lora = load_model(self.base), lora or self.lora
+        if lora is not None:
+            model = PeftModel.from_pretrained(model, str(lora))
+        return describe_run(self.run, model.to(device).eval())
 
 
 def train_lora(

@@ -62,7 +62,11 @@ class Found:
     is_target: np.ndarray
 
     def ndcg(self, weight: float, terms: Terms) -> float:
-        """Return the mean NDCG@10 of a choice.
+        """Return the mean NDCG@10 of a choice."""
+        return watched_ndcg(self.ranks(weight, terms))
+
+    def ranks(self, weight: float, terms: Terms) -> np.ndarray:
+        """Return the rank of each target under a choice, from 1; 0: not found. Shape: (Q,).
 
         A search normalises what it fuses at every level; here the scores of whole items are fused,
         which ranks them almost alike (docs/lab-notes.md, Fusion while decoding).
@@ -74,7 +78,7 @@ class Found:
         target = np.where(self.is_target, scores, -np.inf).max(axis=1, keepdims=True)
         ranks = (scores > target).sum(axis=1) + 1
         ranks[~self.is_target.any(axis=1)] = 0
-        return watched_ndcg(ranks)
+        return np.asarray(ranks)
 
 
 def choose_fusion(
@@ -98,8 +102,12 @@ def choose_fusion(
     found = find_and_judge(replace(run, sasrec_head=head), questions, device)
     if not found.is_target.any():
         return
-    likeness = LIKENESS if head.text_network is not None else (0.0,)
-    head.weight, head.terms = best_fusion(found, likeness)
+    head.weight, head.terms = best_fusion(found, likeness_of(head))
+
+
+def likeness_of(head: SasRecHead) -> Sequence[float]:
+    """Return the factors to try for the likeness of texts."""
+    return LIKENESS if head.text_network is not None else (0.0,)
 
 
 def draw_questions(data: Dataset, users: int, seed: int) -> list[Question]:

@@ -15,11 +15,13 @@ class UpdateConfig(BaseModel):
         lora_learning_rate: Of the LoRA adapter.
         replay: Users without new events who are trained on again, for each one who has some.
         held_out: Share of the new events, the newest ones, that judge and are not trained on.
-        valid: Share of the new events, those right before, that stop the training.
+        valid: Share of the new events, those right before, that stop the training and
+            choose.
         users: Most users asked about in either slice.
         fewest_users: Who must have been there before and come back in the newest days; fewer
             cannot judge.
         margin: By what share of the old model's NDCG@10 the new one may seem worse on older events.
+            Where what was right before is wrong for good, a small one refuses what learned that.
         break_share: What of its NDCG@10 on older events the old model must keep on the newest
             ones; less is no drift but a break in the data, which a person should look at.
         num_beams: Of the search that judges.

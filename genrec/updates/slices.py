@@ -2,17 +2,19 @@
 
 Enters: the data of the run that serves, and these joined with the store. Leaves: three data sets in
 a folder. ``train`` holds what may be learned: new events and replayed older ones; its valid split
-stops the training. ``newest`` asks about the newest events, of users who were there before: whoever
-makes up accounts must not judge. ``older`` asks about events that were held out of the run's own
-training, and that no update learns either. All that comes after an event is unknown to its history.
+stops the training and chooses. ``newest`` asks about the newest events, of users who were there
+before: whoever makes up accounts must not judge. ``older`` asks about events that were held out of
+the run's own training, and that no update learns either: its test split judges, its valid split
+says before what choices cost. All that comes after an event is unknown to its history.
 """
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
@@ -29,7 +31,6 @@ from genrec.schema import SPLIT, TIMESTAMP, USER_ID, Split
 from genrec.updates.config import UpdateConfig
 
 BATCH_ROWS = 1 << 16
-NOT_ASKED = -1
 NEVER = np.iinfo(np.int64).max
 Assign = Callable[[pa.Table], pa.Array]
 """The split of each row, null for rows that are left out."""
@@ -44,7 +45,7 @@ class Slices:
         train: What is learned: train and valid split.
         past: All events that may be counted, as train split.
         newest: Judges by its test split; None where there are no new events to judge by.
-        older: Judges by its test split.
+        older: Judges by its test split; its valid split, where there is one, chooses.
         until: Time of the newest event of all, seconds.
         counted_until: ``past`` holds what came before this moment, seconds.
     """
@@ -84,23 +85,20 @@ def cut(
     valid_from, judged_from = starts
     there_before = pc.unique(users.filter(pa.array(~is_new)))
     with_new = pc.unique(users.filter(pa.array(is_new & (times < judged_from))))
-    held_out, first, last = _held_out(base, pc.unique(users), config)
+    judged_split = _judged_split(base)
+    judged = _HeldOut.draw(base, judged_split, pc.unique(users), config)
+    choosing = _HeldOut.draw(base, "valid", pc.unique(users), config)
+    if judged_split == "valid":
+        choosing = judged.nobody()
     others = there_before.filter(pc.invert(pc.is_in(there_before, with_new))).to_pylist()
     rng = np.random.default_rng(config.seed)
     count = min(len(others), max(round(config.replay * len(with_new)), 1))
     replayed = [others[place] for place in sorted(rng.choice(len(others), count, replace=False))]
     learned = pa.array([*with_new.to_pylist(), *replayed], pa.string())
 
-    def places(table: pa.Table) -> np.ndarray:
-        found = pc.index_in(table.column(USER_ID), held_out)
-        rows: np.ndarray = np.asarray(pc.fill_null(found, NOT_ASKED))
-        return rows
-
     def may_be_learned(table: pa.Table) -> np.ndarray:
         at = table.column(TIMESTAMP).to_numpy()
-        place = places(table)
-        is_held_out = (place >= 0) & (at >= first[place]) & (at <= last[place])
-        result: np.ndarray = (at < judged_from) & ~is_held_out
+        result: np.ndarray = (at < judged_from) & ~judged.holds(table) & ~choosing.holds(table)
         return result
 
     def split_past(table: pa.Table) -> pa.Array:
@@ -119,10 +117,9 @@ def cut(
         return _splits(np.where(at < judged_from, "train", np.where(asked, "test", "")))
 
     def split_older(table: pa.Table) -> pa.Array:
-        at = table.column(TIMESTAMP).to_numpy()
-        place = places(table)
-        kept = (place >= 0) & (at <= last[place])
-        return _splits(np.where(kept, np.where(at < first[place], "train", "test"), ""))
+        judges, chooses = judged.holds(table), choosing.holds(table)
+        names = np.where(judged.precedes(table) | choosing.precedes(table), "train", "")
+        return _splits(np.where(judges, "test", np.where(chooses, "valid", names)))
 
     return Slices(
         folder,
@@ -156,21 +153,57 @@ def _judged_split(data: Dataset) -> Split:
     )
 
 
-def _held_out(
-    base: Dataset, present: pa.Array, config: UpdateConfig
-) -> tuple[pa.Array, np.ndarray, np.ndarray]:
-    """Draw who is asked about older events; from when until when these are, by user."""
-    split = _judged_split(base)
-    table = pq.read_table(base.path / EVENTS_FILE, columns=[USER_ID, TIMESTAMP, SPLIT])
-    table = table.filter(pc.equal(table.column(SPLIT), split))
-    table = table.filter(pc.is_in(table.column(USER_ID), present))
-    spans = table.group_by(USER_ID, use_threads=False).aggregate(
-        [(TIMESTAMP, "min"), (TIMESTAMP, "max")]
-    )
-    order = np.random.default_rng(config.seed).permutation(len(spans))[: config.users]
-    drawn = spans.take(pa.array(np.sort(order)))
-    first, last = (drawn.column(f"{TIMESTAMP}_{end}").to_numpy() for end in ("min", "max"))
-    return drawn.column(USER_ID).combine_chunks(), np.append(first, 0), np.append(last, 0)
+@dataclass(frozen=True, eq=False)
+class _HeldOut:
+    """Events of some users that no update learns: for each user, from when until when.
+
+    Attributes:
+        users: Who.
+        first: Seconds. Shape: (users + 1,), so that -1, for nobody, finds one.
+        last: Seconds. Shape: that of ``first``.
+    """
+
+    users: pa.Array
+    first: np.ndarray
+    last: np.ndarray
+
+    @classmethod
+    def draw(cls, base: Dataset, split: Split, present: pa.Array, config: UpdateConfig) -> Self:
+        """Draw who is asked about the events of a split."""
+        table = pq.read_table(base.path / EVENTS_FILE, columns=[USER_ID, TIMESTAMP, SPLIT])
+        table = table.filter(pc.equal(table.column(SPLIT), split))
+        table = table.filter(pc.is_in(table.column(USER_ID), present))
+        spans = table.group_by(USER_ID, use_threads=False).aggregate(
+            [(TIMESTAMP, "min"), (TIMESTAMP, "max")]
+        )
+        order = np.random.default_rng(config.seed).permutation(len(spans))[: config.users]
+        drawn = spans.take(pa.array(np.sort(order)))
+        first, last = (drawn.column(f"{TIMESTAMP}_{end}").to_numpy() for end in ("min", "max"))
+        users = drawn.column(USER_ID).combine_chunks()
+        return cls(users, np.append(first, NEVER), np.append(last, -NEVER))
+
+    def nobody(self) -> Self:
+        """Return that of no users."""
+        return replace(
+            self, users=self.users.slice(0, 0), first=self.first[-1:], last=self.last[-1:]
+        )
+
+    def holds(self, table: pa.Table) -> np.ndarray:
+        """Mark the rows that are held out."""
+        at, place = table.column(TIMESTAMP).to_numpy(), self._places(table)
+        result: np.ndarray = (at >= self.first[place]) & (at <= self.last[place])
+        return result
+
+    def precedes(self, table: pa.Table) -> np.ndarray:
+        """Mark the rows of these users before what is held out."""
+        at, place = table.column(TIMESTAMP).to_numpy(), self._places(table)
+        result: np.ndarray = (place >= 0) & (at < self.first[place])
+        return result
+
+    def _places(self, table: pa.Table) -> np.ndarray:
+        found = pc.index_in(table.column(USER_ID), self.users)
+        rows: np.ndarray = np.asarray(pc.fill_null(found, -1))
+        return rows
 
 
 def _is_in(table: pa.Table, users: pa.Array) -> np.ndarray:

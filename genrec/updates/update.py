@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from sqlalchemy import Engine
 
 from genrec.artifacts import read_manifest
@@ -23,7 +24,6 @@ from genrec.evaluate.harness import evaluate
 from genrec.model.adapter_head import TrainedHead
 from genrec.model.lora import ADAPTERS, UNTIL
 from genrec.recommender import Recommender
-from genrec.semantic_ids.table import SemanticIdTable
 from genrec.serving.catalogue import Catalogue
 from genrec.serving.export import prepare_from_store, settings_of
 from genrec.serving.loading import table_hash_of
@@ -38,7 +38,8 @@ from genrec.serving.store import (
     read_store_id,
     reading,
 )
-from genrec.training.continual import Start, train_head, train_lora, write_update
+from genrec.training.continual import Start, train_lora, write_update
+from genrec.training.continual_head import Material, fuse_again, train_head
 from genrec.updates.config import UpdateConfig
 from genrec.updates.slices import Slices, cut, last_time
 from genrec.updates.verdict import SURE_OF_LEAD, SURE_OF_OLDER, Slice, judge
@@ -175,31 +176,38 @@ class Updater:
         out: Path,
         settings: dict[str, Any],
     ) -> None:
-        config, table = self.config, recommender.table
-        head = start.own_head() if not config.epochs else self._train_head(start, slices, table)
-        lora = None
-        if config.lora_epochs:
-            lora_changes = {
-                "epochs": config.lora_epochs,
-                "optimizer": {"learning_rate": config.lora_learning_rate, "weight_decay": 0.0},
-                "seed": config.seed,
-            }
-            folder = slices.folder / "lora"
-            lora = train_lora(start, slices.train, table, folder, lora_changes)
+        lora = self._train_lora(start, slices, recommender) if self.config.lora_epochs else None
+        head = start.own_head()
+        if self.config.epochs:
+            head = self._train_head(start, slices, recommender, lora)
         write_update(out, start, head, settings, lora)
 
-    def _train_head(self, start: Start, slices: Slices, table: SemanticIdTable) -> TrainedHead:
-        config = self.config
-        past = [
-            [table.index_of(event.item_id) for event in history.events]
-            for history in slices.past.histories("train")
-        ]
-        changes = {"epochs": config.epochs, "learning_rate": config.learning_rate}
-        head = train_head(
-            *(start.head(), slices.train, past, table),
-            {**changes, "every_epochs": 1},
-            config.seed,
+    def _train_lora(self, start: Start, slices: Slices, recommender: Recommender) -> Path:
+        changes = {
+            "epochs": self.config.lora_epochs,
+            "optimizer": {"learning_rate": self.config.lora_learning_rate, "weight_decay": 0.0},
+            "seed": self.config.seed,
+        }
+        folder = slices.folder / "lora"
+        return train_lora(start, slices.train, recommender.table, folder, changes)
+
+    def _train_head(
+        self, start: Start, slices: Slices, recommender: Recommender, lora: Path | None
+    ) -> TrainedHead:
+        """Train the head on, and choose anew what it says beside the LM that will serve."""
+        config, device = self.config, torch.device(choose_device(self.device))
+        material = Material(
+            *(slices.train, slices.past, slices.older),
+            *(config.margin, config.users, config.seed),
         )
+        changes = {
+            "epochs": config.epochs,
+            "learning_rate": config.learning_rate,
+            "every_epochs": 1,
+        }
+        served = start.head()
+        head = train_head(served, material, recommender.table, changes)
+        fuse_again(start.load(device, lora), served, head, material, device)
         return replace(head, counted_until=slices.counted_until)
 
     def _compare(

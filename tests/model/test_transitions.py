@@ -15,6 +15,8 @@ from genrec.model.transition_counts import (
     REACH,
     count_openings,
     count_transitions,
+    fading_weights,
+    to_counts,
 )
 
 NUM_ITEMS = 6
@@ -65,6 +67,31 @@ def test_an_item_that_was_never_counted_says_nothing_and_is_not_ruled_out():
 def test_a_beginning_is_followed_by_what_users_begin_with():
     scores = counted([[0, 1], [0, 1], [1, 2]], 3)(torch.tensor([[NO_ROW, NO_ROW]]))
     assert scores[0, 0] > scores[0, 1] > scores[0, 2] == scores[0, NO_ROW] == 0
+
+
+TIMED = st.lists(
+    st.lists(st.tuples(st.integers(0, NUM_ITEMS - 1), st.integers(0, 20)), max_size=9), max_size=6
+)
+
+
+@given(TIMED, st.sampled_from([1.0, 2.5, 40.0]))
+def test_what_an_event_counts_is_halved_by_later_events_of_its_item(users, half_life):
+    users = [sorted(user, key=lambda event: event[1]) for user in users]
+    histories = [[item for item, _ in user] for user in users]
+    times = [[at for _, at in user] for user in users]
+    weights = fading_weights(histories, times, half_life)
+    assert [len(each) for each in weights] == [len(user) for user in users]
+    flat = [(item, at, n) for n, (item, at) in enumerate(sum(users, []))]
+    for (item, at, number), weight in zip(flat, sum(weights, []), strict=True):
+        later = sum(other == item and (at, number) < (then, n) for other, then, n in flat)
+        assert weight == pytest.approx(0.5 ** (later / half_life))
+
+
+def test_pairs_count_what_their_earlier_event_does():
+    counts = to_counts(count_transitions([[0, 1, 2], [0, 2]], 3, [[0.5, 1.0, 0.25], [1.0, 1.0]]))
+    assert counts.toarray() == pytest.approx(
+        torch.tensor([[0, 0.5, 0.25 + 1], [0, 0, 1], [0, 0, 0]]).numpy()
+    )
 
 
 @pytest.mark.parametrize("histories", [[], [[]], [[0]], [[0, 0, 0]]])

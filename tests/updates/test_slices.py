@@ -61,10 +61,13 @@ def test_nothing_is_learned_that_judges(world, tmp_path, replay):
     slices = cut(base, joined, known, tmp_path, config)
     learned = rows(slices.train, "train", "valid") | rows(slices.past, "train")
     newest, older = rows(slices.newest, "test"), rows(slices.older, "test")
+    chosen_by = rows(slices.older, "valid")
     assert newest and older and not learned & newest and not learned & older
+    assert chosen_by and not learned & chosen_by and not older & chosen_by
     # What judges is news to who serves: it came later, or was held out of its own training.
     assert min(time for _, time, _ in newest) > known
-    assert older <= rows(base, "test") and len(older) == 15
+    assert older <= rows(base, "test") and chosen_by <= rows(base, "valid")
+    assert len(older) == len(chosen_by) == 15
     # Nothing of the future is in a history or learned.
     assert max(time for _, time, _ in learned) < min(time for _, time, _ in newest)
     everything = rows(joined, "train", "valid", "test")
@@ -72,7 +75,7 @@ def test_nothing_is_learned_that_judges(world, tmp_path, replay):
     assert rows(slices.newest, "train") == {row for row in everything if row[1] < judged_from}
     assert rows(slices.past, "train") == {
         row
-        for row in everything - older
+        for row in everything - older - chosen_by
         if row[1] < min(t for _, t, _ in rows(slices.train, "valid"))
     }
 

@@ -12,6 +12,7 @@ from genrec.artifacts import read_manifest
 from genrec.cli.updates import parse_interval
 from genrec.data import Dataset
 from genrec.errors import ArtifactError, ConfigError
+from genrec.model.adapter_head import load_adapter_head
 from genrec.recommender import Recommender
 from genrec.schema import Event, Item
 from genrec.serving.catalogue import Catalogue
@@ -108,6 +109,10 @@ def test_new_items_keep_their_ids_and_become_known(updater, engine, shop_run, wh
     known = json.loads((folder / "sasrec_head" / "items.json").read_text())
     assert known["item_ids"] == ["new"] and 18 not in known["unseen_rows"]
     assert known["codes"] == [list(recommender.codes_of("new"))]
+    # A head that grows with the table keeps its counts.
+    head = load_adapter_head(folder, Recommender.from_pretrained(shop_run, "cpu").table)
+    votes = head.grown(recommender.table).head.transitions.to_votes().toarray()
+    assert votes.any() and (votes == head.head.transitions.to_votes().toarray()).all()
     recommender.load_adapter("update", folder)
     recommender.use_adapter("update")
     assert len(recommender.recommend("u1", k=5)) == 5

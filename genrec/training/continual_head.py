@@ -1,0 +1,161 @@
+"""Trains a SASRec head on, counts its transitions anew, and chooses its say; the causal LM stays.
+
+Enters: the head that serves, and data of which every event may be learned. Leaves: a head. Knows
+nothing of whether it is any good.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from genrec.data import Dataset
+from genrec.metrics import WATCHED_CUTOFF, ndcg_of_ranks
+from genrec.model.adapter_head import TrainedHead
+from genrec.model.item_features import ItemFeatures
+from genrec.model.load import LoadedRun, with_table
+from genrec.model.sasrec_head import SasRecHead, Terms
+from genrec.model.sasrec_training import (
+    Questions,
+    Recipe,
+    count_into,
+    fit_sasrec_head,
+    ranks_by_terms,
+)
+from genrec.model.transition_counts import fading_weights
+from genrec.schema import History
+from genrec.semantic_ids.table import SemanticIdTable
+from genrec.training.choice import Watched
+from genrec.training.fusion import TRANSITIONS, WEIGHTS, find_and_judge, likeness_of
+from genrec.training.validation import Question, draw, list_questions
+
+HALF_LIVES = (80.0, 40.0, 20.0, 10.0)
+"""Later events of an item that halve what its earlier ones count."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """What an update learns from.
+
+    Attributes:
+        train: Its train split is learned from; its valid split, what is newest of this, stops the
+            training and chooses.
+        past: What is counted.
+        older: Its valid split, which nobody learned, tells what choices cost on older events.
+        margin: Share of the NDCG@10 on these that may seem lost.
+        users: Most users asked about in either.
+        seed: Of shuffles, dropout and the users.
+    """
+
+    train: Dataset
+    past: Dataset
+    older: Dataset
+    margin: float
+    users: int
+    seed: int
+
+    def questions(self) -> tuple[list[Question], list[Question]]:
+        """Return questions about the newest events and about older ones."""
+        newest, older = (
+            draw(list_questions(data), self.users, self.seed) for data in (self.train, self.older)
+        )
+        return newest, older
+
+
+def train_head(
+    start: TrainedHead, material: Material, table: SemanticIdTable, changes: Mapping[str, Any]
+) -> TrainedHead:
+    """Train a head on, and count its transitions anew; its weight and terms stay.
+
+    Args:
+        start: The head that serves.
+        material: What is learned.
+        table: Knows every item of the data.
+        changes: Settings of the training in place of the head's own.
+    """
+
+    def rows(history: History) -> list[int]:
+        return [table.index_of(event.item_id) for event in history.events]
+
+    grown, past = start.grown(table), list(material.past.histories("train"))
+    seen = np.zeros(len(table), dtype=bool)
+    seen[[row for history in past for row in rows(history)]] = True
+    if grown.table.seen_in_training is not None:
+        seen |= grown.table.seen_in_training
+    met = replace(table, seen_in_training=seen)
+    newest, older = (
+        [(rows(request.history), table.index_of(item)) for request, item in questions]
+        for questions in material.questions()
+    )
+    served = _ndcg(grown.head, ItemFeatures.of(grown.table), older)
+    items = ItemFeatures.of(met)
+    counted = [rows(history) for history in past]
+    times = [[event.timestamp for event in history.events] for history in past]
+    tried = [None, *(fading_weights(counted, times, half_life) for half_life in HALF_LIVES)]
+    reached = []
+    for weights in tried:
+        count_into(grown.head, counted, items, weights)
+        reached.append([_ndcg(grown.head, items, questions) for questions in (newest, older)])
+    chosen = Watched(served, material.margin).choose(*zip(*reached, strict=True))
+    count_into(grown.head, counted, items, tried[chosen])
+    histories = [rows(history) for history in material.train.histories("train")]
+    config = grown.head.config.model_copy(update=dict(changes))
+    recipe = Recipe(table.centroids, config, material.seed)
+    head, _ = fit_sasrec_head(histories, newest, items, recipe, grown.head)
+    return TrainedHead(head, met)
+
+
+def fuse_again(
+    run: LoadedRun, start: TrainedHead, head: TrainedHead, material: Material, device: torch.device
+) -> None:
+    """Choose anew what a head says beside the causal LM, by what is newer than both.
+
+    Args:
+        run: The causal LM, as the update serves it.
+        start: The head that serves.
+        head: Trained; its weight and terms are set.
+        material: Asked.
+        device: Of all models.
+    """
+    present = (head.head.weight, head.head.terms)
+    tried = [
+        present,
+        *(
+            (weight, replace(head.head.terms, transitions=transitions, likeness=likeness))
+            for weight, transitions, likeness in itertools.product(
+                WEIGHTS, TRANSITIONS, likeness_of(head.head)
+            )
+        ),
+    ]
+
+    def reached(
+        trained: TrainedHead, questions: Sequence[Question], choices: Sequence[tuple[float, Terms]]
+    ) -> list[np.ndarray]:
+        if not questions:
+            return [np.zeros(0)] * len(choices)
+        knows = with_table(run, trained.table, material.train.items_by_id.get)
+        found = find_and_judge(replace(knows, sasrec_head=trained.head), questions, device)
+        return [_of_ranks(found.ranks(*choice)) for choice in choices]
+
+    newest, older = material.questions()
+    serves = (start.head.weight, start.head.terms)
+    (served,) = reached(start.grown(head.table), older, [serves])
+    watched = Watched(served, material.margin)
+    chosen = watched.choose(reached(head, newest, tried), reached(head, older, tried))
+    head.head.weight, head.head.terms = tried[chosen]
+
+
+def _ndcg(head: SasRecHead, items: ItemFeatures, questions: Questions) -> np.ndarray:
+    """Return the NDCG@10 of each question. Shape: (questions,)."""
+    if not questions:
+        return np.zeros(0)
+    return _of_ranks(ranks_by_terms(head, items, questions, [head.terms])[0])
+
+
+def _of_ranks(ranks: np.ndarray) -> np.ndarray:
+    return ndcg_of_ranks(ranks, WATCHED_CUTOFF)

@@ -59,7 +59,9 @@ class TrainedHead:
         head.load_state_dict(weights)
         head.weight, head.terms = old.weight, old.terms
         if old.transitions is not None:
-            head.transitions = Transitions.of(_moved(old.transitions.to_votes(), rows.numpy()))
+            openings = old.transitions.openings.cpu()[rows] * known[:, 0]
+            votes = _moved(old.transitions.to_votes(), rows.numpy())
+            head.transitions = Transitions.of(votes, openings)
         return TrainedHead(head.eval(), replace(table, seen_in_training=known[:, 0].numpy()))
 
     def save(self, directory: Path, base_items: int) -> None:

@@ -277,7 +277,7 @@ def test_the_openapi_document_says_what_is_answered(new_server, new_store):
     server = new_server(new_store("sqlite"))
     document = schemathesis.openapi.from_url(f"{server.url}/openapi.json")
     operations = [found.ok() for found in document.get_all_operations()]
-    assert len(operations) == 36
+    assert len(operations) == 37
     modes = [schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE]
     for operation in operations:
         for mode in modes:

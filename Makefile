@@ -250,7 +250,7 @@ bench-experiments: $(READY)  ## A/A tests, planted lifts, off-policy estimates: 
 	$(BIN)/python benchmarks/experiments.py
 	$(BIN)/python benchmarks/off_policy.py --data $(DATA)/open_bandit
 
-bench-updates: $(READY)  ## Are only good updates promoted? Planted drift, poison, and nothing at all
+bench-updates: $(READY)  ## Are only good updates promoted? Planted drift, poison, and nothing at all (5 minutes)
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/update_guard.py
 
 # Four days' events are an update. What was right is wrong for good in this world, so the margin is wide.

@@ -170,7 +170,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("build/update_guard"))
     parser.add_argument("--trials", type=int, default=20, help="of good, same and null")
     parser.add_argument("--poisoned", type=int, default=5, help="of each kind of poison")
-    parser.add_argument("--seed", type=int, default=2000, help="of the first trial")
+    parser.add_argument("--seed", type=int, default=7000, help="of the first trial")
     parser.add_argument("--worlds", type=int, default=2)
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
     arguments = parser.parse_args()

@@ -30,8 +30,8 @@ def nats_to_turn(want: Turned, share: float) -> float:
         share: Of all odds, 0 to 1.
 
     Examples:
-        >>> round(nats_to_turn("more", 0.5), 2), round(nats_to_turn("more", 0.01), 2)
-        (0.1, 1.84)
+        >>> round(nats_to_turn("more", 0.5), 1), round(nats_to_turn("more", 0.01), 1)
+        (0.1, 1.8)
         >>> nats_to_turn("more", 0.0), round(nats_to_turn("less", 0.5), 2)
         (3.0, -5.29)
     """

@@ -1,8 +1,8 @@
 """Products of float32 on a CPU, by the faster of the two libraries that torch brings for them.
 
 torch hands them to MKL, which takes two and a half times as long as oneDNN on processors that are
-not Intel's, but 1 µs to begin where oneDNN takes 11: below a million products MKL is faster. Both are
-exact to the rounding of float32. Which one it is follows from processor and shapes, not from a
+not Intel's, but 1 µs to begin where oneDNN takes 11: below a million products MKL is faster. Both
+are exact to the rounding of float32. Which one it is follows from processor and shapes, not from a
 measurement: two runs on one machine must not differ in the last bit.
 """
 

@@ -72,9 +72,9 @@ bench-impressions: $(READY) $(DEMO)/sft/manifest.json  ## What it costs a gatewa
 $(DEMO)/sft/manifest.json:
 	$(MAKE) demo
 
-# Two workers, a file or a shared service each at a time (tests/conftest.py), longest first. One
+# Three workers, since some wait for servers; a file or all of vLLM at a time (tests/conftest.py), longest first. One
 # thread each: two processes of OpenMP on the same cores would wait for one another.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 3 --dist loadgroup --no-loadscope-reorder
 
 test: lint docs $(VENV)-vllm/.ready  ## Lint, types, docs, doctests and every test
 	$(PYTEST)

@@ -77,9 +77,13 @@ def test_a_server_whose_head_has_no_say_hears_wishes_too(chain, weight):
     catalogue = Catalogue.build(base, base.table, "cpu")
     read = catalogue.fusion.read(torch.zeros(1, 3, dtype=torch.int64))
     wish = Matches(np.array([2]), np.array([1.0], dtype=np.float32))
+    queries = [[ItemQuery([], matches=matches)] for matches in (NOTHING, wish)]
     plain, wished = (
-        make_policy(catalogue.trie, base.vocabulary, [ItemQuery([], matches=matches)], read)
-        for matches in (NOTHING, wish)
+        make_policy(
+            *(catalogue.trie, base.vocabulary, query),
+            read.with_matches(query, catalogue.trie.place_of),
+        )
+        for query in queries
     )
     assert plain.fusion is None
     assert wished.fusion.lm_weight == wished.fusion.weight == 1

@@ -72,10 +72,9 @@ bench-impressions: $(READY) $(DEMO)/sft/manifest.json  ## What it costs a gatewa
 $(DEMO)/sft/manifest.json:
 	$(MAKE) demo
 
-# Three workers, since some wait for servers: a file each at a time, or all that needs vLLM
-# (tests/conftest.py), longest first. One thread each: processes of OpenMP on the same cores would
-# wait for one another.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 3 --dist loadgroup --no-loadscope-reorder
+# Two workers: a file each at a time, or all that needs vLLM (tests/conftest.py), longest first. One
+# thread each: processes of OpenMP on the same cores would wait for one another.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 test: lint docs $(VENV)-vllm/.ready  ## Lint, types, docs, doctests and every test
 	$(PYTEST)

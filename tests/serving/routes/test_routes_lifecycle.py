@@ -88,6 +88,7 @@ def test_what_one_gateway_is_told_reaches_the_other(pair):
     one.patch("/v1/items/N-pair", json={"retired": False, "title": "File"})
     within_two_seconds(lambda: two.get("/v1/items/N-pair").json()["title"] == "File")
     wanted = {"events": [], "candidates": ["N-pair"], "k": 1}
+    within_two_seconds(lambda: two.post("/v1/recommend", json=wanted).status_code == 200)
     assert item_ids(post(two, "/v1/recommend", **wanted)) == ["N-pair"]
 
 

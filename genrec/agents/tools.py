@@ -25,6 +25,7 @@ with search_catalogue and names of interests with interests; never make them up.
 Answer = dict[str, Any]
 Caller = Context[Connection, Any]
 UserId = Annotated[str, Field(description="ID of a user who has events.")]
+UserIfKnown = Annotated[str | None, Field(description="Who asks, if it is a user who has events.")]
 ItemId = Annotated[str, Field(description="ID of an item, as search_catalogue gives it.")]
 Count = Annotated[int, Field(ge=1, description="How many items.")]
 Filters = Annotated[
@@ -75,9 +76,7 @@ async def recommend(
 async def ask(
     context: Caller,
     query: Annotated[str, Field(description='What is looked for: "something warm for a hike".')],
-    user_id: Annotated[
-        str | None, Field(description="Who asks, if it is a user who has events.")
-    ] = None,
+    user_id: UserIfKnown = None,
     k: Count = 10,
     filters: Filters = None,
     about: Annotated[
@@ -96,9 +95,7 @@ async def chat(
         Answer | None,
         Field(description="`state` of the answer before, unchanged; none at the beginning."),
     ] = None,
-    user_id: Annotated[
-        str | None, Field(description="Who talks, if it is a user who has events.")
-    ] = None,
+    user_id: UserIfKnown = None,
     k: Annotated[int, Field(ge=1, description="How many items at most.")] = 5,
 ) -> Answer:
     """Refine a wish turn by turn: each answer's items exist and keep all that was said so far."""
@@ -167,8 +164,7 @@ async def post_event(
 ) -> Answer:
     """Store what a user did with an item just now, or looked for; the next answer heeds it."""
     event: Answer = {"user_id": user_id, "item_id": item_id, "event_type": event_type}
-    event |= {"text": text}
-    event |= {"rating": rating, "review": review, "event_id": event_id}
+    event |= {"text": text, "rating": rating, "review": review, "event_id": event_id}
     event |= {"recommendation_id": recommendation_id}
     given = {name: value for name, value in event.items() if value is not None}
     return await _ask(context, "POST", "/v1/events", {"events": [given]})

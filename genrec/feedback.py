@@ -7,6 +7,7 @@ say more: an item was liked, is not wanted, or is owned already. Knows names of 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Literal
 
 from genrec.schema import History
@@ -23,6 +24,7 @@ EVENT_TYPES: dict[str, Grade] = {
 """Grades by type of event, as ``plain_type`` writes it."""
 
 
+@lru_cache(1024)  # asked of every event of every request, and types are few
 def plain_type(event_type: str) -> str:
     """Return a type in small letters, with one underscore for whatever stands between words.
 

@@ -265,7 +265,7 @@ class RecommendationService:
             ordered = sorted(events, key=lambda event: event.timestamp)
             return LiveHistory(History(INLINE_USER, tuple(ordered)), (None,) * len(ordered))
         live = await self.user(user_id)
-        knows = self.loaded.recommender.knows
+        knows = self.loaded.recommender.table.knows
         removed = {
             index for index, event in enumerate(live.history.events) if not knows(event.item_id)
         }
@@ -376,23 +376,24 @@ class RecommendationService:
         # change its neighbours' answers, so it shares a batch only with the same k.
         # A chat model is asked about one request at a time, for just as many items as wanted.
         is_alone = settings.zero_shot is not None or k > settings.num_beams
-        width = k if is_alone else settings.num_beams
         kind = Kind("items", k if is_alone else 0)
         if plan is not None and plan.chooses:
             # Only requests under the same rules, for as many items, can be answered together.
             kind = Kind("ruled", id(plan) * (settings.max_k + 1) + k)
 
-        def rank(requests: Sequence[Request]) -> list[tuple[list[Recommendation], str | None]]:
+        def rank(
+            asked: Sequence[tuple[Request, int]],
+        ) -> list[tuple[list[Recommendation], str | None]]:
             # Here once more, since an item may have been retired while the request waited.
             now = self.now
-            allowed = [catalogue.restrict(one, now) for one in requests]
+            allowed = [catalogue.restrict(one, now) for one, _ in asked]
             if plan is not None and plan.chooses:
                 ranked = recommender.recommend_many(allowed, k, recommender.plan(plan.rules))
             else:
-                ranked = recommender.rank_many(allowed, width)
+                ranked = recommender.rank_many(allowed, max(most for _, most in asked))
             return [(items, recommender.adapter) for items in ranked]
 
-        found, adapter = await self._batcher.ask(kind, request, rank)
+        found, adapter = await self._batcher.ask(kind, (request, k), rank)
         if len(found) < k:
             recommender.table.check_enough(catalogue.restrict(request, self.now), k)
         # The engine must never return what a filter forbids; here this is counted and enforced.

@@ -8,10 +8,10 @@ goes through the default recipe: prepare, index, base, pretrain. Then the items 
 it, is asked for the last one they took ("new") and for the last other item ("old"), at its time,
 from the older events before it; the whole catalogue is ranked, without items the user has seen.
 
-Rankers: genrec, and genrec before the new items came, which shows what the old ones pay; the likeness
-of TF-IDF and of MiniLM vectors to the last five items; SASRec, which can rank no item it never met.
-`--boosts 0,1,2` also prints what genrec does under other settings of `new_item_boost`. The last line
-is JSON: R@10 and N@10 with 95% intervals, and what genrec has more.
+Rankers: genrec, also before the new items came, which shows what the old ones pay; the likeness of
+TF-IDF and of MiniLM vectors to the last five items; SASRec, which can rank no item it never met.
+`--boosts 0,1,2` also prints what genrec does under other settings of `new_item_boost`. The last
+line is JSON: R@10 and N@10 with 95% intervals, and what genrec has more.
 """
 
 from __future__ import annotations

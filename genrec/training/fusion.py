@@ -69,10 +69,7 @@ class Found:
 
     def ranks(self, weight: float, terms: Terms) -> np.ndarray:
         """Return the rank of each target under a choice, from 1; 0: not found. Shape: (Q,)."""
-        return self.ranks_by(self.scores(weight, terms))
-
-    def ranks_by(self, scores: np.ndarray) -> np.ndarray:
-        """Return the rank of each target, given scores. Shape: (Q, F) to (Q,)."""
+        scores = self.scores(weight, terms)
         target = np.where(self.is_target, scores, -np.inf).max(axis=1, keepdims=True)
         ranks = (scores > target).sum(axis=1) + 1
         ranks[~self.is_target.any(axis=1)] = 0

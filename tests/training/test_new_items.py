@@ -2,55 +2,42 @@
 
 from dataclasses import replace
 
+import hypothesis.strategies as st
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
 
 from genrec.data import Dataset
-from genrec.metrics import watched_ndcg
 from genrec.model.item_features import ItemFeatures
 from genrec.model.load import load_run
 from genrec.model.sasrec_training import Recipe, to_questions
-from genrec.training import new_items
 from genrec.training.config import TrainConfig, Validation
-from genrec.training.fusion import Found
 from genrec.training.new_items import (
-    ABOUT_AS_WELL,
-    BOOSTS,
+    HIGHEST,
     HeadTraining,
+    boost_for_share,
     choose_new_item_boost,
-    greatest_boost,
 )
 
 
-def found_where(
-    new_are_taken: float, users: int = 400, items: int = 12
-) -> tuple[Found, np.ndarray]:
-    """Scores that put the target first but for two nats that new items lack; the last two are."""
-    draw, users, items = np.random.default_rng(0), 400, 12
-    is_new = np.tile(np.arange(items) >= items - 2, (users, 1))
-    old = draw.integers(items - 2, size=users)
-    targets = np.where(draw.random(users) < new_are_taken, items - 1, old)
-    is_target = np.eye(items, dtype=bool)[targets]
-    scores = draw.normal(scale=0.1, size=is_target.shape) + is_target - 2 * is_new
-    rows, nothing = np.tile(np.arange(items), (users, 1)), np.zeros(is_target.shape)
-    return Found(rows, scores, *[nothing] * 4, is_target), is_new
+@given(st.integers(0, 2**32 - 1), st.floats(0.01, 0.99))
+def test_new_items_come_first_for_the_share_and_no_smaller_boost_does_it(seed, share):
+    draw = np.random.default_rng(seed)
+    scores, is_new = draw.normal(size=(50, 8)), draw.random((50, 8)) < 0.3
+    scores[draw.random((50, 8)) < 0.1] = -np.inf
+    boost = boost_for_share(scores, is_new, share)
 
+    def first(boost):
+        raised = np.where(is_new, scores + boost, -np.inf).max(axis=1)
+        others = np.where(is_new, -np.inf, scores).max(axis=1)
+        return np.mean((raised >= others) & np.isfinite(raised))
 
-def test_a_boost_gives_back_what_new_items_lack():
-    """Three nats would put them before what the others took."""
-    found, is_new = found_where(new_are_taken=0.3)
-    assert 2 < greatest_boost(found, found.lm, is_new) < 3
-
-
-def test_where_nobody_takes_new_items_the_boost_only_costs_what_it_may():
-    found, is_new = found_where(new_are_taken=0.0)
-    boost = greatest_boost(found, found.lm, is_new)
-    plain, boosted = (
-        watched_ndcg(found.ranks_by(found.lm + nats * is_new)) for nats in (0.0, boost)
-    )
-    beyond = watched_ndcg(found.ranks_by(found.lm + (boost + 0.1) * is_new))
-    assert boosted >= ABOUT_AS_WELL * plain > beyond
+    assert 0 <= boost <= HIGHEST
+    if boost < HIGHEST:
+        assert first(boost + 1e-9) >= share - 1e-9
+    if boost > 0:
+        assert first(boost - 1e-6) < share
 
 
 @pytest.fixture(scope="module")
@@ -75,12 +62,11 @@ def learned(trained, chain, users=100, **recipe):
     return run.sasrec_head.new_item_boost
 
 
-def test_a_trained_run_learns_one_and_keeps_its_own_table(trained, chain, monkeypatch):
-    monkeypatch.setattr(new_items, "FEWEST_QUESTIONS", 10)
+def test_a_trained_run_learns_one_and_keeps_its_own_table(trained, chain):
     run = trained[0]
     run.sasrec_head.weight = 0.5
     before = run.table.seen_in_training.copy()
-    assert 0 < learned(trained, chain) <= BOOSTS[-1]
+    assert 0 < learned(trained, chain) <= HIGHEST
     assert (run.table.seen_in_training == before).all()
     assert run.sasrec_head.weight == 0.5
 

@@ -7,7 +7,8 @@ causal LM alone and pooled with the SASRec head; with whole histories, and as if
 of each were known. What is there already in DIR is not made again. The last lines are JSON: for
 each row N@10 with its 95% interval, and what it has more than ``scratch``, paired by user.
 
-Rows: ``scratch``, 1.2 million parameters that read IDs; SmolLM2-135M tuned whole with ``ids`` only,
+Rows: ``scratch``, 1.2 million parameters that read IDs, and ``scratch-words``, the same with titles
+behind the IDs and in half of their places; SmolLM2-135M tuned whole with ``ids`` only,
 with ``words`` behind the IDs, and with words and ``alignment`` (streams in which titles stand for
 half of the IDs); the last again as an adapter with rows (``lora``), from ``random`` weights of the
 same shape, and with IDs ``shuffled`` among the items, so that they mean nothing.
@@ -62,6 +63,7 @@ class Row:
 
 ROWS = {
     FIRST: Row((), "pretrain"),
+    "scratch-words": Row(WORDS, "pretrain", ALIGNED),
     "ids": Row(SMOLLM2, "smollm2_full", ("mixture.titles=0",)),
     "words": Row((*SMOLLM2, *WORDS), "smollm2_full"),
     "alignment": Row((*SMOLLM2, *WORDS), "smollm2_full", ALIGNED),
@@ -102,12 +104,14 @@ def shuffle_ids(index: Path, data: Path, out: Path) -> None:
     replace(table, codes=table.codes[order]).save(out, parents={"data": data})
 
 
-def train(row: Row, folder: Path, out: Path, seed: int, launcher: Sequence[str]) -> Path:
+def train(
+    row: Row, folder: Path, out: Path, seed: int, launcher: Sequence[str], review_chars: int
+) -> Path:
     """Make a row's base and tune it; return the run."""
     run, base = out / f"run-{seed}", out / "base"
     if not base.exists():
         genrec("base", "--data", folder / "data", "--index", folder / row.index,
-               "--out", base, *row.base)  # fmt: skip
+               "--out", base, *row.base, "--set", f"review_chars={review_chars}")  # fmt: skip
     if not run.exists():
         command = [sys.executable, "-m", "accelerate.commands.launch", *launcher]
         command += ["train/pretrain.py", "--config", f"train/configs/{row.config}.yaml"]
@@ -138,6 +142,7 @@ def main() -> None:
     parser.add_argument("--users", type=int, help="a seeded sample of so many, of a CSV file")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--beams", type=int, default=BEAMS)
+    parser.add_argument("--review-chars", type=int, default=200, help="of a review in the stream")
     parser.add_argument("--precision", default="no", help="of the training: no or bf16")
     parser.add_argument("rows", nargs="*", choices=[*ROWS, []], metavar="ROW")
     arguments = parser.parse_args()
@@ -155,7 +160,7 @@ def main() -> None:
     found: dict[str, dict[str, np.ndarray]] = {}
     for name in arguments.rows or ROWS:
         out = folder / name
-        run = train(ROWS[name], folder, out, arguments.seed, launcher)
+        run = train(ROWS[name], folder, out, arguments.seed, launcher, arguments.review_chars)
         found[name] = {
             asked: evaluate(run, out, arguments.seed, asked, arguments.beams) for asked in ASKED
         }

@@ -122,7 +122,8 @@ def make_head(table: SemanticIdTable, rng: np.random.Generator) -> SasRecHead:
         (rng.random(starts[-1], dtype=np.float32), followers, starts), (len(table), len(table))
     )
     head.transitions = Transitions.of(votes, np.zeros(len(table)))
-    head.terms, head.weight = Terms(transitions=1.0, likeness=5.0, new_item_boost=0.1), 0.5
+    head.terms, head.weight = Terms(transitions=1.0, likeness=5.0), 0.5
+    head.new_item_boost = 0.05
     return head.eval()
 
 

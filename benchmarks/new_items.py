@@ -8,9 +8,10 @@ goes through the default recipe: prepare, index, base, pretrain. Then the items 
 it, is asked for the last one they took ("new") and for the last other item ("old"), at its time,
 from the older events before it; the whole catalogue is ranked, without items the user has seen.
 
-Rankers: genrec; the likeness of TF-IDF and of MiniLM vectors to the last five items; SASRec, which
-can rank no item it never met. `--boosts 0,1,2` also prints what genrec does under other settings of
-`new_item_boost`. The last line is JSON: R@10 and N@10 with 95% intervals, and what genrec has more.
+Rankers: genrec, also before the new items came, which shows what the old ones pay; the likeness of
+TF-IDF and of MiniLM vectors to the last five items; SASRec, which can rank no item it never met.
+`--boosts 0,1,2` also prints what genrec does under other settings of `new_item_boost`. The last
+line is JSON: R@10 and N@10 with 95% intervals, and what genrec has more.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ EVERY, FIRST = 10, 5
 FEWEST_BEFORE = 3
 K = 10
 RECENT = 5
+BEFORE = "genrec before"
+"""Without the new items in the catalogue."""
 
 Question = tuple[Request, str]
 
@@ -179,10 +182,13 @@ def main() -> None:
     items = [*kept.items, *new]
     ids = [item.item_id for item in items]
 
+    nothing = np.zeros(len(asked["new"]), dtype=int)
     found: dict[str, dict[str, np.ndarray]] = {}
     boosts = [None, *(float(value) for value in arguments.boosts.split(",") if value)]
     for boost in boosts:
         recommender = Recommender.from_pretrained(trained, new_item_boost=boost)
+        if boost is None:
+            found[BEFORE] = {"new": nothing, "old": ranks_by(recommender, asked["old"])}
         recommender.add_items(new)
         name = "genrec" if boost is None else f"genrec, boost {boost:g}"
         found[name] = {group: ranks_by(recommender, each) for group, each in asked.items()}
@@ -200,9 +206,7 @@ def main() -> None:
             }
     if not arguments.no_sasrec:
         sasrec = SasRec.fit(kept)
-        found["sasrec"] = {
-            "new": np.zeros(len(asked["new"]), dtype=int), "old": ranks_by(sasrec, asked["old"]),
-        }  # fmt: skip
+        found["sasrec"] = {"new": nothing, "old": ranks_by(sasrec, asked["old"])}
 
     table = Table("ranker", "asked for", "R@10", "N@10", title=f"{len(ids)} items, {len(new)} new")
     figures: dict[str, Any] = {
@@ -217,10 +221,10 @@ def main() -> None:
             table.add_row(
                 name, group, *(f"{m:.4f} ({a:.4f} to {b:.4f})" for m, a, b in measured.values())
             )
-    for name in likeness:
+    for name, group in [(BEFORE, "old"), *((name, "new") for name in likeness)]:
         if name in found:
-            ours, other = (figures_of(found[which]["new"]) for which in ("genrec", name))
-            figures[f"genrec - {name}, new"] = {
+            ours, other = (figures_of(found[which][group]) for which in ("genrec", name))
+            figures[f"genrec - {name}, {group}"] = {
                 metric: rounded(paired_difference(ours[metric], other[metric])) for metric in ours
             }
     Console(width=100).print(table)

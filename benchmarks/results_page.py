@@ -3,8 +3,9 @@
     python -m benchmarks.results_page runs/results
 
 The folder holds DATA SET/RANKER/SEED/, each what `genrec evaluate --out` or `genrec baseline --out`
-saved. Every number comes from there; what others published comes from published.csv, as printed,
-and the same job in other libraries from what `python -m benchmarks.peers` measured.
+saved; with `--last-events N`, in DATA SET.last-N/RANKER/SEED/. Every number comes from there; what
+others published comes from published.csv, as printed, and the same job in other libraries from what
+`python -m benchmarks.peers` measured.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ import csv
 import json
 import sys
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from benchmarks.peers.section import RESULTS, write_section
 from benchmarks.results_plots import plot_accuracy, plot_curves
-from benchmarks.results_read import OURS, Origin, Results, Row, read_results
+from benchmarks.results_read import LEAD, OURS, Origin, Results, Row, read_results
 from genrec.errors import GenrecError
+from genrec.evaluate.bootstrap import Interval
 
 ROOT = Path(__file__).parents[1]
 PUBLISHED = Path(__file__).with_name("published.csv")
@@ -41,8 +44,13 @@ def write_page(root: Path, page: Path) -> None:
     """Write the page, and its pictures into ``images`` beside it."""
     published = _read_published()
     parts = [INTRODUCTION]
-    for results in read_results(root):
-        parts.append(_section(results, published.get(results.name, []), page.parent / "images"))
+    for name, group in groupby(read_results(root), lambda each: each.name.partition(".last-")[0]):
+        found = list(group)
+        for results in found:
+            if not results.last_events:
+                parts.append(_section(results, published.get(name, []), page.parent / "images"))
+        if short := [each for each in found if each.last_events]:
+            parts.append(_short_section(name, short))
     parts.append(write_section(json.loads(RESULTS.read_text(encoding="utf-8"))))
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text("\n".join(parts), encoding="utf-8")
@@ -69,6 +77,36 @@ def _section(results: Results, published: Sequence[dict[str, str]], images: Path
     return "\n".join(lines)
 
 
+def _short_section(name: str, short: Sequence[Results]) -> str:
+    """Return one table of the same users, asked by their last events alone."""
+    users = short[0].setting["num_users"]
+    columns = [f"{each.last_events} known" for each in short]
+    rows = []
+    for row in short[0].rows:
+        same = [one for each in short for one in each.rows if one.name == row.name]
+        shown = f"**{row.name}**" if row.name == OURS else row.name
+        rows.append([shown, str(len(row.seeds) or "–"), *map(_short_cell, same)])
+    commits = sorted({f"`{one.manifest.commit}`" for each in short for one in each.origins})
+    return (
+        f"## {name}, short histories\n\n"
+        f"{users:,} test users, asked as if only so many events of each were known, the last ones "
+        "(`genrec evaluate` and `genrec baseline` with `--max-users` and `--last-events`); "
+        f"commit {', '.join(commits)}. N@10 with seen items filtered, and the lead of {OURS}.\n\n"
+        + _markdown(["", "seeds", *columns], rows)
+    )
+
+
+def _short_cell(row: Row) -> str:
+    key = (True, LEAD)
+    spread = row.spreads[key]
+    shown = f"{row.means[key].mean:.4f}" + ("" if spread is None else f" ± {spread:.4f}")
+    return shown if row.lead is None else f"{shown}; {_lead(row.lead)}"
+
+
+def _lead(lead: Interval) -> str:
+    return f"{lead.mean:+.4f} ({lead.low:+.4f} to {lead.high:+.4f})"
+
+
 def _table(results: Results) -> str:
     head = ["", "seeds", *METRICS.values(), "R@10, seen allowed", "N@10, seen allowed"]
     rows = [_cells(row, results.setting["num_users"]) for row in results.rows]
@@ -85,9 +123,7 @@ def _cells(row: Row, num_users: int) -> list[str]:
         numbers.append(
             f"{row.means[key].mean:.4f}" + ("" if spread is None else f" ± {spread:.4f}")
         )
-    lead = ""
-    if row.lead is not None:
-        lead = f"{row.lead.mean:+.4f} ({row.lead.low:+.4f} to {row.lead.high:+.4f})"
+    lead = "" if row.lead is None else _lead(row.lead)
     return [name, str(len(row.seeds) or "–"), *numbers, lead]
 
 

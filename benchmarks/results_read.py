@@ -88,6 +88,12 @@ class Results:
     rows: tuple[Row, ...]
     origins: tuple[Origin, ...]
 
+    @property
+    def last_events(self) -> int | None:
+        """How many events of each history were known; None: all."""
+        known: int | None = self.setting.get("last_events")
+        return known
+
 
 def read_results(root: Path) -> list[Results]:
     """Read every data set's folder, in alphabetical order.

@@ -7,6 +7,14 @@ whom it has never seen, are asked about at up to 10 moments of their histories; 
 happened yet are their next 5 events. The smallest set is asked in full: each fifth in turn is
 left out of a run of its own.
 
+    python benchmarks/summaries.py --data ../shared/data --sets toy --zero-shot smollm2 --users 40
+
+asks a stock chat model instead, once for each of a sample of users, by all of their events.
+
+*Grounded precision* is the share of the interests named that the events support, before the check;
+*grounded recall* the share of a user's strongest interests, as many as a summary may name, that are
+named (after GISTBench, arXiv 2603.29112; what events support is counted, not judged by a model).
+
 Baselines for the emerging interests: at every moment at which some were named, the user's most
 frequent interests, and the catalogue's, as many as were named; and the interests counted as
 emerging from the events alone (the strongest, as many). Users are what intervals are taken over.
@@ -25,19 +33,22 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from genrec.data import Dataset
+from genrec.errors import EngineUnavailable
 from genrec.evaluate.bootstrap import paired_difference
 from genrec.interests.profile.buckets import NEXT_EVENTS
 from genrec.interests.profile.interests import find_interests
 from genrec.interests.summary.check import Summary
 from genrec.interests.timeline.forecast import Forecaster
-from genrec.progress import console
+from genrec.progress import console, track
 from genrec.recommender import Recommender
 from genrec.schema import MIN_EVIDENCE, Event, History, Request, SemanticId
 from genrec.semantic_ids.table import SemanticIdTable
+from genrec.zero_shot.config import ZeroShotConfig
 
 SETS = ("toy", "amazon18_gift_cards", "ml100k")
 # Enough to learn the task in minutes; the long histories of ml100k hold most of the tokens.
@@ -77,12 +88,8 @@ class Answer:
 
 def gather(name: str, source: Path, out: Path) -> tuple[list[Answer], float]:
     """Train a set's runs, unless they are there, and ask them; also return the seconds it took."""
-    if name == "toy":
-        source = out / "raw"
-        if not source.exists():
-            run("-m", "genrec.cli", "toy", "--out", source, "--set", "num_users=400")
-    prepare(source / "events.csv.gz", source / "items.jsonl.gz", out / "data")
-    histories = list(Dataset.load(out / "data").histories("test"))
+    source, data = prepare_set(name, source, out)
+    histories = list(data.histories("test"))
     parts = np.random.default_rng(0).permutation(len(histories)) % PARTS
     answers, seconds = [], 0.0
     for part in range(RUNS[name]):
@@ -98,6 +105,35 @@ def gather(name: str, source: Path, out: Path) -> tuple[list[Answer], float]:
         answers += ask(recommender, forecaster, left_out)
         seconds += time.perf_counter() - started
     return answers, seconds
+
+
+def prepare_set(name: str, source: Path, out: Path) -> tuple[Path, Dataset]:
+    """Return the folder of a set's files, the toy world's made anew, and the set prepared."""
+    if name == "toy":
+        source = out / "raw"
+        if not source.exists():
+            run("-m", "genrec.cli", "toy", "--out", source, "--set", "num_users=400")
+    prepare(source / "events.csv.gz", source / "items.jsonl.gz", out / "data")
+    return source, Dataset.load(out / "data")
+
+
+def ask_by_prompt(
+    model: str, data: Dataset, users: int, cache: Path
+) -> tuple[list[Answer], dict[str, Any]]:
+    """Return what a stock chat model says of a sample of users, and its report."""
+    recommender = Recommender.zero_shot(model, data.path, ZeroShotConfig(cache=cache))
+    histories = list(data.histories("test"))
+    drawn = np.random.default_rng(0).permutation(len(histories))[:users]
+    answers = []
+    for place in track(drawn, "users asked"):
+        try:
+            (summary,) = recommender.interests_many([histories[place]])
+        except EngineUnavailable:
+            continue  # the report counts it
+        answers.append(Answer(summary, histories[place], (), recommender.table, (), np.zeros(0)))
+    report = recommender.report()
+    recommender.close()
+    return answers, report
 
 
 def train(name: str, source: Path, left_out: set[str], out: Path) -> Path:
@@ -195,6 +231,7 @@ def measure(answers: Sequence[Answer]) -> dict[str, object]:
     """Return what is true of summaries."""
     evident = [check_evidence(answer) for answer in answers]
     able = [answer for answer in answers if find_interests(answer.now, answer.table)]
+    recalled = [recall(answer) for answer in able]
     chosen = [one for one in able if one.summary.by_model and one.summary.interests]
     kept = sum(len(one.summary.interests) for one in chosen)
     wrong = sum(len(one.summary.unsupported) for one in answers)
@@ -206,7 +243,8 @@ def measure(answers: Sequence[Answer]) -> dict[str, object]:
         "with_evidence_after_check": _share(
             sum(held for _, held in evident), sum(named for named, _ in evident)
         ),
-        "with_evidence_before_check": _share(kept, kept + wrong),
+        "grounded_precision": _share(kept, kept + wrong),
+        "grounded_recall": float(np.mean(recalled)) if recalled else 0.0,
         "with_interests": len(able),
         "summaries_that_survive": _share(len(chosen), len(able)),
         "too_little_history": len(answers) - len(able),
@@ -214,9 +252,20 @@ def measure(answers: Sequence[Answer]) -> dict[str, object]:
         "citations_valid": 1 - _share(sum(one.summary.miscited for one in answers), cited),
         "moved": _share(sum(len(one.summary.moved) for one in answers), kept),
         "interests_per_summary": _share(kept, len(chosen)),
-        "emerging": measure_emerging(chosen),
-        "predicted": measure_chances(answers),
     }
+
+
+def measure_predictions(answers: Sequence[Answer]) -> dict[str, object]:
+    """Return what came true of summaries by a run, which has a forecast."""
+    chosen = [one for one in answers if one.summary.by_model and one.summary.interests]
+    return {"emerging": measure_emerging(chosen), "predicted": measure_chances(answers)}
+
+
+def recall(answer: Answer) -> float:
+    """Return the share of a user's strongest interests that the model named."""
+    strongest = {interest.prefix for interest in find_interests(answer.now, answer.table)}
+    named = {one.prefix for one in answer.summary.interests if answer.summary.by_model}
+    return len(strongest & named) / len(strongest)
 
 
 def measure_emerging(answers: Sequence[Answer]) -> dict[str, object]:
@@ -295,11 +344,22 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--out", type=Path, default=Path("runs/summaries"))
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
+    parser.add_argument("--zero-shot", metavar="MODEL", help="ask a stock chat model instead")
+    parser.add_argument("--users", type=int, default=40, help="of --zero-shot")
     arguments = parser.parse_args()
     found = {}
     for name in arguments.sets:
-        answers, seconds = gather(name, arguments.data / name, arguments.out / name)
-        found[name] = measure(answers) | {"summaries_per_s": len(answers) / seconds}
+        source, out = arguments.data / name, arguments.out / name
+        if arguments.zero_shot:
+            _, data = prepare_set(name, source, out)
+            answers, report = ask_by_prompt(
+                arguments.zero_shot, data, arguments.users, out / "answers.db"
+            )
+            found[name] = measure(answers) | report
+        else:
+            answers, seconds = gather(name, source, out)
+            found[name] = measure(answers) | measure_predictions(answers)
+            found[name]["summaries_per_s"] = len(answers) / seconds
     console.print_json(json.dumps(found))
 
 

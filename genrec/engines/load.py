@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,7 +48,7 @@ def load_engine(
             raise ConfigError(
                 f"new_item_boost={new_item_boost}: give a number, for a run with a SASRec head"
             )
-        head.terms = replace(head.terms, new_item_boost=new_item_boost)
+        head.new_item_boost = new_item_boost
     return run, TorchEngine(run, device, num_beams, arithmetic, session_cache_mb)
 
 

@@ -145,7 +145,7 @@ class SasRecFusion:
         """
         self._head, self._trie, self._opening = head, trie, opening
         self._items = ItemFeatures.of(table, trained_on).to(trie.tokens.device)
-        self._boosts = bool(head.terms.new_item_boost) and len(self._items.new) > 0
+        self._boosts = bool(head.new_item_boost) and len(self._items.new) > 0
         self._transitions = None
         with torch.inference_mode():
             self._vectors = torch.cat(
@@ -171,8 +171,9 @@ class SasRecFusion:
             profiles = self._items.profiles(newest(histories, RECENT))
             queries[TEXT_MATCH] = terms.likeness * profiles
         if self._boosts:
-            boost = queries[SASREC].new_full((len(histories), 1), terms.new_item_boost)
-            queries[NEW_ITEM] = boost
+            # The search multiplies all of this with the weight; the boost stands beside it.
+            boost = head.new_item_boost / head.weight
+            queries[NEW_ITEM] = queries[SASREC].new_full((len(histories), 1), boost)
         singles = {}
         if self._transitions is not None and head.transitions is not None:
             owners, rows, odds = self._transitions.singles(head.transitions, histories)

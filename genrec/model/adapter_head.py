@@ -58,6 +58,7 @@ class TrainedHead:
         weights["item_embedding.weight"] = weights["item_embedding.weight"][rows] * known
         head.load_state_dict(weights)
         head.weight, head.terms = old.weight, old.terms
+        head.new_item_boost = old.new_item_boost
         if old.transitions is not None:
             openings = old.transitions.openings.cpu()[rows] * known[:, 0]
             votes = _moved(old.transitions.to_votes(), rows.numpy())

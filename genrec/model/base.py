@@ -148,6 +148,7 @@ def save_sasrec_head(head: SasRecHead, directory: Path) -> None:
         "num_items": head.item_embedding.num_embeddings,
         "text_width": head.text_width,
         "weight": head.weight,
+        "new_item_boost": head.new_item_boost,
         "terms": asdict(head.terms),
         "config": head.config.model_dump(),
     }

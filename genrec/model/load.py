@@ -200,7 +200,11 @@ def load_sasrec_head(directory: Path) -> SasRecHead | None:
             # Runs made before openings were counted have none.
             weights.setdefault("transitions.openings", head.transitions.openings)
         head.load_state_dict(weights)
-        head.weight, head.terms = float(described["weight"]), Terms(**described["terms"])
+        head.weight, terms = float(described["weight"]), dict(described["terms"])
+        # Once a term of the head, which counts by its weight.
+        old_boost = head.weight * terms.pop("new_item_boost", 0.0)
+        head.new_item_boost = float(described.get("new_item_boost", old_boost))
+        head.terms = Terms(**terms)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ArtifactError(

@@ -9,11 +9,11 @@ a small network makes of its text. In training an item's own vector is sometimes
 the rest learns to do without: a new item, which has no vector of its own, then stands where its
 text puts it.
 
-Three further terms join the logits: counts of what followed what, and of what users begin with
-(``Transitions``; a new item has those of the items whose texts are most like its own), the likeness
-of an item's text to that of the user's last items, and a boost for items that training never met,
-which the rest underrates. Where a user says what they look for, how well items match it is a
-fourth, which whoever knows the items' words brings (``genrec.engines.policy``).
+Two further terms join the logits: counts of what followed what, and of what users begin with
+(``Transitions``; a new item has those of the items whose texts are most like its own), and the
+likeness of an item's text to that of the user's last items. Where a user says what they look for,
+how well items match it is a third, which whoever knows the items' words brings
+(``genrec.engines.policy``).
 
 Source: SASRec, Kang and McAuley, arXiv 1808.09781; trained with sampled softmax as in eSASRec,
 arXiv 2508.06450. Text beside an ID vector that is dropped at random: DropoutNet, Volkovs et al.
@@ -34,7 +34,6 @@ from torch.nn import functional as F
 from genrec.model.item_features import NO_ROW, ItemFeatures
 from genrec.model.sasrec_config import SasRecHeadConfig
 from genrec.model.transition_counts import FADING, FLOOR
-from genrec.schema import NEW_ITEM, SASREC, TEXT_MATCH, TRANSITIONS
 
 RECENT = 5
 """Events that the likeness of texts looks back on."""
@@ -177,7 +176,6 @@ class Terms:
     Attributes:
         transitions: Factor of the log odds of the transition counts.
         likeness: Factor of the likeness of an item's text to the user's last items, -1 to 1.
-        new_item_boost: Added for items that training never met.
         wish: Factor of how well an item matches what is looked for, a BM25 score; where nothing
             was chosen, as for bases made before there were wishes, a cautious one.
         about: How much of that factor what users say of themselves gets, 0 to 1.
@@ -185,7 +183,6 @@ class Terms:
 
     transitions: float = 0.0
     likeness: float = 0.0
-    new_item_boost: float = 0.0
     wish: float = 1.0
     about: float = 0.5
 
@@ -196,6 +193,8 @@ class SasRecHead(nn.Module):
     centroids: Tensor
     weight: float = 0.0
     """Its part in the odds while decoding, 0 to 1; the causal LM has the rest."""
+    new_item_boost: float = 0.0
+    """Nats that items which training never met get beside what head and LM say together."""
     terms = Terms()
     transitions: Transitions | None
 
@@ -256,10 +255,9 @@ class SasRecHead(nn.Module):
             vectors: What ``self.vectors`` returned for it. Shape: (N, H).
 
         Returns:
-            Logits; a history without items has those of the boost alone. Shape: (B, N).
+            Logits. Shape: (B, N).
         """
-        parts = self.score_parts(histories, items, vectors, self.terms)
-        return parts.join(items, self.terms)
+        return self.score_parts(histories, items, vectors, self.terms).join(self.terms)
 
     @property
     def knows_likeness(self) -> bool:
@@ -341,22 +339,14 @@ class ScoreParts(NamedTuple):
     transitions: Tensor | None
     likeness: Tensor | None
 
-    def join(self, items: ItemFeatures, terms: Terms) -> Tensor:
+    def join(self, terms: Terms) -> Tensor:
         """Add the terms to the logits. Shape: (B, N)."""
-        logits, *others = self.by_scorer(items, terms).values()
-        return sum(others, logits)
-
-    def by_scorer(self, items: ItemFeatures, terms: Terms) -> dict[str, Tensor]:
-        """Return what ``join`` adds up, by who says it. Shape of each: (B, N)."""
-        found = {SASREC: self.logits}
+        joined = self.logits
         if self.transitions is not None and terms.transitions:
-            found[TRANSITIONS] = terms.transitions * self.transitions
+            joined = joined + terms.transitions * self.transitions
         if self.likeness is not None and terms.likeness:
-            found[TEXT_MATCH] = terms.likeness * self.likeness
-        if terms.new_item_boost and len(items.new):
-            boost = terms.new_item_boost * (items.trained == NO_ROW).float()
-            found[NEW_ITEM] = boost.expand_as(self.logits)
-        return found
+            joined = joined + terms.likeness * self.likeness
+        return joined
 
 
 def newest(histories: Tensor, count: int) -> Tensor:

@@ -180,10 +180,10 @@ def ranks_by_terms(
     """
     tried = list(tried)
     ranks: list[list[np.ndarray]] = [[] for _ in tried]
-    for parts, histories, targets, catalogue in score_questions(head, items, questions):
+    for parts, histories, targets in score_questions(head, items, questions):
         asked, columns = (histories != NO_ROW).nonzero(as_tuple=True)
         for number, terms in enumerate(tried):
-            logits = parts.join(catalogue, terms)
+            logits = parts.join(terms)
             wanted = logits.gather(1, targets)
             if logits is parts.logits:
                 logits = logits.clone()
@@ -194,8 +194,8 @@ def ranks_by_terms(
 
 def score_questions(
     head: SasRecHead, items: ItemFeatures, questions: Questions
-) -> Iterator[tuple[ScoreParts, Tensor, Tensor, ItemFeatures]]:
-    """Yield the scores of some questions, their histories and targets (B, 1), and the items."""
+) -> Iterator[tuple[ScoreParts, Tensor, Tensor]]:
+    """Yield the scores of some questions, their histories and targets (B, 1)."""
     device = head.item_embedding.weight.device
     items = items.to(device)
     vectors = head.vectors(items)
@@ -203,7 +203,7 @@ def score_questions(
         batch = questions[start : start + QUESTIONS_AT_ONCE]
         histories = pad_histories([history for history, _ in batch]).to(device)
         targets = torch.tensor([[target] for _, target in batch], device=device)
-        yield head.score_parts(histories, items, vectors), histories, targets, items
+        yield head.score_parts(histories, items, vectors), histories, targets
 
 
 def _cut(history: Sequence[int], max_events: int) -> Iterator[Sequence[int]]:

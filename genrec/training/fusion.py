@@ -48,12 +48,14 @@ class Found:
     """Items found for Q users, F each, and what every scorer says of them.
 
     Attributes:
-        lm: Log-probability in nats, -inf where a user has fewer than F. Shape: (Q, F).
+        rows: Of the ID table, ``NO_ROW`` where a user has fewer than F. Shape: (Q, F).
+        lm: Log-probability in nats, -inf where there is no item. Shape: (Q, F).
         logits: Of the SASRec head, before its terms; they follow, before their factors, and how
             well items match a wish. Shape of each: (Q, F).
         is_target: Marks the item that came next, where it was found. Shape: (Q, F), bool.
     """
 
+    rows: np.ndarray
     lm: np.ndarray
     logits: np.ndarray
     transitions: np.ndarray
@@ -66,7 +68,15 @@ class Found:
         return watched_ndcg(self.ranks(weight, terms))
 
     def ranks(self, weight: float, terms: Terms) -> np.ndarray:
-        """Return the rank of each target under a choice, from 1; 0: not found. Shape: (Q,).
+        """Return the rank of each target under a choice, from 1; 0: not found. Shape: (Q,)."""
+        scores = self.scores(weight, terms)
+        target = np.where(self.is_target, scores, -np.inf).max(axis=1, keepdims=True)
+        ranks = (scores > target).sum(axis=1) + 1
+        ranks[~self.is_target.any(axis=1)] = 0
+        return np.asarray(ranks)
+
+    def scores(self, weight: float, terms: Terms) -> np.ndarray:
+        """Return what a choice says of each item, -inf where there is none. Shape: (Q, F).
 
         A search normalises what it fuses at every level; here the scores of whole items are fused,
         which ranks them almost alike (docs/lab-notes.md, Fusion while decoding).
@@ -74,11 +84,8 @@ class Found:
         head = self.logits + terms.transitions * self.transitions + terms.likeness * self.likeness
         scores = (1 - weight) * self.lm + weight * head
         # Matches count beside the LM alone, too.
-        scores = scores + (weight or 1.0) * terms.wish * self.matches
-        target = np.where(self.is_target, scores, -np.inf).max(axis=1, keepdims=True)
-        ranks = (scores > target).sum(axis=1) + 1
-        ranks[~self.is_target.any(axis=1)] = 0
-        return np.asarray(ranks)
+        joined: np.ndarray = scores + (weight or 1.0) * terms.wish * self.matches
+        return joined
 
 
 def choose_fusion(
@@ -171,8 +178,8 @@ def find_and_judge(
     searched = TorchEngine(run, device, NUM_FOUND).items(queries, NUM_FOUND)
     rows: list[list[int]] = []
     judged: list[np.ndarray] = []
-    for parts, histories, _, catalogue in score_questions(head, ItemFeatures.of(table), asked):
-        by_head = _best_of_head(parts, histories, catalogue)
+    for parts, histories, _ in score_questions(head, ItemFeatures.of(table), asked):
+        by_head = _best_of_head(parts, histories)
         for number, best in enumerate(by_head.cpu().numpy()):
             found = matches[len(rows)]
             matching = found.rows[np.argsort(-found.scores, kind="stable")[:NUM_BY_HEAD]]
@@ -197,15 +204,15 @@ def find_and_judge(
     )
     places = np.stack([_pad(row, width, NO_ROW) for row in rows])
     is_target = (places == np.array([[target] for _, target in asked])) & np.isfinite(lm)
-    return Found(lm, logits, transitions, likeness, matching, is_target)
+    return Found(places, lm, logits, transitions, likeness, matching, is_target)
 
 
-def _best_of_head(parts: ScoreParts, histories: Tensor, items: ItemFeatures) -> Tensor:
+def _best_of_head(parts: ScoreParts, histories: Tensor) -> Tensor:
     """Return the head's best unseen items under each of ``CORNERS``. Shape: (B, n)."""
     users, columns = (histories != NO_ROW).nonzero(as_tuple=True)
     best = []
     for terms in CORNERS:
-        logits = parts.join(items, terms).clone()
+        logits = parts.join(terms).clone()
         logits[users, histories[users, columns]] = -torch.inf
         best.append(logits.topk(min(NUM_BY_HEAD, logits.shape[1])).indices)
     return torch.cat(best, dim=1)

@@ -11,11 +11,11 @@ from genrec.data import Dataset
 from genrec.model.item_features import ItemFeatures
 from genrec.model.load import LoadedRun
 from genrec.model.loss import StreamLoss
-from genrec.model.new_items import choose_new_item_boost
 from genrec.model.sasrec_head import SasRecHead
 from genrec.model.sasrec_training import Recipe, choose_terms, fit_sasrec_head, to_questions
 from genrec.training.config import TrainConfig
 from genrec.training.fusion import choose_fusion
+from genrec.training.new_items import HeadTraining, choose_new_item_boost
 from genrec.training.tell import tell
 from genrec.training.wish_factor import choose_about_share, choose_wish_factor
 
@@ -59,13 +59,14 @@ def train_sasrec_head(
     choose_fusion(finished, head, data, config, accelerator.device)
     choose_wish_factor(finished, head, data, config, accelerator.device)
     choose_about_share(finished, head, data, config, accelerator.device)
-    choose_new_item_boost(head, histories, watched, items, recipe)
+    training = HeadTraining(histories, watched, recipe)
+    choose_new_item_boost(finished, head, training, data, config)
     terms = head.terms
     tell(
         accelerator,
         f"weight of the SASRec head: {head.weight:.0%} · factor of the transition counts: "
         f"{terms.transitions} · of the likeness of texts: {terms.likeness} · boost of new items: "
-        f"{terms.new_item_boost:.2f} nats · factor of wishes: {terms.wish}, of which descriptions "
+        f"{head.new_item_boost:.2f} nats · factor of wishes: {terms.wish}, of which descriptions "
         f"of users get {terms.about:.0%}",
     )
     return head

@@ -44,15 +44,18 @@ def root(tmp_path_factory) -> Path:
     raw = tmp_path_factory.mktemp("page") / "raw"
     write_toy(raw, ToyConfig(num_users=60))
     prepare(raw / "events.csv.gz", raw / "items.jsonl.gz", raw.parent / "data")
-    data = Dataset.load(raw.parent / "data")
+    save(Dataset.load(raw.parent / "data"), raw.parent / "results" / NAME)
+    return raw.parent / "results"
+
+
+def save(data: Dataset, out: Path, last_events: int | None = None) -> None:
     for name, seeds in (("genrec", 2), ("tiger", 1)):
         for seed in range(seeds):
-            report = compare([Shuffled(name, data, seed), *fit_baselines(data)], data, "test")
+            rankers = [Shuffled(name, data, seed), *fit_baselines(data)]
+            report = compare(rankers, data, "test", last_events=last_events)
             recipe = {"seed": seed, "device": "cpu", "settings": {"width": 8}}
             curve = [{"epoch": epoch, "loss": 1.0, "ndcg@10": epoch / 50} for epoch in (1, 2, 3)]
-            out = raw.parent / "results" / NAME / name / str(seed)
-            save_evaluation(report, out, {"data": data.path}, recipe, curve)
-    return raw.parent / "results"
+            save_evaluation(report, out / name / str(seed), {"data": data.path}, recipe, curve)
 
 
 def run(monkeypatch, *arguments: object) -> None:
@@ -95,6 +98,24 @@ def test_the_page_says_what_the_files_say(root, tmp_path, monkeypatch):
     for file in re.findall(r"\]\((images/[^)]+)\)", page):
         assert (tmp_path / "docs" / file).read_bytes().startswith(b"\x89PNG")
     assert page.count("](images/") == 2
+
+
+def test_short_histories_stand_in_one_table(root, tmp_path):
+    saved = tmp_path / "saved"
+    saved.mkdir()
+    (saved / NAME).symlink_to(root / NAME)
+    data = Dataset.load(root.parent / "data")
+    for known in (1, 2):
+        save(data, saved / f"{NAME}.last-{known}", known)
+    results_page.write_page(saved, tmp_path / "page" / "results.md")
+    page = (tmp_path / "page" / "results.md").read_text()
+    short = page.partition(f"## {NAME}, short histories")[2]
+    for known, results in enumerate(read_results(saved)[1:], start=1):
+        assert results.last_events == known
+        for row in results.rows:
+            mean = f"{row.means[True, 'ndcg@10'].mean:.4f}"
+            assert row_of(short, row.name)[1 + known].startswith(mean)
+    assert " to " in row_of(short, "tiger")[2] and "| 1 known | 2 known |" in short
 
 
 def test_the_same_files_give_the_same_page(root, tmp_path):

@@ -38,22 +38,22 @@ def table_of(count, text):
 
 
 @pytest.mark.parametrize(
-    ("terms", "text"),
+    ("terms", "text", "boost"),
     [
-        (Terms(), True),
-        (Terms(transitions=1.5, likeness=3.0, new_item_boost=0.7, wish=0.5), True),
-        (Terms(transitions=1.5), False),
-        (Terms(new_item_boost=-1.0, wish=0.0), True),
+        (Terms(), True, 0.0),
+        (Terms(transitions=1.5, likeness=3.0, wish=0.5), True, 0.7),
+        (Terms(transitions=1.5), False, 0.0),
+        (Terms(wish=0.0), True, -1.0),
     ],
 )
 @torch.inference_mode()
-def test_scores_by_factors_are_the_heads_logits(terms, text):
+def test_scores_by_factors_are_the_heads_logits(terms, text, boost):
     torch.manual_seed(0)
     config = SasRecHeadConfig(hidden_size=16, dropout=0.0, max_events=6)
     head = SasRecHead(TRAINED, torch.randn(2, 13, 5), 6 if text else 0, config).eval()
     known, table = table_of(TRAINED, text), table_of(ALL, text)
     choose_terms(head, [[1, 2, 4], [2, 4, 6], [4, 0]] * 2, [], ItemFeatures.of(known))
-    head.terms, head.weight = terms, 0.5
+    head.terms, head.weight, head.new_item_boost = terms, 0.5, boost
     trie = DeviceTrie.from_trie(Trie.build(table.codes + [1, 20]))
     prompts = torch.zeros(len(HISTORIES), 30, dtype=torch.int64)
     for prompt, history in zip(prompts, HISTORIES, strict=True):
@@ -62,6 +62,7 @@ def test_scores_by_factors_are_the_heads_logits(terms, text):
     found = SasRecFusion(head, table, known, trie, OPENING).read(prompts)
     items = ItemFeatures.of(table, known)
     expected = head(pad_histories(HISTORIES), items, head.vectors(items))
+    expected[:, items.new] += boost / head.weight  # its nats are those of the fused score
     by_leaf = found.of_leaves().block(0, ALL)[trie.place_of.long()].T
     torch.testing.assert_close(by_leaf, expected, rtol=1e-4, atol=1e-5)
     wishes = [ItemQuery([], matches=Matches(np.array([7, 2]), np.array([2.0, 1.0]))), ItemQuery([])]

@@ -1,5 +1,6 @@
 """The SASRec head: what it reads, what it learns, how it is kept."""
 
+import json
 import math
 from dataclasses import replace
 
@@ -97,14 +98,12 @@ def test_the_likeness_of_texts_is_the_mean_cosine_with_the_last_five_events(head
 
 def test_terms_are_added_as_they_say(head):
     choose_terms(head, [[1, 2], [2, 4]] * 3, [], ITEMS)
-    items = ITEMS.without(torch.tensor([5]))
     asked = pad_histories([[1, 2], [3]])
     with torch.no_grad():
-        parts = head.score_parts(asked, items, head.vectors(items))
-    head.terms = Terms(transitions=2.0, likeness=3.0, new_item_boost=0.5)
+        parts = head.score_parts(asked, ITEMS, head.vectors(ITEMS))
+    head.terms = Terms(transitions=2.0, likeness=3.0)
     expected = parts.logits + 2 * parts.transitions + 3 * parts.likeness
-    expected[:, 5] += 0.5
-    torch.testing.assert_close(score(head, asked, items), expected)
+    torch.testing.assert_close(score(head, asked, ITEMS), expected)
 
 
 def test_a_new_item_has_the_transitions_of_its_lookalikes(head):
@@ -210,14 +209,19 @@ def test_ndcg_is_that_of_ranks_by_hand(head):
 @pytest.mark.parametrize("counted", [False, True])
 def test_it_comes_back_as_it_was_saved(head, tmp_path, counted):
     assert load_sasrec_head(tmp_path) is None
-    head.weight, head.terms = 0.4, Terms(likeness=2.0, new_item_boost=1.5)
+    head.weight, head.terms, head.new_item_boost = 0.4, Terms(likeness=2.0), 1.5
     if counted:
         choose_terms(head, [[1, 2, 3], [2, 4]], [], ITEMS)
     save_sasrec_head(head, tmp_path)
     back = load_sasrec_head(tmp_path)
     assert (back.weight, back.config, back.training) == (0.4, SMALL, False)
-    assert back.terms == head.terms
+    assert (back.terms, back.new_item_boost) == (head.terms, 1.5)
     torch.testing.assert_close(score(back, [[1, 2]]), score(head, [[1, 2]]))
+    described = json.loads((tmp_path / SETTINGS_FILE).read_text())
+    described["terms"]["new_item_boost"] = 5 * described.pop("new_item_boost")
+    (tmp_path / SETTINGS_FILE).write_text(json.dumps(described))
+    earlier = load_sasrec_head(tmp_path)
+    assert (earlier.terms, earlier.new_item_boost) == (head.terms, pytest.approx(0.4 * 7.5))
     (tmp_path / SETTINGS_FILE).write_text("{}")
     with pytest.raises(ArtifactError, match="damaged"):
         load_sasrec_head(tmp_path)

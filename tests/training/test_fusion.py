@@ -30,7 +30,8 @@ def planted(knowing: str, users: int = 200, items: int = 20) -> Found:
     is_target = np.eye(items, dtype=bool)[draw.integers(items, size=users)]
     scores = {name: draw.normal(size=is_target.shape) for name in NAMES}
     scores[knowing] += 6 * is_target
-    return Found(**scores, matches=np.zeros(is_target.shape), is_target=is_target)
+    rows = np.tile(np.arange(items), (users, 1))
+    return Found(rows, **scores, matches=np.zeros(is_target.shape), is_target=is_target)
 
 
 @pytest.mark.parametrize("knowing", NAMES)
@@ -74,6 +75,7 @@ def test_found_items_are_judged_as_each_scorer_alone_does(chain):
     assert found.is_target.any(axis=1).mean() > 0.3
     for user, (_, target) in enumerate(questions):
         row = run.table.index_of(target)
+        assert (found.is_target[user] == (found.rows[user] == row)).all()
         for place in np.flatnonzero(found.is_target[user]):
             assert found.lm[user, place] == pytest.approx(lm[user][row], abs=1e-4)
         # Differences, for the head's logits are normalised over the catalogue only in the engine.

@@ -74,5 +74,8 @@ def test_a_newcomer_is_asked_for_what_the_user_took_first(data):
 @pytest.mark.parametrize("weight", [0.0, 0.5])
 def test_matches_count_by_their_factor(weight):
     zeros = np.zeros((1, 2))
-    found = Found(zeros, zeros, zeros, zeros, np.array([[0.0, 1.0]]), np.array([[False, True]]))
+    rows = np.array([[0, 1]])
+    found = Found(
+        rows, zeros, zeros, zeros, zeros, np.array([[0.0, 1.0]]), np.array([[False, True]])
+    )
     assert found.ndcg(weight, Terms(wish=1.0)) == 1.0

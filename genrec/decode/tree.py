@@ -22,7 +22,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from transformers import DynamicCache
 
 from genrec.decode.device_trie import DeviceTrie
@@ -108,12 +107,17 @@ class PrefillCache:
         first = parts[0]
         joined = copy(first)
         width = max(part._mask.shape[1] for part in parts)
+        places = order.argsort().split([len(part._mask) for part in parts])
 
         def gather(rows: Sequence[Tensor], dim: int) -> Tensor:
-            """Stack rows of all parts, padded on the left of a dimension, -1 the last one."""
-            around = [0, 0] * (-dim - 1)
-            padded = [F.pad(row, (*around, width - row.shape[dim], 0)) for row in rows]
-            return torch.cat(padded)[order]
+            """Put rows of all parts in order, padded on the left of a dimension, -1 the last."""
+            shape = [len(order), *rows[0].shape[1:]]
+            shape[dim] = width
+            whole = rows[0].new_zeros(shape)
+            for row, place in zip(rows, places, strict=True):
+                length = row.shape[dim]
+                whole.narrow(dim, width - length, length).index_copy_(0, place, row)
+            return whole
 
         joined._mask = gather([part._mask for part in parts], -1)
         joined._lengths = joined._mask.sum(dim=1)

@@ -22,6 +22,7 @@ from genrec.recommender import Recommender
 from genrec.schema import Event, History, Request
 
 LENGTHS = (25, 1000)
+WARM_UP = 2
 DAY = 86_400
 K = 10
 
@@ -49,7 +50,7 @@ def ask(recommender: Recommender, history: History) -> float:
 def measure(kept: Recommender, fresh: Recommender, rounds: int) -> dict[tuple[str, int], float]:
     """Return the median of each kind of request, by kind and number of events."""
     taken: dict[tuple[str, int], list[float]] = {}
-    for turn in range(rounds + 2):
+    for turn in range(rounds + WARM_UP):
         for length in LENGTHS:
             whole = draw_history(kept, f"user {turn} of {length}", length + 1)
             before = History(whole.user_id, whole.events[:-1])
@@ -58,7 +59,7 @@ def measure(kept: Recommender, fresh: Recommender, rounds: int) -> dict[tuple[st
                 "first": ask(kept, before),
                 "returning": ask(kept, whole),
             }
-            if turn > 1:  # The first two only warm up.
+            if turn >= WARM_UP:
                 for kind, value in times.items():
                     taken.setdefault((kind, length), []).append(value)
     return {kind: statistics.median(times) for kind, times in taken.items()}
@@ -94,6 +95,7 @@ def main() -> None:
     parser.add_argument("--num-beams", type=int, nargs="+", default=[20, 50])
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--cache-mb", type=int, default=256, help="of the engine that keeps")
     parser.add_argument("--soak", type=float, default=0, help="seconds; 0: none")
     parser.add_argument("--budget-mb", type=int, default=32, help="of the soak")
     arguments = parser.parse_args()
@@ -101,7 +103,7 @@ def main() -> None:
     for num_beams in arguments.num_beams:
         kept, fresh = (
             Recommender.from_pretrained(arguments.run, "cpu", num_beams, session_cache_mb=megabytes)
-            for megabytes in (256, 0)
+            for megabytes in (arguments.cache_mb, 0)
         )
         ms = measure(kept, fresh, arguments.rounds)
         for (kind, length), value in ms.items():
@@ -109,8 +111,11 @@ def main() -> None:
         for length in LENGTHS:
             ratio = ms["returning", length] / ms["nothing kept", length]
             print(f"{num_beams} beams: returning / first at {length} events: {ratio:.2f}")
-        ratio = ms["first", LENGTHS[1]] / ms["first", LENGTHS[0]]
-        print(f"{num_beams} beams: first at {LENGTHS[1]} / first at {LENGTHS[0]}: {ratio:.2f}")
+        for kind in ("first", "returning"):
+            ratio = ms[kind, LENGTHS[1]] / ms[kind, LENGTHS[0]]
+            print(
+                f"{num_beams} beams: {kind} at {LENGTHS[1]} / {kind} at {LENGTHS[0]}: {ratio:.2f}"
+            )
     if arguments.soak:
         budget_mb = arguments.budget_mb
         small = Recommender.from_pretrained(arguments.run, "cpu", session_cache_mb=budget_mb)

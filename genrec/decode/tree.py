@@ -131,7 +131,10 @@ class PrefillCache:
 
     @property
     def keys_and_values(self) -> DynamicCache:
-        """Those of the prompts, and of what was searched since; to be read only."""
+        """Those of the prompts, and of what was searched since.
+
+        Who continues them, as a text does, must not search any more.
+        """
         return self._cache
 
     def fork(self, shared: Tensor, input_ids: Tensor, attention_mask: Tensor) -> PrefillCache:

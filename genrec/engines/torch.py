@@ -258,7 +258,7 @@ class TorchEngine(AdaptedModel):
                 with self._arithmetic(), logits_of(self.model, tokens):
                     logits = next_logits(self.model, batch, forced, self._pad_id)
                 found = policy.apply(logits, policy.expand(node.expand(len(logits))))
-            log_probs[np.ix_(indices, codes)] = found.cpu().numpy()
+            log_probs[np.ix_(np.array(indices), codes)] = found.cpu().numpy()
         return log_probs
 
     def _write(self, prompt: OwnPrompt, grammar: Grammar, max_tokens: int) -> list[int]:

@@ -28,6 +28,7 @@ from transformers import PreTrainedModel, Qwen3Config, Qwen3ForCausalLM
 
 from genrec.decode.constraint import Constraint
 from genrec.decode.device_trie import DeviceTrie
+from genrec.decode.grouped_attention import attend_in_groups
 from genrec.decode.policy import Policy
 from genrec.decode.search import Beams, beam_search, run_search
 from genrec.decode.trie import Trie
@@ -122,6 +123,7 @@ def compare(rounds: int) -> dict[str, object]:
     # As the engine takes a model; ``generate`` runs it as it is.
     taken = copy.deepcopy(model)
     speed_up(taken)
+    attend_in_groups(taken)
     trie = DeviceTrie.from_trie(Trie.build(paths))
     allowed = allowed_tokens(paths)
     prompts = torch.randint(0, FIRST_CODE, (NUM_USERS, PROMPT_TOKENS))

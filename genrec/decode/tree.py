@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from transformers import DynamicCache
 
 from genrec.decode.device_trie import DeviceTrie
+from genrec.decode.grouped_attention import GROUPED, SDPA
 from genrec.decode.policy import Policy
 from genrec.decode.search import Step, run_search, score_leaves
 from genrec.errors import DecodeError
@@ -278,7 +279,7 @@ def check_model(model: nn.Module, num_tokens: int) -> None:
     config = config.get_text_config()
     if model.training:
         raise DecodeError("the model is in training mode and would drop units; call model.eval()")
-    if config._attn_implementation != "sdpa":
+    if config._attn_implementation not in (SDPA, GROUPED):
         raise DecodeError(
             f"attention '{config._attn_implementation}' takes no tree mask; load the model with "
             "attn_implementation='sdpa'"

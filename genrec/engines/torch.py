@@ -14,6 +14,7 @@ from torch import Tensor
 
 from genrec.batching import batch_by_length, pack
 from genrec.decode.device_trie import DeviceTrie, find_inner
+from genrec.decode.grouped_attention import attend_in_groups
 from genrec.decode.policy import Policy
 from genrec.decode.prefix_cache import PrefixCache
 from genrec.decode.prefix_logits import batches, merge_prefixes, next_logits
@@ -31,6 +32,7 @@ from genrec.linear import speed_up
 from genrec.model.adapter_head import TrainedHead, load_adapter_head
 from genrec.model.load import LoadedRun, base_of
 from genrec.model.lora import check_adapter
+from genrec.model.lora_layers import without_adapter
 from genrec.model.precision import RunUnder, choose_arithmetic, float32_arithmetic
 from genrec.model.sasrec_head import SasRecHead, Terms, Transitions
 from genrec.schema import SemanticId
@@ -68,6 +70,7 @@ class TorchEngine(AdaptedModel):
         """
         super().__init__(run.model, base_of(run.path))
         speed_up(run.model)
+        attend_in_groups(without_adapter(run.model))
         self._arithmetic = choose_arithmetic(run.model, arithmetic)
         # What items are scored under in the end.
         is_rescored = arithmetic == "rescored"

@@ -12,7 +12,7 @@ DEMO := runs/demo
 .PHONY: help setup setup-vllm demo test test-fast lint docs examples notebooks mutants clean bench-beauty bench-loss bench-decode bench-rules bench-prepare \
 	serve bench-serve bench-impressions bench-gateways bench-start bench-sports bench-results bench-vllm bench-new-items bench-zero-shot \
 	bench-cross-domain bench-experiments bench-graph bench-propagation bench-explanations bench-steering bench-diversity bench-interests bench-summaries bench-peers bench-ask bench-newcomers \
-	bench-updates bench-simulation bench-sessions bench-large bench-language bench-trainer gpu-check
+	bench-updates bench-simulation bench-sessions bench-memory bench-large bench-language bench-trainer gpu-check
 
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-16s %s\n", $$1, $$2}'
@@ -214,6 +214,9 @@ bench-start: $(READY) $(DEMO)/sft/manifest.json  ## How long commands and the ga
 
 bench-sessions: $(READY) $(DEMO)/sft/manifest.json  ## What a returning user costs, and the memory that is kept
 	$(BIN)/python benchmarks/sessions.py --run $(DEMO)/sft --soak 120
+
+bench-memory: $(READY) $(DEMO)/sft/manifest.json  ## Memory of a gateway with 100,000 known users (half an hour)
+	$(BIN)/python -m benchmarks.memory_soak --run $(DEMO)/sft
 
 bench-large: $(READY)  ## A catalogue of a million items: memory and time of a search that the SASRec head leads
 	$(BIN)/python -W ignore -m benchmarks.large_catalogue

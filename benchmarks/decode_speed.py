@@ -28,10 +28,11 @@ from transformers import PreTrainedModel, Qwen3Config, Qwen3ForCausalLM
 
 from genrec.decode.constraint import Constraint
 from genrec.decode.device_trie import DeviceTrie
+from genrec.decode.grouped_attention import attend_in_groups
 from genrec.decode.policy import Policy
 from genrec.decode.search import Beams, beam_search, run_search
-from genrec.decode.tree import PrefillCache
 from genrec.decode.trie import Trie
+from genrec.engines.read_prompts import OwnPrompt, PromptReader
 from genrec.linear import speed_up
 
 NUM_USERS, PROMPT_TOKENS, NUM_BEAMS = 64, 90, 20
@@ -122,14 +123,17 @@ def compare(rounds: int) -> dict[str, object]:
     # As the engine takes a model; ``generate`` runs it as it is.
     taken = copy.deepcopy(model)
     speed_up(taken)
+    attend_in_groups(taken)
     trie = DeviceTrie.from_trie(Trie.build(paths))
     allowed = allowed_tokens(paths)
     prompts = torch.randint(0, FIRST_CODE, (NUM_USERS, PROMPT_TOKENS))
+    reader = PromptReader(0, prompts.device)
 
     @torch.inference_mode()
     def tree(rows: torch.Tensor, num_beams: int = NUM_BEAMS) -> Beams:
-        prompts = PrefillCache(taken, rows, torch.ones_like(rows), trie)
-        return run_search(beam_search(Policy(trie), len(rows), num_beams), prompts)
+        asked = [OwnPrompt(tuple(row), "") for row in rows.tolist()]
+        read = reader.read(taken, "", trie, asked)
+        return run_search(beam_search(Policy(trie), len(rows), num_beams), read)
 
     def by_transformers(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
         return generate(model, rows, torch.ones_like(rows), allowed, NUM_BEAMS)

@@ -1,12 +1,13 @@
 """What a large catalogue costs: its table and trie once, and a search led by the SASRec head.
 
-    python -m benchmarks.large_catalogue [--items 12000 1000000] [--trie 20000000] [--json FILE]
+    python -m benchmarks.large_catalogue [--items 12000 1000000] [--codes 20000000] [--json FILE]
 
 Random codes, random weights: a language model of 3.4 million parameters, a head of the default size
 with texts of 64 numbers and 20 followers an item, prompts of 90 tokens that name 20 items, 50
 beams. Times are those of a processor on one thread, the shortest of the rounds, so that other work
 on the machine counts for little; memory is how far the process grows at its peak while it answers.
-A trie alone may be larger than what the rest has memory for.
+A table of codes and its trie, without texts and head, may be larger than what the rest has memory
+for.
 """
 
 from __future__ import annotations
@@ -93,23 +94,29 @@ def peak_growth(run: Callable[[], object]) -> int:
     Path("/proc/self/clear_refs").write_text("5")  # the peak is counted anew from here
     before = psutil.Process().memory_info().rss
     run()
+    return peak_bytes() - before
+
+
+def peak_bytes() -> int:
+    """Return the most memory that the process took since its peak was last reset."""
     status = Path("/proc/self/status").read_text().split("VmHWM:")[1]
-    return int(status.split()[0]) * 1024 - before
+    return int(status.split()[0]) * 1024
 
 
-def make_table(codes: np.ndarray, rng: np.random.Generator) -> SemanticIdTable:
-    """Return a table with texts."""
-    texts = rng.normal(size=(len(codes), TEXT_WIDTH)).astype(np.float32)
-    texts /= np.linalg.norm(texts, axis=1, keepdims=True)
+def make_table(
+    codes: np.ndarray, codebook_size: int, texts: np.ndarray | None = None
+) -> SemanticIdTable:
+    """Return a table that has been asked for an item by ID, and by codes."""
     table = SemanticIdTable(
         item_ids=[f"item-{row}" for row in range(len(codes))],
         codes=codes,
-        codebook_size=CODEBOOK_SIZE,
-        centroids=np.zeros((NUM_LEVELS, CODEBOOK_SIZE, TEXT_WIDTH), dtype=np.float32),
+        codebook_size=codebook_size,
+        centroids=np.zeros((NUM_LEVELS, codebook_size, TEXT_WIDTH), dtype=np.float32),
         names={},
         text_vectors=texts,
     )
-    table.index_of("item-0")
+    row = table.index_of("item-0")
+    assert table.item_at(tuple(codes[row].tolist())) == "item-0"
     return table
 
 
@@ -145,7 +152,9 @@ def measure(num_items: int, model: PreTrainedModel, rounds: int) -> Figures:
     torch.manual_seed(0)
     codes = random_codes(num_items, rng, CODEBOOK_SIZE)
     memory = psutil.Process().memory_info().rss
-    table = make_table(codes, rng)
+    texts = rng.normal(size=(num_items, TEXT_WIDTH)).astype(np.float32)
+    texts /= np.linalg.norm(texts, axis=1, keepdims=True)
+    table = make_table(codes, CODEBOOK_SIZE, texts)
     table_bytes = psutil.Process().memory_info().rss - memory
     paths = codes + FIRST_CODE + CODEBOOK_SIZE * np.arange(NUM_LEVELS, dtype=np.int32)
     trie = DeviceTrie.from_trie(Trie.build(paths))
@@ -184,28 +193,42 @@ def measure(num_items: int, model: PreTrainedModel, rounds: int) -> Figures:
     )
 
 
-def measure_trie(num_items: int) -> dict[str, float]:
-    """Measure a trie alone, of codes of a codebook that has room for it."""
+def measure_codes(num_items: int) -> dict[str, float]:
+    """Measure a table without texts and its trie, of a codebook that has room for it."""
     codebook_size = CODEBOOK_SIZE
     while codebook_size**NUM_LEVELS < 4 * num_items:
         codebook_size *= 2
-    codes = random_codes(num_items, np.random.default_rng(0), codebook_size)
-    paths = codes + codebook_size * np.arange(NUM_LEVELS, dtype=np.int32)
+    rng = np.random.default_rng(0)
+    codes = random_codes(num_items, rng, codebook_size)
+    memory = psutil.Process().memory_info().rss
+    started = time.process_time()
+    table = make_table(codes, codebook_size)
+    table_s = time.process_time() - started
+    table_bytes = psutil.Process().memory_info().rss - memory
+    paths = table.codes + codebook_size * np.arange(NUM_LEVELS, dtype=np.int32)
     started = time.process_time()
     trie = Trie.build(paths)
+    build_s = time.process_time() - started
+    on_device = DeviceTrie.from_trie(trie)
+    below = rng.integers(1, codebook_size + 1, (BATCH, NUM_BEAMS))
+    states = torch.tensor(below)
     return {
         "items": num_items,
-        "build_s": time.process_time() - started,
-        "bytes_per_item": trie.num_bytes / num_items,
+        "table_s": table_s,
+        "table_bytes_per_item": table_bytes / num_items,
+        "build_s": build_s,
+        "bytes_per_item": (trie.num_bytes + on_device.place_of.nbytes) / num_items,
         "inner_nodes": trie.level_start[-2],
+        "step_ms": 1e3 * cpu_s(lambda: on_device.expand(states), 20),
+        "peak_gib": peak_bytes() / 2**30,
     }
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--items", type=int, nargs="+", default=[12_000, 100_000, 1_000_000])
-    parser.add_argument("--trie", type=int, default=20_000_000)
+    parser.add_argument("--items", type=int, nargs="*", default=[12_000, 100_000, 1_000_000])
+    parser.add_argument("--codes", type=int, default=20_000_000, help="items of a table and trie")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path, help="also write the figures here")
     arguments = parser.parse_args()
@@ -225,13 +248,14 @@ def main() -> None:
             f"{figures.row_mib:.1f} MiB a row",
             flush=True,
         )
-    trie = measure_trie(arguments.trie)
+    codes = measure_codes(arguments.codes)
     print(
-        "{items:,} items: trie {build_s:.1f} s, {bytes_per_item:.1f} bytes an item, "
-        "{inner_nodes:,} nodes above the leaves".format(**trie)
+        "{items:,} items: table {table_s:.1f} s, {table_bytes_per_item:.0f} bytes an item; trie "
+        "{build_s:.1f} s, {bytes_per_item:.1f} bytes an item, {inner_nodes:,} nodes above the "
+        "leaves, a step {step_ms:.2f} ms; at the peak {peak_gib:.1f} GiB".format(**codes)
     )
     if arguments.json:
-        figures = {"catalogues": [asdict(each) for each in found], "trie": trie}
+        figures = {"catalogues": [asdict(each) for each in found], "codes": codes}
         arguments.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 
 

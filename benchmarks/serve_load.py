@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -132,6 +132,8 @@ async def measure(
     event_share: float = 0.0,
     explanation_share: float = 0.0,
     asked: Callable[[], Mapping[str, Any]] = dict,
+    users: Sequence[str] = (),
+    timeout_s: float = 30,
 ) -> Load:
     """Let clients ask for some seconds.
 
@@ -143,13 +145,15 @@ async def measure(
         event_share: Of requests that post an event.
         explanation_share: Of requests that ask for an explanation.
         asked: Tells what a recommendation is asked for beside the user and ``k``.
+        users: Who they are; empty: the first 1,000 of the gateway.
+        timeout_s: After which a client gives up on an answer.
     """
     load = Load()
     limits = httpx2.Limits(max_connections=clients)
-    async with httpx2.AsyncClient(base_url=url, timeout=30, limits=limits) as http:
-        users = (await http.get("/v1/users", params={"limit": 1000})).json()["users"]
+    async with httpx2.AsyncClient(base_url=url, timeout=timeout_s, limits=limits) as http:
+        known = (await http.get("/v1/users", params={"limit": 1000})).json()["users"]
         items = (await http.get("/v1/items", params={"limit": 1000})).json()["items"]
-        user_ids = [user["user_id"] for user in users]
+        user_ids = users or [user["user_id"] for user in known]
         item_ids = [item["item_id"] for item in items]
 
         async def client(seed: int, until: float, into: Load) -> None:

@@ -19,6 +19,8 @@ from torch.nn import functional as F
 INTEL = "GenuineIntel"
 WORTH_ONEDNN = 1_000_000
 """Multiplications from which on oneDNN is faster, measured on AMD EPYC for 96 to 1,536 columns."""
+FEW_ROWS = range(2, 8)
+"""Of a weight, for which MKL is faster at any size: oneDNN takes as long for two rows as for 16."""
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -70,6 +72,7 @@ def onednn_is_faster() -> bool:
 def _takes_onednn(x: Tensor, weight: Tensor) -> bool:
     return (
         x.numel() * len(weight) >= WORTH_ONEDNN
+        and len(weight) not in FEW_ROWS
         and x.dtype == weight.dtype == torch.float32
         and x.device.type == "cpu"
         and not torch.is_grad_enabled()

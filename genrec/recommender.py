@@ -488,7 +488,9 @@ class Recommender(BaseRecommender):
 
     def _expected(self, requests: Sequence[Request]) -> np.ndarray:
         """Return what the next event is of, by first code. Shape: (B, codes of a level)."""
-        log_probs = self._engine.code_log_probs(self._run.encoder.prompts(requests))
+        prompts = self._run.encoder.prompts(requests)
+        owners = [request.history.user_id for request in requests]
+        log_probs = self._engine.code_log_probs(prompts, owners=owners)
         return calibrated(log_probs, self._forecaster)
 
     def _queries(

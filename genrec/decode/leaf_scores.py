@@ -12,6 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from genrec.linear import linear
+
 AT_ONCE = 2**16
 """Leaves whose vectors are looked up together."""
 
@@ -79,7 +81,7 @@ class FactoredScores:
         Shape: (last - first, B), float32.
         """
         num_rows = len(self.queries)
-        scores = self.vectors[first:last] @ self.queries.T
+        scores = linear(self.vectors[first:last], self.queries)
         ends = torch.tensor([first * num_rows, last * num_rows], device=self.keys.device)
         low, high = torch.searchsorted(self.keys, ends).tolist()
         if high > low:

@@ -10,7 +10,7 @@ these. A scorer in this process answers at once (``run_search``); vLLM answers a
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
 import torch
@@ -144,6 +144,33 @@ def score_leaves(policy: Policy, leaves: Tensor) -> Search[Tensor]:
         total += policy.apply(logits, children).masked_fill(~taken, 0).sum(dim=-1)
         total.masked_fill_(~taken.any(dim=-1), -torch.inf)
     return total
+
+
+def score_children(policy: Policy, path: Sequence[int], num_rows: int) -> Search[Tensor]:
+    """Score what may follow the first tokens of a path, the same for all rows.
+
+    Args:
+        policy: Of ``num_rows`` rows.
+        path: Tokens that lead to a node with children.
+        num_rows: B.
+
+    Returns:
+        Log-probabilities of the node's children. Shape: (B, C), float32.
+    """
+    trie = policy.trie
+    nodes = torch.tensor(
+        [trie.find(path[:level]) for level in range(len(path) + 1)], device=trie.tokens.device
+    ).expand(num_rows, 1, -1)
+    tokens = trie.tokens[nodes[..., 1:]].long()
+    parents = torch.zeros_like(nodes[..., 0])
+    for level in range(len(path)):
+        # What is given is no choice.
+        given = policy.expand(nodes[..., level])
+        given = given._replace(has_choice=torch.zeros_like(given.has_choice))
+        yield Step(tokens[..., :level], parents, given)
+    children = policy.expand(nodes[..., -1])
+    logits = yield Step(tokens, parents, children)
+    return policy.apply(logits, children).squeeze(1)
 
 
 def _best(scores: Tensor, num_beams: int) -> tuple[Tensor, Tensor]:

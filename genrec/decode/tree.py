@@ -22,10 +22,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from transformers import DynamicCache
 
 from genrec.decode.device_trie import DeviceTrie
+from genrec.decode.grouped_attention import GROUPED, SDPA
 from genrec.decode.policy import Policy
 from genrec.decode.search import Step, run_search, score_leaves
 from genrec.errors import DecodeError
@@ -108,12 +108,17 @@ class PrefillCache:
         first = parts[0]
         joined = copy(first)
         width = max(part._mask.shape[1] for part in parts)
+        places = order.argsort().split([len(part._mask) for part in parts])
 
         def gather(rows: Sequence[Tensor], dim: int) -> Tensor:
-            """Stack rows of all parts, padded on the left of a dimension, -1 the last one."""
-            around = [0, 0] * (-dim - 1)
-            padded = [F.pad(row, (*around, width - row.shape[dim], 0)) for row in rows]
-            return torch.cat(padded)[order]
+            """Put rows of all parts in order, padded on the left of a dimension, -1 the last."""
+            shape = [len(order), *rows[0].shape[1:]]
+            shape[dim] = width
+            whole = rows[0].new_zeros(shape)
+            for row, place in zip(rows, places, strict=True):
+                length = row.shape[dim]
+                whole.narrow(dim, width - length, length).index_copy_(0, place, row)
+            return whole
 
         joined._mask = gather([part._mask for part in parts], -1)
         joined._lengths = joined._mask.sum(dim=1)
@@ -127,7 +132,10 @@ class PrefillCache:
 
     @property
     def keys_and_values(self) -> DynamicCache:
-        """Those of the prompts, and of what was searched since; to be read only."""
+        """Those of the prompts, and of what was searched since.
+
+        Who continues them, as a text does, must not search any more.
+        """
         return self._cache
 
     def fork(self, shared: Tensor, input_ids: Tensor, attention_mask: Tensor) -> PrefillCache:
@@ -271,7 +279,7 @@ def check_model(model: nn.Module, num_tokens: int) -> None:
     config = config.get_text_config()
     if model.training:
         raise DecodeError("the model is in training mode and would drop units; call model.eval()")
-    if config._attn_implementation != "sdpa":
+    if config._attn_implementation not in (SDPA, GROUPED):
         raise DecodeError(
             f"attention '{config._attn_implementation}' takes no tree mask; load the model with "
             "attn_implementation='sdpa'"

@@ -122,7 +122,11 @@ class Engine(Protocol):
         ...
 
     def text(
-        self, prompts: Sequence[Sequence[int]], grammars: Sequence[Grammar], max_tokens: int
+        self,
+        prompts: Sequence[Sequence[int]],
+        grammars: Sequence[Grammar],
+        max_tokens: int,
+        owners: Sequence[str] = (),
     ) -> list[list[int]]:
         """Continue each prompt greedily with a text of its grammar.
 
@@ -134,6 +138,7 @@ class Engine(Protocol):
             grammars: One for each prompt; what they share is best the same object.
             max_tokens: Longest text; with its prompt it must fit the model. One that is cut is
                 the beginning of a text of the grammar.
+            owners: Whose each prompt is, see ``ItemQuery``; none: nobody's.
 
         Returns:
             Tokens of each text.
@@ -141,7 +146,10 @@ class Engine(Protocol):
         ...
 
     def code_log_probs(
-        self, prompts: Sequence[Sequence[int]], prefix: SemanticId = ()
+        self,
+        prompts: Sequence[Sequence[int]],
+        prefix: SemanticId = (),
+        owners: Sequence[str] = (),
     ) -> np.ndarray:
         """Return the log-probability of every code that may follow after each prompt.
 
@@ -150,6 +158,7 @@ class Engine(Protocol):
         Args:
             prompts: Each ends where an item is to be written.
             prefix: First codes of that item, forced; empty: its first code is scored.
+            owners: Whose each prompt is, see ``ItemQuery``; none: nobody's.
 
         Returns:
             Normalised over the codes in use below the prefix; -inf for others. Shape: (B, K),

@@ -11,14 +11,14 @@ import numpy as np
 import torch
 from scipy import sparse
 from torch import Tensor
-from transformers import DynamicCache
 
 from genrec.batching import batch_by_length, pack
 from genrec.decode.device_trie import DeviceTrie, find_inner
+from genrec.decode.grouped_attention import attend_in_groups
 from genrec.decode.policy import Policy
 from genrec.decode.prefix_cache import PrefixCache
 from genrec.decode.prefix_logits import batches, merge_prefixes, next_logits
-from genrec.decode.search import beam_search, run_search
+from genrec.decode.search import beam_search, run_search, score_children
 from genrec.decode.tree import PrefillCache, logits_of, score_after
 from genrec.decode.trie import Trie
 from genrec.devices import Arithmetic
@@ -32,6 +32,7 @@ from genrec.linear import speed_up
 from genrec.model.adapter_head import TrainedHead, load_adapter_head
 from genrec.model.load import LoadedRun, base_of
 from genrec.model.lora import check_adapter
+from genrec.model.lora_layers import without_adapter
 from genrec.model.precision import RunUnder, choose_arithmetic, float32_arithmetic
 from genrec.model.sasrec_head import SasRecHead, Terms, Transitions
 from genrec.schema import SemanticId
@@ -69,6 +70,7 @@ class TorchEngine(AdaptedModel):
         """
         super().__init__(run.model, base_of(run.path))
         speed_up(run.model)
+        attend_in_groups(without_adapter(run.model))
         self._arithmetic = choose_arithmetic(run.model, arithmetic)
         # What items are scored under in the end.
         is_rescored = arithmetic == "rescored"
@@ -216,17 +218,24 @@ class TorchEngine(AdaptedModel):
 
     @torch.inference_mode()
     def text(
-        self, prompts: Sequence[Sequence[int]], grammars: Sequence[Grammar], max_tokens: int
+        self,
+        prompts: Sequence[Sequence[int]],
+        grammars: Sequence[Grammar],
+        max_tokens: int,
+        owners: Sequence[str] = (),
     ) -> list[list[int]]:
         """See ``Engine.text``."""
         return [
             self._write(prompt, grammar, max_tokens)
-            for prompt, grammar in zip(prompts, grammars, strict=True)
+            for prompt, grammar in zip(_owned(prompts, owners), grammars, strict=True)
         ]
 
     @torch.inference_mode()
     def code_log_probs(
-        self, prompts: Sequence[Sequence[int]], prefix: SemanticId = ()
+        self,
+        prompts: Sequence[Sequence[int]],
+        prefix: SemanticId = (),
+        owners: Sequence[str] = (),
     ) -> np.ndarray:
         """See ``Engine.code_log_probs``."""
         forced = self._vocabulary.path_of(prefix)
@@ -236,25 +245,33 @@ class TorchEngine(AdaptedModel):
         log_probs = np.full(
             (len(prompts), self._vocabulary.token_ids.shape[1]), -np.inf, dtype=np.float32
         )
+        own = _owned(prompts, owners)
         for batch in batches(
             merge_prefixes(prompts), len(forced), BATCH_TOKENS, BATCH_SCORES, len(tokens)
         ):
-            with self._arithmetic(), logits_of(self.model, tokens):
-                logits = next_logits(self.model, batch, forced, self._pad_id)
-            indices = np.array([index for stream in batch for index in stream.indices])
+            indices = [index for stream in batch for index in stream.indices]
             head = self._ask_head([prompts[index] for index in indices])
             policy = Policy(self._trie, fusion=head.fuse(self._trie))
-            children = policy.expand(node.expand(len(logits)))
-            log_probs[np.ix_(indices, codes)] = policy.apply(logits, children).cpu().numpy()
+            if len(indices) == len(batch):
+                # Nothing to share within the batch: read like prompts for items, and kept.
+                read = self._read([own[index] for index in indices], self._arithmetic)
+                with self._arithmetic():
+                    found = run_search(score_children(policy, forced, len(batch)), read)
+            else:
+                with self._arithmetic(), logits_of(self.model, tokens):
+                    logits = next_logits(self.model, batch, forced, self._pad_id)
+                found = policy.apply(logits, policy.expand(node.expand(len(logits))))
+            log_probs[np.ix_(np.array(indices), codes)] = found.cpu().numpy()
         return log_probs
 
-    def _write(self, prompt: Sequence[int], grammar: Grammar, max_tokens: int) -> list[int]:
+    def _write(self, prompt: OwnPrompt, grammar: Grammar, max_tokens: int) -> list[int]:
         """Continue a prompt greedily; the model runs only where there is a choice.
 
         Most tokens are forced by those before, so a prompt of its own takes fewer forward passes
         than a batch that runs each token.
         """
-        cache, unread, written = DynamicCache(), list(prompt), list[int]()
+        begun = self._read([prompt._replace(tokens=prompt.tokens[:-1])], self._arithmetic)
+        cache, unread, written = begun.keys_and_values, [prompt.tokens[-1]], list[int]()
         state = GrammarState(grammar)
         while len(written) < max_tokens and (allowed := state.allowed):
             if len(allowed) > 1:
@@ -312,6 +329,12 @@ def _use(head: SasRecHead, votes: sparse.csr_array) -> None:
 
 def _own(query: ItemQuery) -> OwnPrompt:
     return OwnPrompt(tuple(query.prompt), query.owner)
+
+
+def _owned(prompts: Sequence[Sequence[int]], owners: Sequence[str]) -> list[OwnPrompt]:
+    """Return prompts with their owners, or with nobody."""
+    named = owners or [""] * len(prompts)
+    return [OwnPrompt(tuple(prompt), owner) for prompt, owner in zip(prompts, named, strict=True)]
 
 
 def _score_again(

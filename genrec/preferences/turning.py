@@ -19,11 +19,11 @@ Prompt = Sequence[int]
 def biases_of(
     requests: Sequence[Request],
     prompts: Sequence[Prompt],
-    code_log_probs: Callable[[Sequence[Prompt], SemanticId], np.ndarray],
+    code_log_probs: Callable[[Sequence[Prompt], SemanticId, Sequence[str]], np.ndarray],
 ) -> list[dict[SemanticId, float]]:
     """Return the nats of each request: those it names, and those that turn interests.
 
-    A prompt is read once more for every parent of an interest that is turned.
+    Every parent of an interest that is turned is asked for once more.
 
     Args:
         requests: B of them.
@@ -36,7 +36,8 @@ def biases_of(
         for parent in {prefix[:-1] for prefix in request.turned}:
             places_of.setdefault(parent, []).append(place)
     for parent, places in places_of.items():
-        log_probs = code_log_probs([prompts[place] for place in places], parent)
+        owners = [requests[place].history.user_id for place in places]
+        log_probs = code_log_probs([prompts[place] for place in places], parent, owners)
         for place, of_codes in zip(places, log_probs, strict=True):
             bias = biases[place]
             for prefix, want in requests[place].turned.items():

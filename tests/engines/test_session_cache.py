@@ -8,10 +8,14 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from genrec.data import Dataset
 from genrec.decode import prefix_cache
 from genrec.decode.prefix_cache import BLOCK_TOKENS, PrefixCache, chain_keys
 from genrec.engines import read_prompts
+from genrec.engines.base import ItemQuery
 from genrec.engines.torch import TorchEngine
+from genrec.interests.summary.codec import SummaryCodec
+from genrec.interests.summary.generate import write_summaries
 from genrec.model.load import load_run
 from genrec.recommender import Recommender
 from genrec.schema import Event, History, Request
@@ -132,6 +136,33 @@ def test_what_is_kept_of_one_user_goes_and_nothing_else(pair):
     found = cache.tokens_found
     pair[0].rank_many(asked[:1], 3)
     assert cache.tokens_found == found
+
+
+def test_texts_and_codes_find_what_was_read_for_items(chain):
+    run = load_run(chain.pretrain)
+    kept, fresh = (TorchEngine(run, num_beams=5, session_cache_mb=size) for size in (8, 0))
+    data = Dataset.load(run.histories)
+    histories = [past for past in data.histories("valid") if len(past.events) > 8][:3]
+    owners = [history.user_id for history in histories]
+    prompts = run.encoder.prompts([Request(history) for history in histories])
+    asked = zip(prompts, owners, strict=True)
+    kept.items([ItemQuery(prompt, owner=owner) for prompt, owner in asked], 3)
+    blocks = sum(BLOCK_TOKENS * len(chain_keys("", "", prompt)) for prompt in prompts)
+    cache = kept.prefix_cache
+    for depth in range(run.table.num_levels):
+        prefix = tuple(map(int, run.table.codes[0, :depth]))
+        found = cache.tokens_found
+        mine = kept.code_log_probs(prompts, prefix, owners)
+        assert cache.tokens_found - found == blocks
+        np.testing.assert_allclose(mine, fresh.code_log_probs(prompts, prefix), atol=1e-4)
+    # Summaries read events in brief, so they find what those before them read.
+    codec = SummaryCodec(run.encoder)
+    before = [replace(history, events=history.events[:-1]) for history in histories]
+    write_summaries(before, kept, codec)
+    found = cache.tokens_found
+    written = write_summaries(histories, kept, codec)[1]
+    assert cache.tokens_found > found
+    assert written == write_summaries(histories, fresh, codec)[1]
 
 
 def test_the_oldest_leave_first_and_a_session_ends(monkeypatch):

@@ -26,7 +26,7 @@ class Claims:
     def __init__(self, encoder, written):
         self._tokens = SummaryCodec(encoder).encode(written)
 
-    def text(self, prompts, grammars, max_tokens):
+    def text(self, prompts, grammars, max_tokens, owners):
         for grammar in grammars:
             state = GrammarState(grammar)
             for token in self._tokens:

@@ -169,7 +169,11 @@ class VllmEngine:
         return scores
 
     def text(
-        self, prompts: Sequence[Sequence[int]], grammars: Sequence[Grammar], max_tokens: int
+        self,
+        prompts: Sequence[Sequence[int]],
+        grammars: Sequence[Grammar],
+        max_tokens: int,
+        owners: Sequence[str] = (),
     ) -> list[list[int]]:
         """See ``Engine.text``."""
         written: list[list[int]] = []
@@ -181,7 +185,10 @@ class VllmEngine:
         return written
 
     def code_log_probs(
-        self, prompts: Sequence[Sequence[int]], prefix: SemanticId = ()
+        self,
+        prompts: Sequence[Sequence[int]],
+        prefix: SemanticId = (),
+        owners: Sequence[str] = (),
     ) -> np.ndarray:
         """See ``Engine.code_log_probs``; vLLM's prefix cache reads nested prompts once."""
         rows = np.full((len(prompts), self._table.codebook_size), -np.inf, dtype=np.float32)

@@ -69,4 +69,5 @@ def write_summaries(
         for history, question in zip(histories, questions, strict=True)
     ]
     prompts = [question.prompt for question in questions]
-    return questions, engine.text(prompts, grammars, codec.answer_limit)
+    owners = [history.user_id for history in histories]
+    return questions, engine.text(prompts, grammars, codec.answer_limit, owners)

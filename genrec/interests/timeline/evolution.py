@@ -210,7 +210,13 @@ def evolve(
     column_of = {one: column for column, one in enumerate(prefixes)}
     known = [_known(request, table) for request in requests]
     moments = [encoder.moments(request) for request in known]
-    found = engine.code_log_probs([prompt for several in moments for prompt in several], prefix)
+    owners = [
+        request.history.user_id
+        for request, several in zip(known, moments, strict=True)
+        for _ in several
+    ]
+    asked = [prompt for several in moments for prompt in several]
+    found = engine.code_log_probs(asked, prefix, owners)
     expected = calibrated(found[:, codes], forecaster)
     evolutions, start = [], 0
     for request, prompts in zip(known, moments, strict=True):

@@ -37,6 +37,15 @@ class Arm:
         """Tell whether a user is in it; nobody known is in none."""
         return user_id is not None and self.experiment.assign(user_id) == self.name
 
+    @property
+    def is_live(self) -> bool:
+        """Whether anybody is in it: it was not dropped."""
+        return self.name in self.experiment.live_arms
+
+    def may_meet(self, other: Arm) -> bool:
+        """Tell whether somebody can be in both arms."""
+        return self.experiment.name != other.experiment.name or self.name == other.name
+
 
 def read_arm(written: Any, name: str) -> Arm:
     """Return the arm that a rule names.

@@ -68,8 +68,11 @@ class Answer:
         items: Best first.
         adapter: The one that chose them; None: the base alone.
         rules: Those that they keep.
+        as_asked: Whether the model answered as the rules say; otherwise as without them, which is
+            no page of an experiment.
     """
 
     items: Sequence[Recommendation]
     adapter: str | None
     rules: Sequence[NamedRule] = ()
+    as_asked: bool = True

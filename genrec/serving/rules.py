@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from anyio.to_thread import run_sync
 
 from genrec.base_recommender import BaseRecommender
-from genrec.errors import DataError
+from genrec.errors import DataError, GenrecError
 from genrec.experiments import Experiment
 from genrec.rules import NamedRule, Plan
+from genrec.rules.answering import AnswerWith
 from genrec.rules.arms import experiments_of
 from genrec.rules.plan import items_named
+from genrec.serving.adapters import Adapters
 from genrec.serving.errors import NotFound, ServiceError, quote
 from genrec.serving.exposures import Exposures
 from genrec.serving.store import RuleStore, StoredRule
@@ -36,25 +39,33 @@ class Rules:
         store: RuleStore,
         recommender: Callable[[], BaseRecommender],
         exposures: Exposures,
+        adapters: Adapters,
         is_retired: Callable[[str], bool],
     ) -> None:
         self._store = store
         self._recommender = recommender
         self._exposures = exposures
+        self._adapters = adapters
         self._is_retired = is_retired
         self._current: Mapping[str, StoredRule] = {}
         self._experiments: Mapping[str, Experiment] = {}
         self._position = 0
+        self._heeded = 0
         self._turn = threading.Lock()
 
     @property
     def position(self) -> int:
-        """Number of the last change of the log that is known here."""
-        return self._position
+        """Number of the last change of the log that is heeded here."""
+        return self._heeded
 
     async def catch_up(self) -> None:
-        """Heed the rules that the log holds, whichever gateway stored them."""
-        await run_sync(self._catch_up)
+        """Heed the rules that the log holds, whichever gateway stored them.
+
+        What they answer with is loaded; an adapter that cannot be is tried again at every look.
+        """
+        position = await run_sync(self._catch_up)
+        if await self._adapters.hold(self._adapters_named()):
+            self._heeded = position
 
     async def put(self, name: str, written: Mapping[str, Any], always: bool) -> StoredRule:
         """Store a rule's next version; it is heeded here from the next request on.
@@ -63,8 +74,15 @@ class Rules:
             DataError: It is no rule, names what does not exist, or contradicts a rule that holds
                 for every request.
             ServiceError: Too many rules hold for every request.
+            GenrecError: It answers with an adapter that cannot be loaded.
         """
-        return await run_sync(self._put, name, written, always)
+        rule = NamedRule.read(name, written)
+        if (path := _adapter_of(rule)) is not None:
+            await self._adapters.hold({*self._adapters_named(), path})
+            self._adapters.check_held(path)
+        stored: StoredRule = await run_sync(self._put, rule, always)
+        await self.catch_up()
+        return stored
 
     async def get(self, name: str, version: int | None = None) -> StoredRule:
         """Return a rule, or one of its versions, those after which it was deleted among them.
@@ -91,6 +109,7 @@ class Rules:
         """
         await self.get(name)
         await run_sync(self._store_next, name, None, False)
+        await self.catch_up()
 
     def arms_of(self, user_id: str | None) -> tuple[tuple[str, str], ...]:
         """Return a user's arm in each experiment that stored rules name; nobody known is in none.
@@ -144,11 +163,41 @@ class Rules:
         knows = self._recommender().knows
         return [one for one in items_named(rule) if not knows(one) or self._is_retired(one)]
 
-    def _plan(self, rules: Sequence[NamedRule], user_id: str | None) -> Plan:
-        return self._recommender().plan(self._exposures.settle(rules, user_id))
+    def fault(self, stored: StoredRule) -> str | None:
+        """Return why this gateway cannot answer as a rule says; None: it can."""
+        path = _adapter_of(_named(stored))
+        try:
+            if path is not None:
+                self._adapters.check_held(path)
+        except GenrecError as error:
+            return str(error)
+        return None
 
-    def _put(self, name: str, written: Mapping[str, Any], always: bool) -> StoredRule:
-        rule = NamedRule.read(name, written)
+    def _plan(self, rules: Sequence[NamedRule], user_id: str | None) -> Plan:
+        settled = [self._settle(each) for each in self._exposures.settle(rules, user_id)]
+        recommender = self._recommender()
+        for each in settled:
+            # What is stored was checked then: where it cannot be kept now, users get a list still.
+            if each.version is None and isinstance(each.rule, AnswerWith):
+                recommender.check_model(each.rule.settings)
+        return recommender.plan(settled)
+
+    def _settle(self, named: NamedRule) -> NamedRule:
+        """Return a rule whose adapter is called as it is loaded."""
+        if (path := _adapter_of(named)) is None:
+            return named
+        assert isinstance(named.rule, AnswerWith)
+        settings = replace(named.rule.settings, adapter=self._adapters.held_as(path))
+        return replace(named, rule=AnswerWith(settings))
+
+    def _adapters_named(self) -> set[str]:
+        """Return the adapters that stored rules answer with, as far as somebody is in their arm."""
+        named = map(_named, self._current.values())
+        paths = {_adapter_of(each) for each in named if each.arm is None or each.arm.is_live}
+        return {path for path in paths if path is not None}
+
+    def _put(self, rule: NamedRule, always: bool) -> StoredRule:
+        name, written = rule.name, rule.written
 
         def check() -> None:
             if retired := list(filter(self._is_retired, items_named(rule))):
@@ -163,8 +212,11 @@ class Rules:
                     f"{len(others)} rules hold for every request; at most {MAX_ALWAYS} may",
                 )
             # What could not be answered is told to who writes the rule, not to who asks.
-            together = [rule, *map(_named, others if always else ())]
-            self._recommender().plan([self._exposures.check(each) for each in together])
+            beside = filter(rule.may_meet, map(_named, others if always else ()))
+            recommender = self._recommender()
+            for together in ([rule], *([rule, other] for other in beside)):
+                checked = [self._settle(self._exposures.check(each)) for each in together]
+                recommender.check_model(recommender.plan(checked).model)
 
         return self._store_next(name, written, always, check)
 
@@ -203,3 +255,8 @@ class Rules:
 
 def _named(stored: StoredRule) -> NamedRule:
     return NamedRule.read(stored.name, stored.rule, stored.version)
+
+
+def _adapter_of(named: NamedRule) -> str | None:
+    """Return the adapter that a rule answers with; None: it names none."""
+    return named.rule.settings.adapter if isinstance(named.rule, AnswerWith) else None

@@ -92,7 +92,7 @@ def test_what_an_update_counted_is_not_counted_twice(engine, shop):
     asyncio.run(gateway.live.catch_up())
     added = (
         gateway.used[-1].toarray()
-        != Gateway(engine, shop).live._loaded().recommender.counted.votes.toarray()
+        != Gateway(engine, shop).live._loaded().recommender.counted[0].votes.toarray()
     )
     assert not added[1, 2] and added[2, 3] and added[1, 3]
 

@@ -173,6 +173,12 @@ class Rules:
             return str(error)
         return None
 
+    @property
+    def faults(self) -> dict[str, str]:
+        """Why this gateway cannot answer as rules say, by the names of those rules."""
+        found = {name: self.fault(stored) for name, stored in self._current.items()}
+        return {name: f"rule '{name}': {fault}" for name, fault in found.items() if fault}
+
     def _plan(self, rules: Sequence[NamedRule], user_id: str | None) -> Plan:
         settled = [self._settle(each) for each in self._exposures.settle(rules, user_id)]
         recommender = self._recommender()

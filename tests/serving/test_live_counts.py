@@ -42,7 +42,9 @@ class Gateway:
         votes = count_transitions(list(self.known.values()), len(rows))
         counted = Counted(votes, shop.table, until, self.used.append)
         histories = Histories(PreparedUsers(shop.data), self.events, 1000)
-        loaded = SimpleNamespace(recommender=SimpleNamespace(counted=counted), histories=histories)
+        loaded = SimpleNamespace(
+            recommender=SimpleNamespace(counted=[counted]), histories=histories
+        )
         self.live = LiveTransitions(self.events, lambda: loaded, AtOnce())
 
     def post(self, user_id, *items, time=NOW, **fields):

@@ -77,6 +77,10 @@ class ExperimentResponse(BaseModel):
     arms: list[ArmResponse] = Field(description="The control first.")
     result: ResultResponse | None
     fault: str | None = Field(description="Why there is no result yet.")
+    faults: list[str] = Field(
+        description="Rules that this gateway cannot answer as they say: their users are answered "
+        "as all others, and count in no arm."
+    )
 
 
 class ExperimentsResponse(BaseModel):
@@ -89,10 +93,16 @@ class ExperimentsResponse(BaseModel):
 async def list_experiments(service: Service) -> ExperimentsResponse:
     """Judge the experiments that rules name or named, by what was shown and done so far."""
     judged = await run_sync(service.experiments.all)
-    return ExperimentsResponse(experiments=[_response(*each) for each in judged])
+    faults = service.rules.faults
+    return ExperimentsResponse(
+        experiments=[
+            _response(trial, each, [faults[name] for name in trial.rules if name in faults])
+            for trial, each in judged
+        ]
+    )
 
 
-def _response(trial: Trial, judged: Judged) -> ExperimentResponse:
+def _response(trial: Trial, judged: Judged, faults: list[str]) -> ExperimentResponse:
     shares = trial.experiment.shares
     result = judged.result
     return ExperimentResponse(
@@ -108,4 +118,5 @@ def _response(trial: Trial, judged: Judged) -> ExperimentResponse:
         ],
         result=None if result is None else ResultResponse.model_validate(result.to_json()),
         fault=judged.fault,
+        faults=faults,
     )

@@ -25,7 +25,7 @@ const load = () => attempt(async () => {
 }, load);
 
 function trial(one) {
-  const { name, rules, began, ended, since, arms, result, fault, control } = one;
+  const { name, rules, began, ended, since, arms, result, fault, faults, control } = one;
   const moment = (at) => make("time", { datetime: machineTime(at) }, `${day(at)}, ${time(at)}`);
   const facts = ["since ", moment(began), ended && [" until ", moment(ended)], ` · ${rules.length === 1 ? "rule" : "rules"} ${rules.join(", ")}`, since > began && [" · counted from ", moment(since)]];
   return make("li", { class: "trial" },
@@ -33,6 +33,7 @@ function trial(one) {
       make("h3", { class: "trial-name" }, name, make("span", { class: "tag" }, ended ? "ended" : "running")),
       make("p", { class: "note" }, ...facts.flat())),
     make("p", { class: result && isMismatch(result) ? "outcome fault" : "outcome" }, result ? result.verdict : fault),
+    ...faults.map((words) => make("p", { class: "fault" }, words)),
     make("div", { class: "scroll", role: "region", "aria-label": `Arms of ${name}`, tabindex: 0 },
       table(["Arm", "Of users", "Users", "Pages", "Clicked", "Converted", "Disliked"], arms.map((arm) => armRow(arm, control)), `Arms of ${name}`)),
     result && comparison(one),

@@ -116,6 +116,11 @@ class Plan:
         listed = self.pins or self.caps or self.quotas or self.like_cost or self.calibrations
         return bool(listed or self.turns or self.bonus.any())
 
+    @property
+    def binds_lists(self) -> bool:
+        """Whether a list of items that are allowed may break a rule, as a mix of two lists can."""
+        return bool(self.pins or self.caps or self.quotas)
+
     def bonus_for(self, pool: Sequence[Recommendation]) -> np.ndarray:
         """Return the nats added to the score of each row of one request.
 

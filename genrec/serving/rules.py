@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from anyio.to_thread import run_sync
 
@@ -14,7 +14,7 @@ from genrec.errors import DataError, GenrecError
 from genrec.experiments import Experiment
 from genrec.rules import NamedRule, Plan
 from genrec.rules.answering import AnswerWith
-from genrec.rules.arms import experiments_of
+from genrec.rules.arms import Arm, experiments_of
 from genrec.rules.plan import items_named
 from genrec.serving.adapters import Adapters
 from genrec.serving.errors import NotFound, ServiceError, quote
@@ -26,6 +26,20 @@ MAX_ALWAYS = 25
 
 Wanted = str | Mapping[str, Any]
 """A stored rule's name, or a rule itself."""
+
+
+class Sides(NamedTuple):
+    """The two arms of an experiment whose lists are to be mixed, the control first.
+
+    Attributes:
+        experiment: Its name.
+        arms: Their names.
+        plans: The rules of each; None: there is no rule.
+    """
+
+    experiment: str
+    arms: tuple[str, ...]
+    plans: tuple[Plan | None, ...]
 
 
 class Rules:
@@ -142,6 +156,34 @@ class Rules:
             NotFound: No rule has a name.
             DataError: One is no rule, or they contradict each other.
         """
+        rules = [*self._chosen(wanted), *of_user]
+        held = [rule for rule in rules if rule.holds_for(user_id)]
+        return await run_sync(self._plan, held, user_id) if held else None
+
+    async def sides(
+        self,
+        wanted: Sequence[Wanted],
+        user_id: str | None = None,
+        of_user: Sequence[NamedRule] = (),
+    ) -> Sides | None:
+        """Make a plan for each arm of the experiment that is interleaved; see ``plan``.
+
+        Returns:
+            None where there is none, or the user is not known.
+        """
+        rules = [*self._chosen(wanted), *of_user]
+        mixed = [rule.arm for rule in rules if rule.arm is not None and rule.arm.interleaved]
+        if user_id is None or not mixed:
+            return None
+        experiment, plans = mixed[0].experiment, []
+        for arm in experiment.live_arms:
+            side = Arm(experiment, arm, interleaved=True)
+            held = [rule for rule in rules if rule.arm == side or rule.holds_for(user_id)]
+            plans.append(await run_sync(self._plan, held, user_id) if held else None)
+        return Sides(experiment.name, experiment.live_arms, tuple(plans))
+
+    def _chosen(self, wanted: Sequence[Wanted]) -> list[NamedRule]:
+        """Return the rules that hold for every request, and those wanted."""
         current = self._current
         chosen = {name: _named(each) for name, each in current.items() if each.always}
         for place, each in enumerate(wanted):
@@ -155,8 +197,7 @@ class Rules:
                     "unknown_rule",
                     f"rules.{place}: no rule {quote(each)}; GET /v1/rules lists all",
                 )
-        rules = [rule for rule in [*chosen.values(), *of_user] if rule.holds_for(user_id)]
-        return await run_sync(self._plan, rules, user_id) if rules else None
+        return list(chosen.values())
 
     def absent(self, rule: NamedRule) -> list[str]:
         """Return the items that a rule names and that no list can hold: retired, or gone."""
@@ -211,6 +252,8 @@ class Rules:
                     f"item {quote(retired[0])} was retired; take it out of the rule, or bring it "
                     'back with PATCH /v1/items/{item_id} {"retired": false}'
                 )
+            if rule.arm is not None:
+                self._check_arm(rule.name, rule.arm)
             others = [each for each in self._current.values() if each.always and each.name != name]
             if always and len(others) >= MAX_ALWAYS:
                 raise ServiceError(
@@ -225,6 +268,24 @@ class Rules:
                 recommender.check_model(recommender.plan(checked).model)
 
         return self._store_next(name, written, always, check)
+
+    def _check_arm(self, name: str, arm: Arm) -> None:
+        """Refuse a second experiment that is interleaved, and one that is so in some rules only."""
+        for each in map(_named, self._current.values()):
+            if each.arm is None or each.name == name:
+                continue
+            is_same = each.arm.experiment.name == arm.experiment.name
+            if is_same and each.arm.interleaved != arm.interleaved:
+                what = "is" if each.arm.interleaved else "is not"
+                raise DataError(
+                    f"experiment '{arm.experiment.name}' {what} interleaved in rule '{each.name}': "
+                    "say the same in all of its rules"
+                )
+            if not is_same and each.arm.interleaved and arm.interleaved:
+                raise DataError(
+                    f"rule '{each.name}' interleaves experiment '{each.arm.experiment.name}': one "
+                    "at a time; delete its rules first"
+                )
 
     def _store_next(
         self,
@@ -254,7 +315,9 @@ class Rules:
                 }
                 by_age = sorted(self._current.values(), key=lambda stored: stored.time)
                 arms = [_named(stored).arm for stored in by_age]
-                self._experiments = experiments_of(arms)
+                self._experiments = experiments_of(
+                    arm for arm in arms if arm is not None and not arm.interleaved
+                )
             self._position = head
             return head
 

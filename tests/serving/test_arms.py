@@ -1,16 +1,27 @@
-"""Arms that are adapters or settings: who is answered by what, also where it is gone."""
+"""Arms that are adapters or settings, and mixed lists: who is answered by what, who gets credit."""
 
 import json
 import shutil
+import time
 
 import pytest
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
+from typer.testing import CliRunner
 
 from genrec.artifacts import read_manifest
+from genrec.cli import app
 from genrec.experiments import Experiment
+from genrec.schema import Event
 from genrec.serving.http.app import create_app
-from genrec.serving.store import ImpressionStore, connect
+from genrec.serving.store import (
+    Draft,
+    EventStore,
+    Impression,
+    ImpressionStore,
+    StoredEvent,
+    connect,
+)
 from tests.little_gateway import write_contrary_update
 from tests.serving.routes.calls import item_ids, post, wait_until
 
@@ -19,8 +30,8 @@ ARMS = {"old": 1, "new": 1}
 ASSIGNED = {user: Experiment("trial", ARMS).assign(user) for user in USERS}
 
 
-def arm(which, arms=ARMS):
-    return {"experiment": "trial", "arms": arms, "is": which}
+def arm(which, arms=ARMS, **how):
+    return {"experiment": "trial", "arms": arms, "is": which, **how}
 
 
 @pytest.fixture(scope="module")
@@ -162,3 +173,83 @@ def test_what_cannot_be_answered_with_is_told_to_who_writes_the_rule(settings, u
         refused = put(client, {"num_beams": 5}, 422, name="all")
         assert "contradict" in refused["error"]["message"]
     shutil.rmtree(other_base)
+
+
+def test_an_interleaved_experiment_mixes_the_lists_of_both_arms(settings, update, shop_run):
+    with TestClient(create_app(settings)) as client:
+        before = pages(client)
+        mixed = arm("new", interleaved=True)
+        put(client, {"adapter": update}, arm=mixed)
+        name = f"ruled-{read_manifest(shop_run.parent / update).content_hash}"
+        asked = {"rules": [{"answer_with": {"adapter": name}}], "shown": False, "k": 3}
+        for user in USERS:
+            page = post(client, "/v1/recommend", user_id=user, k=3)
+            lists = {
+                "old": item_ids(before[user]),
+                "new": item_ids(post(client, "/v1/recommend", user_id=user, **asked)),
+            }
+            stored, shown = kept(settings, page), item_ids(page)
+            draft = stored.draft
+            assert stored.arms == () and draft.adapters == {"old": None, "new": name}
+            # Each arm put its best item that was not there yet, two turns each round.
+            assert {*draft.arms[:2]} == {"old", "new"}
+            for place, (item_id, team) in enumerate(zip(shown, draft.arms, strict=True)):
+                left = [one for one in lists[team] if one not in shown[:place]]
+                assert item_id == left[0]
+            assert [item["rank"] for item in page["items"]] == [1, 2, 3]
+            # Whoever looks again sees the same.
+            again = post(client, "/v1/recommend", user_id=user, k=3)
+            assert again["recommendation_id"] == page["recommendation_id"]
+        # A new face is shown the control's list, and so is who asks under rules of whole lists.
+        newcomer = post(client, "/v1/recommend", events=[{"item_id": "i3"}], k=3)
+        assert kept(settings, newcomer).draft is None
+        bound = {"rules": [{"at_most": 1, "per": "brand"}], "k": 3}
+        assert kept(settings, post(client, "/v1/recommend", user_id="u1", **bound)).draft is None
+        two = {"answer_with": {"num_beams": 3}, "arm": arm("old")}
+        refused = client.put("/v1/rules/two", json={"rule": two})
+        assert "say the same in all" in refused.json()["error"]["message"]
+        second = {**mixed, "experiment": "second"}
+        assert (
+            "one at a time"
+            in put(client, {"num_beams": 3}, 422, "second", arm=second)["error"]["message"]
+        )
+        unequal = arm("new", {"old": 2, "new": 1}, interleaved=True)
+        assert "equal weight" in put(client, {"num_beams": 3}, 422, arm=unequal)["error"]["message"]
+
+
+def test_clicks_on_mixed_lists_say_which_arm_is_preferred(settings):
+    """Four in five of those who click take what the new arm put there, others what the old did."""
+    engine = connect(settings.store.get_secret_value())
+    with TestClient(create_app(settings)) as client:
+        put(client, {"num_beams": 3}, arm=arm("new", interleaved=True))
+        (told,) = client.get("/v1/experiments").json()["experiments"]
+        assert told["interleaved"] and "no list was mixed" in told["fault"]
+        users, now = [f"visitor-{n}" for n in range(400)], int(time.time())
+        items = tuple((f"i{n}", -1.0) for n in range(4))
+        draft = Draft("trial", {"old": None, "new": None}, ("new", "old", "old", "new"))
+        names = ImpressionStore(engine).add(
+            [Impression(user, now, items, "shop", None, draft=draft) for user in users]
+        )
+        clicked = [("i0", "i3") if n % 5 else ("i1", "elsewhere") for n in range(len(users))]
+        EventStore(engine).add(
+            [
+                StoredEvent(Event(user, item_id, now, "view"), None, name)
+                for user, name, some in zip(users, names, clicked, strict=True)
+                for item_id in some
+            ]
+        )
+        (told,) = client.get("/v1/experiments").json()["experiments"]
+    preference = told["preference"]
+    assert told["result"] is None and told["fault"] is None
+    assert preference["winner"] == "new" and preference["value"] == pytest.approx(0.6)
+    assert 0.3 < preference["low"] < 0.6 < preference["high"] < 0.9
+    assert {one["arm"]: (one["shown"], one["clicks"]) for one in told["arms"]} == {
+        "old": (800, 80),
+        "new": (800, 640),
+    }
+    url = settings.store.get_secret_value()
+    said = CliRunner().invoke(app, ["experiment", "--store", url], env={"COLUMNS": "200"}).output
+    assert said.startswith("trial: users prefer new: credit of new +0.600")
+    in_json = json.loads(CliRunner().invoke(app, ["experiment", "--store", url, "--json"]).output)
+    assert in_json["trial"]["winner"] == "new"
+    engine.dispose()

@@ -33,7 +33,7 @@ from genrec.chat import (
     write_answer,
 )
 from genrec.data import Dataset
-from genrec.errors import DataError, DecodeError
+from genrec.errors import ConfigError, DataError, DecodeError
 from genrec.events import NEW_USER, read_events
 from genrec.feedback import evidence_of
 from genrec.frames import answers
@@ -47,7 +47,17 @@ from genrec.preferences.feedback import heed_feedback
 from genrec.request_options import RequestOptions, make_requests
 from genrec.rules import NamedRule, Plan, read_rules
 from genrec.rules.lists import Model, rank_under
-from genrec.schema import MIN_EVIDENCE, Event, History, Item, Recommendation, Request, SemanticId
+from genrec.schema import (
+    AS_SERVED,
+    MIN_EVIDENCE,
+    Event,
+    History,
+    Item,
+    ModelSettings,
+    Recommendation,
+    Request,
+    SemanticId,
+)
 from genrec.semantic_ids.extend import add_items, remove_items, restore_items, rewrite_items
 from genrec.semantic_ids.table import SemanticIdTable
 
@@ -122,9 +132,20 @@ class BaseRecommender(BaseCatalogue):
         return None
 
     @property
-    def counted(self) -> Counted | None:
-        """Transition counts of the head in use, which may be exchanged; None: no such head here."""
-        return None
+    def counted(self) -> list[Counted]:
+        """Transition counts of the heads that may answer, to be exchanged; empty: none here."""
+        return []
+
+    def check_model(self, settings: ModelSettings) -> None:
+        """Check that a request may ask for such an answer (``Request.model``).
+
+        Raises:
+            ConfigError: It may not; the message says why.
+        """
+        if settings != AS_SERVED:
+            raise ConfigError(
+                "'answer_with': this model has no adapters, beams or head to choose; leave it out"
+            )
 
     @property
     def data(self) -> Dataset:
@@ -510,6 +531,8 @@ class BaseRecommender(BaseCatalogue):
         found: dict[int, list[Recommendation]] = {}
         for held, some in places.items():
             plan = self.plan(held) if held else None
+            if plan is not None:
+                self.check_model(plan.model)
             lists = self.recommend_many([requests[place] for place in some], k, plan)
             found |= zip(some, lists, strict=True)
         return [found[place] for place in range(len(requests))]

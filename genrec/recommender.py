@@ -49,7 +49,15 @@ from genrec.preferences.turning import biases_of
 from genrec.pretrained.card import write_card
 from genrec.pretrained.folder import write_folder
 from genrec.pretrained.hub import find_model, upload_folder
-from genrec.schema import MIN_EVIDENCE, Event, History, Recommendation, Request, SemanticId
+from genrec.schema import (
+    MIN_EVIDENCE,
+    Event,
+    History,
+    ModelSettings,
+    Recommendation,
+    Request,
+    SemanticId,
+)
 from genrec.semantic_ids.extend import place_catalogue
 from genrec.semantic_ids.linear import normalize_rows
 from genrec.semantic_ids.matching import NOTHING, Matcher, Matches
@@ -428,9 +436,13 @@ class Recommender(BaseRecommender):
         return self._engine.prefix_cache
 
     @property
-    def counted(self) -> Counted | None:
+    def counted(self) -> list[Counted]:
         """See ``BaseRecommender.counted``."""
         return self._engine.counted
+
+    def check_model(self, settings: ModelSettings) -> None:
+        """See ``Engine.check_model``."""
+        self._engine.check_model(settings)
 
     @property
     def adapters(self) -> list[str]:
@@ -509,7 +521,9 @@ class Recommender(BaseRecommender):
                 candidates = candidate_rows[shared]
             forbidden = self.table.rows_of(request.forbidden)
             matches, owner = self._matches(request), request.history.user_id
-            queries.append(ItemQuery(prompt, forbidden, candidates, bias, matches, owner))
+            queries.append(
+                ItemQuery(prompt, forbidden, candidates, bias, matches, owner, request.model)
+            )
         return queries
 
     def _matches(self, request: Request) -> Matches:

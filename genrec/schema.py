@@ -280,6 +280,24 @@ class Example(ShortRepr):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class ModelSettings(ShortRepr):
+    """How the model is to answer one request; None: as it answers all others.
+
+    Attributes:
+        adapter: Name of an adapter that is loaded.
+        num_beams: Width of the search; at least the number of items asked for is used.
+        sasrec_weight: Weight of the SASRec head, 0 to 1.
+    """
+
+    adapter: str | None = None
+    num_beams: int | None = None
+    sasrec_weight: float | None = None
+
+
+AS_SERVED = ModelSettings()
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Request(ShortRepr):
     """A wish for recommendations.
 
@@ -298,6 +316,7 @@ class Request(ShortRepr):
             Heeded by the language model.
         turned: Interests that the user wants more or less of, by as much as their own odds need
             (``genrec.rules.turning``), beside any bias.
+        model: How it wants the model to answer. Heeded by the language model.
     """
 
     history: History
@@ -309,6 +328,7 @@ class Request(ShortRepr):
     interest_bias: Mapping[SemanticId, float] = field(default_factory=dict, hash=False)
     query: str | None = None
     turned: Mapping[SemanticId, Turned] = field(default_factory=dict, hash=False)
+    model: ModelSettings = AS_SERVED
 
     @property
     def searches(self) -> tuple[Search, ...]:

@@ -5,11 +5,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
 
 from genrec.serving.http.app import create_app
 from genrec.serving.settings import Settings
+from genrec.training.continual import Start, write_update
 
 
 def gateway_settings(run: Path, store: str, **settings: Any) -> Settings:
@@ -24,3 +26,14 @@ def start_gateway(run: Path, folder: Path, **settings: Any) -> Iterator[TestClie
     chosen = gateway_settings(run, f"sqlite:///{folder}/store.db", **settings)
     with TestClient(create_app(chosen)) as client:
         yield client
+
+
+def write_contrary_update(run: Path, path: str, seed: int = 1) -> str:
+    """Write an adapter of the shop's run, beside it, whose head wants what the run's does not."""
+    start = Start(run)
+    head = start.head().grown(start.head().table)
+    head.head.weight = 0.99
+    with torch.no_grad():
+        head.head.item_embedding.weight.normal_(std=3.0, generator=torch.manual_seed(seed))
+    write_update(run.parent / path, start, head, {})
+    return path

@@ -98,16 +98,24 @@ def _judge_store(
         else:
             judged = {trial.experiment.name: each for trial, each in experiments.all(**judging)}
     if as_json:
-        told = {
-            name: {"fault": each.fault} if each.result is None else each.result.to_json()
-            for name, each in judged.items()
-        }
+        told = {}
+        for name, each in judged.items():
+            if each.preference is not None:
+                told[name] = each.preference.to_json(*reversed([*each.arms]))
+            elif each.result is not None:
+                told[name] = each.result.to_json()
+            else:
+                told[name] = {"fault": each.fault}
         _tell(told, as_json)
         return
     if not judged:
         raise ConfigError("no rule names an experiment; give the arms that requests named as --arm")
     for name, each in judged.items():
-        _tell(f"{name}: {each.fault}" if each.result is None else each.result.table(), as_json)
+        if each.preference is not None:
+            control, challenger = each.arms
+            _tell(f"{name}: {each.preference.verdict(challenger, control)}", as_json)
+        else:
+            _tell(f"{name}: {each.fault}" if each.result is None else each.result.table(), as_json)
 
 
 def _tell(what: Any, as_json: bool) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ class _State:
     Attributes:
         model: Runs with the adapter in use.
         adapter: Its name; None: the base alone.
+        running: The one that the model runs with right now; another one while a query asks for it.
         loads: How many adapters were loaded so far.
         load_of: Which of these each loaded one was.
         heads_only: Adapters that leave the model as it is.
@@ -32,6 +34,7 @@ class _State:
 
     model: Any
     adapter: str | None
+    running: str | None
     loads: int = 0
     load_of: dict[str, int] = field(default_factory=dict)
     heads_only: list[str] = field(default_factory=list)
@@ -47,13 +50,19 @@ class AdaptedModel:
             model: A full model, or one with an adapter in use.
             base: The artifact of the full model.
         """
-        self._state = _State(model, model.active_adapter if has_adapter(model) else None)
+        adapter = model.active_adapter if has_adapter(model) else None
+        self._state = _State(model, adapter, adapter)
         self._base = base
 
     @property
     def model(self) -> Any:
-        """Runs with the adapter in use."""
+        """Runs with the adapter in use, or with the one of ``answering``."""
         return self._state.model
+
+    @property
+    def running(self) -> str | None:
+        """Name of the adapter that the model runs with right now."""
+        return self._state.running
 
     @property
     def adapter(self) -> str | None:
@@ -63,7 +72,7 @@ class AdaptedModel:
     @property
     def weights(self) -> str:
         """What the model runs with: equal only where it computes the same."""
-        name = self.adapter
+        name = self.running
         if name is None or name in self._state.heads_only:
             return "base"
         return f"{name} {self._state.load_of.get(name, 0)}"
@@ -76,6 +85,26 @@ class AdaptedModel:
     @property
     def _on_model(self) -> list[str]:
         return list(self.model.peft_config) if has_adapter(self.model) else []
+
+    @contextmanager
+    def answering(self, name: str | None) -> Iterator[None]:
+        """Run with an adapter for a while; afterwards with the one in use again.
+
+        Args:
+            name: Of a loaded adapter; None: the one in use.
+
+        Raises:
+            ConfigError: It is not loaded.
+        """
+        if name in (None, self.adapter):
+            yield
+            return
+        check_loaded(name, self.adapters)
+        self._run_with(name)
+        try:
+            yield
+        finally:
+            self._run_with(self.adapter)
 
     def load_adapter(self, name: str, path: Path) -> None:
         """See ``Engine.load_adapter``."""
@@ -97,7 +126,7 @@ class AdaptedModel:
                 self.model.delete_adapter(name)
             raise damaged(path, error) from None
         finally:
-            self._switch(self.adapter)
+            self._run_with(self.adapter)
         # A name that is used again stands for other weights.
         self._state.loads += 1
         self._state.load_of[name] = self._state.loads
@@ -106,7 +135,8 @@ class AdaptedModel:
         """See ``Engine.use_adapter``."""
         if name is not None:
             check_loaded(name, self.adapters)
-        self._switch(name)
+        self._run_with(name)
+        self._state.adapter = name
 
     def drop_adapter(self, name: str) -> None:
         """See ``Engine.drop_adapter``."""
@@ -120,9 +150,9 @@ class AdaptedModel:
             self.model.delete_adapter(name)
         else:  # PEFT's wrapper cannot stand without any.
             self._state.model = self.model.unload()
-        self._switch(self.adapter)
+        self._run_with(self.adapter)
 
-    def _switch(self, name: str | None) -> None:
+    def _run_with(self, name: str | None) -> None:
         if has_adapter(self.model):
             layers: Any = self.model.base_model
             if name not in self._on_model:
@@ -130,7 +160,7 @@ class AdaptedModel:
             else:
                 layers.enable_adapter_layers()
                 self.model.set_adapter(name)
-        self._state.adapter = name
+        self._state.running = name
 
 
 def check_name(name: str) -> None:
@@ -154,7 +184,7 @@ def check_new(name: str, loaded: Collection[str]) -> None:
         raise ConfigError(f"an adapter '{name}' is loaded already; choose another name")
 
 
-def check_loaded(name: str, loaded: Collection[str]) -> None:
+def check_loaded(name: str | None, loaded: Collection[str]) -> None:
     """Check that an adapter is there.
 
     Raises:

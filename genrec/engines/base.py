@@ -14,7 +14,7 @@ import numpy as np
 from scipy import sparse
 
 from genrec.engines.grammar import Grammar
-from genrec.schema import SemanticId
+from genrec.schema import AS_SERVED, ModelSettings, SemanticId
 from genrec.semantic_ids.matching import NOTHING, Matches
 from genrec.semantic_ids.table import SemanticIdTable
 
@@ -34,6 +34,7 @@ class ItemQuery:
         prefix_bias: Strength in nats by semantic-ID prefix, added to its log-odds among siblings.
         matches: How well items match what is looked for; the SASRec head weighs it among its terms.
         owner: Whose prompt it is, so that what is kept of it can be dropped.
+        model: How it wants the model to answer.
     """
 
     prompt: Sequence[int]
@@ -42,6 +43,7 @@ class ItemQuery:
     prefix_bias: Mapping[SemanticId, float] = field(default_factory=dict)
     matches: Matches = NOTHING
     owner: str = ""
+    model: ModelSettings = AS_SERVED
 
 
 @dataclass(frozen=True)
@@ -96,12 +98,24 @@ class Engine(Protocol):
         ...
 
     @property
-    def counted(self) -> Counted | None:
-        """Counts of the head in use, one object for each head; None: none in this process."""
+    def counted(self) -> list[Counted]:
+        """Counts of the heads that may answer, one object for each; empty: none in this process."""
+        ...
+
+    def check_model(self, settings: ModelSettings) -> None:
+        """Check that a query may ask for such an answer.
+
+        Raises:
+            ConfigError: No adapter of this name is loaded, or there is no head to weigh.
+        """
         ...
 
     def items(self, queries: Sequence[ItemQuery], k: int) -> list[FoundItems]:
-        """Return the ``k`` best items of each query; a prompt that several ask is read once."""
+        """Return the ``k`` best items of each query; a prompt that several ask is read once.
+
+        Raises:
+            ConfigError: See ``check_model``.
+        """
         ...
 
     def item_scores(

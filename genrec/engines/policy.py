@@ -81,6 +81,19 @@ class HeadScores(NamedTuple):
         )
         return self._replace(singles={**self.singles, WISH: wished})
 
+    def weighed(self, weight: float | None) -> HeadScores:
+        """Return the scores under another weight; None: as it is. At 0 only matches are left."""
+        if weight is None:
+            return self
+        if weight > 0:
+            return self._replace(weight=weight)
+        nothing = {
+            "vectors": self.vectors[:, :0],
+            "average": self.average[:0],
+            "queries": self.queries[:, :0],
+        }
+        return self._replace(**nothing, columns={}, singles={}, weight=0.0)
+
     @property
     def loudness(self) -> float:
         """What is multiplied with scores in the search."""

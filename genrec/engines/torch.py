@@ -22,12 +22,14 @@ from genrec.decode.search import beam_search, run_search, score_children
 from genrec.decode.tree import PrefillCache, logits_of, score_after
 from genrec.decode.trie import Trie
 from genrec.devices import Arithmetic
-from genrec.engines.adapters import AdaptedModel
+from genrec.engines.adapters import AdaptedModel, check_loaded
 from genrec.engines.base import Counted, FoundItems, ItemQuery
+from genrec.engines.by_settings import by_settings
 from genrec.engines.grammar import Grammar, GrammarState
 from genrec.engines.merge_prefixes import batch_branches, find_families
 from genrec.engines.policy import HeadScores, MatchesAlone, SasRecFusion, make_policy, score_parts
 from genrec.engines.read_prompts import OwnPrompt, PromptReader
+from genrec.errors import ConfigError
 from genrec.linear import speed_up
 from genrec.model.adapter_head import TrainedHead, load_adapter_head
 from genrec.model.load import LoadedRun, base_of
@@ -35,7 +37,7 @@ from genrec.model.lora import check_adapter
 from genrec.model.lora_layers import without_adapter
 from genrec.model.precision import RunUnder, choose_arithmetic, float32_arithmetic
 from genrec.model.sasrec_head import SasRecHead, Terms, Transitions
-from genrec.schema import SemanticId
+from genrec.schema import ModelSettings, SemanticId
 from genrec.semantic_ids.table import SemanticIdTable
 
 BATCH_TOKENS = 16_384
@@ -112,15 +114,17 @@ class TorchEngine(AdaptedModel):
         self._fusions.pop(name, None)
         self._counted.pop(name, None)
 
-    @property
-    def _owner(self) -> str | None:
-        """Whose head answers: that of the adapter in use, if it has one, else that of the run."""
-        return self.adapter if self.adapter in self._heads else None
+    def _owner(self, adapter: str | None) -> str | None:
+        """Return whose head answers: that of an adapter, if it has one, else that of the run."""
+        return adapter if adapter in self._heads else None
 
     @property
-    def counted(self) -> Counted | None:
+    def counted(self) -> list[Counted]:
         """See ``Engine``."""
-        owner = self._owner
+        owners = dict.fromkeys(map(self._owner, (self.adapter, *self.adapters)))
+        return [found for owner in owners if (found := self._counted_of(owner)) is not None]
+
+    def _counted_of(self, owner: str | None) -> Counted | None:
         trained = self._heads[owner]
         if trained is None or trained.head.weight <= 0 or trained.head.transitions is None:
             return None
@@ -143,11 +147,33 @@ class TorchEngine(AdaptedModel):
         """See ``Engine``."""
         return self._reader.cache
 
+    def check_model(self, settings: ModelSettings) -> None:
+        """See ``Engine.check_model``."""
+        if settings.adapter is not None:
+            check_loaded(settings.adapter, self.adapters)
+        owner = self._owner(self.adapter if settings.adapter is None else settings.adapter)
+        if settings.sasrec_weight and not isinstance(self._fusions[owner], SasRecFusion):
+            raise ConfigError(
+                f"sasrec_weight={settings.sasrec_weight:g}: this model has no SASRec "
+                "head, or gave it no weight in training; leave it out"
+            )
+
     @torch.inference_mode()
     def items(self, queries: Sequence[ItemQuery], k: int) -> list[FoundItems]:
         """See ``Engine.items``."""
+
+        def answer(settings: ModelSettings, places: list[int]) -> list[FoundItems]:
+            self.check_model(settings)
+            with self.answering(settings.adapter):
+                return self._items([queries[place] for place in places], k, settings)
+
+        return by_settings(queries, answer)
+
+    def _items(
+        self, queries: Sequence[ItemQuery], k: int, settings: ModelSettings
+    ) -> list[FoundItems]:
         found: list[FoundItems | None] = [None] * len(queries)
-        num_beams = max(k, self._num_beams)
+        num_beams = max(k, settings.num_beams or self._num_beams)
         # The tokens of the last level are chosen, never run.
         of_beams = num_beams * (self._trie.num_levels - 1)
         most_rows = max(1, BATCH_SCORES // self._trie.level_start[-2])
@@ -165,7 +191,7 @@ class TorchEngine(AdaptedModel):
         order = sorted(by_prompt.items(), key=lambda asked: (len(asked[1]), len(asked[0].tokens)))
         for rows_of_batch in pack(order, fits):
             prompts = [prompt for prompt, _ in rows_of_batch]
-            head = self._ask_head([prompt.tokens for prompt in prompts])
+            head = self._ask_head([prompt.tokens for prompt in prompts], settings.sasrec_weight)
             read = self._read(prompts, self._arithmetic)
             is_rescored = self._exact is not self._arithmetic
             read_again = self._read(prompts, self._exact) if is_rescored else read
@@ -196,10 +222,25 @@ class TorchEngine(AdaptedModel):
         self, queries: Sequence[ItemQuery], rows: Sequence[Sequence[int]]
     ) -> list[np.ndarray]:
         """See ``Engine.item_scores``."""
+
+        def answer(settings: ModelSettings, places: list[int]) -> list[np.ndarray]:
+            self.check_model(settings)
+            asked = [queries[place] for place in places], [rows[place] for place in places]
+            with self.answering(settings.adapter):
+                return self._item_scores(*asked, settings)
+
+        return by_settings(queries, answer)
+
+    def _item_scores(
+        self,
+        queries: Sequence[ItemQuery],
+        rows: Sequence[Sequence[int]],
+        settings: ModelSettings,
+    ) -> list[np.ndarray]:
         scores = [np.empty(0, dtype=np.float32)] * len(queries)
         for numbers, prompts in self._read_families([_own(query) for query in queries]):
             batch = [queries[number] for number in numbers]
-            head = self._ask_head([query.prompt for query in batch])
+            head = self._ask_head([query.prompt for query in batch], settings.sasrec_weight)
             heeding = head.with_matches(batch, self._trie.place_of)
             policy = make_policy(self._trie, self._vocabulary, batch, heeding)
             asked = [list(rows[number]) for number in numbers]
@@ -290,9 +331,12 @@ class TorchEngine(AdaptedModel):
             unread.append(allowed[0])
         return written
 
-    def _ask_head(self, prompts: Sequence[Sequence[int]]) -> HeadScores:
-        """Return what the SASRec head says after prompts."""
-        return self._fusions[self._owner].read(self._reader.pad(prompts)[0])
+    def _ask_head(
+        self, prompts: Sequence[Sequence[int]], weight: float | None = None
+    ) -> HeadScores:
+        """Return what the SASRec head says after prompts; None: under its own weight."""
+        fusion = self._fusions[self._owner(self.running)]
+        return fusion.read(self._reader.pad(prompts)[0]).weighed(weight)
 
     def _read(self, prompts: Sequence[OwnPrompt], run_under: RunUnder) -> PrefillCache:
         # What is computed exactly must not continue what was not.

@@ -78,12 +78,33 @@ class Preference:
             return "first"
         return "second" if self.interval.is_below_zero else None
 
-    def to_json(self) -> dict[str, Any]:
-        """Return plain JSON; what is not known yet is None."""
+    def verdict(self, first: str, second: str) -> str:
+        """Say it in words.
+
+        Args:
+            first: What to call the first ranking.
+            second: What to call the second.
+        """
+        seen = f"{self.num_lists:,} lists, {self.num_users:,} users"
+        if not math.isfinite(self.interval.low):
+            return f"open: too few users yet ({seen})"
+        preferred = {"first": f"users prefer {first}", "second": f"users prefer {second}"}
+        what = "open" if self.winner is None else preferred[self.winner]
+        span = f"{self.interval.low:+.3f} to {self.interval.high:+.3f}"
+        return f"{what}: credit of {first} {self.interval.value:+.3f} ({span}) a list ({seen})"
+
+    def to_json(self, first: str = "first", second: str = "second") -> dict[str, Any]:
+        """Return plain JSON; what is not known yet is None.
+
+        Args:
+            first: What to call the first ranking.
+            second: What to call the second.
+        """
         known = math.isfinite(self.interval.low)
         ends = asdict(self.interval) if known else {"value": self.interval.value}
         return {
-            "winner": self.winner,
+            "winner": {"first": first, "second": second, None: None}[self.winner],
+            "verdict": self.verdict(first, second),
             **{"low": None, "high": None, **ends},
             "num_lists": self.num_lists,
             "num_users": self.num_users,

@@ -4,7 +4,8 @@
 
 Who is in which arm is a hash of the experiment's name and the user's ID
 (``genrec.experiments.assignment``), so nothing is stored, and who judges the experiment assigns the
-users anew.
+users anew. With ``"interleaved": true`` nobody is in one: a gateway asks both arms for each user's
+list and mixes them (``genrec.experiments.interleaving``).
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from genrec.arguments import check_text, wrong_type
+from genrec.arguments import check_flag, check_text, wrong_type
 from genrec.errors import DataError
 from genrec.experiments.assignment import Experiment
 
 ARM = "arm"
+INTERLEAVED = "interleaved"
 _FIELDS = ("experiment", "arms", "is")
 
 
@@ -28,14 +30,27 @@ class Arm:
     Attributes:
         experiment: Its name and the weights of its arms.
         name: Which one.
+        interleaved: Whether every user is shown a list of both arms.
     """
 
     experiment: Experiment
     name: str
+    interleaved: bool = False
 
     def holds_for(self, user_id: str | None) -> bool:
-        """Tell whether a user is in it; nobody known is in none."""
-        return user_id is not None and self.experiment.assign(user_id) == self.name
+        """Tell whether a user is in it; nobody known is in none, nor anybody where it is mixed."""
+        if user_id is None or self.interleaved:
+            return False
+        return self.experiment.assign(user_id) == self.name
+
+    @property
+    def is_live(self) -> bool:
+        """Whether anybody is in it: it was not dropped."""
+        return self.name in self.experiment.live_arms
+
+    def may_meet(self, other: Arm) -> bool:
+        """Tell whether somebody can be in both arms."""
+        return self.experiment.name != other.experiment.name or self.name == other.name
 
 
 def read_arm(written: Any, name: str) -> Arm:
@@ -44,8 +59,9 @@ def read_arm(written: Any, name: str) -> Arm:
     Raises:
         DataError: It is none; the message says what is expected.
     """
-    if not isinstance(written, Mapping) or set(written) != {*_FIELDS}:
-        raise wrong_type(written, name, f"an object of {', '.join(_FIELDS)}")
+    if not isinstance(written, Mapping) or set(written) - {INTERLEAVED} != {*_FIELDS}:
+        fields = f"{', '.join(_FIELDS)}, and if you like {INTERLEAVED}"
+        raise wrong_type(written, name, f"an object of {fields}")
     try:
         experiment = Experiment(written["experiment"], written["arms"])
     except DataError as error:
@@ -53,7 +69,10 @@ def read_arm(written: Any, name: str) -> Arm:
     arm = check_text(written["is"], f"{name}.is")
     if arm not in experiment.arms:
         raise DataError(f"{name}.is='{arm}': the arms are {', '.join(experiment.arms)}")
-    return Arm(experiment, arm)
+    interleaved = check_flag(written.get(INTERLEAVED, False), f"{name}.{INTERLEAVED}")
+    if interleaved and list(experiment.shares.values()) != [0.5, 0.5]:
+        raise DataError(f"{name}.arms: two arms of equal weight are interleaved, not others")
+    return Arm(experiment, arm, interleaved)
 
 
 def experiments_of(arms: Iterable[Arm | None]) -> dict[str, Experiment]:

@@ -17,6 +17,7 @@
     {"calibrate": "popularity", "by": 1.0}       nats that it costs, an item, where the list holds
                                                  others shares of the values than the user's history
     {"seen": "only"}                             of what the user has had: only, never or any
+    {"answer_with": {"num_beams": 20}}           how the model answers (``answering``)
 
 A FILTER is one of ``genrec.filters.language``. ``"arm"`` beside any of them: it holds for the users
 of one arm of an experiment (``arms``). Must not know any item.
@@ -39,6 +40,7 @@ from genrec.arguments import (
 )
 from genrec.errors import DataError
 from genrec.filters import Filter, read_filter
+from genrec.rules.answering import ANSWER_WITH, AnswerWith, read_answer_with
 from genrec.rules.arms import ARM, Arm, read_arm
 from genrec.schema import ITEM_ID, Turned
 
@@ -189,6 +191,7 @@ Rule = (
     | Calibrate
     | Explore
     | Seen
+    | AnswerWith
 )
 """Hashable, so that what was made of rules can be kept."""
 
@@ -227,6 +230,10 @@ class NamedRule:
     def holds_for(self, user_id: str | None) -> bool:
         """Tell whether it holds for a user; None: somebody who is not known."""
         return self.arm is None or self.arm.holds_for(user_id)
+
+    def may_meet(self, other: NamedRule) -> bool:
+        """Tell whether both can hold for one user."""
+        return self.arm is None or other.arm is None or self.arm.may_meet(other.arm)
 
 
 def read_rule(written: Any, name: str = "rule") -> Rule:
@@ -380,6 +387,7 @@ _KINDS: dict[str, tuple[Callable[[Mapping[str, Any], str], Rule], tuple[str, ...
     "explore": (_read_explore, ("among",)),
     "calibrate": (_read_calibrate, ("by", "level")),
     "seen": (_read_seen, ()),
+    ANSWER_WITH: (read_answer_with, ()),
 }
 _OPTIONS = frozenset(option for _, options in _KINDS.values() for option in options)
 RULE_KINDS = tuple(_KINDS)

@@ -14,6 +14,7 @@ import numpy as np
 
 from genrec.errors import DataError, TooFewItems
 from genrec.filters.language import AllOf, Among, AnyOf, Compare, Exists, Filter, Not
+from genrec.rules.answering import AnswerWith, join_settings
 from genrec.rules.language import (
     AtLeast,
     AtMost,
@@ -29,7 +30,7 @@ from genrec.rules.language import (
     Turn,
 )
 from genrec.rules.turning import nats_to_turn, share_of
-from genrec.schema import EXPLORATION, ITEM_ID, History, Recommendation, Request
+from genrec.schema import AS_SERVED, EXPLORATION, ITEM_ID, History, Recommendation, Request
 from genrec.semantic_ids.kinship import Kinship
 from genrec.semantic_ids.row_set import RowSet
 from genrec.table_attributes import TableAttributes
@@ -55,6 +56,7 @@ class Plan:
         calibrations: Rules that want a list to follow its user's history, and of each row the kind
             that it counts for, -1 where for none. Shape of each: (N,), int64.
         seen: Whether items of the history are wanted; None: no rule says.
+        model: How the model is to answer.
         signatures: Rows of one number are alike to boosts, quotas and calibrations. Shape: (N,),
             int64.
     """
@@ -84,6 +86,7 @@ class Plan:
         self.exploration: Explore | None = None
         self.calibrations: list[tuple[Calibrate, np.ndarray]] = []
         self.seen: Seen | None = None
+        self.model = AS_SERVED
         for named in rules:
             try:
                 if named.version is None:
@@ -98,6 +101,11 @@ class Plan:
         self._passing = lru_cache(None)(lambda: RowSet(attributes.of, self._allowed_mask()))
 
     @property
+    def rules_of_lists(self) -> tuple[NamedRule, ...]:
+        """Those that say nothing of how the model answers."""
+        return tuple(named for named in self.rules if not isinstance(named.rule, AnswerWith))
+
+    @property
     def chooses(self) -> bool:
         """Whether a list is more than the best items that are allowed."""
         return self.exploration is not None or self.judges_lists
@@ -107,6 +115,11 @@ class Plan:
         """Whether some lists are better than that of the best items, or the only ones allowed."""
         listed = self.pins or self.caps or self.quotas or self.like_cost or self.calibrations
         return bool(listed or self.turns or self.bonus.any())
+
+    @property
+    def binds_lists(self) -> bool:
+        """Whether a list of items that are allowed may break a rule, as a mix of two lists can."""
+        return bool(self.pins or self.caps or self.quotas)
 
     def bonus_for(self, pool: Sequence[Recommendation]) -> np.ndarray:
         """Return the nats added to the score of each row of one request.
@@ -122,7 +135,9 @@ class Plan:
         return bonus
 
     def steer(self, request: Request) -> Request:
-        """Return a request that finds nothing banned."""
+        """Return a request that finds nothing banned, and is answered as rules say."""
+        if self.model != AS_SERVED:
+            request = replace(request, model=self.model)
         if self.seen is not None:
             request = replace(request, filter_seen=self.seen.which == "never")
             if self.seen.which == "only":
@@ -210,6 +225,8 @@ class Plan:
                 if self.seen not in (None, rule):
                     raise DataError("rules contradict each other: two say different of 'seen'")
                 self.seen = rule
+            case AnswerWith(settings):
+                self.model = join_settings(self.model, settings)
 
     def _pin(self, item_ids: Sequence[str], at: int) -> None:
         table = self.attributes.of

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 
 from genrec.artifacts import read_manifest
-from genrec.errors import ArtifactError
+from genrec.errors import ArtifactError, EngineUnavailable, GenrecError
 from genrec.model.load import ADAPTER_NAME
 from genrec.model.lora import UNTIL
 from genrec.serving.batching import Batcher
 from genrec.serving.errors import Conflict, NotFound, ServiceError, quote
 from genrec.serving.loading import AnyRecommender
+from genrec.serving.monitoring import describe_fault, log
 
 PROMOTED = "promoted-"
 """What names of promoted adapters begin with; their content hash follows."""
+RULED = "ruled-"
+"""Likewise of those that stored rules name, such as arms of experiments."""
 
 
 class Adapters:
@@ -41,6 +47,9 @@ class Adapters:
         self._folder = folder
         self._recommender = recommender
         self._until: dict[str, int | None] = {}
+        self._held: dict[str, str] = {}
+        self._missing: dict[str, GenrecError] = {}
+        self._holding = asyncio.Lock()
 
     @property
     def learned_until(self) -> int | None:
@@ -103,6 +112,61 @@ class Adapters:
         # As it was asked for first: what waits was asked after it.
         await self._batcher.exclusive(lambda: self._swap(below, content_hash), first=True)
 
+    async def hold(self, paths: Collection[str]) -> bool:
+        """Have these adapters loaded beside the one in use, and none that was held before.
+
+        One that cannot be loaded is told once in the log, and tried again at the next call.
+
+        Args:
+            paths: See ``load``.
+
+        Returns:
+            Whether all of them are.
+
+        Raises:
+            EngineUnavailable: The model's server does not answer.
+        """
+        async with self._holding:
+            for path in self._held.keys() - set(paths):
+                await self._batcher.exclusive(partial(self._let_go, path), first=True)
+            missing: dict[str, GenrecError] = {}
+            for path in set(paths) - self._held.keys():
+                try:
+                    await self._batcher.exclusive(partial(self._hold, path), first=True)
+                except EngineUnavailable:
+                    raise
+                except GenrecError as error:
+                    missing[path] = error
+                    if str(error) != str(self._missing.get(path)):
+                        log("adapter_waits", logging.ERROR, path=path, **describe_fault(error))
+            self._missing = missing
+            return not missing
+
+    def check_held(self, path: str) -> None:
+        """Check that an adapter is held.
+
+        Raises:
+            GenrecError: Why it could not be loaded.
+        """
+        if path in self._missing:
+            raise self._missing[path]
+
+    def held_as(self, path: str) -> str:
+        """Return the name under which an adapter is held; of one that is not, what was given."""
+        return self._held.get(path, path)
+
+    def _hold(self, path: str) -> None:
+        below = self.find(path)
+        name = f"{RULED}{read_manifest(below).content_hash}"
+        if name not in self._held.values():
+            self._load(name, below)
+        self._held[path] = name
+
+    def _let_go(self, path: str) -> None:
+        name, recommender = self._held.pop(path), self._recommender()
+        if name not in self._held.values() and name != recommender.adapter:
+            recommender.drop_adapter(name)
+
     def _swap(self, below: Path | None, content_hash: str | None) -> None:
         recommender = self._recommender()
         name = ADAPTER_NAME if ADAPTER_NAME in recommender.adapters else None
@@ -140,12 +204,17 @@ class Adapters:
 
         Raises:
             NotFound: It is not loaded.
-            Conflict: It is in use, or other workers would not know of it.
+            Conflict: It is in use, a rule needs it, or other workers would not know of it.
         """
         self._check_alone()
 
         def drop() -> None:
             self._check(name)
+            if name in self._held.values():
+                raise Conflict(
+                    "adapter_in_use",
+                    f"a stored rule answers with adapter {quote(name)}; DELETE that rule first",
+                )
             if self._recommender().adapter == name:
                 raise Conflict(
                     "adapter_in_use",

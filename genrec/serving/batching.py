@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -30,11 +30,11 @@ class Kind:
 
     Attributes:
         name: For the metrics.
-        variant: Separates questions that cannot share a batch, such as a very large ``k``.
+        variant: Separates questions that cannot share a batch, such as those for another adapter.
     """
 
     name: str
-    variant: int = 0
+    variant: Hashable = None
 
 
 @dataclass

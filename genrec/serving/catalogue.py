@@ -32,7 +32,7 @@ class Catalogue:
         self._stored: dict[str, StoredItem] = {}
         self._homeless: dict[str, StoredItem] = {}
         self._limited: dict[str, StoredItem] = {}
-        self._gone: tuple[tuple[int, int], frozenset[str]] = ((0, 0), frozenset())
+        self._gone: tuple[Mapping[str, StoredItem], int, frozenset[str]] = ({}, 0, frozenset())
         self._position = 0
 
     @property
@@ -134,12 +134,11 @@ class Catalogue:
     def gone(self, at: int) -> frozenset[str]:
         """Return the items that are not available at a moment, in seconds."""
         # Asked for every request, by several threads, and the same for all of a second.
-        now = (self._position, at)
-        asked, gone = self._gone
-        if asked != now:
-            limited = self._limited.items()
-            gone = frozenset(name for name, one in limited if not one.is_available(at))
-            self._gone = (now, gone)
+        limited = self._limited
+        known, moment, gone = self._gone
+        if known is not limited or moment != at:
+            gone = frozenset(name for name, one in limited.items() if not one.is_available(at))
+            self._gone = (limited, at, gone)
         return gone
 
     def search(self, query: str, limit: int, retired: bool = False) -> list[Item]:
@@ -188,6 +187,10 @@ class Catalogue:
         known = [stored for stored in items if knows(stored.item_id)]
         absent = [stored for stored in items if not knows(stored.item_id)]
         new = [stored for stored in absent if self._table_hash in stored.codes]
+        # Other threads read these two: they are exchanged whole. Availability comes first: whoever
+        # reads an item's new words finds it recommended, or not, as was said with them.
+        changed = self._stored | {stored.item_id: stored for stored in (*known, *new)}
+        self._limited = {name: one for name, one in changed.items() if one.is_limited}
         if new:
             self._recommender.restore_items(
                 [stored.rewrite(Item(stored.item_id)) for stored in new],
@@ -202,9 +205,7 @@ class Catalogue:
         self._homeless |= {stored.item_id: stored for stored in homeless}
         for stored in (*known, *new):
             self._homeless.pop(stored.item_id, None)
-        # Other threads read these two: they are exchanged whole.
-        self._stored = self._stored | {stored.item_id: stored for stored in (*known, *new)}
-        self._limited = {name: one for name, one in self._stored.items() if one.is_limited}
+        self._stored = changed
         self._position = changes[-1].number
 
     def _words_of(self, item_id: str) -> Mapping[str, Any]:

@@ -1,21 +1,24 @@
 """Experiments of a gateway: who was shown what in which arm, what followed, and which is better.
 
 Enters: every version of the rules, what was shown and what was done. Leaves: for each experiment
-that rules name (``genrec.rules.arms``) its arms and what ``genrec.experiments`` makes of them.
+that rules name (``genrec.rules.arms``) its arms and what ``genrec.experiments`` makes of them: of
+users who were each shown one arm's lists, or of lists that were mixed of both (``drafts``).
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
 
 from genrec.errors import DataError
-from genrec.experiments import ABResult, Experiment, Metric, analyse
+from genrec.experiments import ABResult, Experiment, Metric, Preference, analyse, judge
 from genrec.experiments.columns import ARM
+from genrec.experiments.confidence import ALPHA
+from genrec.experiments.interleaving import CREDIT, Interleaved
 from genrec.feedback import is_evidence
 from genrec.rules import NamedRule
 from genrec.rules.arms import Arm, experiments_of
@@ -30,6 +33,8 @@ GUARDRAILS = (Metric("conversions", "shown"), Metric("dislikes", "shown", lower_
 
 ArmOf = Callable[[Impression], str | None]
 """In which arm a page was shown; None: in none."""
+Followed = Mapping[str, Mapping[str, set[str]]]
+"""Items that were clicked, disliked and so on, by the page that this followed."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +46,14 @@ class Trial:
         rules: Names of the rules that name it, or named it last.
         began: When a rule first named it, seconds.
         ended: When no rule named it any more, seconds; None: it runs.
+        interleaved: Whether users were shown lists that are mixed of both arms'.
     """
 
     experiment: Experiment
     rules: tuple[str, ...]
     began: int
     ended: int | None
+    interleaved: bool = False
 
     def arm_of(self, page: Impression) -> str | None:
         """Return the arm that a page was shown in."""
@@ -87,14 +94,17 @@ class Judged:
     Attributes:
         since: Pages shown before this moment do not count, seconds.
         arms: What happened in each arm, the control first.
-        result: Which is better; None: nothing can be said yet.
-        fault: Why not.
+        result: Which is better; None: nothing can be said yet, or lists are mixed.
+        fault: Why nothing can be said.
+        preference: Of mixed lists, which arm's items users take: 1 if always the challenger's, -1
+            if the control's.
     """
 
     since: int
     arms: Mapping[str, ArmFigures]
     result: ABResult | None
     fault: str | None
+    preference: Preference | None = None
 
 
 class Experiments:
@@ -124,20 +134,19 @@ class Experiments:
         """Judge every experiment that rules name or named, those that run first, then the newest.
 
         Args:
-            judging: See ``judge``.
+            judging: See ``judge``; of mixed lists only ``alpha`` counts.
 
         Raises:
             SQLAlchemyError: The store does not answer.
         """
         trials = read_trials(self._rules.versions())
         trials.sort(key=lambda trial: (trial.ended is not None, -trial.began))
-        return [
-            (
-                trial,
-                self.judge(*(trial.experiment, trial.arm_of, trial.began, trial.ended), **judging),
-            )
-            for trial in trials
-        ]
+        return [(trial, self._judge(trial, **judging)) for trial in trials]
+
+    def _judge(self, trial: Trial, **judging: Any) -> Judged:
+        if trial.interleaved:
+            return self._judge_mixed(trial, judging.get("alpha", ALPHA))
+        return self.judge(*(trial.experiment, trial.arm_of, trial.began, trial.ended), **judging)
 
     def judge(
         self,
@@ -163,11 +172,8 @@ class Experiments:
         Raises:
             SQLAlchemyError: The store does not answer.
         """
-        until = int(self._clock()) + 1 if until is None else until
-        pages = self._impressions.between(since, until, MAX_PAGES)
-        if len(pages) == MAX_PAGES:
-            since = min(page.time for page in pages.values())
-        rows = self._rows(pages, arm_of, (since, until))
+        since, pages, followed = self._read(since, until)
+        rows = _rows(pages, followed, arm_of)
         arms = {
             arm: ArmFigures.of([row for row in rows if row[ARM] == arm]) for arm in experiment.arms
         }
@@ -181,11 +187,44 @@ class Experiments:
             return Judged(since, arms, None, str(error))
         return Judged(since, arms, result, None)
 
-    def _rows(
-        self, pages: Mapping[str, Impression], arm_of: ArmOf, window: tuple[int, int]
-    ) -> list[dict[str, Any]]:
-        """Return a row for each page of a known user in an arm: what it showed, what followed."""
-        since, until = window
+    def _judge_mixed(self, trial: Trial, alpha: float) -> Judged:
+        """Say which arm's items users take from lists that were mixed of both."""
+        since, pages, followed = self._read(trial.began, trial.ended)
+        mixed = {
+            name: (page, draft)
+            for name, page in pages.items()
+            if (draft := page.draft) is not None
+            and (draft.experiment, *draft.adapters)
+            == (trial.experiment.name, *trial.experiment.live_arms)
+        }
+        rows, credits = defaultdict(list), []
+        for name, (page, draft) in mixed.items():
+            of_arms = list(zip([item_id for item_id, _ in page.items], draft.arms, strict=True))
+            for arm in trial.experiment.live_arms:
+                shown = {item_id for item_id, whose in of_arms if whose == arm}
+                rows[arm].append(_row(page, arm, shown, followed.get(name, {})))
+            teams = ("first" if arm == draft.challenger else "second" for arm in draft.arms)
+            credit = Interleaved(tuple(item_id for item_id, _ in of_arms), tuple(teams)).credit(
+                followed.get(name, {}).get("clicks", ())
+            )
+            credits.append({USER_ID: page.user_id, CREDIT: credit})
+        arms = {arm: ArmFigures.of(rows[arm]) for arm in trial.experiment.live_arms}
+        if not credits:
+            fault = (
+                "no list was mixed for a known user yet (a rule that binds whole lists, such as "
+            )
+            return Judged(since, arms, None, f"{fault}at_most, keeps them apart)")
+        preference = judge(pa.Table.from_pylist(credits), alpha)
+        return Judged(since, arms, None, None, preference)
+
+    def _read(
+        self, since: int, until: int | None
+    ) -> tuple[int, Mapping[str, Impression], Followed]:
+        """Return from when on pages count, the pages, and what followed each of them."""
+        until = int(self._clock()) + 1 if until is None else until
+        pages = self._impressions.between(since, until, MAX_PAGES)
+        if len(pages) == MAX_PAGES:
+            since = min(page.time for page in pages.values())
         followed: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
         for stored in self._events.between(since, until + self._attribution_s):
             if (name := stored.recommendation_id) is None:
@@ -195,22 +234,27 @@ class Experiments:
             followed[name]["clicks" if liked else "dislikes"].add(event.item_id)
             if event.event_type in self._conversions:
                 followed[name]["conversions"].add(event.item_id)
-        rows = []
-        for name, page in pages.items():
-            arm = None if page.user_id is None else arm_of(page)
-            if arm is None:
-                continue
-            items = {item_id for item_id, _ in page.items}
-            done = followed.get(name, {})
-            rows.append(
-                {
-                    USER_ID: page.user_id,
-                    ARM: arm,
-                    "shown": len(items),
-                    **{what: len(items & done.get(what, set())) for what in COUNTED[1:]},
-                }
-            )
-        return rows
+        return since, pages, followed
+
+
+def _rows(
+    pages: Mapping[str, Impression], followed: Followed, arm_of: ArmOf
+) -> list[dict[str, Any]]:
+    """Return a row for each page of a known user in an arm: what it showed, what followed."""
+    rows = []
+    for name, page in pages.items():
+        arm = None if page.user_id is None else arm_of(page)
+        if arm is not None:
+            shown = {item_id for item_id, _ in page.items}
+            rows.append(_row(page, arm, shown, followed.get(name, {})))
+    return rows
+
+
+def _row(
+    page: Impression, arm: str, shown: Set[str], done: Mapping[str, Set[str]]
+) -> dict[str, Any]:
+    counts = {what: len(shown & done.get(what, frozenset())) for what in COUNTED[1:]}
+    return {USER_ID: page.user_id, ARM: arm, "shown": len(shown), **counts}
 
 
 def read_trials(versions: Iterable[StoredRule]) -> list[Trial]:
@@ -237,11 +281,14 @@ def read_trials(versions: Iterable[StoredRule]) -> list[Trial]:
                 assert trial is not None
                 trials[name] = replace(trial, ended=stored.time)
                 continue
-            rules = sorted(rule for rule, arm in holding.items() if arm.experiment.name == name)
+            naming = {rule: arm for rule, arm in holding.items() if arm.experiment.name == name}
+            rules = sorted(naming)
+            interleaved = any(arm.interleaved for arm in naming.values())
             if trial is None:
-                trials[name] = Trial(now, tuple(rules), stored.time, None)
+                trials[name] = Trial(now, tuple(rules), stored.time, None, interleaved)
             else:
                 dropped = {arm: 0.0 for arm in trial.experiment.arms if arm not in now.arms}
                 both = Experiment(name, {**now.arms, **dropped})
-                trials[name] = replace(trial, experiment=both, rules=tuple(rules), ended=None)
+                again = {"rules": tuple(rules), "ended": None, "interleaved": interleaved}
+                trials[name] = replace(trial, experiment=both, **again)
     return list(trials.values())

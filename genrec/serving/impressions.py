@@ -44,7 +44,8 @@ def describe(asked: Asked, answer: Answer, model: str, time: int) -> Impression:
         )
         if says
         else (),
-        arms=asked.arms,
+        arms=asked.arms if answer.as_asked else (),
+        draft=answer.draft,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 
 from anyio.to_thread import run_sync
 from sqlalchemy.exc import SQLAlchemyError
@@ -19,7 +20,7 @@ from genrec.feedback import is_evidence
 from genrec.model.live_counts import LiveCounts, LiveEvent
 from genrec.serving.batching import Batcher
 from genrec.serving.errors import NotFound
-from genrec.serving.histories import LiveHistory
+from genrec.serving.histories import Histories, LiveHistory
 from genrec.serving.loading import Loaded
 from genrec.serving.monitoring import describe_fault, log
 from genrec.serving.store import EventStore
@@ -30,7 +31,7 @@ USERS_AT_ONCE = 10_000
 
 
 class LiveTransitions:
-    """Follows the events of a store for the head that is in use."""
+    """Follows the events of a store for the heads that may answer."""
 
     def __init__(self, events: EventStore, loaded: Callable[[], Loaded], batcher: Batcher) -> None:
         """Take the store, what serves, and who lets it be changed."""
@@ -38,10 +39,7 @@ class LiveTransitions:
         self._loaded = loaded
         self._batcher = batcher
         self._turn = asyncio.Lock()
-        self._progress = Progress()
-        self._counted: Counted | None = None
-        self._counts: LiveCounts | None = None
-        self._is_used = True
+        self._heads: list[_Head] = []
 
     async def keep_counting(self, every_s: float) -> None:
         """Count what came, now and again, until cancelled."""
@@ -53,42 +51,59 @@ class LiveTransitions:
             await asyncio.sleep(every_s)
 
     async def catch_up(self) -> None:
-        """Count what came since, or all anew where another head is in use.
+        """Count what came since, or all anew for a head that could not answer before.
 
         Raises:
             SQLAlchemyError: The store does not answer.
             Overloaded: The engine has no time.
         """
         async with self._turn:
-            counted = self._loaded().recommender.counted
-            if counted is not self._counted:
-                self._counted = counted
-                self._counts = None if counted is None else LiveCounts(counted.votes)
-                self._progress = Progress(self._loaded().histories.after)
-                # A head that served before may hold what was counted then.
-                self._is_used = False
-            if counted is None or self._counts is None:
-                return
-            await run_sync(self._count, counted, self._counts)
-            if not self._is_used:
-                votes = await run_sync(self._counts.votes)
-                await self._batcher.exclusive(lambda: counted.use(votes))
-                self._is_used = True
+            loaded = self._loaded()
+            known = {head.counted: head for head in self._heads}
+            self._heads = [
+                known.get(counted) or _Head(counted, self._events, loaded.histories)
+                for counted in loaded.recommender.counted
+            ]
+            for head in self._heads:
+                await run_sync(head.count)
+                if not head.is_used:
+                    votes = await run_sync(head.counts.votes)
+                    await self._batcher.exclusive(partial(head.counted.use, votes))
+                    head.is_used = True
 
-    def _count(self, counted: Counted, counts: LiveCounts) -> None:
+
+class _Head:
+    """What was counted for one head.
+
+    Attributes:
+        counted: The head's counts.
+        counts: They, with live events.
+        is_used: Whether the head answers with what was counted.
+    """
+
+    def __init__(self, counted: Counted, events: EventStore, histories: Histories) -> None:
+        self.counted = counted
+        self.counts = LiveCounts(counted.votes)
+        # A head that answered before may hold what was counted then.
+        self.is_used = False
+        self._events, self._histories = events, histories
+        self._progress = Progress(histories.after)
+
+    def count(self) -> None:
+        """Count what came since."""
         progress, users = self._events.news(self._progress)
         if progress.forgettings != self._progress.forgettings:
-            known = list(counts.users)
+            known = list(self.counts.users)
             for start in range(0, len(known), USERS_AT_ONCE):
                 users |= self._events.forgotten(known[start : start + USERS_AT_ONCE])
-        self._is_used &= not users
+        self.is_used &= not users
         for user_id in users:
             try:
-                live = self._loaded().histories.read(user_id)
+                live = self._histories.read(user_id)
             except NotFound:
-                counts.put(user_id, [])
+                self.counts.put(user_id, [])
             else:
-                counts.put(user_id, _to_events(live, counted))
+                self.counts.put(user_id, _to_events(live, self.counted))
         self._progress = progress
 
 

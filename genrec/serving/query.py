@@ -8,6 +8,7 @@ from typing import Any
 
 from genrec.rules import NamedRule
 from genrec.schema import Event, Recommendation, Request, SemanticId
+from genrec.serving.store import Draft
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,13 @@ class Answer:
         items: Best first.
         adapter: The one that chose them; None: the base alone.
         rules: Those that they keep.
+        as_asked: Whether the model answered as the rules say; otherwise as without them, which is
+            no page of an experiment.
+        draft: How they were mixed of two arms' lists; None: they were not.
     """
 
     items: Sequence[Recommendation]
     adapter: str | None
     rules: Sequence[NamedRule] = ()
+    as_asked: bool = True
+    draft: Draft | None = None

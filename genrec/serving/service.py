@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from anyio.to_thread import run_sync
@@ -31,6 +32,7 @@ from genrec.schema import (
     SemanticId,
 )
 from genrec.serving.adapters import Adapters
+from genrec.serving.answering import Ranked, answer_as_asked
 from genrec.serving.batching import Batcher, Kind, Limits
 from genrec.serving.descriptions import UserDescriptions
 from genrec.serving.errors import ServiceError, check_count, quote
@@ -128,6 +130,7 @@ class RecommendationService:
             rules,
             lambda: self.loaded.recommender,
             exposures,
+            self.adapters,
             lambda item_id: self.loaded.catalogue.is_retired(item_id),
         )
         self.experiments = Experiments(
@@ -375,25 +378,27 @@ class RecommendationService:
         # A search is as wide as the largest k of its batch. A k beyond the usual width would
         # change its neighbours' answers, so it shares a batch only with the same k.
         # A chat model is asked about one request at a time, for just as many items as wanted.
-        is_alone = settings.zero_shot is not None or k > settings.num_beams
-        kind = Kind("items", k if is_alone else 0)
+        num_beams = request.model.num_beams or settings.num_beams
+        is_alone = settings.zero_shot is not None or k > num_beams
+        kind = Kind("items", (k if is_alone else 0, request.model))
         if plan is not None and plan.chooses:
             # Only requests under the same rules, for as many items, can be answered together.
-            kind = Kind("ruled", id(plan) * (settings.max_k + 1) + k)
+            kind = Kind("ruled", (id(plan), k))
 
-        def rank(
-            asked: Sequence[tuple[Request, int]],
-        ) -> list[tuple[list[Recommendation], str | None]]:
+        def rank(most: int, requests: Sequence[Request]) -> list[list[Recommendation]]:
+            if plan is None or not plan.chooses:
+                return recommender.rank_many(requests, most)
+            rules = plan.rules if requests[0].model == plan.model else plan.rules_of_lists
+            return recommender.recommend_many(requests, k, recommender.plan(rules))
+
+        def answer(asked: Sequence[tuple[Request, int]]) -> list[Ranked]:
             # Here once more, since an item may have been retired while the request waited.
             now = self.now
             allowed = [catalogue.restrict(one, now) for one, _ in asked]
-            if plan is not None and plan.chooses:
-                ranked = recommender.recommend_many(allowed, k, recommender.plan(plan.rules))
-            else:
-                ranked = recommender.rank_many(allowed, max(most for _, most in asked))
-            return [(items, recommender.adapter) for items in ranked]
+            most = max(count for _, count in asked)
+            return answer_as_asked(recommender, allowed, partial(rank, most))
 
-        found, adapter = await self._batcher.ask(kind, (request, k), rank)
+        found, adapter, as_asked = await self._batcher.ask(kind, (request, k), answer)
         if len(found) < k:
             recommender.table.check_enough(catalogue.restrict(request, self.now), k)
         # The engine must never return what a filter forbids; here this is counted and enforced.
@@ -403,7 +408,8 @@ class RecommendationService:
             if item.item_id not in forbidden and (allowed is None or item.item_id in allowed):
                 valid.setdefault(item.item_id, item)
         self.metrics.count_items(valid, len(found[:k]) - len(valid))
-        return Answer(list(valid.values()), adapter, () if plan is None else plan.rules)
+        rules = () if plan is None else plan.rules
+        return Answer(list(valid.values()), adapter, rules, as_asked)
 
     def num_left(self, request: Request) -> int:
         """Return how many items a request's filters leave of what is available now."""

@@ -69,7 +69,7 @@ class Material:
 
 def train_head(
     start: TrainedHead, material: Material, table: SemanticIdTable, changes: Mapping[str, Any]
-) -> TrainedHead:
+) -> tuple[TrainedHead, float | None]:
     """Train a head on, and count its transitions anew; its weight and terms stay.
 
     Args:
@@ -77,6 +77,10 @@ def train_head(
         material: What is learned.
         table: Knows every item of the data.
         changes: Settings of the training in place of the head's own.
+
+    Returns:
+        The head, and after how many later events of an item earlier ones count half; None: all
+        count alike.
     """
 
     def rows(history: History) -> list[int]:
@@ -96,18 +100,23 @@ def train_head(
     items = ItemFeatures.of(met)
     counted = [rows(history) for history in past]
     times = [[event.timestamp for event in history.events] for history in past]
-    tried = [None, *(fading_weights(counted, times, half_life) for half_life in HALF_LIVES)]
+    tried: list[float | None] = [None, *HALF_LIVES]
+
+    def count(half_life: float | None) -> None:
+        fading = None if half_life is None else fading_weights(counted, times, half_life)
+        count_into(grown.head, counted, items, fading)
+
     reached = []
-    for weights in tried:
-        count_into(grown.head, counted, items, weights)
+    for half_life in tried:
+        count(half_life)
         reached.append([_ndcg(grown.head, items, questions) for questions in (newest, older)])
-    chosen = Watched(served, material.margin).choose(*zip(*reached, strict=True))
-    count_into(grown.head, counted, items, tried[chosen])
+    chosen = tried[Watched(served, material.margin).choose(*zip(*reached, strict=True))]
+    count(chosen)
     histories = [rows(history) for history in material.train.histories("train")]
     config = grown.head.config.model_copy(update=dict(changes))
     recipe = Recipe(table.centroids, config, material.seed)
     head, _ = fit_sasrec_head(histories, newest, items, recipe, grown.head)
-    return TrainedHead(head, met)
+    return TrainedHead(head, met), chosen
 
 
 def fuse_again(

@@ -129,13 +129,13 @@ class Updater:
         settings = {name: entry.figures[name] for name in (POSITION, "data")}
         settings |= {UNTIL: slices.until, **self.config.model_dump(mode="json")}
         try:
-            self._train(start, slices, recommender, candidate, settings)
+            chosen = self._train(start, slices, recommender, candidate, settings)
             newest, older = self._compare(recommender, start, candidate, slices)
             judgement = judge(newest, older, self.config)
             measured = {"newest": newest.to_json(), "older": older.to_json()}
             entry = replace(
                 entry,
-                figures={**entry.figures, **measured},
+                figures={**entry.figures, "chosen": chosen, **measured},
                 content_hash=read_manifest(candidate).content_hash,
             )
             if not judgement.promote:
@@ -175,12 +175,21 @@ class Updater:
         recommender: Recommender,
         out: Path,
         settings: dict[str, Any],
-    ) -> None:
+    ) -> dict[str, float | None]:
+        """Write the candidate; return what was chosen for it, by the names in the journal."""
         lora = self._train_lora(start, slices, recommender) if self.config.lora_epochs else None
-        head = start.own_head()
+        head, chosen = start.own_head(), dict[str, float | None]()
         if self.config.epochs:
-            head = self._train_head(start, slices, recommender, lora)
+            head, half_life = self._train_head(start, slices, recommender, lora)
+            terms = head.head.terms
+            chosen = {
+                "half_life_events": half_life,
+                "sasrec_weight": head.head.weight,
+                "transitions": terms.transitions,
+                "likeness": terms.likeness,
+            }
         write_update(out, start, head, settings, lora)
+        return chosen
 
     def _train_lora(self, start: Start, slices: Slices, recommender: Recommender) -> Path:
         changes = {
@@ -193,8 +202,12 @@ class Updater:
 
     def _train_head(
         self, start: Start, slices: Slices, recommender: Recommender, lora: Path | None
-    ) -> TrainedHead:
-        """Train the head on, and choose anew what it says beside the LM that will serve."""
+    ) -> tuple[TrainedHead, float | None]:
+        """Train the head on, and choose anew what it says beside the LM that will serve.
+
+        Returns:
+            The head, and the half-life of its counts; see ``train_head``.
+        """
         config, device = self.config, torch.device(choose_device(self.device))
         material = Material(
             *(slices.train, slices.past, slices.older),
@@ -206,9 +219,9 @@ class Updater:
             "every_epochs": 1,
         }
         served = start.head()
-        head = train_head(served, material, recommender.table, changes)
+        head, half_life = train_head(served, material, recommender.table, changes)
         fuse_again(start.load(device, lora), served, head, material, device)
-        return replace(head, counted_until=slices.counted_until)
+        return replace(head, counted_until=slices.counted_until), half_life
 
     def _compare(
         self, recommender: Recommender, start: Start, candidate: Path, slices: Slices

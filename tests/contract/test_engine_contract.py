@@ -13,7 +13,7 @@ from genrec.engines.torch import TorchEngine
 from genrec.engines.vllm.client import VllmEngine
 from genrec.errors import ArtifactError, ConfigError, DecodeError
 from genrec.model.load import ADAPTER_NAME, load_run
-from genrec.schema import History, Item, Request
+from genrec.schema import AS_SERVED, History, Item, ModelSettings, Request
 from genrec.semantic_ids.extend import add_items
 
 
@@ -227,6 +227,34 @@ def test_adapters_come_and_go_without_a_stop(engine, prompts, chain):
     assert answers(engine, prompts) == pytest.approx(bare, abs=1e-4)
     engine.use_adapter(start)
     assert answers(engine, prompts) == pytest.approx(before, abs=1e-4)
+
+
+def test_queries_of_one_batch_may_want_other_adapters_and_widths(engine, prompts, chain):
+    bare, start = engine.adapter, answers(engine, prompts)
+    engine.load_adapter("again", chain.sft)
+    try:
+        engine.use_adapter(None)
+        alone = answers(engine, prompts)
+        wants = [ModelSettings("again"), AS_SERVED, ModelSettings(num_beams=5)]
+        queries = [
+            ItemQuery(prompt, model=wants[n % 3]) for prompt in prompts[:4] for n in range(3)
+        ]
+        found = engine.items(queries, k=5)
+        assert engine.adapter is None
+        for n, (tuned, plain) in enumerate(zip(start, alone, strict=True)):
+            if n < 4:
+                np.testing.assert_allclose(found[3 * n].scores, tuned, atol=1e-4)
+                np.testing.assert_allclose(found[3 * n + 1].scores, plain, atol=1e-4)
+        narrow = engine.items([ItemQuery(prompts[-1], model=ModelSettings(num_beams=5))], k=2)
+        assert len(narrow[0].rows) == 2
+        scores = engine.item_scores(queries, [one.rows for one in found])
+        for one, mine in zip(found, scores, strict=True):
+            np.testing.assert_allclose(mine, one.scores, atol=1e-4)
+        with pytest.raises(ConfigError, match="nobody"):
+            engine.items([ItemQuery(prompts[0], model=ModelSettings("nobody"))], k=2)
+    finally:
+        engine.use_adapter(bare)
+        engine.drop_adapter("again")
 
 
 def test_wrong_adapters_are_refused_and_change_nothing(engine, prompts, chain, tmp_path):

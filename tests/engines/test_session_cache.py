@@ -18,7 +18,7 @@ from genrec.interests.summary.codec import SummaryCodec
 from genrec.interests.summary.generate import write_summaries
 from genrec.model.load import load_run
 from genrec.recommender import Recommender
-from genrec.schema import Event, History, Request
+from genrec.schema import Event, History, ModelSettings, Request
 
 USERS = ("a", "b", "c")
 BUDGET = 1 << 20
@@ -211,6 +211,13 @@ def test_adapters_do_not_meet_nor_does_one_that_takes_anothers_name(chain):
         for each in (kept, fresh):
             each.use_adapter(name)
         check_equal_scores(kept, fresh, asked)
+    # Neither do they where requests ask for them one after the other.
+    for name in (None, "one", None, "one"):
+        check_equal_scores(kept, fresh, [replace(asked[0], model=ModelSettings(name))])
+        for each in (kept, fresh):
+            each.use_adapter(None)
+    for each in (kept, fresh):
+        each.use_adapter("one")
     names = [kept._engine.weights]
     for each in (kept, fresh):
         each.use_adapter(None)

@@ -194,6 +194,30 @@ def test_an_item_is_there_within_its_window(gateways):
         catalogue.change("nope", {"retired": True})
 
 
+def test_new_words_are_read_when_their_item_is_as_available_as_was_said_with_them(
+    gateways, monkeypatch
+):
+    (here, told), (_, catalogue) = gateways(), gateways()
+    rewrite, restore, seen = here.rewrite_items, here.restore_items, []
+
+    def watched(do, *given):
+        # What other threads may read from now on.
+        seen.append(sorted(told.gone(NOW)))
+        do(*given)
+
+    monkeypatch.setattr(here, "rewrite_items", lambda *given: watched(rewrite, *given))
+    monkeypatch.setattr(here, "restore_items", lambda *given: watched(restore, *given))
+    catalogue.add([FILE, LEASH])
+    catalogue.change("N2", {"retired": True})
+    told.catch_up()
+    catalogue.change("N2", {"retired": False, "title": "Leash"})
+    told.catch_up()
+    catalogue.change("N1", {"retired": True, "title": "File"})
+    told.catch_up()
+    assert seen == [["N2"], [], ["N1"]]
+    assert here.item("N2").title == "Leash" and told.gone(NOW) == {"N1"}
+
+
 def test_new_words_are_found_read_and_scored(gateways):
     recommender, catalogue = gateways()
     before = recommender.table

@@ -42,7 +42,9 @@ class Gateway:
         votes = count_transitions(list(self.known.values()), len(rows))
         counted = Counted(votes, shop.table, until, self.used.append)
         histories = Histories(PreparedUsers(shop.data), self.events, 1000)
-        loaded = SimpleNamespace(recommender=SimpleNamespace(counted=counted), histories=histories)
+        loaded = SimpleNamespace(
+            recommender=SimpleNamespace(counted=[counted]), histories=histories
+        )
         self.live = LiveTransitions(self.events, lambda: loaded, AtOnce())
 
     def post(self, user_id, *items, time=NOW, **fields):
@@ -92,7 +94,7 @@ def test_what_an_update_counted_is_not_counted_twice(engine, shop):
     asyncio.run(gateway.live.catch_up())
     added = (
         gateway.used[-1].toarray()
-        != Gateway(engine, shop).live._loaded().recommender.counted.votes.toarray()
+        != Gateway(engine, shop).live._loaded().recommender.counted[0].votes.toarray()
     )
     assert not added[1, 2] and added[2, 3] and added[1, 3]
 

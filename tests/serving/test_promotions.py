@@ -4,7 +4,6 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-import torch
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
 
@@ -12,7 +11,7 @@ from genrec.artifacts import read_manifest
 from genrec.serving.errors import Conflict
 from genrec.serving.http.app import create_app
 from genrec.serving.store import Entry, Journal
-from genrec.training.continual import Start, write_update
+from tests.little_gateway import write_contrary_update
 from tests.serving.routes.calls import asking, item_ids, post, wait_until
 
 ASK = {"events": [{"item_id": "i3"}], "k": 3}
@@ -52,14 +51,7 @@ def test_the_way_back_leads_through_what_was_served(journal):
 
 @pytest.fixture(scope="module")
 def update(shop_run):
-    """An adapter of the shop's run whose head wants what the run's does not."""
-    start = Start(shop_run)
-    head = start.head().grown(start.head().table)
-    head.head.weight = 0.99
-    with torch.no_grad():
-        head.head.item_embedding.weight.normal_(std=3.0, generator=torch.manual_seed(1))
-    write_update(shop_run.parent / "updates" / "other", start, head, {})
-    return "updates/other"
+    return write_contrary_update(shop_run, "updates/other")
 
 
 @pytest.fixture(scope="module")

@@ -28,6 +28,7 @@ from genrec.serving.store import (
     connect,
     migrate,
 )
+from genrec.training.continual_head import HALF_LIVES
 from genrec.updates.config import UpdateConfig
 from genrec.updates.slices import last_time
 from genrec.updates.update import Updater
@@ -78,6 +79,8 @@ def test_what_is_new_is_learned_judged_and_never_tried_twice(updater, engine, ur
     first = updater.update()
     assert first.decision in ("promoted", "kept") and first.figures["newest"]["users"] >= 2
     assert first.figures["store"]["events"] == 60 and first.figures["data"]
+    chosen = first.figures["chosen"]
+    assert chosen["half_life_events"] in (None, *HALF_LIVES) and 0 <= chosen["sasrec_weight"] <= 1
     again = updater.update()
     assert again.decision == "nothing new" and "since number 60" in again.reason
     run = read_manifest(shop_run).content_hash

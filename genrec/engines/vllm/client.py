@@ -18,7 +18,8 @@ import numpy as np
 
 from genrec.artifacts import read_manifest
 from genrec.engines.adapters import check_idle, check_loaded, check_new
-from genrec.engines.base import FoundItems, ItemQuery
+from genrec.engines.base import Counted, FoundItems, ItemQuery
+from genrec.engines.by_settings import by_settings
 from genrec.engines.grammar import Grammar, to_json
 from genrec.engines.vllm.table_file import other_text_vectors, seen_rows, table_id
 from genrec.errors import (
@@ -32,7 +33,7 @@ from genrec.errors import (
 from genrec.model.adapter_head import ITEMS_FILE
 from genrec.model.load import LoadedRun, base_of
 from genrec.model.lora import check_adapter
-from genrec.schema import SemanticId
+from genrec.schema import ModelSettings, SemanticId
 from genrec.semantic_ids.table import SemanticIdTable
 
 PROMPTS_AT_ONCE = 256
@@ -97,9 +98,19 @@ class VllmEngine:
         return None
 
     @property
-    def counted(self) -> None:
+    def counted(self) -> list[Counted]:
         """See ``Engine``; the head runs in the server."""
-        return None
+        return []
+
+    def check_model(self, settings: ModelSettings) -> None:
+        """See ``Engine.check_model``; the server's head is weighed as the server was started."""
+        if settings.adapter is not None:
+            check_loaded(settings.adapter, self._loaded)
+        if settings.sasrec_weight is not None:
+            raise ConfigError(
+                "sasrec_weight: a vLLM server weighs its SASRec head as it was started; leave it "
+                "out, or serve the run in this process"
+            )
 
     def load_adapter(self, name: str, path: Path) -> None:
         """See ``Engine.load_adapter``; the path must be the same on the server's machine."""
@@ -133,14 +144,25 @@ class VllmEngine:
 
     def items(self, queries: Sequence[ItemQuery], k: int) -> list[FoundItems]:
         """See ``Engine.items``."""
+
+        def answer(settings: ModelSettings, places: list[int]) -> list[FoundItems]:
+            self.check_model(settings)
+            return self._items([queries[place] for place in places], k, settings)
+
+        return by_settings(queries, answer)
+
+    def _items(
+        self, queries: Sequence[ItemQuery], k: int, settings: ModelSettings
+    ) -> list[FoundItems]:
         found: list[FoundItems] = []
         for start in range(0, len(queries), PROMPTS_AT_ONCE):
             batch = queries[start : start + PROMPTS_AT_ONCE]
             answer = self._ask(
                 "/genrec/items",
                 [query.prompt for query in batch],
+                settings.adapter,
                 k=k,
-                num_beams=self._num_beams,
+                num_beams=settings.num_beams or self._num_beams,
                 **_steering(batch),
             )
             found += [
@@ -153,12 +175,27 @@ class VllmEngine:
         self, queries: Sequence[ItemQuery], rows: Sequence[Sequence[int]]
     ) -> list[np.ndarray]:
         """See ``Engine.item_scores``; the server's prefix cache shares what prompts begin with."""
+
+        def answer(settings: ModelSettings, places: list[int]) -> list[np.ndarray]:
+            self.check_model(settings)
+            asked = [queries[place] for place in places], [rows[place] for place in places]
+            return self._item_scores(*asked, settings)
+
+        return by_settings(queries, answer)
+
+    def _item_scores(
+        self,
+        queries: Sequence[ItemQuery],
+        rows: Sequence[Sequence[int]],
+        settings: ModelSettings,
+    ) -> list[np.ndarray]:
         scores: list[np.ndarray] = []
         for start in range(0, len(queries), PROMPTS_AT_ONCE):
             batch = queries[start : start + PROMPTS_AT_ONCE]
             answer = self._ask(
                 "/genrec/scores",
                 [query.prompt for query in batch],
+                settings.adapter,
                 rows=[list(map(int, wanted)) for wanted in rows[start : start + len(batch)]],
                 **_steering(batch),
             )
@@ -198,11 +235,24 @@ class VllmEngine:
             rows[start : start + len(batch), answer["codes"]] = answer["log_probs"]
         return rows
 
-    def _ask(self, path: str, prompts: Sequence[Sequence[int]], **question: Any) -> Any:
-        """Ask; where the server was started anew, give it table and adapter and ask again."""
+    def _ask(
+        self,
+        path: str,
+        prompts: Sequence[Sequence[int]],
+        wanted: str | None = None,
+        **question: Any,
+    ) -> Any:
+        """Ask; where the server was started anew, give it table and adapter and ask again.
+
+        Args:
+            path: Of the server.
+            prompts: Tokens.
+            wanted: A loaded adapter; None: the one in use.
+            question: Other fields of the body.
+        """
         body = {**question, "prompts": [list(map(int, prompt)) for prompt in prompts]}
         for _ in range(3):
-            table, name = self._table, self._in_use
+            table, name = self._table, wanted or self._in_use
             adapter = None if name is None else self._loaded[name]
             served_name = None if adapter is None else adapter.served_name
             about = {"base": self._base, "table": self._table_id, "adapter": served_name}

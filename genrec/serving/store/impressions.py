@@ -35,6 +35,25 @@ class Provenance(NamedTuple):
     parts: Mapping[str, float]
 
 
+class Draft(NamedTuple):
+    """How a page was mixed of the lists of two arms.
+
+    Attributes:
+        experiment: Its name.
+        adapters: Which adapter answered for each arm, the control first.
+        arms: Whose item stands at each rank.
+    """
+
+    experiment: str
+    adapters: Mapping[str, str | None]
+    arms: tuple[str, ...]
+
+    @property
+    def challenger(self) -> str:
+        """The arm that is not the control."""
+        return list(self.adapters)[-1]
+
+
 @dataclass(frozen=True, slots=True)
 class Impression:
     """One answer, as it was shown.
@@ -44,7 +63,7 @@ class Impression:
         time: Of the answer, seconds.
         items: ID and score of each item, by rank.
         model: Content hash, or name, of the model that chose.
-        adapter: Its adapter; None: the base alone.
+        adapter: Its adapter, of a mixed page that of the control; None: the base alone.
         forgotten: How often the user had been forgotten when their history was read.
         times: How often the page was shown.
         arm: Of the experiment that the answer was made for, as the client called it.
@@ -52,6 +71,7 @@ class Impression:
         draws: How chance put each item in its place, by rank; empty: there was no chance in it.
         provenance: What brought each item, by rank; empty: the model does not say.
         arms: The user's arm in each experiment that rules named then, by its name.
+        draft: How the page was mixed of two arms' lists; None: it was not.
     """
 
     user_id: str | None
@@ -66,13 +86,14 @@ class Impression:
     draws: tuple[Draw | None, ...] = ()
     provenance: tuple[Provenance, ...] = ()
     arms: tuple[tuple[str, str], ...] = ()
+    draft: Draft | None = None
 
     def name(self) -> str:
         """Return the ID of the recommendation: one for each page, of which a user sees many."""
         if self.user_id is None:
             return uuid.uuid4().hex
         shown = (self.user_id, self.time // PAGE_S, self.forgotten, self.model, self.adapter)
-        chosen_under = (self.arm, self.arms, self.rules)
+        chosen_under = (self.arm, self.arms, self.rules, self.draft)
         page = repr((*shown, *chosen_under, [item_id for item_id, _ in self.items]))
         return hashlib.sha256(page.encode()).hexdigest()[:32]
 
@@ -212,7 +233,15 @@ def _of_row(row: Any, provenance: Any) -> Impression:
         draws=tuple(None if each is None else Draw(*each) for each in row.draws or ()),
         provenance=tuple(Provenance(*each) for each in provenance or ()),
         arms=tuple((name, arm) for name, arm in row.arms or ()),
+        draft=_to_draft(row.draft),
     )
+
+
+def _to_draft(kept: Any) -> Draft | None:
+    if kept is None:
+        return None
+    # JSON objects need not keep an order.
+    return Draft(kept["experiment"], dict(kept["adapters"]), tuple(kept["arms"]))
 
 
 def _to_row(name: str, one: Impression) -> dict[str, Any]:
@@ -230,4 +259,7 @@ def _to_row(name: str, one: Impression) -> dict[str, Any]:
         "draws": draws or None,
         "provenance": [list(each) for each in one.provenance] or None,
         "arms": [list(each) for each in one.arms] or None,
+        "draft": None
+        if one.draft is None
+        else {**one.draft._asdict(), "adapters": list(one.draft.adapters.items())},
     }

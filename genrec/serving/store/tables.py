@@ -80,12 +80,13 @@ IMPRESSIONS = Table(
     Column("draws", JSON(none_as_null=True)),
     Column("provenance", JSON(none_as_null=True)),
     Column("arms", JSON(none_as_null=True)),
+    Column("draft", JSON(none_as_null=True)),
     Index("ix_impressions_user", "user_id", "time"),
     Index("ix_impressions_time", "time"),
     sqlite_autoincrement=True,
 )
 """What was shown: ``items`` holds ID and score of each, by rank; ``times`` how often; ``arms`` the
-user's arm in each experiment, while ``arm`` is what the client said.
+user's arm in each experiment, while ``arm`` is what the client said; ``draft`` how it was mixed.
 
 By rank too are ``draws`` (how chance put each item there, null where it did not) and ``provenance``
 (what brought each, and what each scorer adds).

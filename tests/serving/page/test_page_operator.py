@@ -230,11 +230,23 @@ def test_experiments_say_what_the_gateway_says(open_operator, client, tested):
     # More users of one arm than its share.
     mended = told | {"result": told["result"] | {"sample_ratio_p": 1e-5, "verdict": "mismatch"}}
     waits = {"name": "next", "result": None, "fault": "no page was shown yet"}
-    answer = {"experiments": [mended, told | waits]}
+    waits["faults"] = ["rule 'next': its adapter is gone"]
+    mixed = {"name": "mixed", "interleaved": True, "result": None}
+    mixed["preference"] = {
+        **{"winner": "spread", "verdict": "users prefer spread", "num_lists": 400},
+        **{"value": 0.6, "low": 0.45, "high": 0.75, "num_users": 380},
+    }
+    answer = {"experiments": [mended, told | waits, told | mixed]}
     page.route("**/v1/experiments", lambda route: route.fulfill(json=answer))
     page.get_by_role("button", name="Count again").click()
     expect(trial.first.locator(".fault")).to_have_count(2)
     expect(trial.nth(1).locator(".outcome")).to_have_text("no page was shown yet")
+    expect(trial.nth(1).locator(".fault")).to_have_text("rule 'next': its adapter is gone")
+    preference = trial.nth(2).get_by_role("table", name="Preference of mixed").locator("tbody tr")
+    expect(preference).to_contain_text("spread")
+    expect(preference).to_contain_text("+0.450 to +0.750")
+    expect(preference.locator(".state")).to_have_text("better")
+    expect(trial.nth(2).locator(".tag").nth(1)).to_have_text("interleaved")
 
 
 def test_an_item_is_retired_and_brought_back(open_operator, client):

@@ -65,6 +65,22 @@ class ResultResponse(BaseModel):
     guardrails: list[GuardrailResponse]
 
 
+class PreferenceResponse(BaseModel):
+    """Which arm's items users take from lists mixed of both.
+
+    `value` is the mean credit of a list: 1 if more of the challenger's items were clicked on each,
+    -1 if of the control's; the interval's ends are null where nothing can be said yet.
+    """
+
+    winner: str | None
+    verdict: str
+    value: float
+    low: float | None
+    high: float | None
+    num_lists: int
+    num_users: int
+
+
 class ExperimentResponse(BaseModel):
     """An experiment; times are seconds."""
 
@@ -75,8 +91,16 @@ class ExperimentResponse(BaseModel):
     ended: int | None = Field(description="null: it runs.")
     since: int = Field(description="Pages shown before do not count.")
     arms: list[ArmResponse] = Field(description="The control first.")
+    interleaved: bool = Field(description="Whether lists are mixed of both arms'.")
     result: ResultResponse | None
+    preference: PreferenceResponse | None = Field(
+        description="Of an interleaved one, in its place."
+    )
     fault: str | None = Field(description="Why there is no result yet.")
+    faults: list[str] = Field(
+        description="Rules that this gateway cannot answer as they say: their users are answered "
+        "as all others, and count in no arm."
+    )
 
 
 class ExperimentsResponse(BaseModel):
@@ -89,12 +113,22 @@ class ExperimentsResponse(BaseModel):
 async def list_experiments(service: Service) -> ExperimentsResponse:
     """Judge the experiments that rules name or named, by what was shown and done so far."""
     judged = await run_sync(service.experiments.all)
-    return ExperimentsResponse(experiments=[_response(*each) for each in judged])
+    faults = service.rules.faults
+    return ExperimentsResponse(
+        experiments=[
+            _response(trial, each, [faults[name] for name in trial.rules if name in faults])
+            for trial, each in judged
+        ]
+    )
 
 
-def _response(trial: Trial, judged: Judged) -> ExperimentResponse:
+def _response(trial: Trial, judged: Judged, faults: list[str]) -> ExperimentResponse:
     shares = trial.experiment.shares
-    result = judged.result
+    result, preference = judged.result, None
+    if judged.preference is not None:
+        control, challenger = judged.arms
+        told = judged.preference.to_json(challenger, control)
+        preference = PreferenceResponse.model_validate(told)
     return ExperimentResponse(
         name=trial.experiment.name,
         control=trial.experiment.control,
@@ -106,6 +140,9 @@ def _response(trial: Trial, judged: Judged) -> ExperimentResponse:
             ArmResponse(arm=arm, share=shares.get(arm, 0.0), **asdict(figures))
             for arm, figures in judged.arms.items()
         ],
+        interleaved=trial.interleaved,
         result=None if result is None else ResultResponse.model_validate(result.to_json()),
+        preference=preference,
         fault=judged.fault,
+        faults=faults,
     )

@@ -11,10 +11,11 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from genrec.interests.explain.shared_prefix import find_reason
-from genrec.rules import Plan
+from genrec.rules import NamedRule, Plan
 from genrec.rules.plan import MAX_RULES
 from genrec.schema import History, Recommendation, SemanticId
 from genrec.serving.cursor import read_cursor, write_cursor
+from genrec.serving.drafts import recommend_mixed
 from genrec.serving.http.errors import describe_errors
 from genrec.serving.http.routes.rules import RuleName
 from genrec.serving.http.schemas import (
@@ -156,11 +157,15 @@ async def recommend(
     plan = await service.rules.plan(body.rules, body.user_id)
     steering = await service.preferences.steering(live.preferences, body.preferences)
     asked = await service.request(query, live, plan, steering)
-    request = asked.request
+    request, of_user = asked.request, list[NamedRule]()
     if steering is not None and (of_user := steering.rules([request], body.k)):
         plan = await service.rules.plan(body.rules, body.user_id, of_user)
+    sides = await service.rules.sides(body.rules, body.user_id, of_user)
     sent = time.perf_counter()
-    answer = await service.recommend(request, body.k, plan)
+    if sides is None:
+        answer = await service.recommend(request, body.k, plan)
+    else:
+        answer = await recommend_mixed(service.recommend, request, body.k, sides, service.now)
     response.headers["Server-Timing"] = f"engine;dur={(time.perf_counter() - sent) * 1000:.1f}"
     kept = await service.keep_impression(asked, answer) if body.shown else None
     return RecommendResponse(

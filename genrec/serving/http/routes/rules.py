@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from genrec.rules.language import RULE_KINDS
 from genrec.serving.http.errors import describe_errors
 from genrec.serving.http.schemas import JsonObject, RequestBody, Service
+from genrec.serving.service import RecommendationService
 from genrec.serving.store import StoredRule
 
 router = APIRouter(tags=["rules"])
@@ -34,13 +35,17 @@ class RuleRequest(RequestBody):
 
 
 class RuleResponse(BaseModel):
-    """A version of a rule, and when it was stored (seconds)."""
+    """A version of a rule, and when it was stored (seconds).
+
+    `fault` says why this gateway cannot answer as it says; null: it can.
+    """
 
     name: str
     version: int
     rule: dict[str, Any]
     always: bool
     time: int
+    fault: str | None
 
 
 class RulesResponse(BaseModel):
@@ -52,7 +57,7 @@ class RulesResponse(BaseModel):
 @router.get("/v1/rules", responses=describe_errors(503))
 async def list_rules(service: Service) -> RulesResponse:
     """List every rule."""
-    return RulesResponse(rules=[_response(stored) for stored in await service.rules.all()])
+    return RulesResponse(rules=[_response(one, service) for one in await service.rules.all()])
 
 
 @router.get("/v1/rules/{name}", responses=describe_errors(404, 422, 503))
@@ -64,7 +69,7 @@ async def get_rule(
     ] = None,
 ) -> RuleResponse:
     """Return a rule, or an earlier version of it."""
-    return _response(await service.rules.get(name, version))
+    return _response(await service.rules.get(name, version), service)
 
 
 @router.put("/v1/rules/{name}", responses=describe_errors(404, 400, 413, 422, 503))
@@ -72,7 +77,7 @@ async def put_rule(
     name: Annotated[RuleName, Path()], body: RuleRequest, service: Service
 ) -> RuleResponse:
     """Store a rule's next version; it is heeded from the next request on."""
-    return _response(await service.rules.put(name, body.rule, body.always))
+    return _response(await service.rules.put(name, body.rule, body.always), service)
 
 
 @router.delete("/v1/rules/{name}", status_code=204, responses=describe_errors(404, 422, 503))
@@ -82,11 +87,12 @@ async def delete_rule(name: Annotated[RuleName, Path()], service: Service) -> Re
     return Response(status_code=204)
 
 
-def _response(stored: StoredRule) -> RuleResponse:
+def _response(stored: StoredRule, service: RecommendationService) -> RuleResponse:
     return RuleResponse(
         name=stored.name,
         version=stored.version,
         rule=dict(stored.rule or {}),
         always=stored.always,
         time=stored.time,
+        fault=service.rules.fault(stored),
     )

@@ -25,17 +25,19 @@ const load = () => attempt(async () => {
 }, load);
 
 function trial(one) {
-  const { name, rules, began, ended, since, arms, result, fault, control } = one;
+  const { name, rules, began, ended, since, arms, interleaved, result, preference, fault, faults, control } = one;
   const moment = (at) => make("time", { datetime: machineTime(at) }, `${day(at)}, ${time(at)}`);
   const facts = ["since ", moment(began), ended && [" until ", moment(ended)], ` · ${rules.length === 1 ? "rule" : "rules"} ${rules.join(", ")}`, since > began && [" · counted from ", moment(since)]];
   return make("li", { class: "trial" },
     make("div", { class: "trial-head" },
-      make("h3", { class: "trial-name" }, name, make("span", { class: "tag" }, ended ? "ended" : "running")),
+      make("h3", { class: "trial-name" }, name, make("span", { class: "tag" }, ended ? "ended" : "running"), interleaved && make("span", { class: "tag" }, "interleaved")),
       make("p", { class: "note" }, ...facts.flat())),
-    make("p", { class: result && isMismatch(result) ? "outcome fault" : "outcome" }, result ? result.verdict : fault),
+    make("p", { class: result && isMismatch(result) ? "outcome fault" : "outcome" }, (result ?? preference)?.verdict ?? fault),
+    ...faults.map((words) => make("p", { class: "fault" }, words)),
     make("div", { class: "scroll", role: "region", "aria-label": `Arms of ${name}`, tabindex: 0 },
       table(["Arm", "Of users", "Users", "Pages", "Clicked", "Converted", "Disliked"], arms.map((arm) => armRow(arm, control)), `Arms of ${name}`)),
     result && comparison(one),
+    preference && preferred(one),
     result && make("p", { class: isMismatch(result) ? "fault" : "note" }, ratioWords(result)));
 }
 
@@ -55,6 +57,23 @@ function comparison({ name, control, result }) {
   return make("div", { class: "scroll", role: "region", "aria-label": `Differences of ${name}`, tabindex: 0 },
     table(["Against " + control, control, "Arm’s", "Lift", `${level} interval`, "", "So far"], rows, `Differences of ${name}`));
 }
+
+/** Whose items users take from mixed lists: the control's at the left end, the challenger's at the right. */
+function preferred({ name, control, arms, preference: { value, low, high, winner, num_lists: lists, num_users: users } }) {
+  const challenger = arms.find(({ arm }) => arm !== control).arm;
+  const isKnown = low !== null;
+  const state = winner === null ? "open" : winner === control ? "worse" : "better";
+  const words = isKnown ? `${credit(low)} to ${credit(high)}` : "too few users yet";
+  const cells = [whole(lists), whole(users), credit(value), words,
+    make("td", { class: "interval-cell" }, isKnown && interval(low, high, value, 1, STATES[state])),
+    make("td", { class: "number" }, make("span", { class: `state ${STATES[state]}` }, state))];
+  return make("div", {},
+    make("div", { class: "scroll", role: "region", "aria-label": `Preference of ${name}`, tabindex: 0 },
+      table(["Against " + control, "Lists", "Users", "Credit", "95% interval", "", "So far"], [row(make("span", {}, challenger), cells)], `Preference of ${name}`)),
+    make("p", { class: "note" }, `Credit is 1 if more of ${challenger}’s items are clicked on every list, −1 if of ${control}’s; the interval holds at every look.`));
+}
+
+const credit = (number) => `${number < 0 ? "−" : "+"}${Math.abs(number).toFixed(3)}`;
 
 function differenceRow({ metric, arm, control_mean: base, arm_mean: mean, lift, low, high }, state, widest, kind = null) {
   const isKnown = low !== null && base > 0;

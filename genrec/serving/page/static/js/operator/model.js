@@ -56,5 +56,6 @@ const isPlain = (value) => value !== null && typeof value === "object" && !Array
 
 function write(value) {
   if (Array.isArray(value)) return value.map(write).join(", ");
+  if (value === null) return "none";
   return typeof value === "number" && !Number.isInteger(value) ? value.toPrecision(4) : String(value);
 }

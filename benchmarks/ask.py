@@ -3,8 +3,8 @@
     python benchmarks/ask.py --run RUN [--users N]
 
 Each user's test event is asked for at its time, with a wish drawn from what is known of its item:
-the finest category most often, and some words of a review of it: the user's own, else those of a
-training review by somebody; of its description where the log holds no review. Never its title.
+the finest category most often, and the most telling phrase of a review of it: the user's own, else
+a training review by somebody; of its description where the log holds no review. Never its title.
 The whole catalogue is ranked, without items the user has seen.
 
 Rankers: asking with the history; asking without; the history alone; BM25 on titles and
@@ -33,7 +33,7 @@ from genrec.schema import History, Item, Request
 from genrec.semantic_ids.config import TextConfig
 from genrec.semantic_ids.encoders import HubEncoder
 from genrec.semantic_ids.matching import Matcher
-from genrec.training.wishes import WishSampler, category_of, words_of
+from genrec.training.wishes import WishSampler, category_of
 
 K = 10
 SEED = 0
@@ -53,7 +53,8 @@ def draw_questions(data: Dataset, users: int) -> list[Question]:
         target = example.targets[0]
         item = data.items_by_id[target.item_id]
         said = target.opinion or sampler.review_of(item.item_id, rng) or item.description
-        parts = [category_of(item, rng) if item.categories else "", words_of(said or "", rng)]
+        category = category_of(item, rng) if item.categories else ""
+        parts = [category, sampler.phrase_of(said or "", rng)]
         if (wish := " ".join(filter(None, parts))) and len(questions) < users:
             request = Request(example.history, target.timestamp, target.event_type, query=wish)
             questions.append((request, target.item_id))

@@ -130,9 +130,11 @@ class SemanticIdTable(ShortRepr):
         """
         left = self.num_left(request)
         if left < k:
+            candidates = request.candidates
+            hint = candidates.hint() if isinstance(candidates, RowSet) and candidates.hint else ""
             raise TooFewItems(
-                f"asked for {k} items, but the filters leave {left} of {len(self)}; ask for fewer "
-                "or filter less"
+                f"asked for {k} items, but the filters leave {left} of {len(self)}"
+                f"{hint and f' ({hint})'}; ask for fewer or filter less"
             )
 
     def num_left(self, request: Request) -> int:

@@ -1,10 +1,10 @@
 """Does asking find what is wished for, better than a text search and better than the history alone?
 
-    python benchmarks/ask.py --run RUN [--users N]
+    python benchmarks/ask.py --run RUN [--users N] [--seed N]
 
 Each user's test event is asked for at its time, with a wish drawn from what is known of its item:
-the finest category most often, and some words of a review of it: the user's own, else those of a
-training review by somebody; of its description where the log holds no review. Never its title.
+the finest category most often, and the most telling phrase of a review of it: the user's own, else
+a training review by somebody; of its description where the log holds no review. Never its title.
 The whole catalogue is ranked, without items the user has seen.
 
 Rankers: asking with the history; asking without; the history alone; BM25 on titles and
@@ -33,18 +33,17 @@ from genrec.schema import History, Item, Request
 from genrec.semantic_ids.config import TextConfig
 from genrec.semantic_ids.encoders import HubEncoder
 from genrec.semantic_ids.matching import Matcher
-from genrec.training.wishes import WishSampler, category_of, words_of
+from genrec.training.wishes import WishSampler, category_of
 
 K = 10
-SEED = 0
 AT_ONCE = 256
 
 Question = tuple[Request, str]
 
 
-def draw_questions(data: Dataset, users: int) -> list[Question]:
+def draw_questions(data: Dataset, users: int, seed: int) -> list[Question]:
     """Ask for test events with wishes; those whose items nothing is known of are left out."""
-    rng = random.Random(SEED)
+    rng = random.Random(seed)
     examples = list(data.examples("test"))
     rng.shuffle(examples)
     sampler = WishSampler(data, to_measure=True)
@@ -53,7 +52,8 @@ def draw_questions(data: Dataset, users: int) -> list[Question]:
         target = example.targets[0]
         item = data.items_by_id[target.item_id]
         said = target.opinion or sampler.review_of(item.item_id, rng) or item.description
-        parts = [category_of(item, rng) if item.categories else "", words_of(said or "", rng)]
+        category = category_of(item, rng) if item.categories else ""
+        parts = [category, sampler.phrase_of(said or "", rng)]
         if (wish := " ".join(filter(None, parts))) and len(questions) < users:
             request = Request(example.history, target.timestamp, target.event_type, query=wish)
             questions.append((request, target.item_id))
@@ -93,10 +93,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--users", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=0, help="of users and wishes")
     arguments = parser.parse_args()
     recommender = Recommender.from_pretrained(arguments.run, "cpu")
     data, items = recommender.data, recommender.items
-    questions = draw_questions(data, arguments.users)
+    questions = draw_questions(data, arguments.users, arguments.seed)
     plain = [Item(each.item_id, each.title, description=each.description) for each in items]
     matcher, whole = Matcher(plain), np.zeros(len(items), dtype=np.float32)
     encoder, vectors = HubEncoder.fit(items, TextConfig(encoder=MINILM))

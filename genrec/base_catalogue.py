@@ -167,9 +167,10 @@ class BaseCatalogue(ABC):
         vectors = self._item_vectors(by)
         rows, scores = self._nearest(item_id, check_count(k, "k"), vectors, filters, exclude)
         if len(rows) < k:
+            hint = self.attributes.hint(read_filter(filters)) if filters else ""
             raise TooFewItems(
-                f"asked for {k} items like '{item_id}', but there are {len(rows)}; ask for fewer "
-                "or filter less"
+                f"asked for {k} items like '{item_id}', but there are {len(rows)}"
+                f"{hint and f' ({hint})'}; ask for fewer or filter less"
             )
         pairs = zip(rows.tolist(), scores.tolist(), strict=True)
         return [

@@ -532,7 +532,7 @@ class Recommender(BaseRecommender):
         if wish is None and about is None:
             return NOTHING
         if self._matcher is None:
-            self._matcher = self.table, Matcher(self.items)
+            self._matcher = self.table, Matcher(self.items, self.table.review_words)
         elif self._matcher[0] is not self.table:
             self._matcher = self.table, self._matcher[1].covering(self.items)
         matcher = self._matcher[1]

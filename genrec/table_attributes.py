@@ -46,7 +46,7 @@ class TableAttributes(ItemAttributes):
         super().__init__(table.item_ids, parts, computed)
         self.of = table
         self.kinds = lru_cache(CACHED_KINDS)(self._number)
-        self._passing = lru_cache(CACHED_MASKS)(lambda wanted: RowSet(table, self.mask(wanted)))
+        self._passing = lru_cache(CACHED_MASKS)(self._pass)
 
     @cached_property
     def kinship(self) -> Kinship:
@@ -90,7 +90,17 @@ class TableAttributes(ItemAttributes):
         passing = self._passing(wanted)
         if candidates is None:
             return passing
-        return RowSet(self.of, passing.mask & self.row_mask(candidates))
+        return RowSet(self.of, passing.mask & self.row_mask(candidates), passing.hint)
+
+    def narrowed(self, candidates: Set[str] | None, allowed: np.ndarray) -> RowSet:
+        """Return those of some candidates, or of all items, that a mask allows. Shape: (N,)."""
+        if candidates is None:
+            return RowSet(self.of, allowed)
+        hint = candidates.hint if isinstance(candidates, RowSet) else None
+        return RowSet(self.of, allowed & self.row_mask(candidates), hint)
+
+    def _pass(self, wanted: Filter) -> RowSet:
+        return RowSet(self.of, self.mask(wanted), lambda: self.hint(wanted))
 
     def row_mask(self, item_ids: Set[str]) -> np.ndarray:
         """Tell which rows are of some items. Shape: (N,), bool."""

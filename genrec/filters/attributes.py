@@ -24,12 +24,25 @@ from genrec.filters.columns import (
     make_column,
     texts_of,
 )
-from genrec.filters.language import AllOf, Among, AnyOf, Compare, Exists, Filter, Not, Value
+from genrec.filters.language import (
+    AllOf,
+    Among,
+    AnyOf,
+    Compare,
+    Exists,
+    Filter,
+    Not,
+    Value,
+    conditions_of,
+)
 from genrec.schema import BRAND, CATEGORIES, DESCRIPTION, ITEM_ID, TITLE, Attribute, Item
 
 FIELDS = (ITEM_ID, TITLE, BRAND, CATEGORIES, DESCRIPTION)
 CACHED_MASKS = 256
 SHOWN_NAMES = 8
+SHOWN_VALUES = 3
+MAX_COMPARED = 20_000
+"""Values that a misspelt one is compared with, which takes some 20 µs each."""
 
 
 def value_of(item: Item, attribute: str) -> Attribute | None:
@@ -107,6 +120,28 @@ class ItemAttributes:
                 compared with.
         """
         return self._compiled(wanted)
+
+    def hint(self, wanted: Filter) -> str:
+        """Name the values that a filter asks for and no item has, each with those most like it."""
+        return "; ".join(
+            f"no item has {condition.attribute} {_shown(value)}"
+            + self._near(condition.attribute, value)
+            for condition in conditions_of(wanted)
+            if isinstance(condition, Among) and condition.how != "none"
+            for value in condition.values
+            if not self.mask(Among(condition.attribute, "any", (value,))).any()
+        )
+
+    def _near(self, attribute: str, value: Value) -> str:
+        columns = [column for column, _ in self.columns(attribute)]
+        texts = {
+            text.casefold(): text
+            for column in columns
+            if isinstance(column, TextColumn) and len(column.texts) <= MAX_COMPARED
+            for text in column.texts
+        }
+        near = get_close_matches(str(value).casefold(), texts, SHOWN_VALUES)
+        return f", did you mean {' or '.join(repr(texts[each]) for each in near)}?" if near else ""
 
     def texts(self, attribute: str, row: int) -> tuple[str, ...]:
         """Return the values of a row's item, as texts.
@@ -261,6 +296,10 @@ class ItemAttributes:
                 f"no item has an attribute '{attribute}'; {asked} are such as {', '.join(shown)}"
             )
         return self._computed[attribute]()
+
+
+def _shown(value: Value) -> str:
+    return repr(value) if isinstance(value, str) else f"{value:g}"
 
 
 def _check_types(attribute: str, operands: Sequence[Value], columns: Sequence[Column]) -> None:

@@ -18,7 +18,7 @@ Must not know any item: whether an attribute exists is ``attributes``' business.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -90,6 +90,18 @@ class AnyOf:
 
 Filter = Among | Compare | Exists | Not | AllOf | AnyOf
 """Hashable, so that a compiled filter can be kept."""
+
+
+def conditions_of(wanted: Filter) -> Iterator[Among | Compare | Exists]:
+    """Yield the conditions on attributes that a filter is made of, in order."""
+    match wanted:
+        case Not(part):
+            yield from conditions_of(part)
+        case AllOf(parts) | AnyOf(parts):
+            for part in parts:
+                yield from conditions_of(part)
+        case _:
+            yield wanted
 
 
 def read_filter(written: Any, name: str = "filters") -> Filter:

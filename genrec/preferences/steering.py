@@ -22,7 +22,6 @@ from genrec.interests.counterfactual import MAX_STRENGTH, find_prefix
 from genrec.preferences.language import Preferences, Want, Wish
 from genrec.rules.language import AtLeast, Boost, NamedRule, Rule, Turn
 from genrec.schema import ITEM_ID, Event, History, Request, SemanticId
-from genrec.semantic_ids.row_set import RowSet
 from genrec.table_attributes import TableAttributes
 
 FROM_USER = 0
@@ -143,10 +142,8 @@ class Steering:
             request = replace(request, interest_bias=bias, turned=turned)
         if self._allowed is None:
             return request
-        allowed, table = self._allowed, self._attributes.of
-        if request.candidates is not None:
-            allowed = allowed & self._attributes.row_mask(request.candidates)
-        return replace(request, candidates=RowSet(table, allowed))
+        within = self._attributes.narrowed(request.candidates, self._allowed)
+        return replace(request, candidates=within)
 
     def own(self, history: History) -> History:
         """Return the history without the gifts; the same object where it holds none."""

@@ -148,8 +148,8 @@ class Plan:
             return request
         if request.candidates is None:
             return replace(request, candidates=self._passing())
-        within = self.attributes.row_mask(request.candidates) & self.allowed
-        return replace(request, candidates=RowSet(self.attributes.of, within))
+        within = self.attributes.narrowed(request.candidates, self.allowed)
+        return replace(request, candidates=within)
 
     def check_enough(self, request: Request, k: int) -> None:
         """Check that a request that the plan steered leaves ``k`` items.

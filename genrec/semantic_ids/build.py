@@ -13,6 +13,7 @@ from genrec.progress import working
 from genrec.semantic_ids.behaviour import behaviour_vectors
 from genrec.semantic_ids.config import BehaviourConfig, ImageConfig, IndexConfig, TextConfig
 from genrec.semantic_ids.images import load_images
+from genrec.semantic_ids.matching import count_review_words
 from genrec.semantic_ids.names import Namer
 from genrec.semantic_ids.phrases import build_phrases
 from genrec.semantic_ids.quantize import assign_codes, fit_centroids, fit_codebook_size
@@ -95,6 +96,7 @@ def _make_table(
     with working("naming codes"):
         phrases = build_phrases(items, data.histories("train"))
         names = Namer(items, phrases, popularity).name_all(codes)
+        review_words = count_review_words(data.histories("train"))
     table = SemanticIdTable(
         item_ids,
         codes,
@@ -104,6 +106,7 @@ def _make_table(
         encoder,
         seen_in_training=popularity > 0,
         text_vectors=text_vectors,
+        review_words=review_words,
     )
     return table, vectors, popularity
 

@@ -2,7 +2,8 @@
 
 Enters: items and a text. Leaves: the items that share words with it, and how well they match. A
 wish names things, and a word that few items have says most about which one is meant; vectors of
-whole texts blur that (docs/ask.md has the figures).
+whole texts blur that (docs/ask.md has the figures). Where the reviews of many items have a word,
+few titles with it are no sign that it means these: "gift" in a shop of gift cards.
 
 Frequencies are learned once from a catalogue and then frozen, so that an item added later matches
 as it would have matched.
@@ -14,15 +15,16 @@ Weighted Fields, 2004.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from itertools import chain, count, islice
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from genrec.schema import Item
+from genrec.schema import History, Item
+from genrec.semantic_ids.phrases import MAX_REVIEWS
 from genrec.semantic_ids.text import words
 
 if TYPE_CHECKING:
@@ -71,15 +73,34 @@ def item_words(item: Item) -> Iterator[str]:
     yield from chain(words(item.description), words(item.text))
 
 
+def count_review_words(histories: Iterable[History]) -> dict[str, int]:
+    """Return how many items' reviews use each word, of words that more than one item's use."""
+    used: dict[str, set[str]] = defaultdict(set)
+    opinions = (event for history in histories for event in history.events if event.opinion)
+    for event in islice(opinions, MAX_REVIEWS):
+        used[event.item_id].update(words(event.opinion))
+    counts = Counter(chain.from_iterable(used.values()))
+    return {word: number for word, number in sorted(counts.items()) if number > 1}
+
+
 class Matcher:
     """Finds the rows of a catalogue that match a wish."""
 
-    def __init__(self, items: Sequence[Item]) -> None:
-        """Learn how frequent words are, and index the items; one's place is its row."""
-        counts = [_counts(item) for item in items]
+    def __init__(
+        self, items: Sequence[Item], review_words: Mapping[str, int] | None = None
+    ) -> None:
+        """Learn how frequent words are, and index the items.
+
+        Args:
+            items: One's place is its row.
+            review_words: See ``count_review_words``.
+        """
+        counts, said = [_counts(item) for item in items], review_words or {}
         found = Counter(word for row in counts for word in row)
         self._index = {word: column for column, word in enumerate(found)}
-        frequency = np.array(list(found.values()), dtype=np.float64)
+        # The catalogue may have shrunk since the reviews were read.
+        uses = [min(max(own, said.get(word, 0)), len(items)) for word, own in found.items()]
+        frequency = np.array(uses, dtype=np.float64)
         self._rarity = np.log1p((len(items) - frequency + 0.5) / (frequency + 0.5))
         self._mean_length = max(sum(row.total() for row in counts) / max(len(items), 1), 1.0)
         self._weights = self._weigh(counts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 from typing import Protocol
 
 import numpy as np
@@ -22,9 +22,18 @@ class RowSet(Set[str]):
 
     __hash__ = object.__hash__
 
-    def __init__(self, table: _Table, mask: np.ndarray) -> None:
-        """Take the rows of ``table`` at which a mask is set. Shape: (N,), bool."""
+    def __init__(
+        self, table: _Table, mask: np.ndarray, hint: Callable[[], str] | None = None
+    ) -> None:
+        """Take some rows of a table.
+
+        Args:
+            table: Holds the items.
+            mask: Marks the rows. Shape: (N,), bool.
+            hint: Says how to mend what chose so few of them, such as a misspelt value.
+        """
         self.table = table
+        self.hint = hint
         self.mask = mask
         self.rows = np.flatnonzero(mask)
 

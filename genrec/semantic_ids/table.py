@@ -28,6 +28,7 @@ ITEM_IDS_FILE = "item_ids.json"
 CODES_FILE = "codes.safetensors"
 CODEBOOK_FILE = "codebook.safetensors"
 NAMES_FILE = "names.json"
+REVIEW_WORDS_FILE = "review_words.json"
 VECTORS_FILE = "vectors.npy"
 CONTENT_FILES = [ITEM_IDS_FILE, CODES_FILE]
 
@@ -63,6 +64,7 @@ class SemanticIdTable(ShortRepr):
             None: all. Shape: (N,), bool.
         text_vectors: Of the items' texts, unit rows, zeros where an item has none; None where
             texts are left out. Shape: (N, D), float32.
+        review_words: By how many items' training reviews words are used.
     """
 
     item_ids: list[str]
@@ -73,6 +75,7 @@ class SemanticIdTable(ShortRepr):
     encoder: ItemEncoder | None = field(default=None, repr=False)
     seen_in_training: np.ndarray | None = field(default=None, repr=False)
     text_vectors: np.ndarray | None = field(default=None, repr=False)
+    review_words: Mapping[str, int] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.item_ids)
@@ -137,9 +140,11 @@ class SemanticIdTable(ShortRepr):
         """
         left = self.num_left(request)
         if left < k:
+            candidates = request.candidates
+            hint = candidates.hint() if isinstance(candidates, RowSet) and candidates.hint else ""
             raise TooFewItems(
-                f"asked for {k} items, but the filters leave {left} of {len(self)}; ask for fewer "
-                "or filter less"
+                f"asked for {k} items, but the filters leave {left} of {len(self)}"
+                f"{hint and f' ({hint})'}; ask for fewer or filter less"
             )
 
     def num_left(self, request: Request) -> int:
@@ -203,6 +208,9 @@ class SemanticIdTable(ShortRepr):
         named = {".".join(map(str, prefix)): name for prefix, name in self.names.items()}
         names = json.dumps(named, ensure_ascii=False, indent=0)
         (directory / NAMES_FILE).write_text(names + "\n", encoding="utf-8")
+        if self.review_words:
+            said = json.dumps(self.review_words, ensure_ascii=False, indent=0)
+            (directory / REVIEW_WORDS_FILE).write_text(said + "\n", encoding="utf-8")
         if self.encoder is not None:
             self.encoder.save(directory)
 
@@ -251,6 +259,7 @@ class SemanticIdTable(ShortRepr):
         codebook = load_file(path / CODEBOOK_FILE)
         centroids = codebook["centroids"]
         named = json.loads((path / NAMES_FILE).read_text(encoding="utf-8"))
+        said = path / REVIEW_WORDS_FILE
         if codes.ndim != 2 or centroids.ndim != 3:
             raise ValueError(f"codes of shape {codes.shape}, centroids of {centroids.shape}")
         if len(codes) != len(item_ids) or codes.shape[1] != len(centroids):
@@ -266,6 +275,7 @@ class SemanticIdTable(ShortRepr):
             encoder=ItemEncoder.load(path) if ItemEncoder.is_saved(path) else None,
             seen_in_training=codebook.get("seen_in_training"),
             text_vectors=codebook.get("text_vectors"),
+            review_words=json.loads(said.read_text(encoding="utf-8")) if said.exists() else {},
         )
 
 

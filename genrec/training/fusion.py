@@ -196,7 +196,9 @@ def find_and_judge(
                     scores[union],
                 ])
             )  # fmt: skip
-    by_lm = TorchEngine(replace(run, sasrec_head=None), device).item_scores(queries, rows)
+    # Beside an LM alone matches count as well, so they must not be told.
+    unasked = [replace(query, matches=NOTHING) for query in queries]
+    by_lm = TorchEngine(replace(run, sasrec_head=None), device).item_scores(unasked, rows)
     width = max(map(len, rows))
     lm = np.stack([_pad(scores, width, -np.inf) for scores in by_lm])
     logits, transitions, likeness, matching = (

@@ -1,16 +1,17 @@
 """Chooses how much it counts that an item matches a wish, or its user's words, on validation.
 
 Few logs hold enough searches to learn it from, so wishes are drawn for the items that came next
-(``genrec.training.wishes``), never from their titles. Half of the questions keep their history, the
-others are asked for somebody who has none: the factor must serve both. What users say of
-themselves, where the data hold any, gets a share of it that is chosen likewise, but who has no
-history is then a newcomer, who is asked for what the user took first.
+(``genrec.training.wishes``): from what the users themselves wrote of them afterwards, where they
+did, and never from titles. Each is asked with the user's history and for somebody who has none, as
+the factor must serve both. What users say of themselves, where the data hold any, gets a share of
+it; half of the questions keep their history then, the others are asked for newcomers, and for what
+the user took first.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -45,7 +46,7 @@ def choose_wish_factor(
     """
     rng = random.Random(config.seed)
     sampler = WishSampler(data, to_measure=True)
-    asked = ask_with_wishes(_questions(data, config), sampler, rng)
+    asked = ask_with_wishes(_questions(data, config), sampler, opinions(data), rng)
     found = _judge(run, head, data, device, [(*each, each[0].query or "") for each in asked])
     if found is not None:
         tried = [replace(head.terms, wish=factor) for factor in FACTORS]
@@ -99,8 +100,9 @@ def _judge(
     """
     if not asked:
         return None
-    items = data.items_by_id
-    matcher = Matcher([items.get(item_id) or Item(item_id) for item_id in run.table.item_ids])
+    entries = data.items_by_id
+    items = [entries.get(item_id) or Item(item_id) for item_id in run.table.item_ids]
+    matcher = Matcher(items, run.table.review_words)
     questions = [(request, target) for request, target, _ in asked]
     matches = [matcher.matches(text) for *_, text in asked]
     found = find_and_judge(replace(run, sasrec_head=head), questions, device, matches)
@@ -120,14 +122,33 @@ def as_newcomer(question: Question) -> Question:
     return Request(known, first.timestamp, first.event_type), first.item_id
 
 
+def opinions(data: Dataset) -> dict[str, str | None]:
+    """Return what users wrote of their first validation item, by user ID."""
+    return {
+        example.history.user_id: first.opinion
+        for example in data.examples("valid")
+        for first in example.targets[:1]
+    }
+
+
 def ask_with_wishes(
-    questions: list[Question], sampler: WishSampler, rng: random.Random
+    questions: list[Question],
+    sampler: WishSampler,
+    said: Mapping[str, str | None],
+    rng: random.Random,
 ) -> list[Question]:
-    """Give each question a wish for what came next, and take every other one's history away."""
+    """Give each question a wish for what came next, and ask it with its history and without.
+
+    Args:
+        questions: With the items that came next.
+        sampler: Draws the wishes.
+        said: What users wrote of these items, by user ID.
+        rng: Source of chance.
+    """
     asked = []
-    for number, (request, target) in enumerate(questions):
-        wish = sampler.draw(target, rng)
+    for request, target in questions:
+        wish = sampler.draw(target, rng, said.get(request.history.user_id))
         if wish is not None:
-            known = request.history if number % 2 else without_events(request.history)
-            asked.append((replace(request, history=known, query=wish), target))
+            for known in (request.history, without_events(request.history)):
+                asked.append((replace(request, history=known, query=wish), target))
     return asked

@@ -1,8 +1,9 @@
 """Wishes that somebody might have uttered before taking an item, for logs that hold no searches.
 
-A wish is drawn from what is known of an item: the name of a category, the finest most often; some
-words in their order of a training review of it; for training alone, of its title or description
-too. It has the words of one such text, or of two. Who measures with wishes must not draw from the
+A wish is drawn from what is known of an item: the name of a category, the finest most often; a
+phrase of a training review of it; for training alone, of its title or description too. It has the
+words of one such text, or of two. A phrase is the run of words that says most: whose words the
+fewest other texts have ("Five Stars" is no wish). Who measures with wishes must not draw from the
 very texts that matches look into, or finding words again would seem to be understanding: from the
 description only where there is nothing else, and from the title never.
 """
@@ -10,11 +11,12 @@ description only where there is nothing else, and from the title never.
 from __future__ import annotations
 
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import islice, pairwise
+from math import log
 
 from genrec.data import Dataset
 from genrec.schema import History, Item, Search
@@ -43,33 +45,66 @@ class WishSampler:
         self._find = data.items_by_id.get
         self._to_measure = to_measure
         self._reviews: dict[str, list[str]] = defaultdict(list)
+        self._frequency: Counter[str] = Counter()
+        self._num_texts = 0
         events = (event for history in data.histories("train") for event in history.events)
         for event in islice((event for event in events if event.opinion), MAX_REVIEWS):
-            own = self._reviews[event.item_id]
+            opinion, own = event.opinion or "", self._reviews[event.item_id]
+            self._count(opinion)
             if len(own) < REVIEWS_OF_ITEM:
-                own.append(event.opinion or "")
+                own.append(opinion)
+        for item in data.items:
+            if item.description:
+                self._count(item.description)
 
     def review_of(self, item_id: str, rng: random.Random) -> str | None:
         """Return one of an item's training reviews; None where it has none."""
         own = self._reviews.get(item_id)
         return rng.choice(own) if own else None
 
-    def draw(self, item_id: str, rng: random.Random) -> str | None:
-        """Return a wish for an item; None where nothing is known to wish by."""
+    def draw(self, item_id: str, rng: random.Random, said: str | None = None) -> str | None:
+        """Return a wish for an item; None where nothing is known to wish by.
+
+        Args:
+            item_id: What is wished for.
+            rng: Source of chance.
+            said: What who wishes wrote of it later; None: one of its training reviews stands in.
+        """
         item = self._find(item_id) or Item(item_id)
         sources: list[Callable[[], str]] = []
         if item.categories:
             sources.append(lambda: category_of(item, rng))
-        texts = [self.review_of(item_id, rng)]
+        texts = [said or self.review_of(item_id, rng)]
         if not self._to_measure:
             texts += [item.title, item.description]
         elif not (sources or texts[0]):
             texts = [item.description]
-        sources += [partial(words_of, text, rng) for text in texts if text]
+        sources += [partial(self.phrase_of, text, rng) for text in texts if text]
         if not sources:
             return None
         count = 2 if len(sources) > 1 and rng.random() < TWO_SHARE else 1
         return " ".join(source() for source in rng.sample(sources, count)).strip() or None
+
+    def phrase_of(self, text: str, rng: random.Random) -> str:
+        """Return the run of a few words of a text that says most; empty where none says a thing."""
+        found = words(text)
+        length = min(rng.randint(FEWEST_WORDS, MOST_WORDS), len(found))
+        worth = [self._rarity(word) for word in found]
+        starts = range(len(found) - length + 1)
+        sums = [sum(worth[start : start + length]) for start in starts]
+        if not any(sums):
+            return ""
+        start = max(starts, key=sums.__getitem__)
+        return " ".join(found[start : start + length])
+
+    def _count(self, text: str) -> None:
+        self._frequency.update(set(words(text)))
+        self._num_texts += 1
+
+    def _rarity(self, word: str) -> float:
+        if word in STOP_WORDS:
+            return 0.0
+        return log((self._num_texts + 1) / (self._frequency[word] + 1))
 
 
 def wished(
@@ -96,13 +131,3 @@ def category_of(item: Item, rng: random.Random) -> str:
     """Return the words of one of an item's categories, of which it has some."""
     is_finest = rng.random() < FINEST_SHARE
     return " ".join(words(item.categories[-1] if is_finest else rng.choice(item.categories)))
-
-
-def words_of(text: str, rng: random.Random) -> str:
-    """Return a few words of a text, one after the other, from a place where one says something."""
-    found = words(text)
-    telling = [place for place, word in enumerate(found) if word not in STOP_WORDS]
-    if not telling:
-        return ""
-    start = rng.choice(telling)
-    return " ".join(found[start : start + rng.randint(FEWEST_WORDS, MOST_WORDS)])

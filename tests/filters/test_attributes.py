@@ -35,6 +35,21 @@ def test_a_column_is_of_numbers_where_all_are(values, kind):
     assert make_column(values).kind == kind
 
 
+@pytest.mark.parametrize(
+    ("where", "hint"),
+    [
+        ({"categories": "TEA"}, "no item has categories 'TEA', did you mean 'Tea'?"),
+        ({"not": {"categories": {"all": ["Tea", "Tee"]}}}, "'Tee', did you mean 'Tea'?"),
+        ({"any": [{"brand": "Zzz"}, {"price": 3}]}, "no item has brand 'Zzz'; no item has price 3"),
+        ({"categories": {"any": ["Tea"], "none": ["Moon"]}, "price": {"lt": 1}}, ""),
+    ],
+)
+def test_values_that_no_item_has_are_told_with_those_like_them(where, hint):
+    items = [Item("a", "A", "Acme", ("Tea",), attributes={"price": 2.0}), Item("b")]
+    told = ItemAttributes(["a", "b"], [Part(items)]).hint(read_filter(where))
+    assert told == hint if not hint.startswith("'") else hint in told
+
+
 def test_nothing_is_no_column():
     assert make_column([None, None]) is None and make_column([()]) is None
 

@@ -8,9 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genrec.schema import Item
+from genrec.schema import Event, History, Item
 from genrec.semantic_ids import matching
-from genrec.semantic_ids.matching import LENGTH_SHARE, SATURATION, Matcher, item_words
+from genrec.semantic_ids.matching import (
+    LENGTH_SHARE,
+    SATURATION,
+    Matcher,
+    count_review_words,
+    item_words,
+)
 
 ITEMS = [
     Item("tea", "Green Tea", "Leafy", ("Kitchen", "Tea"), "A warm drink for winter"),
@@ -22,13 +28,13 @@ ITEMS = [
 WORDS = "green tea pot wool hat warm winter kitchen leafy 茶 pots clothing nothing".split()
 
 
-def bm25(items: list[Item], wish: str) -> np.ndarray:
+def bm25(items: list[Item], wish: str, said: dict[str, int] | None = None) -> np.ndarray:
     """The formula, item by item and word by word."""
     texts = [Counter(item_words(item)) for item in items]
     mean = sum(text.total() for text in texts) / len(texts)
     scores = np.zeros(len(items))
     for word in set(matching.words(wish)):
-        having = sum(word in text for text in texts)
+        having = max(sum(word in text for text in texts), (said or {}).get(word, 0))
         idf = math.log(1 + (len(items) - having + 0.5) / (having + 0.5))
         for row, text in enumerate(texts):
             length = 1 - LENGTH_SHARE + LENGTH_SHARE * text.total() / mean
@@ -49,6 +55,21 @@ def test_the_score_is_that_of_the_formula(wish):
     found = Matcher(ITEMS).matches(wish)
     assert dense(found, len(ITEMS)) == pytest.approx(bm25(ITEMS, wish), abs=1e-5)
     assert (found.scores > 0).all() and (np.diff(found.rows) > 0).all()
+
+
+def test_a_word_of_many_items_reviews_says_little():
+    reviews = {"tea": "a warm gift", "pot": "a gift", "hat": "warm gift, a warm gift", "bare": None}
+    events = [Event("u", item, n, review=text) for n, (item, text) in enumerate(reviews.items())]
+    said = count_review_words([History("u", tuple(events))])
+    assert said == {"a": 3, "gift": 3, "warm": 2}
+    found = dense(Matcher(ITEMS, {**said, "wool": 4}).matches("warm wool"), len(ITEMS))
+    assert found == pytest.approx(bm25(ITEMS, "warm wool", {**said, "wool": 4}), abs=1e-5)
+    assert found[2] < dense(Matcher(ITEMS).matches("warm wool"), len(ITEMS))[2]
+
+
+def test_more_reviewed_items_than_there_are_now_are_no_matter():
+    found = Matcher(ITEMS, {"tea": 1000}).matches("tea")
+    assert len(found.rows) == 2 and (found.scores > 0).all()
 
 
 @settings(deadline=None, max_examples=60)

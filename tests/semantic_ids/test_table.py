@@ -41,11 +41,12 @@ def test_a_prefix_without_a_name_takes_that_of_its_beginning():
 
 
 def test_saved_is_loaded(tmp_path):
-    table().save(tmp_path / "t", config={"seed": 0})
+    table(review_words={"tea": 3, "茶": 2}).save(tmp_path / "t", config={"seed": 0})
     loaded = SemanticIdTable.load(tmp_path / "t")
     assert loaded.item_ids == ["a", "b", "ü"]
     assert np.array_equal(loaded.codes, table().codes)
     assert loaded.names == table().names
+    assert loaded.review_words == {"tea": 3, "茶": 2}
     assert loaded.codebook_size == 4
     assert loaded.encoder is None
 

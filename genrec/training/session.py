@@ -193,9 +193,10 @@ def _make_module(
         ItemLoss(run.vocabulary, run.table.codes, run.encoder.opening),
         loss_weights(config.mixture),
         config.embedding_dropout,
-        # Where there is a kernel for it; elsewhere a mask is faster.
-        packed_attention=accelerator.device.type == "cuda"
-        and accelerator.mixed_precision in ("bf16", "fp16"),
+        # A GPU's kernel for it takes half precision; a processor is faster with it in full
+        # precision, and in half with a mask (docs/lab-notes.md).
+        packed_attention=(accelerator.device.type == "cuda")
+        == (accelerator.mixed_precision in ("bf16", "fp16")),
         trained_rows=None
         if config.trainable == "all"
         else new_rows(run.encoder.tokenizer, run.table),

@@ -134,8 +134,8 @@ def _estimate(
     It is exact for equal weights and rare clicks. Other rewards get Student's interval.
 
     Where by chance the heaviest lists earned nothing, both the estimate and its own variance are
-    too small. So the upper end has at least the variance that there would be if rewards had nothing
-    to do with weights.
+    too small. So the upper end reaches at least as far, in standard deviations, as if rewards had
+    nothing to do with weights.
 
     Source:
         Fay and Feuer, Confidence intervals for directly standardized rates, Statistics in Medicine
@@ -162,8 +162,11 @@ def _estimate(
         return Estimate(name, Interval(0.0, 0.0, math.inf))
     one_more = float(earned.sum(axis=1).max()) / len(earned)
     low = _gamma_quantile((1 - LEVEL) / 2, value, variance)
-    upper = max(variance, apart * _effect_of_users(variance, numerators, denominators))
-    high = _gamma_quantile((1 + LEVEL) / 2, value + one_more, upper + one_more**2)
+    own = variance + one_more**2
+    wider = max(own, apart * _effect_of_users(variance, numerators, denominators) + one_more**2)
+    # A gamma distribution of a much greater variance would have its quantiles at 0.
+    reach = _gamma_quantile((1 + LEVEL) / 2, value + one_more, own) - (value + one_more)
+    high = value + one_more + (reach * math.sqrt(wider / own) if own else 0.0)
     return Estimate(name, Interval(value, low, high))
 
 

@@ -87,12 +87,10 @@ class HeadScores(NamedTuple):
             return self
         if weight > 0:
             return self._replace(weight=weight)
-        nothing = {
-            "vectors": self.vectors[:, :0],
-            "average": self.average[:0],
-            "queries": self.queries[:, :0],
-        }
-        return self._replace(**nothing, columns={}, singles={}, weight=0.0)
+        return HeadScores(
+            *(self.vectors[:, :0], self.average[:0], {}, self.queries[:, :0], {}),
+            *(0.0, self.wish),
+        )
 
     @property
     def loudness(self) -> float:

@@ -47,8 +47,9 @@ def ips(log: LoggedLists) -> Estimate:
     Source:
         Horvitz and Thompson (1952); Li et al., arXiv 1003.5956.
     """
-    earned = log.weights[:, -1:] * log.rewards.sum(axis=1, keepdims=True)
-    return _estimate("IPS", log, earned, np.ones_like(earned), earned)
+    weights, rewards = log.weights[:, -1:], log.rewards.sum(axis=1, keepdims=True)
+    earned, apart = weights * rewards, _variance_apart(weights, rewards)
+    return _estimate("IPS", log, earned, np.ones_like(earned), earned, apart)
 
 
 def snips(log: LoggedLists) -> Estimate:
@@ -62,8 +63,10 @@ def snips(log: LoggedLists) -> Estimate:
         NeurIPS 2015.
     """
     weights = _possible(log.weights)[:, -1:]
-    earned = weights * log.rewards.sum(axis=1, keepdims=True)
-    return _estimate("SNIPS", log, earned, weights, earned / weights.mean())
+    rewards = log.rewards.sum(axis=1, keepdims=True)
+    earned, mean = weights * rewards, weights.mean()
+    apart = _variance_apart(weights / mean, rewards - rewards.mean())
+    return _estimate("SNIPS", log, earned, weights, earned / mean, apart)
 
 
 def cascade(log: LoggedLists) -> Estimate:
@@ -80,8 +83,9 @@ def cascade(log: LoggedLists) -> Estimate:
         interactions, KDD 2020, arXiv 2007.12986.
     """
     weights = _possible(log.weights)
-    earned = weights * log.rewards
-    return _estimate("cascade", log, earned, weights, earned / weights.mean(axis=0))
+    earned, means = weights * log.rewards, weights.mean(axis=0)
+    apart = _variance_apart(weights / means, log.rewards - log.rewards.mean(axis=0))
+    return _estimate("cascade", log, earned, weights, earned / means, apart)
 
 
 def doubly_robust(log: LoggedLists) -> Estimate:
@@ -98,8 +102,9 @@ def doubly_robust(log: LoggedLists) -> Estimate:
     if log.predicted is None or log.expected is None:
         raise DataError("log has no columns 'predicted' and 'expected', which doubly robust needs")
     weights, rewards = log.weights[:, -1:], log.rewards.sum(axis=1, keepdims=True)
-    values = log.expected[:, None] + weights * (rewards - log.predicted[:, None])
-    return _estimate("doubly robust", log, values, np.ones_like(values), weights * rewards)
+    faults = rewards - log.predicted[:, None]
+    values, apart = log.expected[:, None] + weights * faults, _variance_apart(weights, faults)
+    return _estimate("doubly robust", log, values, np.ones_like(values), weights * rewards, apart)
 
 
 def _possible(weights: np.ndarray) -> np.ndarray:
@@ -120,12 +125,17 @@ def _estimate(
     numerators: np.ndarray,
     denominators: np.ndarray,
     earned: np.ndarray,
+    apart: float,
 ) -> Estimate:
     """Put an interval around a sum of ratios of sums over lists.
 
     Sums of few weighted clicks are skewed: for rewards that are never negative the interval is that
     of a gamma distribution, whose upper end allows for one more list like the one that weighs most.
     It is exact for equal weights and rare clicks. Other rewards get Student's interval.
+
+    Where by chance the heaviest lists earned nothing, both the estimate and its own variance are
+    too small. So the upper end reaches at least as far, in standard deviations, as if rewards had
+    nothing to do with weights.
 
     Source:
         Fay and Feuer, Confidence intervals for directly standardized rates, Statistics in Medicine
@@ -137,6 +147,7 @@ def _estimate(
         numerators: Shape: (N, K).
         denominators: Shape: (N, K).
         earned: Weighted rewards, whose mean the estimate is but for a model. Shape: (N, K).
+        apart: See ``_variance_apart``.
     """
     mean = user_mean(_by_user(log, numerators), _by_user(log, denominators))
     value, variance = mean.value, mean.variance
@@ -151,8 +162,33 @@ def _estimate(
         return Estimate(name, Interval(0.0, 0.0, math.inf))
     one_more = float(earned.sum(axis=1).max()) / len(earned)
     low = _gamma_quantile((1 - LEVEL) / 2, value, variance)
-    high = _gamma_quantile((1 + LEVEL) / 2, value + one_more, variance + one_more**2)
+    own = variance + one_more**2
+    wider = max(own, apart * _effect_of_users(variance, numerators, denominators) + one_more**2)
+    # A gamma distribution of a much greater variance would have its quantiles at 0.
+    reach = _gamma_quantile((1 + LEVEL) / 2, value + one_more, own) - (value + one_more)
+    high = value + one_more + (reach * math.sqrt(wider / own) if own else 0.0)
     return Estimate(name, Interval(value, low, high))
+
+
+def _variance_apart(weights: np.ndarray, rewards: np.ndarray) -> float:
+    """Return the variance of the mean of weighted rewards that have nothing to do with weights.
+
+    Args:
+        weights: Shape: (N, K).
+        rewards: Of self-normalised estimates less their mean. Shape: (N, K).
+    """
+    squares = (weights**2).mean(axis=0) * (rewards**2).mean(axis=0)
+    spread = squares - (weights.mean(axis=0) * rewards.mean(axis=0)) ** 2
+    return float(spread.sum()) / len(weights)
+
+
+def _effect_of_users(variance: float, numerators: np.ndarray, denominators: np.ndarray) -> float:
+    """Return how much greater a variance over users is than it would be over lists."""
+    sums = denominators.sum(axis=0)
+    values = numerators.sum(axis=0) / sums
+    errors = ((numerators - denominators * values) / sums).sum(axis=1)
+    over_lists = float(errors @ errors)
+    return variance / over_lists if over_lists else 1.0
 
 
 def _by_user(log: LoggedLists, values: np.ndarray) -> np.ndarray:

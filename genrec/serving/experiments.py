@@ -18,7 +18,7 @@ from genrec.errors import DataError
 from genrec.experiments import ABResult, Experiment, Metric, Preference, analyse, judge
 from genrec.experiments.columns import ARM
 from genrec.experiments.confidence import ALPHA
-from genrec.experiments.interleaving import CREDIT, Interleaved
+from genrec.experiments.interleaving import CREDIT, Interleaved, Team
 from genrec.feedback import is_evidence
 from genrec.rules import NamedRule
 from genrec.rules.arms import Arm, experiments_of
@@ -203,10 +203,11 @@ class Experiments:
             for arm in trial.experiment.live_arms:
                 shown = {item_id for item_id, whose in of_arms if whose == arm}
                 rows[arm].append(_row(page, arm, shown, followed.get(name, {})))
-            teams = ("first" if arm == draft.challenger else "second" for arm in draft.arms)
-            credit = Interleaved(tuple(item_id for item_id, _ in of_arms), tuple(teams)).credit(
-                followed.get(name, {}).get("clicks", ())
-            )
+            teams: list[Team] = [
+                "first" if arm == draft.challenger else "second" for arm in draft.arms
+            ]
+            mix = Interleaved(tuple(item_id for item_id, _ in of_arms), tuple(teams))
+            credit = mix.credit(followed.get(name, {}).get("clicks", ()))
             credits.append({USER_ID: page.user_id, CREDIT: credit})
         arms = {arm: ArmFigures.of(rows[arm]) for arm in trial.experiment.live_arms}
         if not credits:
@@ -289,6 +290,6 @@ def read_trials(versions: Iterable[StoredRule]) -> list[Trial]:
             else:
                 dropped = {arm: 0.0 for arm in trial.experiment.arms if arm not in now.arms}
                 both = Experiment(name, {**now.arms, **dropped})
-                again = {"rules": tuple(rules), "ended": None, "interleaved": interleaved}
-                trials[name] = replace(trial, experiment=both, **again)
+                again = replace(trial, experiment=both, rules=tuple(rules), ended=None)
+                trials[name] = replace(again, interleaved=interleaved)
     return list(trials.values())

@@ -63,6 +63,7 @@ class Rules:
         self._is_retired = is_retired
         self._current: Mapping[str, StoredRule] = {}
         self._experiments: Mapping[str, Experiment] = {}
+        self._mixes = False
         self._position = 0
         self._heeded = 0
         self._turn = threading.Lock()
@@ -169,11 +170,13 @@ class Rules:
         """Make a plan for each arm of the experiment that is interleaved; see ``plan``.
 
         Returns:
-            None where there is none, or the user is not known.
+            None where no stored rule names one, or the user is not known.
         """
+        if user_id is None or not self._mixes:
+            return None
         rules = [*self._chosen(wanted), *of_user]
         mixed = [rule.arm for rule in rules if rule.arm is not None and rule.arm.interleaved]
-        if user_id is None or not mixed:
+        if not mixed:
             return None
         experiment, plans = mixed[0].experiment, []
         for arm in experiment.live_arms:
@@ -315,6 +318,7 @@ class Rules:
                 }
                 by_age = sorted(self._current.values(), key=lambda stored: stored.time)
                 arms = [_named(stored).arm for stored in by_age]
+                self._mixes = any(arm is not None and arm.interleaved for arm in arms)
                 self._experiments = experiments_of(
                     arm for arm in arms if arm is not None and not arm.interleaved
                 )

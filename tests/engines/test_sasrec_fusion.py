@@ -17,7 +17,7 @@ from genrec.errors import ConfigError
 from genrec.model.item_features import ItemFeatures, pad_histories
 from genrec.model.load import load_run
 from genrec.recommender import Recommender
-from genrec.schema import Item, Request
+from genrec.schema import Item, ModelSettings, Request
 from genrec.semantic_ids.extend import add_items
 from genrec.semantic_ids.matching import NOTHING, Matches
 from tests.decode.dense import fuse
@@ -172,3 +172,16 @@ def test_a_weight_can_be_given_where_there_is_a_view(chain):
         Recommender.from_pretrained(chain.pretrain, vllm="http://127.0.0.1:9", new_item_boost=1.0)
     with pytest.raises(ConfigError, match="vLLM"):
         Recommender.from_pretrained(chain.pretrain, vllm="http://127.0.0.1:9", sasrec_weight=0.5)
+
+
+def test_a_request_may_weigh_the_head_as_a_loaded_model_does(chain):
+    model = Recommender.from_pretrained(chain.pretrain, "cpu", num_beams=20)
+    asked = Request(next(iter(model.data.histories("valid"))))
+    for weight in (0.0, 0.7):
+        loaded = Recommender.from_pretrained(
+            chain.pretrain, "cpu", num_beams=20, sasrec_weight=weight
+        )
+        (mine,) = model.rank_many([replace(asked, model=ModelSettings(sasrec_weight=weight))], 5)
+        (theirs,) = loaded.rank_many([asked], 5)
+        assert [item.item_id for item in mine] == [item.item_id for item in theirs]
+        assert mine[0].score == pytest.approx(theirs[0].score, abs=1e-4)

@@ -203,3 +203,16 @@ def test_unusable_logs_are_refused(change, message):
 def test_doubly_robust_needs_a_model():
     with pytest.raises(DataError, match="predicted"):
         doubly_robust(LoggedLists.from_frame(draw([1.0, 0.0])))
+
+
+def test_heavy_lists_that_earned_nothing_by_chance_do_not_narrow_the_interval():
+    """Half of what the target shows is eight rows of the log, which nobody clicked."""
+    rows, heavy = np.arange(2000), 8
+    target = np.where(rows < heavy, 125.0, 0.5) / 200
+    log = pd.DataFrame(
+        {"reward": (rows >= heavy) & (rows % 5 == 0), "propensity": 1 / 200, "user_id": rows}
+    ).assign(target_propensity=target)
+    for estimator in (ips, snips):
+        interval = estimator(LoggedLists.from_frame(log)).interval
+        assert interval.value == pytest.approx(0.1, abs=0.01) and interval.low < 0.1
+        assert interval.high > 0.2  # what is earned wherever rewards are known

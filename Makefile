@@ -5,8 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-# Modules are compiled as they are imported: most of what is installed never is.
-INSTALL := pip install --quiet --disable-pip-version-check --no-compile
+INSTALL := pip install --quiet --disable-pip-version-check
 LAUNCH := $(BIN)/accelerate launch --config_file
 DEMO := runs/demo
 

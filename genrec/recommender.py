@@ -35,7 +35,8 @@ from genrec.frames import answers
 from genrec.frames.answers import read_users
 from genrec.frames.histories import FrameHistories
 from genrec.graph.user_item_path import user_item_path
-from genrec.interests.explain.deletion import Attribution, Explanation, Score, explain_items
+from genrec.interests.explain.deletion import Attribution, Explanation, explain_items
+from genrec.interests.explain.scored import Score
 from genrec.interests.profile.buckets import NEXT_EVENTS
 from genrec.interests.summary.check import Summary
 from genrec.interests.summary.codec import SummaryCodec

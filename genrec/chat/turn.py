@@ -60,7 +60,7 @@ def write_answer(
         unread: See ``ChatAnswer``.
     """
     held = "; ".join(constraint.said for constraint in state.constraints)
-    under = f" with {held}" if held else ""
+    under = f" ({held})" if held else ""
     if not items:
         text = f"Nothing is left{under}. Take back one of them, such as by “any price”."
     elif len(items) < k:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from genrec.data.inspect import Inspection
     from genrec.data.prepare import Report
     from genrec.interests.explain.deletion import Explanation
+    from genrec.interests.explain.wish_words import WishEffect
     from genrec.interests.summary.check import Summary
     from genrec.interests.timeline.evolution import Evolution
     from genrec.serving.store import Entry
@@ -85,6 +86,10 @@ def items(
     return table
 
 
+def _words(wish: WishEffect) -> str:
+    return " · ".join(f"{effect.word} {effect.nats:+.2f}" for effect in wish.words)
+
+
 def explanation(found: Explanation, user: str) -> Group:
     """Lay out why an item: a bar for each event, to the right where it raised the item."""
     table = Table()
@@ -109,6 +114,8 @@ def explanation(found: Explanation, user: str) -> Group:
         Panel(Text(found.sentence), title=Text(title), title_align="left")
     ]
     parts += [table] if found.effects else []
+    if found.wish is not None:
+        parts.append(Text(f"the wish {found.wish.nats:+.2f} nats: {_words(found.wish)}"))
     parts.append(
         Text(
             f"log-probability {found.score:.2f}, without any history {found.empty_score:.2f}: "

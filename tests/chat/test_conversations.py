@@ -163,4 +163,4 @@ def test_the_command_line_talks(shop_run):
     said = "pots, please\n\nnot Acme\n" + "x" * 20_000 + "\nunder 20\n"
     talked = CliRunner().invoke(cli, arguments, input=said)
     assert talked.exit_code == 0, talked.output
-    assert "with not Acme; price below 20:" in talked.output
+    assert "(not Acme; price below 20):" in talked.output

@@ -97,7 +97,7 @@ def test_an_introduction_stands_before_the_list(client, server, shop):
     first, second = (item["title"] for item in answer["items"])
     said, nothing, listed = answer["text"].split("\n", 2)
     assert said == f"Two for you: “{second}”, then “{first}”." and nothing == ""
-    assert listed.startswith("Here are 2 with price below 20:\n1. ")
+    assert listed.startswith("Here are 2 (price below 20):\n1. ")
     assert answer["introduced_by"] == "model"
     asked_last = asked[0][-1]["content"]
     # The user's words cannot end their quotation, and no title is shown.

@@ -14,6 +14,7 @@ from genrec.errors import DataError
 from genrec.graph.user_item_path import user_item_path
 from genrec.interests.explain.deletion import MAX_EVIDENCE, MIN_EFFECT, Attribution, explain_items
 from genrec.interests.explain.explanation_text import MAX_TITLE_CHARS, Named, write_sentence
+from genrec.interests.explain.wish_words import WishEffect, WordEffect
 from genrec.recommender import Recommender
 from genrec.schema import Event, History, Item, Request
 from genrec.semantic_ids.table import SemanticIdTable
@@ -225,6 +226,38 @@ def test_effects_are_differences_of_scores_asked_apart(recommender, histories):
         assert [one.nats for one in found.effects] == pytest.approx(expected, abs=2e-4)
         empty = recommender.explain(item_id, events=[], exclude=[], at=last.timestamp)
         assert empty.effects == () and empty.whole == 0
+
+
+def test_words_of_a_wish_are_differences_of_scores_asked_apart(recommender, histories):
+    def score(wish):
+        return recommender.score_many([replace(asked, query=wish)], ["P001"])[0]
+
+    asked = Attribution(Request(histories[0]), "P001", View()).request
+    wanted = replace(Request(histories[0]), query="a tea kettle tea")
+    found = recommender.explain_many([(wanted, "P001")])[0]
+    whole = score("a tea kettle tea")
+    left = {"a": "tea kettle tea", "tea": "a kettle", "kettle": "a tea tea"}
+    assert found.score == pytest.approx(whole, abs=1e-4)
+    assert found.wish.nats == pytest.approx(whole - score(None), abs=2e-4)
+    assert {effect.word: effect.nats for effect in found.wish.words} == {
+        word: pytest.approx(whole - score(rest), abs=2e-4) for word, rest in left.items()
+    }
+    assert recommender.explain("P001", histories[0].user_id).wish is None
+
+
+@pytest.mark.parametrize(
+    ("effects", "words"),
+    [
+        ({"warm": 0.4, "hat": 1.2}, "Of the wish, “hat” and “warm” speak for it."),
+        ({"warm": 0.01, "hat": 1.2}, "Of the wish, “hat” speaks for it."),
+        ({"warm": 0.01, "hat": 0.01}, "The wish as a whole speaks for it."),
+        ({"warm": -0.4, "hat": -0.9}, "The wish does not speak for it."),
+    ],
+)
+def test_the_sentence_names_the_words_that_speak_for_it(effects, words):
+    named = tuple(WordEffect(word, nats) for word, nats in effects.items())
+    whole = 0.5 if max(effects.values()) > 0 else -1.0
+    assert WishEffect(whole, named).sentence(MIN_EFFECT) == words
 
 
 def test_a_batch_explains_as_each_alone(recommender, histories):

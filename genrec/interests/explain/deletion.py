@@ -20,14 +20,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from genrec.display import HtmlRepr, Table, day
 from genrec.errors import DataError
 from genrec.interests.explain.explanation_text import Named, write_sentence
 from genrec.interests.explain.plot import Bar, plot_effects
+from genrec.interests.explain.scored import Score, Scored
 from genrec.interests.explain.shared_prefix import Reason, find_reason
+from genrec.interests.explain.wish_words import WishEffect, weigh_wishes
 from genrec.schema import Event, Request, SemanticId, ShortRepr
 from genrec.semantic_ids.table import NamedCodes
 from genrec.stream.encode import View
@@ -41,9 +43,6 @@ MIN_EFFECT = 0.05
 WIDTH = 3
 
 NOTHING: frozenset[int] = frozenset()
-
-Score = Callable[[Sequence[Request], Sequence[str], Sequence[View]], Sequence[float]]
-"""Log-probabilities of items, one for each request, under a view of its history."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -97,6 +96,7 @@ class Explanation(ShortRepr, HtmlRepr):
     prefix: SemanticId
     sentence: str
     path: tuple[str, ...] = ()
+    wish: WishEffect | None = None
 
     @property
     def whole(self) -> float:
@@ -148,6 +148,9 @@ class Explanation(ShortRepr, HtmlRepr):
         )
         header = ("#", "day", "event", "item", "nats", "evidence")
         yield Table(header, rows, f"Why {self.title}")
+        if self.wish is not None:
+            words = ((effect.word, f"{effect.nats:+.2f}") for effect in self.wish.words)
+            yield Table(("word of the wish", "nats"), words)
         yield f"log-probability {self.score:.2f}, without any history {self.empty_score:.2f}"
 
     def to_json(self) -> dict[str, Any]:
@@ -168,6 +171,7 @@ class Explanation(ShortRepr, HtmlRepr):
             "effects": [_to_json(effect) for effect in self.effects],
             "num_unread": self.num_unread,
             "path": list(self.path),
+            "wish": None if self.wish is None else asdict(self.wish),
         }
 
 
@@ -211,6 +215,12 @@ class Attribution:
         """All places that are read."""
         return frozenset(self.places)
 
+    @property
+    def whole(self) -> Scored:
+        """The item, scored with nothing deleted."""
+        request, view = self.without(NOTHING)
+        return Scored(request, self.item_id, view, self.scores[NOTHING])
+
     def without(self, deleted: frozenset[int]) -> tuple[Request, View]:
         """Return the request with events deleted, and what is then read of the history."""
         history = self.request.history
@@ -241,7 +251,9 @@ class Attribution:
         if ranked and self.drop(ranked[0]) >= self.drop(self.chosen) + MIN_EFFECT:
             self.chosen = ranked[0]
 
-    def conclude(self, table: NamedCodes, label: Callable[[str], str]) -> Explanation:
+    def conclude(
+        self, table: NamedCodes, label: Callable[[str], str], wish: WishEffect | None = None
+    ) -> Explanation:
         """Put the scores into words."""
         events, score = self.request.history.events, self.scores[NOTHING]
         effects = {
@@ -270,6 +282,8 @@ class Attribution:
             score - empty_score,
             len(events),
         )
+        if wish is not None:
+            sentence += " " + wish.sentence(MIN_EFFECT)
         return Explanation(
             item_id=self.item_id,
             title=label(self.item_id),
@@ -282,6 +296,7 @@ class Attribution:
             interest=None if shared is None else shared.interest,
             prefix=() if shared is None else shared.prefix,
             sentence=sentence,
+            wish=wish,
         )
 
 
@@ -299,7 +314,7 @@ def explain_items(
 
     Args:
         attributions: New ones.
-        score: Asked ``MAX_EVIDENCE`` times, for all of them at once.
+        score: Asked ``MAX_EVIDENCE`` times, and once more for wishes, for all of them at once.
         table: Semantic IDs and the names of prefixes.
         label: An item's title.
 
@@ -319,7 +334,11 @@ def explain_items(
                     "explain an item that can be recommended"
                 )
             attribution.choose()
-    return [attribution.conclude(table, label) for attribution in attributions]
+    wishes = weigh_wishes([attribution.whole for attribution in attributions], score)
+    return [
+        attribution.conclude(table, label, wish)
+        for attribution, wish in zip(attributions, wishes, strict=True)
+    ]
 
 
 def _shares(effect: Effect, reason: Reason | None, table: NamedCodes) -> bool:

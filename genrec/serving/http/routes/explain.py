@@ -34,6 +34,20 @@ class EventEffect(BaseModel):
     nats: float
 
 
+class WordEffect(BaseModel):
+    """What one word of the wish does: `nats` is what the item loses without it."""
+
+    word: str
+    nats: float
+
+
+class WishEffect(BaseModel):
+    """What the wish (`query`) does to the item, and its first 24 words."""
+
+    nats: float
+    words: list[WordEffect]
+
+
 class ExplainResponse(BaseModel):
     """Why an item.
 
@@ -56,13 +70,14 @@ class ExplainResponse(BaseModel):
     effects: list[EventEffect]
     num_unread: int
     path: list[str]
+    wish: WishEffect | None
     adapter: str | None
     took_ms: float
 
 
 @router.post("/v1/explain", responses=describe_errors(404, 400, 413, 422, 503))
 async def explain(body: ExplainRequest, service: Service, response: Response) -> ExplainResponse:
-    """Say which events raised an item: each is deleted, and the item scored again."""
+    """Say what raised an item: each event and word of a wish is left out, and it scored again."""
     start = time.perf_counter()
     query = body.to_query(service.now)
     live = await service.look_up(query)

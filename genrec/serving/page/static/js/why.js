@@ -31,7 +31,7 @@ export function why(item) {
   return [button, box];
 }
 
-function show({ sentence, effects, evidence, whole, parts, residual, num_unread: unread }) {
+function show({ sentence, effects, evidence, whole, parts, residual, num_unread: unread, wish }) {
   const strongest = effects.toSorted((one, other) => Math.abs(other.nats) - Math.abs(one.nats)).slice(0, SHOWN);
   const most = Math.max(...strongest.map(({ nats }) => Math.abs(nats)), 0.01);
   const named = new Set(evidence.map(({ event }) => event));
@@ -43,6 +43,8 @@ function show({ sentence, effects, evidence, whole, parts, residual, num_unread:
     make("p", { class: "why-sentence" }, sentence),
     rows.length > 0 && make("ul", { class: "effects" }, ...rows),
     left && make("p", { class: "note" }, left),
+    wish && make("p", { class: "note" },
+      `The wish: ${signed(wish.nats)} nats; without ${wish.words.map(({ word, nats }) => `“${word}” ${signed(nats)}`).join(", ")}.`),
     effects.length > 0 && make("p", { class: "note" },
       `The whole history: ${signed(whole)} nats; single events add up to ${signed(parts)}, which leaves ${signed(residual)}.`),
   ].filter(Boolean);

@@ -30,6 +30,8 @@ ABOUT = "about"
 
 SEARCH = "search"
 """The event type of a search: a text, and no item."""
+SEARCHES = (SEARCH, "searched", "search_query", "site_search", "view_search_results")
+"""What logs call it, in small letters."""
 
 EVENT_COLUMNS = (USER_ID, ITEM_ID, TIMESTAMP, EVENT_TYPE, RATING, TITLE, REVIEW)
 ITEM_COLUMNS = (ITEM_ID, TITLE, BRAND, CATEGORIES, DESCRIPTION)

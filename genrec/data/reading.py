@@ -16,7 +16,7 @@ from genrec.data.config import PrepareConfig
 from genrec.data.lines import read_blocks
 from genrec.data.look import Look, read, read_binary
 from genrec.data.nested import flat
-from genrec.data.roles import ROLES, is_index, likely, plain, same_names
+from genrec.data.roles import EVENT_ROLES, ROLES, SEARCH_TEXT, is_index, likely, plain, same_names
 from genrec.data.rows import Batch
 from genrec.data.sources import FileKind, Source
 from genrec.data.times import TimeForm, are_times, tell
@@ -28,7 +28,7 @@ from genrec.schema import (
     ITEM_COLUMNS,
     ITEM_ID,
     RATING,
-    SEARCH,
+    SEARCHES,
     TEXT,
     TIMESTAMP,
     USER_ID,
@@ -174,8 +174,9 @@ def _settle_columns(reading: Reading, kind: FileKind, config: PrepareConfig) -> 
     look, found = reading.look, list(reading.look.columns)
     said = _said(config.columns, found, kind)
     ours = _OURS[kind]
-    if kind == "event" and _holds_searches(look):
-        ours += (TEXT,)
+    roles = ROLES[kind]
+    if kind == "event" and _holds_searches(look, said):
+        ours, roles = (*ours, TEXT), roles | {TEXT: tuple(SEARCH_TEXT)}
     columns = dict(reading.source.columns)
     if reading.source.by_name:
         same = {role: name for role, name in same_names(found, ours).items() if role not in said}
@@ -183,7 +184,7 @@ def _settle_columns(reading: Reading, kind: FileKind, config: PrepareConfig) -> 
         renamed = [f"{name} is {role}" for role, name in same.items() if name != role]
         reading.taken += renamed
         columns |= same
-        _guess_columns(reading, kind, said | same, config)
+        _guess_columns(reading, kind, said | same, roles, config)
     columns |= said
     if config.order == "file":
         columns.pop(TIMESTAMP, None)
@@ -199,9 +200,12 @@ def _settle_columns(reading: Reading, kind: FileKind, config: PrepareConfig) -> 
         reading.ignored |= {name for name in found if plain(name) == TIMESTAMP}
 
 
-def _holds_searches(look: Look) -> bool:
+def _holds_searches(look: Look, said: dict[str, str]) -> bool:
     """Tell whether a file that may call its reviews "text" means searches by it."""
-    return any(value.strip().lower() == SEARCH for value in look.values(EVENT_TYPE))
+    types = {EVENT_TYPE: EVENT_ROLES[EVENT_TYPE]}
+    column = (said | likely(look.columns, said, types)).get(EVENT_TYPE)
+    values = () if column is None else look.values(column)
+    return any(value.strip().lower() in SEARCHES for value in values)
 
 
 def _said(pairs: tuple[str, ...], found: list[str], kind: FileKind) -> dict[str, str]:
@@ -216,11 +220,15 @@ def _said(pairs: tuple[str, ...], found: list[str], kind: FileKind) -> dict[str,
 
 
 def _guess_columns(
-    reading: Reading, kind: FileKind, known: dict[str, str], config: PrepareConfig
+    reading: Reading,
+    kind: FileKind,
+    known: dict[str, str],
+    roles: dict[str, tuple[str, ...]],
+    config: PrepareConfig,
 ) -> None:
     look, found = reading.look, list(reading.look.columns)
     required = {USER_ID, ITEM_ID, TIMESTAMP} if kind == "event" else set[str]()
-    guesses = likely(found, known, ROLES[kind])
+    guesses = likely(found, known, roles)
     if look.header_missing:
         first = ",".join(values[0] for values in look.columns.values() if values)
         if config.header is None:

@@ -38,7 +38,7 @@ _SYNONYMS = {
         "invoicedate purchasedate transactiondate dateadded when at t"
     ),
     EVENT_TYPE: (
-        "eventtype event action actiontype behavior behaviour behaviortype interaction "
+        "eventtype eventname event action actiontype behavior behaviour behaviortype interaction "
         "interactiontype activity kind"
     ),
     RATING: "rating stars score overall ratings rate preference reviewrating grade vote",
@@ -55,6 +55,11 @@ EVENT_ROLES = {role: tuple(names.split()) for role, names in _SYNONYMS.items()} 
     TITLE: ("reviewtitle", "summary", "headline", "reviewsummary")
 }
 ITEM_ROLES = {role: tuple(names.split()) for role, names in _ITEM_SYNONYMS.items()}
+SEARCH_TEXT = (
+    "searchterm searchquery searchtext searchstring searchphrase searchkeyword searchkeywords "
+    "query keyword keywords term q"
+).split()
+"""What the text of a search is called, in a log that holds searches."""
 USER_ROLES = {
     USER_ID: EVENT_ROLES[USER_ID] + ("id",),
     ABOUT: tuple("about bio aboutme biography description profile selfdescription".split()),

@@ -27,7 +27,7 @@ from genrec.schema import (
     ITEM_COLUMNS,
     ITEM_ID,
     RATING,
-    SEARCH,
+    SEARCHES,
     TEXT,
     TIMESTAMP,
     USER_ID,
@@ -150,7 +150,7 @@ def read_rows(frame: nw.DataFrame[Any], name: str = "events") -> list[dict[str, 
         ]
     item_ids, nothing = columns[ITEM_ID], [None] * len(columns[ITEM_ID])
     is_search = [
-        (is_missing(item_id) or item_id == "") and (event_type or "").lower() == SEARCH
+        (is_missing(item_id) or item_id == "") and (event_type or "").lower() in SEARCHES
         for item_id, event_type in zip(item_ids, columns.get(EVENT_TYPE, nothing), strict=True)
     ]
     columns[USER_ID] = read_ids(columns[USER_ID], f"{name}.{USER_ID}")

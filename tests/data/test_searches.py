@@ -98,6 +98,36 @@ def test_searches_outlive_a_join_with_a_store(report_and_data, tmp_path):
     assert not Dataset.load(tmp_path / "without").has_searches
 
 
+@pytest.mark.parametrize(
+    ("header", "search", "columns"),
+    [
+        (
+            ("visitor_id", "product_id", "time", "action", "search_term"),
+            "search",
+            "user_id=visitor_id,item_id=product_id,timestamp=time,event_type=action,text=search_term",
+        ),
+        (
+            ("user_id", "item_id", "timestamp", "event_name", "query"),
+            "view_search_results",
+            "event_type=event_name,text=query",
+        ),
+    ],
+)
+def test_searches_are_found_under_other_names(tmp_path, header, search, columns):
+    rows = [
+        ["a", "hat", 1, "view", ""],
+        ["a", "", 2, search, "red shoes"],
+        ["a", "cap", 3, "buy", ""],
+    ]
+    log = tmp_path / "events.csv"
+    log.write_text("\n".join(",".join(map(str, row)) for row in (header, *rows)))
+    with pytest.raises(DataError, match=f"--columns {columns}"):
+        prepare(log, None, tmp_path / "data")
+    config = PrepareConfig(columns=tuple(columns.split(",")))
+    prepare(log, None, tmp_path / "data", config)
+    assert Dataset.load(tmp_path / "data").history("a").searches == (Search(2, "red shoes"),)
+
+
 def test_a_log_without_searches_does_not_lose_a_column_called_text(tmp_path):
     log = write(tmp_path / "events.csv", [["ann", "hat", 1, "view", "nice"]])
     with pytest.raises(DataError, match="text"):

@@ -106,7 +106,8 @@ def _is_default(value: object, of: Field[Any]) -> bool:
         return of.default_factory is not MISSING and isinstance(value, Mapping) and not value
     # Not by ==, which arrays answer element by element.
     return value is of.default or (
-        isinstance(value, str | bool | float | tuple | frozenset) and value == of.default
+        isinstance(value, str | bool | float | tuple | frozenset | ModelSettings)
+        and value == of.default
     )
 
 

@@ -79,7 +79,7 @@ WITH typed AS (
         nullif(trim(rating), '') AS stars, try_cast(rating AS DOUBLE) AS rating,
         nullif(event_type, '') AS event_type, nullif(title, '') AS title,
         nullif(review, '') AS review, nullif(text, '') AS text,
-        coalesce(item_id, '') = '' AND lower(event_type) IN {SEARCHES} AS is_search
+        coalesce(item_id, '') = '' AND lower(coalesce(event_type, '')) IN {SEARCHES} AS is_search
     FROM batch
 ), judged AS (
     SELECT *, CASE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from genrec.engines.base import ItemQuery
 from genrec.schema import ModelSettings
@@ -13,14 +13,15 @@ T = TypeVar("T")
 
 
 def by_settings(
-    queries: Sequence[ItemQuery], answer: Callable[[ModelSettings, list[int]], Sequence[T]]
+    answer: Callable[..., Sequence[T]], queries: Sequence[ItemQuery], *beside: Sequence[Any]
 ) -> list[T]:
     """Answer queries, those of equal settings together.
 
     Args:
+        answer: Takes settings, the queries that want them and what belongs to these; returns as
+            many answers.
         queries: Of any settings.
-        answer: Takes settings and the places of the queries that want them; returns as many
-            answers.
+        beside: What belongs to each query, such as the rows it asks about.
 
     Returns:
         In the order of the queries.
@@ -30,5 +31,6 @@ def by_settings(
         places[query.model].append(place)
     found: dict[int, T] = {}
     for settings, some in places.items():
-        found |= zip(some, answer(settings, some), strict=True)
+        asked = ([column[place] for place in some] for column in (queries, *beside))
+        found |= zip(some, answer(settings, *asked), strict=True)
     return [found[place] for place in range(len(queries))]

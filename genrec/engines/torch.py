@@ -162,12 +162,12 @@ class TorchEngine(AdaptedModel):
     def items(self, queries: Sequence[ItemQuery], k: int) -> list[FoundItems]:
         """See ``Engine.items``."""
 
-        def answer(settings: ModelSettings, places: list[int]) -> list[FoundItems]:
+        def answer(settings: ModelSettings, some: Sequence[ItemQuery]) -> list[FoundItems]:
             self.check_model(settings)
             with self.answering(settings.adapter):
-                return self._items([queries[place] for place in places], k, settings)
+                return self._items(some, k, settings)
 
-        return by_settings(queries, answer)
+        return by_settings(answer, queries)
 
     def _items(
         self, queries: Sequence[ItemQuery], k: int, settings: ModelSettings
@@ -223,19 +223,20 @@ class TorchEngine(AdaptedModel):
     ) -> list[np.ndarray]:
         """See ``Engine.item_scores``."""
 
-        def answer(settings: ModelSettings, places: list[int]) -> list[np.ndarray]:
+        def answer(
+            settings: ModelSettings, some: Sequence[ItemQuery], of_some: Sequence[Sequence[int]]
+        ) -> list[np.ndarray]:
             self.check_model(settings)
-            asked = [queries[place] for place in places], [rows[place] for place in places]
             with self.answering(settings.adapter):
-                return self._item_scores(*asked, settings)
+                return self._item_scores(settings, some, of_some)
 
-        return by_settings(queries, answer)
+        return by_settings(answer, queries, rows)
 
     def _item_scores(
         self,
+        settings: ModelSettings,
         queries: Sequence[ItemQuery],
         rows: Sequence[Sequence[int]],
-        settings: ModelSettings,
     ) -> list[np.ndarray]:
         scores = [np.empty(0, dtype=np.float32)] * len(queries)
         for numbers, prompts in self._read_families([_own(query) for query in queries]):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -144,16 +145,12 @@ class VllmEngine:
 
     def items(self, queries: Sequence[ItemQuery], k: int) -> list[FoundItems]:
         """See ``Engine.items``."""
-
-        def answer(settings: ModelSettings, places: list[int]) -> list[FoundItems]:
-            self.check_model(settings)
-            return self._items([queries[place] for place in places], k, settings)
-
-        return by_settings(queries, answer)
+        return by_settings(partial(self._items, k), queries)
 
     def _items(
-        self, queries: Sequence[ItemQuery], k: int, settings: ModelSettings
+        self, k: int, settings: ModelSettings, queries: Sequence[ItemQuery]
     ) -> list[FoundItems]:
+        self.check_model(settings)
         found: list[FoundItems] = []
         for start in range(0, len(queries), PROMPTS_AT_ONCE):
             batch = queries[start : start + PROMPTS_AT_ONCE]
@@ -175,20 +172,15 @@ class VllmEngine:
         self, queries: Sequence[ItemQuery], rows: Sequence[Sequence[int]]
     ) -> list[np.ndarray]:
         """See ``Engine.item_scores``; the server's prefix cache shares what prompts begin with."""
-
-        def answer(settings: ModelSettings, places: list[int]) -> list[np.ndarray]:
-            self.check_model(settings)
-            asked = [queries[place] for place in places], [rows[place] for place in places]
-            return self._item_scores(*asked, settings)
-
-        return by_settings(queries, answer)
+        return by_settings(self._item_scores, queries, rows)
 
     def _item_scores(
         self,
+        settings: ModelSettings,
         queries: Sequence[ItemQuery],
         rows: Sequence[Sequence[int]],
-        settings: ModelSettings,
     ) -> list[np.ndarray]:
+        self.check_model(settings)
         scores: list[np.ndarray] = []
         for start in range(0, len(queries), PROMPTS_AT_ONCE):
             batch = queries[start : start + PROMPTS_AT_ONCE]

@@ -21,6 +21,9 @@ from transformers import AttentionInterface
 from genrec.model.precision import HALF
 
 PACKED = "packed"
+WIDE = 512
+"""Hidden size from which on a CPU's kernel for half precision loses more by looking at all samples
+of a row than by being called for one after another."""
 
 
 def can_pack(model: Any) -> bool:
@@ -31,6 +34,19 @@ def can_pack(model: Any) -> bool:
     kinds = set(getattr(config, "layer_types", None) or ())
     window = getattr(config, "sliding_window", None)
     return kinds == {"full_attention"} or (not kinds and window is None)
+
+
+def packing_pays(model: Any, device: str, half: bool) -> bool:
+    """Whether a training step is faster so than with a mask (measured: docs/lab-notes.md).
+
+    Args:
+        model: A causal LM.
+        device: Type of the device it is trained on.
+        half: Whether it is trained in half precision.
+    """
+    if device == "cuda":
+        return half
+    return not half or model.config.get_text_config().hidden_size >= WIDE
 
 
 def is_packed(model: Any) -> bool:

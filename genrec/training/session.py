@@ -19,6 +19,7 @@ from genrec.interests.timeline.forecast import Forecaster
 from genrec.model.item_loss import ItemLoss
 from genrec.model.load import LoadedRun
 from genrec.model.loss import StreamLoss
+from genrec.model.packed_attention import packing_pays
 from genrec.model.precision import multiplies_bfloat16
 from genrec.model.vocabulary import new_rows
 from genrec.progress import console, error_line
@@ -193,10 +194,9 @@ def _make_module(
         ItemLoss(run.vocabulary, run.table.codes, run.encoder.opening),
         loss_weights(config.mixture),
         config.embedding_dropout,
-        # A GPU's kernel for it takes half precision; a processor is faster with it in full
-        # precision, and in half with a mask (docs/lab-notes.md).
-        packed_attention=(accelerator.device.type == "cuda")
-        == (accelerator.mixed_precision in ("bf16", "fp16")),
+        packed_attention=packing_pays(
+            model, accelerator.device.type, accelerator.mixed_precision in ("bf16", "fp16")
+        ),
         trained_rows=None
         if config.trainable == "all"
         else new_rows(run.encoder.tokenizer, run.table),

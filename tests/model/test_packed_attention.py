@@ -11,7 +11,7 @@ from genrec.decode.trie import Trie
 from genrec.model.item_loss import ItemLoss
 from genrec.model.lora_layers import add_adapter
 from genrec.model.loss import StreamLoss, Target
-from genrec.model.packed_attention import can_pack, packed_attention
+from genrec.model.packed_attention import can_pack, packed_attention, packing_pays
 from genrec.model.vocabulary import SidVocabulary
 from genrec.training.packing import collate, pack
 
@@ -141,3 +141,14 @@ def test_what_it_cannot_do_is_refused():
     for wrong in ({}, {"cu_seq_lens_q": borders, "dropout": 0.1}):
         with pytest.raises(ValueError, match="borders of samples"):
             packed_attention(torch.nn.Identity(), part, part, part, None, **wrong)
+
+
+@pytest.mark.parametrize(
+    ("device", "half", "hidden_size", "pays"),
+    [("cuda", True, 32, True), ("cuda", False, 1024, False), ("cpu", False, 32, True),
+     ("cpu", True, 32, False), ("cpu", True, 576, True)],
+)  # fmt: skip
+def test_where_borders_are_faster_than_a_mask(device, half, hidden_size, pays):
+    with torch.device("meta"):
+        model = LlamaForCausalLM(LlamaConfig(**SIZES | {"hidden_size": hidden_size}))
+    assert packing_pays(model, device, half) == pays

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from genrec.devices import Arithmetic
 from genrec.errors import ConfigError
+from genrec.rules.answering import MAX_BEAMS
 
 ENV_PREFIX = "GENREC_"
 
@@ -72,7 +73,7 @@ class Settings(BaseSettings):
     min_evidence: int = Field(
         2, ge=1, description="Fewest events that an interest of a summary rests on."
     )
-    num_beams: int = Field(50, ge=1, le=10_000, description="Width of the search.")
+    num_beams: int = Field(50, ge=1, le=MAX_BEAMS, description="Width of the search.")
     session_cache_mb: int = Field(
         256,
         ge=0,

@@ -133,8 +133,8 @@ accuracy:
 	$(BIN)/genrec baseline text-similarity --data runs/$(SET)/data --index runs/$(SET)/index --out $(RESULTS)/$(SET)/text-similarity/0
 	$(BIN)/genrec lint-report $(RESULTS)/$(SET)/*/*
 
-bench-results: $(READY)  ## Write docs/results.md from what the two above left
-	$(BIN)/python -m benchmarks.results_page $(RESULTS)
+bench-results: $(READY)  ## Write docs/results.md from what these two and bench-language left
+	$(BIN)/python -m benchmarks.results_page $(RESULTS) --language runs/language
 
 # Other libraries ask for other versions than ours, so each lives in an environment of its own.
 # RecTools asks for NumPy 1, and pyarrow for NumPy 2 from its version 24 on.
@@ -161,9 +161,12 @@ bench-new-items: $(READY)  ## Can items be recommended that training never met? 
 	$(BIN)/python benchmarks/new_items.py --events $(DATA)/amazon18_scientific/events.csv.gz \
 		--items $(DATA)/amazon18_scientific/items.jsonl.gz --out runs/new_items --boosts 0,1,2,3
 
-bench-language: $(READY)  ## What words and a pretrained model buy on amazon18_gift_cards (hours on a CPU)
-	$(BIN)/python benchmarks/language.py --events $(DATA)/amazon18_gift_cards/events.csv.gz \
-		--items $(DATA)/amazon18_gift_cards/items.jsonl.gz --out runs/language --precision $(PRECISION)
+bench-language: $(READY)  ## What words and a pretrained model buy on amazon18_gift_cards (many hours on a CPU)
+	$(BIN)/python -m benchmarks.language --events $(DATA)/amazon18_gift_cards/events.csv.gz \
+		--items $(DATA)/amazon18_gift_cards/items.jsonl.gz \
+		--other-events $(DATA)/amazon18_scientific/events.csv.gz \
+		--other-items $(DATA)/amazon18_scientific/items.jsonl.gz \
+		--out runs/language/amazon18_gift_cards --precision $(PRECISION) --seeds $(SEEDS)
 
 bench-trainer: $(READY)  ## Tuning SmolLM2: ours against the Hugging Face Trainer (after bench-beauty)
 	$(BIN)/genrec base --data $(BEAUTY)/data --index $(BEAUTY)/index --out $(BEAUTY)/smollm2 --from smollm2 --set context_tokens=512

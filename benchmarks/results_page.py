@@ -1,11 +1,13 @@
 """Write docs/results.md and its pictures from saved evaluations.
 
-    python -m benchmarks.results_page runs/results
+    python -m benchmarks.results_page runs/results --language runs/language
 
 The folder holds DATA SET/RANKER/SEED/, each what `genrec evaluate --out` or `genrec baseline --out`
-saved; with `--last-events N`, in DATA SET.last-N/RANKER/SEED/. Every number comes from there; what
-others published comes from published.csv, as printed, and the same job in other libraries from what
-`python -m benchmarks.peers` measured.
+saved; with `--last-events N`, in DATA SET.last-N/RANKER/SEED/. Every number comes from there, or
+from DATA SET/ROW/PART/SEED/ that `python -m benchmarks.language` left; what others published comes
+from published.csv, as printed, and the same job in other libraries from what `python -m
+benchmarks.peers` measured. Sections of the page that nothing here is about stay as they are: the
+evaluations behind them may lie on other machines.
 """
 
 from __future__ import annotations
@@ -13,15 +15,18 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import re
 import sys
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from benchmarks.language import section as language
+from benchmarks.peers.section import INTRODUCTION as PEERS
 from benchmarks.peers.section import RESULTS, write_section
 from benchmarks.results_plots import plot_accuracy, plot_curves
-from benchmarks.results_read import LEAD, OURS, Origin, Results, Row, read_results
+from benchmarks.results_read import LEAD, OURS, Origin, Results, Row, folders, read_results
 from genrec.errors import GenrecError
 from genrec.evaluate.bootstrap import Interval
 
@@ -40,20 +45,54 @@ users: one without 0 is more than the luck of who was asked.
 """
 
 
-def write_page(root: Path, page: Path) -> None:
-    """Write the page, and its pictures into ``images`` beside it."""
-    published = _read_published()
-    parts = [INTRODUCTION]
+def write_page(root: Path | None, page: Path, languages: Path | None = None) -> None:
+    """Write the page, and its pictures into ``images`` beside it.
+
+    Args:
+        root: Folder of the data sets.
+        page: To write; sections it has of other data sets are kept.
+        languages: Folder of the data sets that ``benchmarks.language`` was run on.
+    """
+    made: list[str] = []
+    if root is not None:
+        made += _dataset_sections(root, page.parent / "images")
+    if languages is not None:
+        made += filter(None, (language.write_section(each) for each in folders(languages)))
+    made.append(write_section(json.loads(RESULTS.read_text(encoding="utf-8"))))
+    old = _kept_sections(page.read_text(encoding="utf-8")) if page.exists() else []
+    sections = {_heading(each): each for each in (*old, *made)}
+    page.parent.mkdir(parents=True, exist_ok=True)
+    parts = [INTRODUCTION, *(sections[heading] for heading in sorted(sections, key=_place))]
+    page.write_text("\n".join(parts), encoding="utf-8")
+
+
+def _dataset_sections(root: Path, images: Path) -> list[str]:
+    published, parts = _read_published(), []
     for name, group in groupby(read_results(root), lambda each: each.name.partition(".last-")[0]):
         found = list(group)
         for results in found:
             if not results.last_events:
-                parts.append(_section(results, published.get(name, []), page.parent / "images"))
+                parts.append(_section(results, published.get(name, []), images))
         if short := [each for each in found if each.last_events]:
             parts.append(_short_section(name, short))
-    parts.append(write_section(json.loads(RESULTS.read_text(encoding="utf-8"))))
-    page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text("\n".join(parts), encoding="utf-8")
+    return parts
+
+
+def _kept_sections(page: str) -> list[str]:
+    """Return the sections of a page as ``write_page`` joined them."""
+    _, *sections = re.split(r"^(?=## )", page, flags=re.MULTILINE)
+    # Between two sections stands the line that joins them.
+    return [section.removesuffix("\n") for section in sections[:-1]] + sections[-1:]
+
+
+def _heading(section: str) -> str:
+    return section.partition("\n")[0]
+
+
+def _place(heading: str) -> tuple[bool, bool, str]:
+    """Return the order of sections: data sets, what language buys, other libraries."""
+    is_peers = heading == _heading(PEERS)
+    return is_peers, heading.startswith(f"## {language.TITLE}"), heading
 
 
 def _section(results: Results, published: Sequence[dict[str, str]], images: Path) -> str:
@@ -184,11 +223,12 @@ def _read_published() -> dict[str, list[dict[str, str]]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("root", type=Path, help="folder of DATA SET/RANKER/SEED/")
+    parser.add_argument("root", type=Path, nargs="?", help="folder of DATA SET/RANKER/SEED/")
+    parser.add_argument("--language", type=Path, help="folder of DATA SET/ROW/PART/SEED/")
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "results.md")
     arguments = parser.parse_args()
     try:
-        write_page(arguments.root, arguments.page)
+        write_page(arguments.root, arguments.page, arguments.language)
     except GenrecError as error:
         sys.exit(f"error: {error}")
     print(f"wrote {arguments.page}")

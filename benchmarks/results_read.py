@@ -101,14 +101,14 @@ def read_results(root: Path) -> list[Results]:
     Raises:
         ArtifactError: No data set there, or an evaluation is damaged or was asked otherwise.
     """
-    found = [_read_dataset(folder) for folder in _folders(root)]
+    found = [_read_dataset(folder) for folder in folders(root)]
     if not found:
         raise ArtifactError(f"{root} holds no folder of a data set; see benchmarks/results_read.py")
     return found
 
 
 def _read_dataset(folder: Path) -> Results:
-    places = {place.name: place for place in _folders(folder)}
+    places = {place.name: place for place in folders(folder)}
     if not places:
         raise ArtifactError(f"{folder} holds no folder of a ranker")
     saved = {
@@ -191,7 +191,8 @@ def _nearest_run(lineage: Lineage) -> str | None:
     return next((kind for kind in lineage.manifests if kind in RUNS), None)
 
 
-def _folders(place: Path) -> list[Path]:
+def folders(place: Path) -> list[Path]:
+    """Return the folders in a folder, in alphabetical order; none where it is none."""
     if not place.is_dir():
         return []
     return sorted(each for each in place.iterdir() if each.is_dir() and each.name[0] != ".")

@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 
 from benchmarks import results_page
+from benchmarks.language.columns import place
 from benchmarks.results_read import read_results
 from genrec.baselines import fit_baselines
 from genrec.data import Dataset
 from genrec.data.prepare import prepare
 from genrec.data.toy import ToyConfig, write_toy
 from genrec.evaluate import compare, compare_saved, save_evaluation
+from genrec.evaluate.bootstrap import paired_difference
+from genrec.evaluate.saved import load_evaluation
 from genrec.schema import Recommendation
 
 NAME = "amazon14_beauty"
@@ -124,6 +127,47 @@ def test_the_same_files_give_the_same_page(root, tmp_path):
     for file in [path for path in (tmp_path / "one").rglob("*") if path.is_file()]:
         other = tmp_path / "two" / file.relative_to(tmp_path / "one")
         assert file.read_bytes() == other.read_bytes()
+
+
+def test_other_sections_of_the_page_are_kept(root, tmp_path):
+    page, other = tmp_path / "page.md", tmp_path / "other"
+    results_page.write_page(root, page)
+    before = page.read_text()
+    other.mkdir()
+    (other / "another_set").symlink_to(root / NAME)
+    results_page.write_page(other, page)
+    after = page.read_text()
+    assert after.count("\n## ") == before.count("\n## ") + 1
+    assert after.index(f"\n## {NAME}\n") < after.index("\n## another_set\n")
+    results_page.write_page(root, page)
+    assert page.read_text() == after
+    assert after.replace(after[after.index("## another_set") : after.index("## The same")], "") == (
+        before
+    )
+
+
+def test_what_language_buys_is_paired_by_seed_and_user(root, tmp_path):
+    data = Dataset.load(root.parent / "data")
+    folder = tmp_path / "language" / NAME
+    for row, seeds in (("scratch", 2), ("alignment", 3)):
+        for seed in range(seeds):
+            ranker = Shuffled("genrec", data, 10 * seed + len(row))
+            report = compare([ranker], data, "test", num_beams=20)
+            save_evaluation(report, place(folder, row, "alone", "all") / str(seed), {})
+    results_page.write_page(None, tmp_path / "page.md", folder.parent)
+    page = (tmp_path / "page.md").read_text()
+    assert page.index(f"## What language buys, {NAME}") < page.index("## The same job")
+
+    seeds = [
+        np.stack([load_evaluation(folder / row / "alone" / seed).per_user("genrec", True)["ndcg@10"]
+                  for seed in ("0", "1")])
+        for row in ("alignment", "scratch")
+    ]  # fmt: skip
+    more = paired_difference(seeds[0].mean(axis=0), seeds[1].mean(axis=0))
+    shown = f"{more.mean:+.4f} ({more.low:+.4f} to {more.high:+.4f})"
+    assert f"| alignment − scratch | alone | {shown} |" in page
+    assert f"| scratch | alone | 2 | {seeds[1].mean():.4f} (" in page
+    assert "pooled |" not in page and "| words |" not in page
 
 
 def test_without_a_run_of_ours_there_is_no_lead(root, tmp_path):

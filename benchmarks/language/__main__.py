@@ -1,0 +1,129 @@
+"""What language buys: from scratch against a pretrained model, IDs against words, on one log.
+
+    python -m benchmarks.language --events FILE --items FILE --out runs/language/NAME
+
+Every row (``rows.py``) trains a model on the same events and ranks the same catalogue for the same
+users, the causal LM alone and pooled with the SASRec head. The columns (``columns.py``) ask with
+whole histories and by the last events alone, without reviews and without titles; about items that
+training never met, for which each row is trained once more on what is left; and about another
+log's catalogue, where one is given with ``--other-events`` and ``--other-items``. What is there
+already in the folder is not made again, so rows, columns and seeds can be added one by one.
+
+The last lines are the section that ``python -m benchmarks.results_page`` puts into docs/results.md,
+and its figures as JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import gzip
+import json
+import random
+from pathlib import Path
+
+from benchmarks.language.columns import COLUMNS, PARTS, ask, make_new, place
+from benchmarks.language.rows import ROWS, genrec, make_tables, train
+from benchmarks.language.section import COMMAND_FILE, read_cells, to_json, write_section
+
+
+def sample_users(events: Path, users: int, out: Path) -> Path:
+    """Write the events of a seeded sample of users of a CSV file."""
+    opened = gzip.open if events.suffix == ".gz" else open
+    with opened(events, "rt", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    known = sorted({row["user_id"] for row in rows})
+    kept = set(random.Random(0).sample(known, min(users, len(known))))
+    with out.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(row for row in rows if row["user_id"] in kept)
+    return out
+
+
+def make_folder(arguments: argparse.Namespace) -> None:
+    """Prepare the data and tables that rows and columns want."""
+    folder: Path = arguments.out
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "data").exists():
+        events = arguments.events
+        if arguments.users:
+            events = sample_users(events, arguments.users, folder / "events.csv")
+        genrec("prepare", "--events", events, "--items", arguments.items, "--out", folder / "data")
+    make_tables(folder)
+    if "new-items" in arguments.columns:
+        make_new(folder, arguments.items)
+    if "other-catalogue" in arguments.columns and not (folder / "other").exists():
+        files = ("--events", arguments.other_events, "--items", arguments.other_items)
+        genrec("prepare", *files, "--out", folder / "other")
+
+
+def note_command(arguments: argparse.Namespace, commands: Path) -> None:
+    """Keep the command for the page, without the folders of this machine."""
+    said = ["python -m benchmarks.language"]
+    for name in ("events", "items", "other_events", "other_items"):
+        if file := getattr(arguments, name):
+            said.append(f"--{name.replace('_', '-')} {file.parent.name}/{file.name}")
+    said.append(f"--out runs/language/{arguments.out.name}")
+    for name in ("users", "asked_users", "beams", "review_chars", "precision"):
+        if (value := getattr(arguments, name)) is not None:
+            said.append(f"--{name.replace('_', '-')} {value}")
+    kept = commands.read_text(encoding="utf-8").splitlines() if commands.exists() else []
+    lines = dict.fromkeys([*kept, " ".join(said)])
+    commands.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def read_arguments() -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--events", type=Path, required=True)
+    parser.add_argument("--items", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--other-events", type=Path, help="a log whose catalogue is ranked, too")
+    parser.add_argument("--other-items", type=Path)
+    parser.add_argument("--users", type=int, help="train on a seeded sample of so many (CSV only)")
+    parser.add_argument("--asked-users", type=int, default=500, help="a seeded sample is asked")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--beams", type=int, default=20)
+    parser.add_argument("--review-chars", type=int, default=200, help="of a review in the stream")
+    parser.add_argument("--precision", default="no", help="of the training: no or bf16")
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=[*ROWS])
+    parser.add_argument("--columns", nargs="+", choices=COLUMNS, help="default: all that can be")
+    arguments = parser.parse_args()
+    has_other = bool(arguments.other_events and arguments.other_items)
+    if arguments.columns is None:
+        arguments.columns = [name for name in COLUMNS if name != "other-catalogue" or has_other]
+        # What no prompt holds cannot be taken away.
+        if not arguments.review_chars:
+            arguments.columns.remove("no-reviews")
+    elif "other-catalogue" in arguments.columns and not has_other:
+        parser.error("another catalogue: give --other-events and --other-items")
+    return arguments
+
+
+def main() -> None:
+    """Train and ask what is not there yet, and print the section."""
+    arguments = read_arguments()
+    folder: Path = arguments.out
+    make_folder(arguments)
+    note_command(arguments, folder / COMMAND_FILE)
+    launcher = ("--config_file", "train/accelerate/cpu.yaml")
+    launcher += ("--mixed_precision", arguments.precision)
+    for seed in arguments.seeds:
+        for name in arguments.rows:
+            for column in arguments.columns:
+                if column == "no-titles" and not ROWS[name].reads_titles:
+                    continue
+                asked = COLUMNS[column]
+                home = folder / "new" if asked.catalogue == "new" else folder
+                run = train(name, home, seed, launcher, arguments.review_chars)
+                for part, weight in PARTS.items():
+                    out = place(folder, name, part, column) / str(seed)
+                    if not out.exists():
+                        ask(asked, run, weight, folder, arguments.beams, arguments.asked_users, out)
+    print(write_section(folder))
+    print(json.dumps(to_json(read_cells(folder)), ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    main()

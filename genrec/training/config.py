@@ -25,6 +25,8 @@ class Mixture(_Settings):
         titles: ID to title and title to ID.
         titled: Streams in which titles stand for the IDs of half of the items, as a share of all
             streams.
+        pairs: What a SASRec head says comes after an item alone, four of each item, as a share of
+            these; the head is trained first.
         interests: Interests in words.
         wishes: Streams in which wishes for the next item are put before half of the events, as a
             share of all streams; at 0, a model reads wishes only if its log holds searches.
@@ -36,6 +38,7 @@ class Mixture(_Settings):
     next_item: float = Field(1.0, ge=0, le=1)
     titles: float = Field(0.1, ge=0)
     titled: float = Field(0.0, ge=0)
+    pairs: float = Field(0.0, ge=0)
     interests: float = Field(0.0, ge=0, le=1)
     wishes: float = Field(0.0, ge=0, le=1)
     review_weight: float = Field(0.1, ge=0)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import os
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
@@ -21,12 +21,14 @@ from datasets.arrow_writer import ArrowWriter
 
 from genrec.data import Dataset
 from genrec.progress import track
+from genrec.schema import History
 from genrec.stream.encode import Encoder
 from genrec.training.config import Mixture
 from genrec.training.packing import collate, pack
 from genrec.training.samples import (
     Sample,
     interest_samples,
+    pair_samples,
     stream_samples,
     title_samples,
     titled_samples,
@@ -40,14 +42,30 @@ FEATURES = datasets.Features(
         "task": datasets.Value("string"),
     }
 )
-TASKS = ("next_item", "titles", "titled", "interests", "wishes")
+TASKS = ("next_item", "titles", "titled", "pairs", "interests", "wishes")
 
 
-def write_corpus(path: Path, data: Dataset, encoder: Encoder, mixture: Mixture, seed: int) -> None:
-    """Tokenize the training events and the catalogue into an Arrow file, whole or not at all."""
+def write_corpus(
+    path: Path,
+    data: Dataset,
+    encoder: Encoder,
+    mixture: Mixture,
+    seed: int,
+    pairs: Iterable[History] = (),
+) -> None:
+    """Tokenize the training events and the catalogue into an Arrow file, whole or not at all.
+
+    Args:
+        path: Of the file.
+        data: The log.
+        encoder: Tokenizes.
+        mixture: Tasks with a share of 0 are left out.
+        seed: Of what is drawn.
+        pairs: What ``training.pairs`` made.
+    """
     aside = path.with_suffix(".tmp")
     writer = ArrowWriter(path=str(aside), features=FEATURES)
-    for task, sample in track(_samples(data, encoder, mixture, seed), "samples tokenized"):
+    for task, sample in track(_samples(data, encoder, mixture, seed, pairs), "samples tokenized"):
         writer.write({"input_ids": sample.input_ids, "targets": sample.targets, "task": task})
     writer.finalize()
     writer.close()
@@ -55,12 +73,13 @@ def write_corpus(path: Path, data: Dataset, encoder: Encoder, mixture: Mixture, 
 
 
 def _samples(
-    data: Dataset, encoder: Encoder, mixture: Mixture, seed: int
+    data: Dataset, encoder: Encoder, mixture: Mixture, seed: int, pairs: Iterable[History]
 ) -> Iterator[tuple[str, Sample]]:
     sources: dict[str, Callable[[], Iterator[Sample]]] = {
         "next_item": lambda: stream_samples(data.histories("train"), encoder),
         "titles": lambda: title_samples(data.items, encoder),
         "titled": lambda: titled_samples(data.histories("train"), encoder, seed),
+        "pairs": lambda: pair_samples(pairs, encoder),
         "interests": lambda: interest_samples(data.histories("train"), encoder, seed),
     }
     if mixture.wishes:

@@ -34,7 +34,9 @@ def pretrain(config: TrainConfig) -> None:
 def _finish(session: Session) -> None:
     """Train what goes with the causal LM, and write the run."""
     accelerator, config, data = session.accelerator, session.config, session.data
-    sasrec_head = train_sasrec_head(accelerator, config, session.run, data, session.module)
+    sasrec_head = train_sasrec_head(
+        accelerator, config, session.run, data, session.module, session.fitted_head
+    )
     run = replace(session.run, sasrec_head=sasrec_head)
     forecaster = train_forecaster(accelerator, config, run, data, session.module)
 

@@ -74,6 +74,15 @@ def stream_samples(histories: Iterable[History], encoder: Encoder) -> Iterator[S
             yield from _windows(segments, kinds, encoder, history.about)
 
 
+def pair_samples(histories: Iterable[History], encoder: Encoder) -> Iterator[Sample]:
+    """Yield histories of two events; the second one's item is the target."""
+    num_levels = encoder.renderer.table.num_levels
+    for batch in in_batches(histories, 1024):
+        for history, (first, second) in zip(batch, encoder.segments(batch), strict=True):
+            kinds = [[int(Target.NONE)] * len(first.tokens), _kinds(second, num_levels)]
+            yield from _windows([first, second], kinds, encoder, history.about)
+
+
 def titled_samples(histories: Iterable[History], encoder: Encoder, seed: int) -> Iterator[Sample]:
     """Yield the windows of each history with every other item, by chance, written as its title.
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from accelerate import Accelerator
 
 from genrec.data import Dataset
+from genrec.errors import ConfigError
 from genrec.model.item_features import ItemFeatures
 from genrec.model.load import LoadedRun
 from genrec.model.loss import StreamLoss
@@ -22,20 +24,28 @@ from genrec.training.wish_factor import choose_about_share, choose_wish_factor
 MAX_QUESTIONS = 4000
 
 
-def train_sasrec_head(
-    accelerator: Accelerator, config: TrainConfig, run: LoadedRun, data: Dataset, module: StreamLoss
-) -> SasRecHead | None:
-    """Train the SASRec head of a table and choose its weight; None where it is left out.
+class FittedHead(NamedTuple):
+    """A SASRec head that no causal LM stands beside yet.
 
-    Args:
-        accelerator: Its device is trained on.
-        config: ``sasrec`` says how.
-        run: Holds the table.
-        data: Its train split is learned from; its valid split stops the training and chooses.
-        module: The finished causal LM.
+    Attributes:
+        head: With its terms chosen, but not its weight.
+        items: That it was trained on.
+        training: What it was trained with.
     """
+
+    head: SasRecHead
+    items: ItemFeatures
+    training: HeadTraining
+
+
+def fit_head(
+    accelerator: Accelerator, config: TrainConfig, run: LoadedRun, data: Dataset
+) -> FittedHead:
+    """Train the SASRec head of a table; see ``train_sasrec_head`` for the arguments."""
     if config.sasrec is None:
-        return None
+        raise ConfigError(
+            "pairs are what a SASRec head says: leave sasrec in the settings, or mixture.pairs at 0"
+        )
     row = run.table.index_of
     histories = [
         [row(event.item_id) for event in history.events] for history in data.histories("train")
@@ -53,13 +63,36 @@ def train_sasrec_head(
             f"validation NDCG@10 {look['ndcg@10']:.4f}",
         )
     choose_terms(head, histories, watched, items)
+    return FittedHead(head, items, HeadTraining(histories, watched, recipe))
+
+
+def train_sasrec_head(
+    accelerator: Accelerator,
+    config: TrainConfig,
+    run: LoadedRun,
+    data: Dataset,
+    module: StreamLoss,
+    fitted: FittedHead | None,
+) -> SasRecHead | None:
+    """Train the SASRec head of a table and choose its weight; None where it is left out.
+
+    Args:
+        accelerator: Its device is trained on.
+        config: ``sasrec`` says how.
+        run: Holds the table.
+        data: Its train split is learned from; its valid split stops the training and chooses.
+        module: The finished causal LM.
+        fitted: Where the head was trained before the LM.
+    """
+    if config.sasrec is None:
+        return None
+    head, _, training = fitted or fit_head(accelerator, config, run, data)
     module.eval()
     # Without autocast: weights are chosen for scores as precise as those that will be served.
     finished = replace(run, model=module)
     choose_fusion(finished, head, data, config, accelerator.device)
     choose_wish_factor(finished, head, data, config, accelerator.device)
     choose_about_share(finished, head, data, config, accelerator.device)
-    training = HeadTraining(histories, watched, recipe)
     choose_new_item_boost(finished, head, training, data, config)
     terms = head.terms
     tell(

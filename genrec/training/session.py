@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from genrec.model.packed_attention import packing_pays
 from genrec.model.precision import multiplies_bfloat16
 from genrec.model.vocabulary import new_rows
 from genrec.progress import console, error_line
+from genrec.schema import History
 from genrec.training.config import TrainConfig
 from genrec.training.corpus import Corpus, write_corpus
 from genrec.training.loop import (
@@ -32,7 +33,9 @@ from genrec.training.loop import (
     train,
     write_curve,
 )
+from genrec.training.pairs import draw_pairs, pair_histories
 from genrec.training.parameters import make_optimizer
+from genrec.training.sasrec import FittedHead, fit_head
 from genrec.training.speed import compile_layers
 from genrec.training.tell import tell
 from genrec.training.validation import make_validation
@@ -43,7 +46,8 @@ from genrec.training.workspace import Workspace
 class Session:
     """A finished training, its best weights in ``module``.
 
-    On the first process the module is whole; what comes after training is done there, once.
+    On the first process the module is whole; what comes after training is done there, once. A
+    SASRec head that was trained before, for its pairs, is there, too, unless training was cut off.
     """
 
     accelerator: Accelerator
@@ -53,6 +57,7 @@ class Session:
     data: Dataset
     module: StreamLoss
     progress: Progress
+    fitted_head: FittedHead | None = None
 
     @property
     def data_parent(self) -> dict[str, Path]:
@@ -147,8 +152,14 @@ def run_session(
             f"{config.data} has {len(unknown)} items that {config.base} has no semantic ID for, "
             f"such as '{unknown[0]}'; train on the data it was built for or on events of its items"
         )
+    fitted = None
     if accelerator.is_main_process and not workspace.corpus.exists():
-        write_corpus(workspace.corpus, data, run.encoder, config.mixture, config.seed)
+        pairs: Iterable[History] = ()
+        if config.mixture.pairs:
+            fitted = fit_head(accelerator, config, run, data)
+            drawn = draw_pairs(fitted.head, fitted.items, config.seed)
+            pairs = pair_histories(drawn, run.table.item_ids, data.histories("train"), config.seed)
+        write_corpus(workspace.corpus, data, run.encoder, config.mixture, config.seed, pairs)
     accelerator.wait_for_everyone()
     corpus = Corpus(
         workspace.corpus,
@@ -174,7 +185,7 @@ def run_session(
             module = _make_module(accelerator, config, load(config.base), prepare_model)
             module.load_state_dict(weights)
             module = module.to(accelerator.device)
-    return Session(accelerator, config, workspace, run, data, module, progress)
+    return Session(accelerator, config, workspace, run, data, module, progress, fitted)
 
 
 def _make_module(

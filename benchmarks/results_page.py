@@ -3,7 +3,8 @@
     python -m benchmarks.results_page runs/results --language runs/language
 
 The folder holds DATA SET/RANKER/SEED/, each what `genrec evaluate --out` or `genrec baseline --out`
-saved; with `--last-events N`, in DATA SET.last-N/RANKER/SEED/. Every number comes from there, or
+saved; with `--last-events N`, in DATA SET.last-N/RANKER/SEED/; of a sample of users, beside a chat
+model, in DATA SET.zero-shot/RANKER/SEED/. Every number comes from there, or
 from DATA SET/ROW/PART/SEED/ that `python -m benchmarks.language` left; what others published comes
 from published.csv, as printed, and the same job in other libraries from what `python -m
 benchmarks.peers` measured. Sections of the page that nothing here is about stay as they are: the
@@ -98,11 +99,12 @@ def _place(heading: str) -> tuple[bool, bool, str]:
 def _section(results: Results, published: Sequence[dict[str, str]], images: Path) -> str:
     setting = results.setting
     lines = [
-        f"## {results.name}\n",
+        f"## {results.name.replace('.zero-shot', ', zero-shot')}\n",
         f"{setting['split']} split, {setting['protocol']}, {setting['num_users']:,} users, "
         f"{setting['num_items']:,} items, asked at the {setting['ask_at']} event; "
         f"data `{setting['data_hash']}`.\n",
         _table(results),
+        *(_asked(each) for each in results.origins if each.zero_shot),
     ]
     file = f"results_{results.name}.png"
     plot_accuracy(results, images / file)
@@ -114,6 +116,25 @@ def _section(results: Results, published: Sequence[dict[str, str]], images: Path
         lines.append(_published_table(published))
     lines.append(_origins(results.origins))
     return "\n".join(lines)
+
+
+def _asked(origin: Origin) -> str:
+    """Say what a chat model was asked, what that cost, and how far place decided."""
+    assert origin.zero_shot is not None
+    found = origin.zero_shot
+    usage, bias = found["usage"], found["position_bias"]
+    said = (
+        f"**{origin.name}** ({found['method']}, {found['num_candidates']} candidates): "
+        f"{usage['tasks']:,} lists asked for, {usage['failed_tasks']:,} failed; "
+        f"{usage['prompt_tokens']:,} tokens read and {usage['answer_tokens']:,} written"
+    )
+    if bias["correlation"] is not None:
+        said += (
+            f"; rank follows place by {bias['correlation']:+.3f} ± {bias['correlation_error']:.3f} "
+            f"(0: not at all), what is shown first is ranked first for "
+            f"{bias['first_shown_chosen']:.0%} (chance {bias['chance']:.0%})"
+        )
+    return said + ".\n"
 
 
 def _short_section(name: str, short: Sequence[Results]) -> str:

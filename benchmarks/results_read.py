@@ -62,6 +62,7 @@ class Origin:
         index_hash: Of the ID table behind it; None where there is none.
         settings: Of the ranker under test.
         curve: Its looks at validation; empty where nobody looked.
+        zero_shot: What asking a chat model cost and favoured; None: no such ranker.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Origin:
     index_hash: str | None
     settings: Mapping[str, Any]
     curve: Sequence[Mapping[str, float]]
+    zero_shot: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -182,7 +184,7 @@ def _origin(name: str, saved: SavedEvaluation) -> Origin:
     curve = json.loads(curve_file.read_text())["curve"] if curve_file.exists() else []
     return Origin(
         name, saved.path.name, saved.manifest, index.content_hash if index else recorded,
-        settings, curve,
+        settings, curve, saved.report.get("zero_shot"),
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,8 @@ from genrec.evaluate import compare, compare_saved, save_evaluation
 from genrec.evaluate.bootstrap import paired_difference
 from genrec.evaluate.saved import load_evaluation
 from genrec.schema import Recommendation
+from genrec.zero_shot.position_bias import PositionBias
+from genrec.zero_shot.usage import Usage
 
 NAME = "amazon14_beauty"
 """A data set that others published numbers for; what lies in it here is the toy world."""
@@ -144,6 +147,25 @@ def test_other_sections_of_the_page_are_kept(root, tmp_path):
     assert after.replace(after[after.index("## another_set") : after.index("## The same")], "") == (
         before
     )
+
+
+def test_what_a_chat_model_was_asked_is_told(root, tmp_path):
+    data = Dataset.load(root.parent / "data")
+    bias = PositionBias()
+    for first in (0, 1):
+        bias.record([np.roll(np.arange(4), first)])
+    asked = {
+        "method": "logprob", "num_candidates": 4, "position_bias": bias.to_json(),
+        "usage": Usage(tasks=1200, failed_tasks=3, prompt_tokens=5000, answer_tokens=70).to_json(),
+    }  # fmt: skip
+    report = compare([Shuffled("chat", data, 0)], data, "test", max_users=40)
+    report = replace(report, setting={**report.setting, "zero_shot": asked})
+    save_evaluation(report, tmp_path / "saved" / f"{NAME}.zero-shot" / "chat" / "0", {})
+    results_page.write_page(tmp_path / "saved", tmp_path / "page.md")
+    page = (tmp_path / "page.md").read_text()
+    assert f"## {NAME}, zero-shot" in page and "leave-one-out, 40 users" in page
+    assert "1,200 lists asked for, 3 failed; 5,000 tokens read and 70 written" in page
+    assert "ranked first for 50% (chance 25%)" in page
 
 
 def test_what_language_buys_is_paired_by_seed_and_user(root, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Unpack
 
+from genrec.errors import ConfigError
 from genrec.zero_shot.chat import ChatModel
 from genrec.zero_shot.config import ChatOptions, ZeroShotConfig
 from genrec.zero_shot.event_loop import EventLoop
@@ -21,7 +22,8 @@ def connect_chat(
         **options: See ``ChatOptions``.
 
     Raises:
-        ConfigError: The model cannot be loaded, or the server refuses.
+        ConfigError: The model cannot be loaded, or the server refuses; or answers are to be kept
+            of a model in this process.
         EngineUnavailable: Nothing answers at the URL.
     """
     if model.startswith(("http://", "https://")):
@@ -29,6 +31,11 @@ def connect_chat(
 
         name, api_key = options.get("model_name"), options.get("api_key")
         return loop.run(EndpointChat(model, config, name, api_key).connect())
+    if config.cache is not None:
+        raise ConfigError(
+            "a model in this process keeps no answers: leave --cache, or serve the model and give "
+            "its URL"
+        )
     from genrec.zero_shot.local import LocalChat
 
     chat = LocalChat(model, options.get("device"), config.dtype)

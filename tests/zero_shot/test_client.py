@@ -165,6 +165,13 @@ def test_retry_after():
     assert _retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0
 
 
+def test_answers_of_a_model_in_this_process_are_not_kept(chain, chat_model, tmp_path):
+    config = ZeroShotConfig(cache=tmp_path / "answers.db")
+    with pytest.raises(ConfigError, match="--cache"):
+        Recommender.zero_shot(str(chat_model), chain.data, config, chain.index)
+    assert not config.cache.exists()
+
+
 def test_the_cache_survives_and_refuses_other_files(tmp_path):
     cache = AnswerCache(tmp_path / "deep" / "answers.db")
     cache.put("a", {"x": [1, "é"]})

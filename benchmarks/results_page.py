@@ -72,9 +72,9 @@ def _dataset_sections(root: Path, images: Path) -> list[str]:
     for name, group in groupby(read_results(root), lambda each: each.name.partition(".last-")[0]):
         found = list(group)
         for results in found:
-            if not results.last_events:
+            if ".last-" not in results.name:
                 parts.append(_section(results, published.get(name, []), images))
-        if short := [each for each in found if each.last_events]:
+        if short := [each for each in found if ".last-" in each.name]:
             parts.append(_short_section(name, short))
     return parts
 
@@ -98,10 +98,11 @@ def _place(heading: str) -> tuple[bool, bool, str]:
 
 def _section(results: Results, published: Sequence[dict[str, str]], images: Path) -> str:
     setting = results.setting
+    known = f" by the last {results.last_events} events before" if results.last_events else ""
     lines = [
         f"## {results.name.replace('.zero-shot', ', zero-shot')}\n",
         f"{setting['split']} split, {setting['protocol']}, {setting['num_users']:,} users, "
-        f"{setting['num_items']:,} items, asked at the {setting['ask_at']} event; "
+        f"{setting['num_items']:,} items, asked at the {setting['ask_at']} event{known}; "
         f"data `{setting['data_hash']}`.\n",
         _table(results),
         *(_asked(each) for each in results.origins if each.zero_shot),

@@ -82,7 +82,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--other-events", type=Path, help="a log whose catalogue is ranked, too")
     parser.add_argument("--other-items", type=Path)
     parser.add_argument("--users", type=int, help="train on a seeded sample of so many (CSV only)")
-    parser.add_argument("--asked-users", type=int, default=500, help="a seeded sample is asked")
+    parser.add_argument("--asked-users", type=int, default=200, help="a seeded sample is asked")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--beams", type=int, default=20)
     parser.add_argument("--review-chars", type=int, default=200, help="of a review in the stream")

@@ -19,7 +19,7 @@ from torch import Tensor
 from transformers import Cache, DynamicCache, DynamicLayer
 
 ROOM = 128
-"""Columns that are kept free; what needs more is copied once, and has as many again."""
+"""Columns that are kept free; what needs more is copied, and has as many free again."""
 
 Numbers: TypeAlias = Sequence[Tensor]
 """Keys and values of some tokens in all layers, one tensor for each size of heads: (H, T, size)."""
@@ -55,8 +55,9 @@ class RoomyLayer(DynamicLayer):
             memory = _enlarge(memory[0], begun, end + ROOM), _enlarge(memory[1], begun, end + ROOM)
         for whole, new in zip(memory, (key_states, value_states), strict=True):
             whole[..., begun:end, :] = new
-        self.take(*memory, end)
-        return self.keys, self.values
+        keys, values = (whole[..., :end, :] for whole in memory)
+        self._memory, self.keys, self.values = memory, keys, values
+        return keys, values
 
 
 def _enlarge(memory: Tensor, used: int, columns: int) -> Tensor:
@@ -119,7 +120,7 @@ class Layout:
             parts.append(memory[size][:, taken[size] : taken[size] + heads])
             taken[size] += heads
         for keys, values in zip(parts[::2], parts[1::2], strict=True):
-            layer = RoomyLayer()
+            layer = RoomyLayer()  # type: ignore[no-untyped-call]
             layer.dtype, layer.device = keys.dtype, keys.device
             layer.take(keys, values, columns)
             cache.layers.append(layer)

@@ -23,9 +23,7 @@ from hashlib import blake2b
 from itertools import takewhile
 from time import monotonic
 
-import torch
-from torch import Tensor
-from transformers import DynamicCache
+from genrec.decode.roomy_cache import Numbers
 
 BLOCK_TOKENS = 16
 MAX_IDLE_S = 3600
@@ -41,17 +39,17 @@ class _Block:
 
     Attributes:
         owner: Whose prompt they were read in.
-        numbers: Shape: (BLOCK_TOKENS, F).
+        numbers: Of ``BLOCK_TOKENS`` tokens.
         used: When, by the monotonic clock.
     """
 
     owner: str
-    numbers: Tensor
+    numbers: Numbers
     used: float
 
     @property
     def num_bytes(self) -> int:
-        return self.numbers.nbytes + BLOCK_OVERHEAD_BYTES
+        return sum(part.nbytes for part in self.numbers) + BLOCK_OVERHEAD_BYTES
 
 
 def chain_keys(model: str, owner: str, prompt: Sequence[int]) -> list[bytes]:
@@ -97,8 +95,8 @@ class PrefixCache:
     def __len__(self) -> int:
         return len(self._blocks)
 
-    def find(self, keys: Sequence[bytes], num_tokens: int) -> list[Tensor]:
-        """Return the blocks of a prompt's longest known beginning. Shape of each: see ``_Block``.
+    def find(self, keys: Sequence[bytes], num_tokens: int) -> list[Numbers]:
+        """Return the blocks of a prompt's longest known beginning.
 
         Args:
             keys: See ``chain_keys``.
@@ -114,19 +112,20 @@ class PrefixCache:
             self.tokens_found += len(found) * BLOCK_TOKENS
             return [self._blocks[key].numbers for key in found]
 
-    def keep(self, keys: Sequence[bytes], numbers: Tensor, owner: str) -> None:
+    def keep(self, keys: Sequence[bytes], numbers: Numbers, owner: str) -> None:
         """Keep blocks that were read.
 
         Args:
             keys: Of blocks that follow one another.
-            numbers: Keys and values of at least their tokens. Shape: (T, F).
+            numbers: Of at least their tokens, the first being theirs.
             owner: Whose prompt they are of.
         """
         with self._lock:
             for place, key in reversed([*enumerate(keys)]):
                 if key not in self._blocks:
                     # A view would keep the memory of the whole batch.
-                    own = numbers[place * BLOCK_TOKENS : (place + 1) * BLOCK_TOKENS].clone()
+                    start, end = place * BLOCK_TOKENS, (place + 1) * BLOCK_TOKENS
+                    own = [part[:, start:end].clone() for part in numbers]
                     self._blocks[key] = _Block(owner, own, monotonic())
                     self.num_bytes += self._blocks[key].num_bytes
             # What was used least recently comes first.
@@ -142,50 +141,3 @@ class PrefixCache:
         with self._lock:
             theirs = [key for key, block in self._blocks.items() if block.owner == owner]
             self.num_bytes -= sum(self._blocks.pop(key).num_bytes for key in theirs)
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How the keys and values of a token lie side by side in one row of F numbers.
-
-    Attributes:
-        shapes: Of each layer's keys and values in turn: heads, numbers of a head.
-    """
-
-    shapes: tuple[tuple[int, int], ...]
-
-    @property
-    def width(self) -> int:
-        """F."""
-        return sum(heads * size for heads, size in self.shapes)
-
-    @classmethod
-    def of(cls, cache: DynamicCache) -> Layout:
-        """Return that of a model which has filled a cache."""
-        return cls(tuple((part.shape[1], part.shape[3]) for part in _parts(cache)))
-
-    def write(self, cache: DynamicCache, columns: int) -> Tensor:
-        """Return what the last columns of a cache hold. Shape: (B, columns, F)."""
-        parts = (part[:, :, -columns:].transpose(1, 2).flatten(2) for part in _parts(cache))
-        return torch.cat(list(parts), dim=2)
-
-    def read(self, numbers: Tensor) -> DynamicCache:
-        """Return a cache that holds these columns.
-
-        Args:
-            numbers: Shape: (B, columns, F).
-        """
-        widths = [heads * size for heads, size in self.shapes]
-        parts = [
-            part.unflatten(2, shape).transpose(1, 2)
-            for part, shape in zip(numbers.split(widths, dim=2), self.shapes, strict=True)
-        ]
-        cache = DynamicCache()
-        for layer, place in enumerate(range(0, len(parts), 2)):
-            cache.update(parts[place], parts[place + 1], layer)
-        return cache
-
-
-def _parts(cache: DynamicCache) -> list[Tensor]:
-    """Return each layer's keys and values in turn. Shape of each: (B, heads, columns, size)."""
-    return [part for keys, values, *_ in cache for part in (keys, values)]

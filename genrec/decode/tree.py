@@ -27,6 +27,7 @@ from transformers import DynamicCache
 from genrec.decode.device_trie import DeviceTrie
 from genrec.decode.grouped_attention import GROUPED, SDPA
 from genrec.decode.policy import Policy
+from genrec.decode.roomy_cache import RoomyCache
 from genrec.decode.search import Step, run_search, score_leaves
 from genrec.errors import DecodeError
 from genrec.linear import linear
@@ -81,7 +82,7 @@ class PrefillCache:
                 "another vocabulary"
             )
         self._model, self._mask, self._trie = model, mask, trie
-        self._cache = DynamicCache() if cache is None else cache
+        self._cache = RoomyCache() if cache is None else cache
         self._lengths = mask.sum(dim=1)
         # Columns of the cache that siblings take, the same for all rows.
         self._num_siblings = 0
@@ -124,7 +125,7 @@ class PrefillCache:
         joined._lengths = joined._mask.sum(dim=1)
         joined._columns = joined._mask.new_zeros((len(order), 1, 0), dtype=torch.int64)
         joined.logits = torch.cat([part.logits for part in parts])[order]
-        joined._cache = DynamicCache()
+        joined._cache = RoomyCache()
         for layer, layers in enumerate(zip(*(part._cache for part in parts), strict=True)):
             keys, values = (gather([one[kind] for one in layers], -2) for kind in (0, 1))
             joined._cache.update(keys, values, layer)
@@ -147,7 +148,7 @@ class PrefillCache:
             attention_mask: Of the rest. Shape: (B, S).
         """
         width = int(shared.max())
-        cache = DynamicCache()
+        cache = RoomyCache()
         for layer, (keys, values, *_) in enumerate(self._cache):
             begun = (part[:, :, :width].expand(len(shared), -1, -1, -1) for part in (keys, values))
             cache.update(*begun, layer)

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from genrec.batching import pack
 from genrec.decode.device_trie import DeviceTrie
-from genrec.decode.prefix_cache import BLOCK_TOKENS, Layout, PrefixCache, chain_keys
+from genrec.decode.prefix_cache import BLOCK_TOKENS, PrefixCache, chain_keys
+from genrec.decode.roomy_cache import ROOM, Layout, Numbers
 from genrec.decode.tree import PrefillCache
 from genrec.engines.merge_prefixes import CALL_TOKENS
 
@@ -41,7 +41,7 @@ class _Row(NamedTuple):
 
     number: int
     keys: list[bytes]
-    known: list[Tensor]
+    known: list[Numbers]
     rest: tuple[int, ...]
     owner: str
 
@@ -114,13 +114,12 @@ class PromptReader:
         input_ids, mask = self.pad([row.rest for row in rows])
         if self._layout is None or not any(row.known for row in rows):
             return PrefillCache(model, input_ids, mask, trie)
-        nothing = torch.empty(0, self._layout.width, device=self._device)
-        known = [torch.cat(row.known) if row.known else nothing for row in rows]
-        lengths = torch.tensor([len(part) for part in known], device=self._device)
-        begun = pad_sequence(known, batch_first=True)
-        taken = torch.arange(begun.shape[1], device=self._device) < lengths.unsqueeze(1)
-        seen = torch.cat([taken, mask.bool()], dim=1)
-        return PrefillCache(model, input_ids, seen, trie, self._layout.read(begun))
+        lengths = torch.tensor([BLOCK_TOKENS * len(row.known) for row in rows])
+        columns = int(lengths.max())
+        taken = torch.arange(columns) < lengths.unsqueeze(1)
+        seen = torch.cat([taken.to(self._device), mask.bool()], dim=1)
+        begun = self._layout.read([row.known for row in rows], columns, input_ids.shape[1] + ROOM)
+        return PrefillCache(model, input_ids, seen, trie, begun)
 
     def _keep(self, cache: PrefixCache, rows: Sequence[_Row], read: PrefillCache) -> None:
         """Keep the blocks that a batch filled."""
@@ -129,5 +128,6 @@ class PromptReader:
             self._layout = Layout.of(read.keys_and_values)
         # The rests take the last columns, each to their very end.
         numbers = self._layout.write(read.keys_and_values, width)
-        for row, own in zip(rows, numbers, strict=True):
-            cache.keep(row.keys[len(row.known) :], own[width - len(row.rest) :], row.owner)
+        for place, row in enumerate(rows):
+            own = [part[place, :, width - len(row.rest) :] for part in numbers]
+            cache.keep(row.keys[len(row.known) :], own, row.owner)

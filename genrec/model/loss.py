@@ -9,12 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from genrec.model.item_loss import ItemLoss
 from genrec.model.lora_layers import without_adapter
 from genrec.model.packed_attention import PACKED, can_pack, is_packed, read_packed
 from genrec.model.rows import embeddings
 from genrec.model.sharding import align_rows
+
+TEXT_AT_ONCE = 256
+"""Targets whose logits over the whole vocabulary are held at once: 50 MB of 50,000 words."""
 
 
 class Target(IntEnum):
@@ -137,6 +141,28 @@ class StreamLoss(nn.Module):
         is_item = (targets == Target.ITEM) & (item_weight > 0)
         items = self.items(hidden, input_ids, is_item, output)
         places = (weighed > 0) & (kinds != Target.ITEM)
-        logits = output(hidden[:, :-1][places]).float()
-        losses = F.cross_entropy(logits, input_ids[:, 1:][places], reduction="none")
+        losses = text_losses(output, hidden[:, :-1][places], input_ids[:, 1:][places])
         return items * item_weight + (losses * weighed[places]).sum(), weighed.sum()
+
+
+def text_losses(output: nn.Module, hidden: Tensor, tokens: Tensor) -> Tensor:
+    """Return the loss of each token among the whole vocabulary, in nats.
+
+    Of many, each part's logits are computed again for its gradient, rather than kept.
+
+    Args:
+        output: From hidden states to logits; called as it is, whatever wraps it.
+        hidden: States that predict. Shape: (N, D).
+        tokens: What follows. Shape: (N,).
+
+    Returns:
+        Shape: (N,).
+    """
+
+    def of_part(states: Tensor, followers: Tensor) -> Tensor:
+        return F.cross_entropy(output(states).float(), followers, reduction="none")
+
+    if len(tokens) <= TEXT_AT_ONCE:
+        return of_part(hidden, tokens)
+    parts = zip(hidden.split(TEXT_AT_ONCE), tokens.split(TEXT_AT_ONCE), strict=True)
+    return torch.cat([checkpoint(of_part, *part, use_reentrant=False) for part in parts])

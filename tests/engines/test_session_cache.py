@@ -168,7 +168,7 @@ def test_texts_and_codes_find_what_was_read_for_items(chain):
 def test_the_oldest_leave_first_and_a_session_ends(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(prefix_cache, "monotonic", lambda: now[0])
-    numbers = torch.zeros(2 * BLOCK_TOKENS, 4)
+    numbers = [torch.zeros(1, 2 * BLOCK_TOKENS, 4)]
     keys = {user: chain_keys("m", user, range(2 * BLOCK_TOKENS + 1)) for user in USERS}
     alone = PrefixCache(1 << 20)
     alone.keep(keys["a"], numbers, "a")
@@ -187,7 +187,7 @@ def test_the_oldest_leave_first_and_a_session_ends(monkeypatch):
 
 def test_a_prompt_larger_than_the_budget_is_not_kept():
     cache = PrefixCache(100)
-    cache.keep(chain_keys("m", "u", range(40)), torch.zeros(40, 4), "u")
+    cache.keep(chain_keys("m", "u", range(40)), [torch.zeros(1, 40, 4)], "u")
     assert (len(cache), cache.num_bytes) == (0, 0)
 
 

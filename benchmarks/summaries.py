@@ -63,6 +63,8 @@ RUNS = {"toy": 1, "amazon18_gift_cards": PARTS, "ml100k": 1}
 MOMENTS = 10
 CHANCES = (0.0, 0.25, 0.5, 0.75)
 AT_ONCE = 64
+SHOWN = 3
+"""Summaries whose words are printed."""
 
 
 @dataclass(frozen=True)
@@ -118,13 +120,15 @@ def prepare_set(name: str, source: Path, out: Path) -> tuple[Path, Dataset]:
 
 
 def ask_by_prompt(
-    model: str, data: Dataset, users: int, cache: Path
+    model: str, dtype: str, data: Dataset, users: int, cache: Path
 ) -> tuple[list[Answer], dict[str, Any]]:
     """Return what a stock chat model says of a sample of users, and its report."""
-    recommender = Recommender.zero_shot(model, data.path, ZeroShotConfig(cache=cache))
+    config = ZeroShotConfig(cache=cache, dtype=dtype)
+    recommender = Recommender.zero_shot(model, data.path, config)
     histories = list(data.histories("test"))
     drawn = np.random.default_rng(0).permutation(len(histories))[:users]
     answers = []
+    started = time.perf_counter()
     for place in track(drawn, "users asked"):
         try:
             (summary,) = recommender.interests_many([histories[place]])
@@ -132,6 +136,8 @@ def ask_by_prompt(
             continue  # the report counts it
         answers.append(Answer(summary, histories[place], (), recommender.table, (), np.zeros(0)))
     report = recommender.report()
+    report["seconds_per_user"] = (time.perf_counter() - started) / len(drawn)
+    report["said"] = [answer.summary.words for answer in answers[:SHOWN]]
     recommender.close()
     return answers, report
 
@@ -346,6 +352,7 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--zero-shot", metavar="MODEL", help="ask a stock chat model instead")
     parser.add_argument("--users", type=int, default=40, help="of --zero-shot")
+    parser.add_argument("--dtype", default="auto", help="of the weights of --zero-shot in process")
     arguments = parser.parse_args()
     found = {}
     for name in arguments.sets:
@@ -353,7 +360,11 @@ def main() -> None:
         if arguments.zero_shot:
             _, data = prepare_set(name, source, out)
             answers, report = ask_by_prompt(
-                arguments.zero_shot, data, arguments.users, out / "answers.db"
+                arguments.zero_shot,
+                arguments.dtype,
+                data,
+                arguments.users,
+                out / "answers.db",
             )
             found[name] = measure(answers) | report
         else:

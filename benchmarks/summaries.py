@@ -11,6 +11,10 @@ left out of a run of its own.
 
 asks a stock chat model instead, once for each of a sample of users, by all of their events.
 
+    python benchmarks/summaries.py --run runs/demo_llm/run --toy runs/demo_llm/raw --users 20
+
+asks a run that is there about people of its toy world whom it has never met.
+
 *Grounded precision* is the share of the interests named that the events support, before the check;
 *grounded recall* the share of a user's strongest interests, as many as a summary may name, that are
 named (after GISTBench, arXiv 2603.29112; what events support is counted, not judged by a model).
@@ -38,11 +42,14 @@ from typing import Any
 import numpy as np
 
 from genrec.data import Dataset
+from genrec.data.toy.files import read_config
+from genrec.data.toy.world import draw_newcomers
 from genrec.errors import EngineUnavailable
 from genrec.evaluate.bootstrap import paired_difference
 from genrec.interests.profile.buckets import NEXT_EVENTS
 from genrec.interests.profile.interests import find_interests
 from genrec.interests.summary.check import Summary
+from genrec.interests.summary.templates import read_statement, split_sentences
 from genrec.interests.timeline.forecast import Forecaster
 from genrec.progress import console, track
 from genrec.recommender import Recommender
@@ -117,6 +124,19 @@ def prepare_set(name: str, source: Path, out: Path) -> tuple[Path, Dataset]:
             run("-m", "genrec.cli", "toy", "--out", source, "--set", "num_users=400")
     prepare(source / "events.csv.gz", source / "items.jsonl.gz", out / "data")
     return source, Dataset.load(out / "data")
+
+
+def gather_strangers(folder: Path, toy: Path, users: int) -> tuple[list[Answer], float]:
+    """Ask a run about people of its toy world who are in no file; also return the seconds."""
+    config = read_config(toy).model_copy(update={"num_newcomers": users})
+    histories = [History(one.user_id, one.events) for one in draw_newcomers(config)]
+    recommender, forecaster = (
+        Recommender.from_pretrained(folder, "cpu"),
+        Forecaster.of_run(folder),
+    )
+    assert forecaster is not None, "runs are trained with validation"
+    started = time.perf_counter()
+    return ask(recommender, forecaster, histories), time.perf_counter() - started
 
 
 def ask_by_prompt(
@@ -258,7 +278,21 @@ def measure(answers: Sequence[Answer]) -> dict[str, object]:
         "citations_valid": 1 - _share(sum(one.summary.miscited for one in answers), cited),
         "moved": _share(sum(len(one.summary.moved) for one in answers), kept),
         "interests_per_summary": _share(kept, len(chosen)),
+        "in_own_words": _share(sum(map(has_own_words, chosen)), len(chosen)),
     }
+
+
+def measure_run(answers: Sequence[Answer], seconds: float) -> dict[str, Any]:
+    """Return what is true of a run's summaries."""
+    told = measure(answers) | measure_predictions(answers)
+    return told | {"summaries_per_s": len(answers) / seconds}
+
+
+def has_own_words(answer: Answer) -> bool:
+    """Tell whether a sentence that was kept is the model's own, not one of our wordings."""
+    names = list(answer.table.names.values())
+    sentences = split_sentences(answer.summary.words, names)
+    return any(read_statement(sentence, names) is None for sentence in sentences)
 
 
 def measure_predictions(answers: Sequence[Answer]) -> dict[str, object]:
@@ -351,11 +385,16 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/summaries"))
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--zero-shot", metavar="MODEL", help="ask a stock chat model instead")
-    parser.add_argument("--users", type=int, default=40, help="of --zero-shot")
+    parser.add_argument("--run", type=Path, help="ask this run instead; needs --toy")
+    parser.add_argument("--toy", type=Path, help="the toy world that --run was trained on")
+    parser.add_argument("--users", type=int, default=40, help="of --zero-shot and --run")
     parser.add_argument("--dtype", default="auto", help="of the weights of --zero-shot in process")
     arguments = parser.parse_args()
-    found = {}
-    for name in arguments.sets:
+    found: dict[str, dict[str, Any]] = {}
+    if arguments.run:
+        answers, seconds = gather_strangers(arguments.run, arguments.toy, arguments.users)
+        found["toy"] = measure_run(answers, seconds)
+    for name in () if arguments.run else arguments.sets:
         source, out = arguments.data / name, arguments.out / name
         if arguments.zero_shot:
             _, data = prepare_set(name, source, out)
@@ -369,8 +408,7 @@ def main() -> None:
             found[name] = measure(answers) | report
         else:
             answers, seconds = gather(name, source, out)
-            found[name] = measure(answers) | measure_predictions(answers)
-            found[name]["summaries_per_s"] = len(answers) / seconds
+            found[name] = measure_run(answers, seconds)
     console.print_json(json.dumps(found))
 
 

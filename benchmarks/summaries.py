@@ -130,13 +130,20 @@ def gather_strangers(folder: Path, toy: Path, users: int) -> tuple[list[Answer],
     """Ask a run about people of its toy world who are in no file; also return the seconds."""
     config = read_config(toy).model_copy(update={"num_newcomers": users})
     histories = [History(one.user_id, one.events) for one in draw_newcomers(config)]
-    recommender, forecaster = (
-        Recommender.from_pretrained(folder, "cpu"),
-        Forecaster.of_run(folder),
-    )
-    assert forecaster is not None, "runs are trained with validation"
+    recommender = Recommender.from_pretrained(folder, "cpu")
+    asked = [now for now, _ in moments_of(histories)]
     started = time.perf_counter()
-    return ask(recommender, forecaster, histories), time.perf_counter() - started
+    summaries = [
+        summary
+        for start in range(0, len(asked), AT_ONCE)
+        for summary in recommender.interests_many(asked[start : start + AT_ONCE])
+    ]
+    seconds = time.perf_counter() - started
+    table, unknown = recommender.table, np.zeros(0)
+    return [
+        Answer(summary, now, (), table, (), unknown)
+        for summary, now in zip(summaries, asked, strict=True)
+    ], seconds
 
 
 def ask_by_prompt(
@@ -216,13 +223,7 @@ def ask(
         for event in history.events
     )
     popular = [prefix for prefix, _ in everywhere.most_common()]
-    asked = [
-        (History(history.user_id, history.events[:place]), history.events[place:])
-        for history in histories
-        for place in np.unique(
-            np.linspace(MIN_EVIDENCE, len(history.events) - 1, MOMENTS).astype(int)
-        )
-    ]
+    asked = moments_of(histories)
     answers = []
     for start in range(0, len(asked), AT_ONCE):
         batch = asked[start : start + AT_ONCE]
@@ -234,6 +235,17 @@ def ask(
             for summary, (now, later), row in zip(summaries, batch, chances, strict=True)
         ]
     return answers
+
+
+def moments_of(histories: Iterable[History]) -> list[tuple[History, tuple[Event, ...]]]:
+    """Return what had happened, and what had not, at moments spread over every history."""
+    return [
+        (History(history.user_id, history.events[:place]), history.events[place:])
+        for history in histories
+        for place in np.unique(
+            np.linspace(MIN_EVIDENCE, len(history.events) - 1, MOMENTS).astype(int)
+        )
+    ]
 
 
 def check_evidence(answer: Answer) -> tuple[int, int]:
@@ -280,12 +292,6 @@ def measure(answers: Sequence[Answer]) -> dict[str, object]:
         "interests_per_summary": _share(kept, len(chosen)),
         "in_own_words": _share(sum(map(has_own_words, chosen)), len(chosen)),
     }
-
-
-def measure_run(answers: Sequence[Answer], seconds: float) -> dict[str, Any]:
-    """Return what is true of a run's summaries."""
-    told = measure(answers) | measure_predictions(answers)
-    return told | {"summaries_per_s": len(answers) / seconds}
 
 
 def has_own_words(answer: Answer) -> bool:
@@ -393,7 +399,7 @@ def main() -> None:
     found: dict[str, dict[str, Any]] = {}
     if arguments.run:
         answers, seconds = gather_strangers(arguments.run, arguments.toy, arguments.users)
-        found["toy"] = measure_run(answers, seconds)
+        found["toy"] = measure(answers) | {"summaries_per_s": len(answers) / seconds}
     for name in () if arguments.run else arguments.sets:
         source, out = arguments.data / name, arguments.out / name
         if arguments.zero_shot:
@@ -408,7 +414,8 @@ def main() -> None:
             found[name] = measure(answers) | report
         else:
             answers, seconds = gather(name, source, out)
-            found[name] = measure_run(answers, seconds)
+            found[name] = measure(answers) | measure_predictions(answers)
+            found[name]["summaries_per_s"] = len(answers) / seconds
     console.print_json(json.dumps(found))
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 PRETRAINED, SCRATCH = "pretrained", "from scratch"
 K = 10
+BEAMS = 20
 SHOWN = 3
 """Items of a list, where one is shown."""
 FANS = 2
@@ -38,7 +39,7 @@ def demo_llm(
     run: Run,
     scratch: Annotated[Path, typer.Option(help="A run of the same toy data, from scratch.")],
     chat: Annotated[str, typer.Option(help="The stock chat model that summarizes.")] = "smollm2",
-    users: Annotated[int, typer.Option(help="Users whose summaries are counted.")] = 40,
+    users: Annotated[int, typer.Option(help="Users that are counted.")] = 40,
 ) -> None:
     """Show what a pretrained model adds in the toy shop, beside a run from scratch."""
     from genrec.baselines import Markov
@@ -46,12 +47,14 @@ def demo_llm(
     from genrec.data.toy.unseen import load_new_items, load_wishes
     from genrec.evaluate import compare
 
-    both = {PRETRAINED: load_run(run, None), SCRATCH: load_run(scratch, None)}
+    both = {
+        name: load_run(one, None, BEAMS) for name, one in ((PRETRAINED, run), (SCRATCH, scratch))
+    }
     for name, recommender in both.items():
         recommender.name = name
     data = both[PRETRAINED].data
     catalogue = load_catalogue(len(data.items) // THEME_ITEMS)
-    report = compare([*both.values(), Markov.fit(data)], data, "test")
+    report = compare([*both.values(), Markov.fit(data)], data, "test", max_users=users)
     known = [example.history for example in data.examples("test")][:users]
     for heading, told in (
         ("1. A new item, found by its description", new_items(both, load_new_items(catalogue))),

@@ -1,4 +1,5 @@
 # make demo   the whole chain on a toy world, ending with one user's story and a table
+# make demo-llm   a pretrained model in a smaller toy world: what it adds
 # make test   lint, types, docs and every test
 # make help   the rest
 PYTHON ?= python3
@@ -8,9 +9,10 @@ READY := $(VENV)/.ready
 INSTALL := pip install --quiet --disable-pip-version-check
 LAUNCH := $(BIN)/accelerate launch --config_file
 DEMO := runs/demo
+DEMO_LLM := runs/demo_llm
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-vllm demo test test-fast lint docs examples notebooks mutants clean bench-beauty bench-loss bench-decode bench-rules bench-prepare \
+.PHONY: help setup setup-vllm demo demo-llm test test-fast lint docs examples notebooks mutants clean bench-beauty bench-loss bench-decode bench-rules bench-prepare \
 	serve bench-serve bench-impressions bench-gateways bench-start bench-sports bench-results bench-vllm bench-new-items bench-zero-shot \
 	bench-cross-domain bench-experiments bench-graph bench-propagation bench-explanations bench-steering bench-diversity bench-interests bench-summaries bench-peers bench-ask bench-newcomers \
 	bench-updates bench-simulation bench-sessions bench-memory bench-large bench-language bench-trainer gpu-check
@@ -57,6 +59,22 @@ demo: $(READY)  ## Run every stage on a toy world and show the result
 	$(LAUNCH) train/accelerate/cpu.yaml train/pretrain.py --config train/configs/demo_pretrain.yaml
 	$(LAUNCH) train/accelerate/cpu.yaml train/sft.py --config train/configs/demo_sft.yaml
 	$(BIN)/genrec demo --run $(DEMO)/sft
+
+demo-llm: $(READY)  ## SmolLM2 in a smaller toy world, beside a model from scratch: what it adds
+	rm -rf $(DEMO_LLM)
+	$(BIN)/genrec toy --out $(DEMO_LLM)/raw --set num_users=80 --set num_themes=6
+	$(BIN)/genrec prepare --events $(DEMO_LLM)/raw/events.csv.gz --items $(DEMO_LLM)/raw/items.jsonl.gz \
+		--users $(DEMO_LLM)/raw/users.csv.gz --out $(DEMO_LLM)/data
+	$(BIN)/genrec index --data $(DEMO_LLM)/data --out $(DEMO_LLM)/index --set text.encoder=minilm
+	$(BIN)/genrec base --data $(DEMO_LLM)/data --index $(DEMO_LLM)/index --out $(DEMO_LLM)/base \
+		--from smollm2 --set context_tokens=512 --set review_chars=80
+	$(LAUNCH) train/accelerate/cpu.yaml --mixed_precision $(PRECISION) train/pretrain.py --config train/configs/demo_llm.yaml
+	$(BIN)/genrec index --data $(DEMO_LLM)/data --out $(DEMO_LLM)/scratch_index
+	$(BIN)/genrec base --data $(DEMO_LLM)/data --index $(DEMO_LLM)/scratch_index --out $(DEMO_LLM)/scratch_base \
+		--config train/configs/demo_base.yaml
+	$(LAUNCH) train/accelerate/cpu.yaml train/pretrain.py --config train/configs/demo_pretrain.yaml \
+		data=$(DEMO_LLM)/data base=$(DEMO_LLM)/scratch_base out=$(DEMO_LLM)/scratch
+	$(BIN)/genrec demo-llm --run $(DEMO_LLM)/run --scratch $(DEMO_LLM)/scratch
 
 serve: $(READY) $(DEMO)/sft/manifest.json  ## Serve the toy run, with the page (made first if absent)
 	GENREC_RUN=$(DEMO)/sft $(BIN)/python -m serve
@@ -274,4 +292,4 @@ bench-propagation: $(READY)  ## Behaviour vectors: truncated SVD against graph c
 	$(BIN)/python benchmarks/behaviour_vectors.py --data $(DATA)/amazon18_scientific $(DATA)/amazon14_beauty
 
 clean:  ## Remove what the commands made, but not your runs
-	rm -rf $(VENV) $(VENV)-vllm $(VENV)-rectools $(VENV)-cornac $(DEMO) .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-vllm $(VENV)-rectools $(VENV)-cornac $(DEMO) $(DEMO_LLM) .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -11,6 +11,10 @@ left out of a run of its own.
 
 asks a stock chat model instead, once for each of a sample of users, by all of their events.
 
+    python benchmarks/summaries.py --run runs/demo_llm/run --toy runs/demo_llm/raw --users 20
+
+asks a run that is there about people of its toy world whom it has never met.
+
 *Grounded precision* is the share of the interests named that the events support, before the check;
 *grounded recall* the share of a user's strongest interests, as many as a summary may name, that are
 named (after GISTBench, arXiv 2603.29112; what events support is counted, not judged by a model).
@@ -38,11 +42,14 @@ from typing import Any
 import numpy as np
 
 from genrec.data import Dataset
+from genrec.data.toy.files import read_config
+from genrec.data.toy.world import draw_newcomers
 from genrec.errors import EngineUnavailable
 from genrec.evaluate.bootstrap import paired_difference
 from genrec.interests.profile.buckets import NEXT_EVENTS
 from genrec.interests.profile.interests import find_interests
 from genrec.interests.summary.check import Summary
+from genrec.interests.summary.templates import read_statement, split_sentences
 from genrec.interests.timeline.forecast import Forecaster
 from genrec.progress import console, track
 from genrec.recommender import Recommender
@@ -63,6 +70,8 @@ RUNS = {"toy": 1, "amazon18_gift_cards": PARTS, "ml100k": 1}
 MOMENTS = 10
 CHANCES = (0.0, 0.25, 0.5, 0.75)
 AT_ONCE = 64
+SHOWN = 3
+"""Summaries whose words are printed."""
 
 
 @dataclass(frozen=True)
@@ -117,14 +126,36 @@ def prepare_set(name: str, source: Path, out: Path) -> tuple[Path, Dataset]:
     return source, Dataset.load(out / "data")
 
 
+def gather_strangers(folder: Path, toy: Path, users: int) -> tuple[list[Answer], float]:
+    """Ask a run about people of its toy world who are in no file; also return the seconds."""
+    config = read_config(toy).model_copy(update={"num_newcomers": users})
+    histories = [History(one.user_id, one.events) for one in draw_newcomers(config)]
+    recommender = Recommender.from_pretrained(folder, "cpu")
+    asked = [now for now, _ in moments_of(histories)]
+    started = time.perf_counter()
+    summaries = [
+        summary
+        for start in range(0, len(asked), AT_ONCE)
+        for summary in recommender.interests_many(asked[start : start + AT_ONCE])
+    ]
+    seconds = time.perf_counter() - started
+    table, unknown = recommender.table, np.zeros(0)
+    return [
+        Answer(summary, now, (), table, (), unknown)
+        for summary, now in zip(summaries, asked, strict=True)
+    ], seconds
+
+
 def ask_by_prompt(
-    model: str, data: Dataset, users: int, cache: Path
+    model: str, dtype: str, data: Dataset, users: int, cache: Path
 ) -> tuple[list[Answer], dict[str, Any]]:
     """Return what a stock chat model says of a sample of users, and its report."""
-    recommender = Recommender.zero_shot(model, data.path, ZeroShotConfig(cache=cache))
+    config = ZeroShotConfig(cache=cache, dtype=dtype)
+    recommender = Recommender.zero_shot(model, data.path, config)
     histories = list(data.histories("test"))
     drawn = np.random.default_rng(0).permutation(len(histories))[:users]
     answers = []
+    started = time.perf_counter()
     for place in track(drawn, "users asked"):
         try:
             (summary,) = recommender.interests_many([histories[place]])
@@ -132,6 +163,8 @@ def ask_by_prompt(
             continue  # the report counts it
         answers.append(Answer(summary, histories[place], (), recommender.table, (), np.zeros(0)))
     report = recommender.report()
+    report["seconds_per_user"] = (time.perf_counter() - started) / len(drawn)
+    report["said"] = [answer.summary.words for answer in answers[:SHOWN]]
     recommender.close()
     return answers, report
 
@@ -190,13 +223,7 @@ def ask(
         for event in history.events
     )
     popular = [prefix for prefix, _ in everywhere.most_common()]
-    asked = [
-        (History(history.user_id, history.events[:place]), history.events[place:])
-        for history in histories
-        for place in np.unique(
-            np.linspace(MIN_EVIDENCE, len(history.events) - 1, MOMENTS).astype(int)
-        )
-    ]
+    asked = moments_of(histories)
     answers = []
     for start in range(0, len(asked), AT_ONCE):
         batch = asked[start : start + AT_ONCE]
@@ -208,6 +235,17 @@ def ask(
             for summary, (now, later), row in zip(summaries, batch, chances, strict=True)
         ]
     return answers
+
+
+def moments_of(histories: Iterable[History]) -> list[tuple[History, tuple[Event, ...]]]:
+    """Return what had happened, and what had not, at moments spread over every history."""
+    return [
+        (History(history.user_id, history.events[:place]), history.events[place:])
+        for history in histories
+        for place in np.unique(
+            np.linspace(MIN_EVIDENCE, len(history.events) - 1, MOMENTS).astype(int)
+        )
+    ]
 
 
 def check_evidence(answer: Answer) -> tuple[int, int]:
@@ -252,7 +290,15 @@ def measure(answers: Sequence[Answer]) -> dict[str, object]:
         "citations_valid": 1 - _share(sum(one.summary.miscited for one in answers), cited),
         "moved": _share(sum(len(one.summary.moved) for one in answers), kept),
         "interests_per_summary": _share(kept, len(chosen)),
+        "in_own_words": _share(sum(map(has_own_words, chosen)), len(chosen)),
     }
+
+
+def has_own_words(answer: Answer) -> bool:
+    """Tell whether a sentence that was kept is the model's own, not one of our wordings."""
+    names = list(answer.table.names.values())
+    sentences = split_sentences(answer.summary.words, names)
+    return any(read_statement(sentence, names) is None for sentence in sentences)
 
 
 def measure_predictions(answers: Sequence[Answer]) -> dict[str, object]:
@@ -345,15 +391,25 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/summaries"))
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--zero-shot", metavar="MODEL", help="ask a stock chat model instead")
-    parser.add_argument("--users", type=int, default=40, help="of --zero-shot")
+    parser.add_argument("--run", type=Path, help="ask this run instead; needs --toy")
+    parser.add_argument("--toy", type=Path, help="the toy world that --run was trained on")
+    parser.add_argument("--users", type=int, default=40, help="of --zero-shot and --run")
+    parser.add_argument("--dtype", default="auto", help="of the weights of --zero-shot in process")
     arguments = parser.parse_args()
-    found = {}
-    for name in arguments.sets:
+    found: dict[str, dict[str, Any]] = {}
+    if arguments.run:
+        answers, seconds = gather_strangers(arguments.run, arguments.toy, arguments.users)
+        found["toy"] = measure(answers) | {"summaries_per_s": len(answers) / seconds}
+    for name in () if arguments.run else arguments.sets:
         source, out = arguments.data / name, arguments.out / name
         if arguments.zero_shot:
             _, data = prepare_set(name, source, out)
             answers, report = ask_by_prompt(
-                arguments.zero_shot, data, arguments.users, out / "answers.db"
+                arguments.zero_shot,
+                arguments.dtype,
+                data,
+                arguments.users,
+                out / "answers.db",
             )
             found[name] = measure(answers) | report
         else:

@@ -13,6 +13,7 @@ from genrec.cli import (
     ask,
     build,
     chat,
+    demo_llm,
     experiments,
     from_store,
     graph,
@@ -38,7 +39,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     *(ask.prompt, ask.evaluate, ask.baseline, ask.demo, graph.graph, report.compare),
     *(report.lint_report, start.serve, agents.mcp, settings.config, chat.chat),
     *(experiments.experiment, experiments.off_policy, simulate.simulate),
-    *(updates.update, updates.rollback),
+    *(updates.update, updates.rollback, demo_llm.demo_llm),
 )
 for command in COMMANDS:
     app.command()(command)

@@ -81,7 +81,9 @@ class FactoredScores:
         Shape: (last - first, B), float32.
         """
         num_rows = len(self.queries)
-        scores = linear(self.vectors[first:last], self.queries)
+        # Also where a validation in the midst of training computes its model in less.
+        with torch.autocast(self.vectors.device.type, enabled=False):
+            scores = linear(self.vectors[first:last], self.queries)
         ends = torch.tensor([first * num_rows, last * num_rows], device=self.keys.device)
         low, high = torch.searchsorted(self.keys, ends).tolist()
         if high > low:

@@ -45,9 +45,9 @@ class ResponseFormat:
     Attributes:
         name: Of the format.
         schema: As JSON schema; enforced by servers that support it.
-        grammar: The same as an EBNF grammar, for vLLM. The only white space it allows is one blank
-            after each comma and colon; where white space is free, a small model may write nothing
-            else.
+        grammar: The same as an EBNF grammar, for vLLM and for models in this process. The only
+            white space it allows is one blank after each comma and colon; where white space is
+            free, a small model may write nothing else.
         choices: If the answer is one list of distinct strings: its key, the strings allowed, and
             the maximum length of the list. A local model is restricted to these by a trie.
     """

@@ -17,6 +17,9 @@ T = TypeVar("T")
 Parser = Callable[[Any], T]
 """Converts decoded JSON; raises ``ValueError``, with a message for the model, if it is invalid."""
 
+PLAIN_CHARS = r'[^"\\\x00-\x1f]'
+"""EBNF of what stands in a JSON string without an escape."""
+
 _FENCE = re.compile(r"```(?:json)?|</?think>", re.IGNORECASE)
 
 
@@ -112,7 +115,7 @@ def list_format(
         max_entries: Maximum length of the list.
     """
     entry: dict[str, Any] = {"type": "string"}
-    rule = '"\\"" [^"\\\\\\r\\n\\t]{1,100} "\\""'
+    rule = f'"\\"" {PLAIN_CHARS}{{1,100}} "\\""'
     choices = None
     if options is not None:
         entry["enum"] = list(options)

@@ -20,7 +20,8 @@ from transformers import DynamicCache
 from genrec.devices import choose_device
 from genrec.errors import ConfigError
 from genrec.model.pretrained import load_pretrained
-from genrec.zero_shot.chat import Chat, ResponseFormat
+from genrec.zero_shot.chat import Chat, ChatError, ResponseFormat
+from genrec.zero_shot.constrained import Grammars
 from genrec.zero_shot.option_tree import OptionTree, Tokens
 from genrec.zero_shot.usage import Usage
 
@@ -70,10 +71,12 @@ class LocalChat:
     async def write(
         self, chat: Chat, max_tokens: int, response_format: ResponseFormat | None = None
     ) -> str:
-        """See ``ChatModel``; a list of given strings is restricted to them by a trie."""
-        if response_format is not None and response_format.choices is not None:
-            return self._write_list(self._tokenize(chat), *response_format.choices)
+        """See ``ChatModel``; JSON is held to its grammar, a list of given strings to a trie."""
         tokens, written = self._tokenize(chat), list[int]()
+        if response_format is not None:
+            if response_format.choices is not None:
+                return self._write_list(tokens, *response_format.choices)
+            return self._write_json(tokens, response_format.grammar, max_tokens)
         cache = self._new_cache()
         unread: list[int] = tokens
         while len(written) < max_tokens:
@@ -135,6 +138,10 @@ class LocalChat:
         ends = configured if isinstance(configured, list) else [configured]
         own = (int(self._tokenizer.eos_token_id), self._end_of_turn)
         return {token for token in (*ends, *own) if token is not None}
+
+    @cached_property
+    def _grammars(self) -> Grammars:
+        return Grammars(self._tokenizer, self._model.config.vocab_size, self._ends)
 
     @cached_property
     def _end_of_turn(self) -> int:
@@ -231,6 +238,34 @@ class LocalChat:
             chosen.append(remaining.pop(written))
         self._count(len(tokens), len(self._plain(json.dumps(chosen))))
         return json.dumps({key: chosen}, ensure_ascii=False)
+
+    def _write_json(self, tokens: list[int], grammar: str, max_tokens: int) -> str:
+        """Write a text of a grammar; it is ended early where there is no more room."""
+        text = self._grammars.begin(grammar)
+        ending = text.ending(max_tokens)
+        if ending is None:
+            self.usage.failures["length"] += 1
+            raise ChatError("length", f"no answer has as few as {max_tokens} tokens")
+        cache, waiting, written = self._new_cache(), list(tokens), list[int]()
+        while not text.is_whole:
+            following = text.forced()
+            if not following:
+                scores = self._next(waiting, cache).cpu().numpy()
+                waiting = []
+                following = [int(np.where(text.allowed(), scores, -np.inf).argmax())]
+            if following[0] in self._ends:
+                break
+            text.take(following)
+            room = max_tokens - len(written) - len(following)
+            ending_after = text.ending(room) if room >= 0 else None
+            if ending_after is None:
+                written += ending
+                break
+            ending = ending_after
+            written += following
+            waiting += following
+        self._count(len(tokens), len(written))
+        return str(self._tokenizer.decode(written, skip_special_tokens=True))
 
     def _count(self, prompt_tokens: int, answer_tokens: int) -> None:
         self.usage.sent += 1

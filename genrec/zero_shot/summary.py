@@ -15,7 +15,7 @@ from genrec.interests.summary.schema import MAX_SUMMARY_CHARS, SummaryContent, j
 from genrec.schema import MIN_EVIDENCE, History, Request
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.zero_shot.chat import ChatModel, ResponseFormat
-from genrec.zero_shot.json_answers import any_of, literal, request_json
+from genrec.zero_shot.json_answers import PLAIN_CHARS, any_of, literal, request_json
 from genrec.zero_shot.prompts import PromptWriter, fit
 from genrec.zero_shot.quoting import quote_text
 
@@ -107,7 +107,7 @@ def _response_format(names: Sequence[str], numbers: Sequence[int]) -> ResponseFo
         lists.append(f'{opening} (claim (", " claim){{0,{MAX_NAMED[name] - 1}}})?')
     any_number = " | ".join(literal(str(number)) for number in numbers) or literal("0")
     many = f'(number (", " number){{0,{MAX_CITED - 1}}})?'
-    text = f'"\\"" [^"\\\\\\r\\n\\t]{{1,{MAX_SUMMARY_CHARS}}} "\\""'
+    text = f'"\\"" {PLAIN_CHARS}{{1,{MAX_SUMMARY_CHARS}}} "\\""'
     ending = literal('], "summary": ')
     rules = [
         f'root ::= {" ".join(lists)} {ending} text "}}"',

@@ -89,3 +89,11 @@ def test_only_what_is_wanted_is_looked_up():
     nodes = torch.tensor([[3, 6]] * NUM_ROWS)
     found = fusion.at(nodes, nodes < 6)
     torch.testing.assert_close(found[:, 0], dense[0])
+
+
+def test_scores_stay_exact_where_a_training_computes_its_model_in_less():
+    scores, dense = random_scores(DeviceTrie.from_trie(Trie.build(paths_of(0, 40))), 0, 12, 1.0)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = scores.block(0, 40)
+    assert found.dtype == torch.float32
+    assert torch.allclose(found, dense, atol=1e-5)

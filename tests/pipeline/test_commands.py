@@ -1,6 +1,7 @@
 """The chain as a user runs it, and the faults a user makes: exit code 2, one line, nothing left."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -209,6 +210,17 @@ def test_demo_tells_a_story(chain, user):
     done = succeed(genrec("demo", "--run", chain.sft, "--user", user))
     for part in (f"Timeline of {user}", "Recommended to", "Interests of", "popularity"):
         assert part in done.stdout
+
+
+def test_demo_llm_tells_what_a_model_adds_beside_another(chain, chat_model):
+    both = ("--run", chain.sft, "--scratch", chain.pretrain)
+    done = succeed(genrec("demo-llm", *both, "--chat", chat_model, "--users", 3))
+    assert len(re.findall(r"│ Moka Pot ", done.stdout)) == 1
+    row = re.search(r"taken for what they are\s*│ (\d+) of 12\s*│ (\d+) of 12", done.stdout)
+    assert row and row[1] == row[2]  # both runs have the same IDs
+    assert re.search(r"says it otherwise\s*│ \d+ of 12", done.stdout)
+    assert re.search(r"users\s*│ 3\s*│ 3\s*│ 3", done.stdout)
+    assert "from scratch" in done.stdout and "markov" in done.stdout
 
 
 def test_an_option_beats_the_config_file_and_the_file_beats_the_default(chain, tmp_path):

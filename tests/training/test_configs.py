@@ -1,5 +1,8 @@
 """Every shipped configuration parses, and says in its first lines how to launch it."""
 
+import re
+import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -7,8 +10,10 @@ import yaml
 from accelerate.commands.config.config_args import load_config_from_file
 
 from genrec.config import dump_yaml, load_config
+from genrec.data.toy.world import ToyConfig
 from genrec.errors import ConfigError
 from genrec.model.base import BaseConfig
+from genrec.semantic_ids.build import IndexConfig
 from genrec.training.config import TrainConfig
 
 TRAIN = Path(__file__).parents[2] / "train"
@@ -27,6 +32,30 @@ def test_training_configs_parse(path):
 @pytest.mark.parametrize("path", BASES, ids=lambda path: path.name)
 def test_base_configs_parse(path):
     load_config(BaseConfig, path)
+
+
+@pytest.mark.parametrize("target", ["demo", "demo-llm"])
+def test_the_recipes_of_the_demos_are_set_validly(target):
+    printed = subprocess.run(
+        ["make", "--dry-run", "--no-print-directory", target], cwd=TRAIN.parent,
+        capture_output=True, text=True, check=True
+    ).stdout.replace("\\\n", " ")  # fmt: skip
+    kinds = {"toy": ToyConfig, "index": IndexConfig, "base": BaseConfig}
+    read = 0
+    for line in printed.splitlines():
+        words = line.split()
+        given = {name: words[place + 1] for place, name in enumerate(words) if name == "--config"}
+        path = TRAIN.parent / given["--config"] if given else None
+        if "accelerate" in words[0]:
+            settings = [word for word in words if re.fullmatch(r"[a-z_.]+=\S+", word)]
+            load_config(TrainConfig, path, settings)
+        elif words[0].endswith("/genrec") and words[1] in kinds:
+            settings = [after for word, after in pairwise(words) if word == "--set"]
+            load_config(kinds[words[1]], path, settings)
+        else:
+            continue
+        read += 1
+    assert read >= 5
 
 
 @pytest.mark.parametrize("path", LAUNCHERS, ids=lambda path: path.name)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM, GenerationConfig, PreTrainedModel
 
@@ -46,7 +46,7 @@ class BaseConfig(BaseModel):
         source: "scratch", "smollm2" (from the extra of that name), a .gguf file, or a Hugging Face
             name or path of a causal LM.
         context_tokens: Longest sequence; older events are dropped in blocks.
-        review_chars: Length cap of a review in the stream.
+        review_chars: Length cap of a review in the stream; 0 leaves reviews out.
         item_words: What of an item's text stands behind its ID in the stream.
         weights: "random": only the shape and the tokenizer are the source's, which shows what its
             pretraining is worth.
@@ -60,8 +60,8 @@ class BaseConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: str = SCRATCH
-    context_tokens: int = 256
-    review_chars: int = 200
+    context_tokens: int = Field(256, ge=1)
+    review_chars: int = Field(200, ge=0)
     item_words: ItemWordsConfig = ItemWordsConfig()
     weights: Literal["pretrained", "random"] = "pretrained"
     dtype: str = "float32"

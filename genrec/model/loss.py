@@ -17,8 +17,8 @@ from genrec.model.packed_attention import PACKED, can_pack, is_packed, read_pack
 from genrec.model.rows import embeddings
 from genrec.model.sharding import align_rows
 
-TEXT_AT_ONCE = 256
-"""Targets whose logits over the whole vocabulary are held at once: 50 MB of 50,000 words."""
+LOGITS_AT_ONCE = 1 << 24
+"""Logits over the whole vocabulary that are held at once, 64 MB: of 340 targets in 50,000 words."""
 
 
 class Target(IntEnum):
@@ -141,11 +141,14 @@ class StreamLoss(nn.Module):
         is_item = (targets == Target.ITEM) & (item_weight > 0)
         items = self.items(hidden, input_ids, is_item, output)
         places = (weighed > 0) & (kinds != Target.ITEM)
-        losses = text_losses(output, hidden[:, :-1][places], input_ids[:, 1:][places])
+        at_once = max(1, LOGITS_AT_ONCE // self.config.get_text_config().vocab_size)
+        losses = text_losses(
+            output, hidden[:, :-1][places], input_ids[:, 1:][places], at_once=at_once
+        )
         return items * item_weight + (losses * weighed[places]).sum(), weighed.sum()
 
 
-def text_losses(output: nn.Module, hidden: Tensor, tokens: Tensor) -> Tensor:
+def text_losses(output: nn.Module, hidden: Tensor, tokens: Tensor, at_once: int) -> Tensor:
     """Return the loss of each token among the whole vocabulary, in nats.
 
     Of many, each part's logits are computed again for its gradient, rather than kept.
@@ -154,6 +157,7 @@ def text_losses(output: nn.Module, hidden: Tensor, tokens: Tensor) -> Tensor:
         output: From hidden states to logits; called as it is, whatever wraps it.
         hidden: States that predict. Shape: (N, D).
         tokens: What follows. Shape: (N,).
+        at_once: Size of a part.
 
     Returns:
         Shape: (N,).
@@ -162,7 +166,7 @@ def text_losses(output: nn.Module, hidden: Tensor, tokens: Tensor) -> Tensor:
     def of_part(states: Tensor, followers: Tensor) -> Tensor:
         return F.cross_entropy(output(states).float(), followers, reduction="none")
 
-    if len(tokens) <= TEXT_AT_ONCE:
+    if len(tokens) <= at_once:
         return of_part(hidden, tokens)
-    parts = zip(hidden.split(TEXT_AT_ONCE), tokens.split(TEXT_AT_ONCE), strict=True)
+    parts = zip(hidden.split(at_once), tokens.split(at_once), strict=True)
     return torch.cat([checkpoint(of_part, *part, use_reentrant=False) for part in parts])

@@ -68,7 +68,7 @@ class Renderer:
 
     Attributes:
         table: Semantic IDs of the items.
-        review_chars: Length cap of a review's text.
+        review_chars: Length cap of a review's text; 0 leaves reviews out.
         title_chars: Length cap of a title or of an event type.
         search_chars: Length cap of a search.
         about_chars: Length cap of what users say of themselves.
@@ -137,7 +137,7 @@ class Renderer:
             event_type=quote(event_type, self.title_chars) if event_type else None,
             item=item,
             rating=None if rating is None else f"{rating:g}",
-            review=quote(opinion, self.review_chars) if opinion else None,
+            review=quote(opinion, self.review_chars) if opinion and self.review_chars else None,
         )
 
     def search(self, search: Search, previous_timestamp: int | None, max_chars: int) -> str:

@@ -7,7 +7,7 @@ import torch
 from genrec.data import Dataset
 from genrec.model.item_loss import ItemLoss
 from genrec.model.load import load_run
-from genrec.model.loss import TEXT_AT_ONCE, StreamLoss, Target, text_losses
+from genrec.model.loss import StreamLoss, Target, text_losses
 from genrec.schema import History, Request
 from genrec.training.packing import collate
 from genrec.training.samples import stream_samples
@@ -116,11 +116,11 @@ def test_rows_without_targets_have_a_loss_of_nothing(run):
 def test_losses_of_many_words_are_those_of_all_at_once():
     torch.manual_seed(0)
     output = torch.nn.Linear(8, 40)
-    tokens = torch.randint(0, 40, (2 * TEXT_AT_ONCE + 3,))
+    tokens = torch.randint(0, 40, (19,))
     hidden = torch.randn(len(tokens), 8, requires_grad=True)
     weights = torch.rand(len(tokens))
     whole = torch.nn.functional.cross_entropy(output(hidden), tokens, reduction="none")
-    parts = text_losses(output, hidden, tokens)
+    parts = text_losses(output, hidden, tokens, at_once=8)
     torch.testing.assert_close(parts, whole)
     wanted = [hidden, *output.parameters()]
     torch.testing.assert_close(

@@ -1,6 +1,7 @@
 """Where one piece of a stream ends and the next begins can be read off the text."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import given
@@ -65,6 +66,12 @@ def test_a_stream_comes_apart_into_its_events_and_each_into_its_parts(history):
         assert parts["item"] == sid_text(RENDERER.table.codes_of(event.item_id))
         assert parts["rating"] == (None if event.rating is None else f"{event.rating:g}")
         assert (parts["review"] or "") == quote(event.opinion or "", RENDERER.review_chars)
+
+
+def test_of_a_review_of_no_length_nothing_is_written():
+    event = Event("u", "balm", 0, title="Great", review="Mine")
+    bare = replace(RENDERER, review_chars=0)
+    assert bare.event(event, None) == RENDERER.event(Event("u", "balm", 0), None)
 
 
 @given(words, words)

@@ -54,16 +54,17 @@ def demo_llm(
         recommender.name = name
     data = both[PRETRAINED].data
     catalogue = load_catalogue(len(data.items) // THEME_ITEMS)
-    report = compare([*both.values(), Markov.fit(data)], data, "test", max_users=users)
     known = [example.history for example in data.examples("test")][:users]
-    for heading, told in (
-        ("1. A new item, found by its description", new_items(both, load_new_items(catalogue))),
-        ("2. A user known by one review", one_review(both, load_wishes(catalogue))),
-        ("3. A summary in its own words", own_words(both, chat, known)),
-        ("4. Everybody's next event", report.tables(["recall@10", "ndcg@10"])),
-    ):
-        show.output.print(Text(f"\n{heading}", "bold"))
-        show.output.print(told)
+
+    def tell(heading: str, told: Group) -> None:
+        show.output.print(Text(f"\n{heading}", "bold"), told, sep="\n")
+
+    # Before there are new items in the lists.
+    report = compare([*both.values(), Markov.fit(data)], data, "test", max_users=users)
+    tell("1. Everybody's next event", report.tables(["recall@10", "ndcg@10"]))
+    tell("2. A new item, found by its description", new_items(both, load_new_items(catalogue)))
+    tell("3. A user known by one review", one_review(both, load_wishes(catalogue)))
+    tell("4. A summary in its own words", own_words(both, chat, known))
 
 
 def new_items(both: Both, new: Sequence[tuple[Item, str]]) -> Group:

@@ -34,21 +34,25 @@ COPY (
     FROM range($items)
 ) TO '{path}' (FORMAT json)
 """
-# Items of one kind are those whose hash has one remainder: drawn from a list of them by place.
 _EVENTS = """
 COPY (
     WITH kinds AS (
-        SELECT hash(range) % 500 AS kind, list('item' || range) AS items
-        FROM range($items) GROUP BY kind
+        SELECT 'item' || range AS item_id, hash(range) % 500 AS kind,
+            row_number() OVER (PARTITION BY kind ORDER BY range) - 1 AS place
+        FROM range($items)
+    ), sizes AS (
+        SELECT kind, count(*) AS size FROM kinds GROUP BY kind
     ), draws AS (
         SELECT range AS number, range // 10 AS who, random() AS draw,
             hash(range // 10, hash(range) % 3) % 500 AS kind
         FROM range($events)
+    ), placed AS (
+        SELECT number, who, kind, (draw ** 2 * size)::BIGINT % size AS place
+        FROM draws JOIN sizes USING (kind)
     )
-    SELECT 'user' || who AS user_id,
-        items[1 + (draw ** 2 * len(items))::BIGINT % len(items)] AS item_id,
+    SELECT 'user' || who AS user_id, item_id,
         1262304000 + number % 10 * 864000 + who % 1000 AS timestamp, 'purchase' AS event_type
-    FROM draws JOIN kinds USING (kind)
+    FROM placed JOIN kinds USING (kind, place)
 ) TO '{path}' (FORMAT parquet)
 """
 

@@ -80,6 +80,8 @@ def main() -> None:
                     f"{len(load.errors)} errors, RSS {sizes[-1]:.0f} MiB",
                     flush=True,
                 )
+                for error in load.errors[:3]:
+                    print(f"  error: {error}", flush=True)
     third = PARTS // 3
     growth = max(sizes[-third:]) / max(sizes[-2 * third : -third])
     print(f"the last third needed {growth:.3f} times the memory of the one before")

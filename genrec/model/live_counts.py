@@ -23,7 +23,8 @@ from genrec.model.transition_counts import REACH, to_counts, to_votes
 UNIT = math.lcm(*range(1, REACH + 1))
 """A pair of neighbours counts as much in whole numbers: sums and differences leave no rest."""
 
-Pair = tuple[int, int]
+Pair = int
+"""Two items as one number, the earlier one's row times the number of items and the later one's."""
 
 
 class LiveEvent(NamedTuple):
@@ -44,8 +45,11 @@ class LiveCounts:
     def __init__(self, votes: sparse.csr_array) -> None:
         """Begin with the votes of ``count_transitions``. Shape: (N, N)."""
         self._counted = to_counts(votes)
+        self._num_items = votes.shape[0]
         self._added = Counter[Pair]()
-        self._of_user: dict[str, Counter[Pair]] = {}
+        # Counters of a hundred thousand users would take 200 MB.
+        self._of_user: dict[str, np.ndarray] = {}
+        """Pairs and what each user's events added to them. Shape of each: (P, 2), int64."""
 
     @property
     def users(self) -> Iterable[str]:
@@ -59,12 +63,13 @@ class LiveCounts:
 
     def put(self, user_id: str, history: Sequence[LiveEvent]) -> None:
         """Count a user's history, in place of what was known of it; an empty one takes all back."""
-        change = _pairs([event.row for event in history])
-        change.subtract(_pairs([event.row for event in history if event.is_counted]))
-        before = self._of_user.pop(user_id, Counter())
+        change = self._pairs([event.row for event in history])
+        change.subtract(self._pairs([event.row for event in history if event.is_counted]))
+        packed = self._of_user.pop(user_id, None)
+        before = Counter() if packed is None else Counter(dict(packed.tolist()))
         change = Counter({pair: count for pair, count in change.items() if count})
         if change:
-            self._of_user[user_id] = change
+            self._of_user[user_id] = np.array(list(change.items()))
         for pair in {*before, *change}:
             self._added[pair] += change[pair] - before[pair]
             if not self._added[pair]:
@@ -74,19 +79,18 @@ class LiveCounts:
         """Return the votes of all that is counted now. Shape: (N, N)."""
         if not self._added:
             return to_votes(self._counted)
-        places = np.array(list(self._added)).T
+        places = np.divmod(np.array(list(self._added)), self._num_items)
         added = np.array(list(self._added.values())) / UNIT
-        live = sparse.csr_array((added, (places[0], places[1])), shape=self._counted.shape)
+        live = sparse.csr_array((added, places), shape=self._counted.shape)
         # A training that counted less of a user than it said cannot be taken below nothing.
         return to_votes((self._counted + live).maximum(0).tocsr())
 
-
-def _pairs(rows: Sequence[int | None]) -> Counter[Pair]:
-    """Return how much each pair counts, in units: an item ``n`` events later a unit over n."""
-    found = Counter[Pair]()
-    for place, later in enumerate(rows):
-        for distance in range(1, min(REACH, place) + 1):
-            earlier = rows[place - distance]
-            if earlier is not None and later is not None and earlier != later:
-                found[earlier, later] += UNIT // distance
-    return found
+    def _pairs(self, rows: Sequence[int | None]) -> Counter[Pair]:
+        """Return what each pair counts, in units: an item ``n`` events later a unit over n."""
+        found = Counter[Pair]()
+        for place, later in enumerate(rows):
+            for distance in range(1, min(REACH, place) + 1):
+                earlier = rows[place - distance]
+                if earlier is not None and later is not None and earlier != later:
+                    found[earlier * self._num_items + later] += UNIT // distance
+        return found

@@ -147,11 +147,10 @@ def gather_strangers(folder: Path, toy: Path, users: int) -> tuple[list[Answer],
 
 
 def ask_by_prompt(
-    model: str, dtype: str, data: Dataset, users: int, cache: Path
+    model: str, dtype: str, data: Dataset, users: int
 ) -> tuple[list[Answer], dict[str, Any]]:
     """Return what a stock chat model says of a sample of users, and its report."""
-    config = ZeroShotConfig(cache=cache, dtype=dtype)
-    recommender = Recommender.zero_shot(model, data.path, config)
+    recommender = Recommender.zero_shot(model, data.path, ZeroShotConfig(dtype=dtype))
     histories = list(data.histories("test"))
     drawn = np.random.default_rng(0).permutation(len(histories))[:users]
     answers = []
@@ -409,7 +408,6 @@ def main() -> None:
                 arguments.dtype,
                 data,
                 arguments.users,
-                out / "answers.db",
             )
             found[name] = measure(answers) | report
         else:

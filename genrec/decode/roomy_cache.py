@@ -32,11 +32,11 @@ class RoomyLayer(DynamicLayer):
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
         """Start with no columns, shaped like these."""
-        self.dtype, self.device = key_states.dtype, key_states.device
         self.take(key_states[..., :0, :], value_states[..., :0, :], 0)
 
     def take(self, keys: Tensor, values: Tensor, num_columns: int) -> None:
         """Take memory over, of which the first columns are in use. Shapes: (B, heads, room, D)."""
+        self.dtype, self.device = keys.dtype, keys.device
         self._memory = keys, values
         self.keys, self.values = keys[..., :num_columns, :], values[..., :num_columns, :]
         self.is_initialized = True
@@ -109,19 +109,16 @@ class Layout:
             columns: As many as the longest row has.
             room: Columns to keep free behind them.
         """
-        some = next(block for blocks in rows for block in blocks)
         memory = {
             size: _lay_out([[block[place] for block in blocks] for blocks in rows], columns, room)
             for place, size in enumerate(self.sizes)
         }
-        assert len(some) == len(memory)
         cache, taken, parts = RoomyCache(), dict.fromkeys(self.sizes, 0), list[Tensor]()
         for heads, size in self.shapes:
             parts.append(memory[size][:, taken[size] : taken[size] + heads])
             taken[size] += heads
         for keys, values in zip(parts[::2], parts[1::2], strict=True):
             layer = RoomyLayer()  # type: ignore[no-untyped-call]
-            layer.dtype, layer.device = keys.dtype, keys.device
             layer.take(keys, values, columns)
             cache.layers.append(layer)
         return cache

@@ -44,6 +44,15 @@ def _make_shop(folder):
     (folder / "events.csv").write_text("\n".join(["user_id,item_id,timestamp", *events]))
     make_little_base(folder, folder / "events.csv", folder / "items.jsonl")
     train_little_run(folder)
+    # So few events choose differently on another processor.
+    choose(folder / "run", weight=0.0, terms=Terms(wish=8.0))
+
+
+def choose(run: Path, weight: float, terms: Terms) -> None:
+    """Say how much of a say a run's SASRec head has, in place of what its training chose."""
+    described = json.loads((run / SETTINGS_FILE).read_text())
+    described |= {"weight": weight, "terms": asdict(terms)}
+    (run / SETTINGS_FILE).write_text(json.dumps(described))
 
 
 @pytest.fixture(scope="session")
@@ -59,12 +68,10 @@ def shop(shop_run) -> Recommender:
 
 @contextmanager
 def run_with_a_say(shop_run: Path, name: str, terms: Terms) -> Iterator[Path]:
-    """A copy of the run in which the head has a say: its events are too few to give it one."""
+    """A copy of the run in which the head has a say."""
     run = shop_run.parent / name
     shutil.copytree(shop_run, run)
-    described = json.loads((run / SETTINGS_FILE).read_text())
-    described |= {"weight": 0.5, "terms": asdict(terms)}
-    (run / SETTINGS_FILE).write_text(json.dumps(described))
+    choose(run, weight=0.5, terms=terms)
     yield run
     shutil.rmtree(run)
 

@@ -1,6 +1,7 @@
 """Shared inputs: the real data where it lies, and one small trained toy run."""
 
 import contextlib
+import importlib
 import io
 import os
 import subprocess
@@ -10,11 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from accelerate.state import AcceleratorState
 from filelock import FileLock
 
 from genrec.cli import main
 from tests.chat_model import chat_model  # noqa: F401  (a fixture)
 from tests.little_shop import shop, shop_run  # noqa: F401  (fixtures)
+from tests.moved import moved  # noqa: F401  (a fixture)
 from tests.toy_data import later_data, toy, toy_data, toy_index  # noqa: F401  (fixtures)
 from tests.vllm_server import vllm, vllm_server  # noqa: F401  (fixtures)
 
@@ -120,9 +123,8 @@ class Chain:
         return self.root / stage
 
 
-def genrec(*arguments: object) -> subprocess.CompletedProcess:
-    """Run the command line, in this process: importing torch takes longer than most answers."""
-    command = ["genrec", *map(str, arguments)]
+def run_here(command: list[str], main: Callable[[], None]) -> subprocess.CompletedProcess:
+    """Run an entry point in this process: importing torch takes longer than most answers."""
     out, err, code = io.StringIO(), io.StringIO(), 0
     with (
         pytest.MonkeyPatch.context() as patch,
@@ -138,14 +140,32 @@ def genrec(*arguments: object) -> subprocess.CompletedProcess:
     return subprocess.CompletedProcess(command, code, out.getvalue(), err.getvalue())
 
 
-def launch(script: str, *arguments: object, config: str = "cpu", precision: str = "no", **options):
-    """Run a training entry point under accelerate."""
+def genrec(*arguments: object) -> subprocess.CompletedProcess:
+    """Run the command line in this process."""
+    return run_here(["genrec", *map(str, arguments)], main)
+
+
+def train(script: str, *arguments: object, precision: str = "no") -> subprocess.CompletedProcess:
+    """Run a training entry point in this process, as ``accelerate launch`` would in one."""
+    entry_point = importlib.import_module(f"train.{script}").main
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ACCELERATE_MIXED_PRECISION", precision)
+        patch.setenv("ACCELERATE_USE_CPU", "true")
+        AcceleratorState._reset_state(reset_partial_state=True)
+        try:
+            return run_here([f"train/{script}.py", *map(str, arguments)], entry_point)
+        finally:
+            AcceleratorState._reset_state(reset_partial_state=True)
+
+
+def launch(script: str, *arguments: object, config: str = "cpu") -> subprocess.CompletedProcess:
+    """Run a training entry point under ``accelerate launch``."""
     command = [
-        *(sys.executable, "-m", "accelerate.commands.launch", "--mixed_precision", precision),
+        *(sys.executable, "-m", "accelerate.commands.launch"),
         *("--config_file", f"train/accelerate/{config}.yaml", f"train/{script}.py"),
         *map(str, arguments),
     ]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, **options)
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
 
 
 def succeed(done: subprocess.CompletedProcess) -> subprocess.CompletedProcess:

@@ -6,6 +6,7 @@ that need it are skipped.
 """
 
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -50,8 +51,9 @@ class Server:
     ready_path: ClassVar = "/genrec"
 
     url: str
-    process: subprocess.Popen
+    command: list[str]
     log: Path
+    process: subprocess.Popen | None = None
 
     @classmethod
     def start(cls, base: Path, log: Path, *arguments: str) -> "Server":
@@ -62,13 +64,27 @@ class Server:
             *(str(VLLM_PYTHON), "-m", cls.module, "--model", str(base), *cls.fixed),
             *("--host", "127.0.0.1", "--port", str(port), *arguments),
         ]
-        with log.open("wb") as file:
-            process = subprocess.Popen(
-                command, stdout=file, stderr=subprocess.STDOUT, env=ENVIRONMENT, cwd=log.parent
-            )
-        server = cls(f"http://127.0.0.1:{port}", process, log)
-        server.wait_until_ready()
+        server = cls(f"http://127.0.0.1:{port}", command, log)
+        server.start_again()
         return server
+
+    def start_again(self) -> None:
+        """Start it where it was, in a process group of its own, so that all of it can be killed."""
+        with self.log.open("ab") as file:
+            self.process = subprocess.Popen(
+                self.command,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                env=ENVIRONMENT,
+                cwd=self.log.parent,
+                start_new_session=True,
+            )
+        self.wait_until_ready()
+
+    def kill(self) -> None:
+        """Kill all of its processes at once."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
 
     def wait_until_ready(self) -> None:
         """Wait for the first answer; fail with the server's own last words."""
@@ -88,14 +104,13 @@ class Server:
         try:
             self.process.wait(timeout=60)
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+            self.kill()
 
 
 @pytest.fixture(scope="session")
-def vllm_server(vllm, chain, tmp_path_factory) -> Server:
-    """A server of the chain's base, in float32."""
+def vllm_server(vllm, moved, tmp_path_factory) -> Server:
+    """A server of the chain's base, in float32, from a folder moved from where it was made."""
     log = tmp_path_factory.mktemp("vllm") / "server.log"
-    server = Server.start(chain.pretrain, log, "--dtype", "float32")
+    server = Server.start(moved.folder / "base", log, "--dtype", "float32")
     yield server
     server.stop()

@@ -52,13 +52,18 @@ class ItemLoss(nn.Module):
         rows, columns = opened.nonzero(as_tuple=True)
         states = torch.full_like(rows, ROOT)
         total = hidden.new_zeros((), dtype=torch.float32)
-        for level, token_ids in enumerate(self._token_ids):
+        # Of all levels at once: each look-up's gradient is a matrix as large as the vocabulary's.
+        weights = output.weight[self._token_ids]
+        bias = getattr(output, "bias", None)
+        biases = None if bias is None else bias[self._token_ids]
+        for level, weight in enumerate(weights):
             nodes, tokens, there = self._trie.expand(states)
             states = self._trie.step(states, input_ids[rows, columns + level + 1])
             choosing = there.sum(dim=1) > 1
             if not choosing.any():
                 continue
-            logits = _scores(hidden[rows, columns + level][choosing], token_ids, output)
+            bias = None if biases is None else biases[level]
+            logits = F.linear(hidden[rows, columns + level][choosing], weight, bias).float()
             among = logits.gather(1, self._code_of[tokens[choosing]])
             among = among.masked_fill(~there[choosing], -torch.inf)
             # Children are numbered in a row.
@@ -70,10 +75,3 @@ class ItemLoss(nn.Module):
         if self._token_ids.device != device:
             self._token_ids, self._code_of = self._token_ids.to(device), self._code_of.to(device)
             self._trie = self._trie.to(device)
-
-
-def _scores(hidden: Tensor, token_ids: Tensor, output: Any) -> Tensor:
-    """Return the scores of some tokens. Shapes: (n, H), (K,) to (n, K), float32."""
-    bias = getattr(output, "bias", None)
-    bias = None if bias is None else bias[token_ids]
-    return F.linear(hidden, output.weight[token_ids], bias).float()

@@ -10,7 +10,7 @@ from genrec.engines.torch import TorchEngine
 from genrec.model.load import load_run
 from genrec.schema import History, Request
 from genrec.training.samples import stream_samples
-from tests.conftest import Chain, genrec, launch, succeed
+from tests.conftest import Chain, genrec, succeed, train
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def gift_cards(shared_data, tmp_path_factory):
     )
     settings = ["epochs=2", "validation.users=0", "trackers=[]", "rows_per_step=4"]
     parents = [f"data={paths.data}", f"base={paths.base}", f"out={paths.pretrain}"]
-    succeed(launch("pretrain", *parents, *settings))
+    succeed(train("pretrain", *parents, *settings))
     return paths
 
 

@@ -14,8 +14,7 @@ from genrec.recommender import Recommender
 from genrec.schema import Item
 from genrec.serving.http.app import create_app
 from genrec.serving.settings import Settings
-from tests.conftest import genrec, launch, succeed
-from tests.vllm_server import Server
+from tests.conftest import genrec, succeed, train
 
 pytestmark = pytest.mark.services
 SUFFIXES = {".safetensors", ".json", ".parquet", ".md"}
@@ -102,17 +101,13 @@ def check_gateway(client: TestClient, moved) -> None:
     assert told.status_code == 200, told.text
 
 
-def test_a_vllm_server_serves_it(vllm, moved, tmp_path):
-    server = Server.start(moved.folder / "base", tmp_path / "log", "--dtype", "float32")
-    try:
-        settings = Settings(
-            run=moved.folder, vllm=server.url, num_beams=300, rate_limit_per_s=0,
-            store=SecretStr(f"sqlite:///{tmp_path}/store.db"),
-        )  # fmt: skip
-        with TestClient(create_app(settings)) as client:
-            check_gateway(client, moved)
-    finally:
-        server.stop()
+def test_a_vllm_server_serves_it(vllm_server, moved, tmp_path):
+    settings = Settings(
+        run=moved.folder, vllm=vllm_server.url, num_beams=300, rate_limit_per_s=0,
+        store=SecretStr(f"sqlite:///{tmp_path}/store.db"),
+    )  # fmt: skip
+    with TestClient(create_app(settings)) as client:
+        check_gateway(client, moved)
 
 
 def test_it_can_be_trained_on_with_new_events(moved, tmp_path):
@@ -125,7 +120,7 @@ def test_it_can_be_trained_on_with_new_events(moved, tmp_path):
     succeed(genrec("prepare", "--events", tmp_path / "events.csv", "--out", tmp_path / "data"))
     base = moved.folder / "base"
     arguments = [f"data={tmp_path / 'data'}", f"base={base}", "epochs=1", "validation.users=10"]
-    succeed(launch("sft", *arguments, f"out={tmp_path / 'tuned'}"))
+    succeed(train("sft", *arguments, f"out={tmp_path / 'tuned'}"))
     tuned = Recommender.from_pretrained(tmp_path / "tuned", "cpu")
     assert read_manifest(tmp_path / "tuned").parents["base"]["content_hash"] == (
         read_manifest(base).content_hash
@@ -139,7 +134,7 @@ def test_events_of_unknown_items_are_refused_before_training(moved, tmp_path):
     rows = ["user_id,item_id,timestamp", *(f"u,other-{n},{n}" for n in range(5))]
     (tmp_path / "events.csv").write_text("\n".join(rows) + "\n")
     succeed(genrec("prepare", "--events", tmp_path / "events.csv", "--out", tmp_path / "data"))
-    done = launch("sft", f"data={tmp_path / 'data'}", f"base={moved.folder / 'base'}",
+    done = train("sft", f"data={tmp_path / 'data'}", f"base={moved.folder / 'base'}",
                   f"out={tmp_path / 'tuned'}")  # fmt: skip
     assert done.returncode != 0 and "5 items" in done.stderr and "other-0" in done.stderr
 

@@ -1,4 +1,4 @@
-"""Training in real processes: killed and resumed, accumulated, shared out, quantized."""
+"""Trainings: killed and resumed, accumulated, shared out among processes, quantized."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from genrec.artifacts import read_manifest
 from genrec.model.load import load_run
 from genrec.model.vocabulary import new_rows
-from tests.conftest import ROOT, genrec, launch, succeed
+from tests.conftest import ROOT, genrec, launch, succeed, train
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def assert_same(one, two, **tolerance):
 def whole(few_users, tmp_path_factory):
     """A run that nothing disturbed."""
     out = tmp_path_factory.mktemp("whole") / "run"
-    succeed(launch("pretrain", *settings(few_users, out)))
+    succeed(train("pretrain", *settings(few_users, out)))
     return out
 
 
@@ -62,7 +62,7 @@ def whole(few_users, tmp_path_factory):
 def undropped(few_users, tmp_path_factory):
     """The same without dropout, so that nothing depends on how rows are split."""
     out = tmp_path_factory.mktemp("undropped") / "run"
-    succeed(launch("pretrain", *settings(few_users, out, "embedding_dropout=0")))
+    succeed(train("pretrain", *settings(few_users, out, "embedding_dropout=0")))
     return out
 
 
@@ -87,7 +87,7 @@ def test_a_killed_run_goes_on_to_the_same_result(few_users, whole, tmp_path):
     process.wait()
     assert not out.exists(), "the run must be cut off in the middle for this test to say anything"
     assert list(workspace.glob("checkpoint-[0-9]*"))
-    done = succeed(launch("pretrain", *arguments))
+    done = succeed(train("pretrain", *arguments))
     assert "resuming" in done.stderr
     assert_same(weights(whole), weights(out), rtol=0, atol=0)
     assert not workspace.exists()
@@ -101,7 +101,7 @@ def test_other_settings_do_not_go_on_where_a_run_was_cut_off(few_users, tmp_path
     workspace = tmp_path / ".run.training"
     workspace.mkdir()
     (workspace / "config.yaml").write_text("epochs: 99\n")
-    done = launch("pretrain", *settings(few_users, tmp_path / "run"))
+    done = train("pretrain", *settings(few_users, tmp_path / "run"))
     assert done.returncode != 0
     assert "unfinished run with other settings" in done.stderr
 
@@ -109,7 +109,7 @@ def test_other_settings_do_not_go_on_where_a_run_was_cut_off(few_users, tmp_path
 def test_accumulating_passes_changes_nothing(few_users, undropped, tmp_path):
     out = tmp_path / "run"
     succeed(
-        launch("pretrain", *settings(few_users, out, "rows_per_device=1", "embedding_dropout=0"))
+        train("pretrain", *settings(few_users, out, "rows_per_device=1", "embedding_dropout=0"))
     )
     # Sums are rounded in another order, which Adam magnifies; a lost pass differs by a tenth.
     one, two = weights(undropped), weights(out)
@@ -140,7 +140,7 @@ def test_the_best_epoch_is_kept_and_the_curve_written(whole):
 
 def test_only_new_rows_train_when_asked(few_users, tmp_path):
     out = tmp_path / "rows"
-    succeed(launch("pretrain", *settings(few_users, out, "trainable=new_rows")))
+    succeed(train("pretrain", *settings(few_users, out, "trainable=new_rows")))
     before, after = load_file(few_users.base / "model.safetensors"), weights(out)
     name = "model.embed_tokens.weight"
     run = load_run(few_users.base)
@@ -160,7 +160,7 @@ def test_training_in_bfloat16_ends_with_all_parts_of_a_run(few_users, undropped,
     """What is chosen and fitted after training takes numbers of any kind from the model."""
     out = tmp_path / "run"
     arguments = settings(few_users, out, "embedding_dropout=0")
-    succeed(launch("pretrain", *arguments, precision="bf16"))
+    succeed(train("pretrain", *arguments, precision="bf16"))
     assert {path.name for path in out.iterdir()} == {path.name for path in undropped.iterdir()}
     for name, tensor in weights(out).items():
         assert tensor.dtype == torch.float32, name
@@ -178,7 +178,7 @@ def test_qlora_trains_on_a_four_bit_base(few_users, tmp_path):
         *(f"data={few_users.data}", f"base={few_users.pretrain}", f"out={out}", "epochs=1"),
         *("rows_per_step=4", "validation.users=20", "trackers=[]", "gradient_checkpointing=true"),
     ]
-    succeed(launch("sft", "--qlora", *arguments))
+    succeed(train("sft", "--qlora", *arguments))
     adapter = load_file(out / "adapter_model.safetensors")
     moved = [name for name, tensor in adapter.items() if "lora_B" in name and tensor.any()]
     assert moved
@@ -186,7 +186,7 @@ def test_qlora_trains_on_a_four_bit_base(few_users, tmp_path):
 
 
 def test_dry_run_prints_the_settings_and_trains_nothing(few_users, tmp_path):
-    done = succeed(launch("pretrain", "--dry-run", *settings(few_users, tmp_path / "run")))
+    done = succeed(train("pretrain", "--dry-run", *settings(few_users, tmp_path / "run")))
     assert "learning_rate" in done.stdout
     assert not list(tmp_path.iterdir())
 
@@ -194,11 +194,11 @@ def test_dry_run_prints_the_settings_and_trains_nothing(few_users, tmp_path):
 def test_a_damaged_checkpoint_is_named(few_users, tmp_path):
     out = tmp_path / "run"
     arguments = settings(few_users, out)
-    succeed(launch("pretrain", "--dry-run", *arguments))
+    succeed(train("pretrain", "--dry-run", *arguments))
     workspace = tmp_path / ".run.training"
     (workspace / "checkpoint-3").mkdir(parents=True)
     (workspace / "checkpoint-3" / "model.safetensors").write_bytes(b"cut")
-    done = launch("pretrain", *arguments)
+    done = train("pretrain", *arguments)
     assert done.returncode != 0
     assert "checkpoint-3" in done.stderr
     assert "damaged" in done.stderr

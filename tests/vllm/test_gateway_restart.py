@@ -2,77 +2,48 @@
 
 import os
 import random
-import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
+from contextlib import contextmanager
 
 import httpx2
 import pytest
 
-from tests.vllm_server import ENVIRONMENT, ROOT, VLLM_PYTHON, Server
+from tests.vllm_server import ROOT
 
 pytestmark = pytest.mark.slow
 K = 5
-AWAY_S = 5
+AFTER_503_S = 0.5
+"""Less than an answer asks for; without a pause, clients keep the server's start from the cores."""
 
 
-def start_vllm(base, folder, port):
-    """Start a server in a process group of its own, so that all of it can be killed at once."""
-    log = folder / f"vllm-{time.monotonic_ns()}.log"
-    command = [
-        *(VLLM_PYTHON, "-m", "genrec.engines.vllm", "--model", base, "--dtype", "float32"),
-        *("--host", "127.0.0.1", "--port", port),
-    ]
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            list(map(str, command)),
-            stdout=output,
-            stderr=output,
-            env=ENVIRONMENT,
-            cwd=folder,
-            start_new_session=True,
-        )
-    return Server(f"http://127.0.0.1:{port}", process, log)
-
-
-def kill_all_of(server):
-    os.killpg(server.process.pid, signal.SIGKILL)
-    server.process.wait()
-
-
-def free_port():
-    import socket
-
+@contextmanager
+def start_gateway(chain, vllm_url, folder):
+    """Start a gateway in front of a server that may be yet to come; its client."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
-
-
-@pytest.fixture
-def gateway(vllm, chain, tmp_path):
-    """A gateway whose vLLM server is yet to come: its client and that server's port."""
-    vllm_port, port = free_port(), free_port()
+        port = free.getsockname()[1]
     environment = {
         **os.environ,
         "GENREC_RUN": str(chain.sft),
-        "GENREC_VLLM": f"http://127.0.0.1:{vllm_port}",
-        "GENREC_STORE": f"sqlite:///{tmp_path}/store.db",
+        "GENREC_VLLM": vllm_url,
+        "GENREC_STORE": f"sqlite:///{folder}/{port}.db",
         "GENREC_PORT": str(port),
         "GENREC_NUM_BEAMS": "20",
         "GENREC_RATE_LIMIT_PER_S": "0",
         "GENREC_MAX_HISTORY_EVENTS": "1000000",
     }
-    with (tmp_path / "gateway.log").open("wb") as log:
+    with (folder / f"{port}.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "serve"], cwd=ROOT, env=environment, stdout=log, stderr=log
         )
-    client = httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=90)
-    wait_for(client, "/health", 200)
-    yield client, vllm_port
-    client.close()
+    with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=90) as client:
+        wait_for(client, "/health", 200)
+        yield client
     process.terminate()
     process.wait(60)
 
@@ -119,6 +90,8 @@ class Load:
                     self.answers.append(scores_of(answer))
                 elif answer.status_code != 503 or "retry-after" not in answer.headers:
                     self.wrong.append(answer.text)
+            if answer.status_code == 503:
+                self.done.wait(AFTER_503_S)
 
     def wait_for_more(self, status, count, limit_s=400):
         target, end = self.statuses[status] + count, time.monotonic() + limit_s
@@ -131,12 +104,8 @@ def scores_of(answer):
     return [(item["item_id"], item["score"]) for item in answer.json()["items"]]
 
 
-def test_vllm_comes_late_is_killed_and_comes_back(gateway, chain, tmp_path):
-    client, port = gateway
-    assert client.get("/ready").status_code == 503
-    vllm = start_vllm(chain.pretrain, tmp_path, port)
-    try:
-        vllm.wait_until_ready()
+def test_vllm_is_killed_comes_back_and_for_some_comes_late(vllm_server, chain, tmp_path):
+    with start_gateway(chain, vllm_server.url, tmp_path) as client:
         wait_for(client, "/ready", 200)
         new = {"item_id": "N1", "title": "Fernpaw Puppy Nail File"}
         placed = client.put("/v1/items", json={"items": [new]}).json()["items"][0]
@@ -146,13 +115,15 @@ def test_vllm_comes_late_is_killed_and_comes_back(gateway, chain, tmp_path):
         for thread in load.threads:
             thread.start()
         load.wait_for_more(200, 30)
-        kill_all_of(vllm)
+        vllm_server.kill()
         load.wait_for_more(503, 20)
         acknowledged = len(load.acknowledged)
-        time.sleep(AWAY_S)
-        assert len(load.acknowledged) > acknowledged, "events are taken while the model is away"
-        vllm = start_vllm(chain.pretrain, tmp_path, port)
-        vllm.wait_until_ready()
+        with start_gateway(chain, vllm_server.url, tmp_path) as late:
+            assert late.get("/ready").status_code == 503
+            assert len(load.acknowledged) > acknowledged, "events are taken while the model is away"
+            vllm_server.start_again()
+            wait_for(late, "/ready", 200)
+            assert late.post("/v1/recommend", json={"events": [], "k": K}).status_code == 200
         load.wait_for_more(200, 60)
         load.done.set()
         for thread in load.threads:
@@ -166,5 +137,3 @@ def test_vllm_comes_late_is_killed_and_comes_back(gateway, chain, tmp_path):
         assert set(load.acknowledged) <= {event["event_id"] for event in stored}
         candidates = client.post("/v1/recommend", json={"events": [], "candidates": ["N1"], "k": 1})
         assert candidates.json()["items"][0]["semantic_id"] == placed["semantic_id"]
-    finally:
-        kill_all_of(vllm)

@@ -193,14 +193,14 @@ def ranks_by_terms(
 
 
 def score_questions(
-    head: SasRecHead, items: ItemFeatures, questions: Questions
+    head: SasRecHead, items: ItemFeatures, questions: Questions, at_once: int = QUESTIONS_AT_ONCE
 ) -> Iterator[tuple[ScoreParts, Tensor, Tensor]]:
-    """Yield the scores of some questions, their histories and targets (B, 1)."""
+    """Yield the scores of so many questions at once, their histories and targets (B, 1)."""
     device = head.item_embedding.weight.device
     items = items.to(device)
     vectors = head.vectors(items)
-    for start in range(0, len(questions), QUESTIONS_AT_ONCE):
-        batch = questions[start : start + QUESTIONS_AT_ONCE]
+    for start in range(0, len(questions), at_once):
+        batch = questions[start : start + at_once]
         histories = pad_histories([history for history, _ in batch]).to(device)
         targets = torch.tensor([[target] for _, target in batch], device=device)
         yield head.score_parts(histories, items, vectors), histories, targets

@@ -23,7 +23,7 @@ from genrec.model.item_features import NO_ROW, ItemFeatures
 from genrec.model.load import LoadedRun
 from genrec.model.sasrec_head import SasRecHead, ScoreParts, Terms
 from genrec.model.sasrec_training import Questions, score_questions
-from genrec.schema import Request
+from genrec.schema import ModelSettings, Request
 from genrec.semantic_ids.matching import NOTHING, Matches
 from genrec.training.config import TrainConfig
 from genrec.training.validation import Question, list_questions, split_users
@@ -39,6 +39,9 @@ CORNERS = (Terms(), Terms(transitions=8.0), Terms(likeness=32.0), Terms(8.0, 32.
 NUM_BY_HEAD = 20
 """So many more are the best of the head under each of these; a search under one choice finds what
 speaks for that choice."""
+LM_ALONE = ModelSettings(sasrec_weight=0.0)
+AT_ONCE, CACHE_MB = 32, 2048
+"""Users whose prompts are kept between search and judgement, and how much may be kept of them."""
 USERS_PER_LOOK = 4
 """It is chosen once, between near neighbours: on so many times the users of a look."""
 
@@ -175,16 +178,21 @@ def find_and_judge(
         )
         for (request, target), view in zip(questions, views, strict=True)
     ]
-    searched = TorchEngine(run, device, NUM_FOUND).items(queries, NUM_FOUND)
+    engine = TorchEngine(run, device, NUM_FOUND, session_cache_mb=CACHE_MB)
     rows: list[list[int]] = []
     judged: list[np.ndarray] = []
-    for parts, histories, _ in score_questions(head, ItemFeatures.of(table), asked):
-        by_head = _best_of_head(parts, histories)
-        for number, best in enumerate(by_head.cpu().numpy()):
-            found = matches[len(rows)]
+    by_lm: list[np.ndarray] = []
+    for parts, histories, _ in score_questions(head, ItemFeatures.of(table), asked, AT_ONCE):
+        # Search and judgement of some, then of others: what was read for the one serves the other.
+        some = queries[len(rows) : len(rows) + len(histories)]
+        searched = engine.items(some, NUM_FOUND)
+        by_head = _best_of_head(parts, histories).cpu().numpy()
+        unions = []
+        for number, (query, best) in enumerate(zip(some, by_head, strict=True)):
+            found = query.matches
             matching = found.rows[np.argsort(-found.scores, kind="stable")[:NUM_BY_HEAD]]
-            union = np.unique(np.concatenate([searched[len(rows)].rows, best, matching]))
-            rows.append(union.tolist())
+            union = np.unique(np.concatenate([searched[number].rows, best, matching]))
+            unions.append(union.tolist())
             scores = np.zeros(len(table), dtype=np.float32)
             scores[found.rows] = found.scores
             judged.append(
@@ -196,9 +204,10 @@ def find_and_judge(
                     scores[union],
                 ])
             )  # fmt: skip
-    # Beside an LM alone matches count as well, so they must not be told.
-    unasked = [replace(query, matches=NOTHING) for query in queries]
-    by_lm = TorchEngine(replace(run, sasrec_head=None), device).item_scores(unasked, rows)
+        # Beside an LM alone matches count as well, so they must not be told.
+        unasked = [replace(query, matches=NOTHING, model=LM_ALONE) for query in some]
+        by_lm.extend(engine.item_scores(unasked, unions))
+        rows.extend(unions)
     width = max(map(len, rows))
     lm = np.stack([_pad(scores, width, -np.inf) for scores in by_lm])
     logits, transitions, likeness, matching = (

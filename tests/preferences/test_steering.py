@@ -141,7 +141,7 @@ def test_what_is_wanted_is_turned_as_far_as_the_users_own_odds_need(shop, want, 
             for items in (plain, found)
         )
         strength = nats_to_turn(want, before)
-        nats.add(round(strength, 3))
+        nats.add(round(strength, 6))
         odds = before / (1 - before) * np.exp(strength)
         assert after == pytest.approx(odds / (1 + odds), abs=2e-4)
     assert len(nats) == 3  # everybody's own

@@ -158,9 +158,14 @@ def _attend_one_by_one(
     attended = []
     for sample in samples:
         q, k, v = (part.transpose(0, 1) for part in sample)
-        if q.shape[1]:
-            found = F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scaling)
-            attended.append(found.transpose(0, 1))
+        if not q.shape[1]:
+            continue
+        # A CPU's fused kernel takes batches, here of one. Its gradient in half precision is slower
+        # than that of the other kernel (docs/lab-notes.md).
+        if q.dtype not in HALF:
+            q, k, v = (part.unsqueeze(0) for part in (q, k, v))
+        found = F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scaling)
+        attended.append(found.view(-1, *found.shape[-2:]).transpose(0, 1))
     return torch.cat(attended)
 
 

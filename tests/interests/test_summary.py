@@ -169,7 +169,7 @@ def test_emerging_interests_are_foreseen_to_go_on(chain, run, histories, engine)
     )
     asked = [
         History(history.user_id, history.events[:place])
-        for history in histories[:30]
+        for history in histories[:15]
         for place in range(4, len(history.events), 4)
     ]
     shares = recommender.forecasts([Request(history) for history in asked])

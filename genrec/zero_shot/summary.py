@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,8 @@ MAX_NAMES = 60
 """Interests listed in a prompt: those in the history, then others in the order of the table."""
 MAX_CITED = 4
 """Maximum number of events cited for an interest."""
+_LOOP = re.compile(r"(?<!\S)(\S+(?: \S+){0,3}?)(?: \1(?!\S)){2,}")
+"""Up to four words, said three times in a row or more."""
 
 
 @dataclass(frozen=True)
@@ -126,8 +129,21 @@ def _parse(content: Any) -> SummaryContent:
         ValueError: It does not match the format.
     """
     try:
-        return SummaryContent.model_validate(content)
+        found = SummaryContent.model_validate(content)
+        return found.model_copy(update={"summary": without_loops(found.summary)})
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the answer"
         raise ValueError(f"{place}: {first['msg']}") from None
+
+
+def without_loops(text: str) -> str:
+    """Return a text without what a small model says over and over.
+
+    Examples:
+        >>> without_loops("Cairn & Co Camping Camping Camping Camping. Tea or tea, very very good.")
+        'Cairn & Co Camping Camping. Tea or tea, very very good.'
+        >>> without_loops("the red tent the red tent the red tent")
+        'the red tent'
+    """
+    return _LOOP.sub(r"\1", text)

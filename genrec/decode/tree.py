@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
+from functools import reduce
 from typing import Any
 
 import torch
@@ -115,10 +116,12 @@ class PrefillCache:
             """Put rows of all parts in order, padded on the left of a dimension, -1 the last."""
             shape = [len(order), *rows[0].shape[1:]]
             shape[dim] = width
-            whole = rows[0].new_zeros(shape)
+            # Under autocast values are rounded and keys are not, until both are kept side by side.
+            dtype = reduce(torch.promote_types, [row.dtype for row in rows])
+            whole = rows[0].new_zeros(shape, dtype=dtype)
             for row, place in zip(rows, places, strict=True):
                 length = row.shape[dim]
-                whole.narrow(dim, width - length, length).index_copy_(0, place, row)
+                whole.narrow(dim, width - length, length).index_copy_(0, place, row.to(dtype))
             return whole
 
         joined._mask = gather([part._mask for part in parts], -1)

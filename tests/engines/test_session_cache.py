@@ -119,6 +119,23 @@ def test_of_one_who_returns_only_what_is_new_is_read(shop_run, monkeypatch):
     hook.remove()
 
 
+def test_under_autocast_some_of_a_batch_may_be_known(shop_run, monkeypatch):
+    """As where a training in bfloat16 chooses its fusion."""
+    monkeypatch.setattr(read_prompts, "CALL_TOKENS", 0)
+    run = load_run(shop_run)
+    kept, fresh = (TorchEngine(run, "cpu", 18, session_cache_mb=size) for size in (1, 0))
+    histories = [
+        History(user, tuple(event(user, (7 * day + len(user)) % 18, day) for day in range(30)))
+        for user in ("known", "new")
+    ]
+    queries = [ItemQuery(prompt) for prompt in run.encoder.prompts(list(map(Request, histories)))]
+    with torch.autocast("cpu", torch.bfloat16):
+        kept.items(queries[:1], 5)
+        for one, other in zip(kept.items(queries, 18), fresh.items(queries, 18), strict=True):
+            np.testing.assert_allclose(np.sort(one.scores), np.sort(other.scores), atol=0.05)
+    assert len(kept.prefix_cache)
+
+
 def test_what_is_kept_of_one_user_goes_and_nothing_else(pair):
     cache = pair[0].session_cache
     asked = [

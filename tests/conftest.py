@@ -41,6 +41,8 @@ SERVICES = {
 SLOW_FILES = {
     *("decode/test_search.py", "baselines/test_tiger.py", "baselines/test_trained_baselines.py"),
     *("benchmarks/test_gpu_check.py", "training/test_fsdp2.py", "chat/test_small_model.py"),
+    *("zero_shot/test_small_model.py", "interests/test_trend.py", "graph/test_graph_command.py"),
+    *("data/test_prepare_oracle.py", "test_injection.py", "test_examination.py"),
 }
 # What only one worker may use: all tests that ask for it form one unit of work.
 EXCLUSIVE = "vllm"
@@ -99,10 +101,18 @@ def pytest_xdist_make_scheduler(config, log):
     return FileOrGroup(config, log) if config.getvalue("dist") == "loadgroup" else None
 
 
-def pytest_fixture_setup(fixturedef, request) -> None:
-    """Fail a test that asks for a service at run time without being of its tier."""
-    if fixturedef.argname in SERVICES and "not services" in request.config.option.markexpr:
-        pytest.fail(f"{request.node.nodeid} uses {fixturedef.argname}: mark it `services`")
+class TierGuard:
+    """Fails a test that asks for a service at run time without being of its tier."""
+
+    def pytest_fixture_setup(self, fixturedef, request) -> None:
+        """See pytest."""
+        if fixturedef.argname in SERVICES and "not services" in request.config.option.markexpr:
+            pytest.fail(f"{request.node.nodeid} uses {fixturedef.argname}: mark it `services`")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the guard: hooks of this file are not called for fixtures of the whole session."""
+    config.pluginmanager.register(TierGuard())
 
 
 @pytest.fixture(scope="session")

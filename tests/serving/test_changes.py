@@ -96,6 +96,7 @@ def test_a_watcher_is_woken(url, engine, log):
     assert log.head() == 1
 
 
+@pytest.mark.services
 def test_a_watcher_outlives_the_server(postgres, new_store):
     log = ChangeLog(connect(new_store("postgres")))
 

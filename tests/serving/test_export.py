@@ -126,6 +126,7 @@ def test_exports_while_events_arrive_miss_none_and_repeat_none(url, engine, tmp_
     assert len(ids) == len(set(ids)) == 240
 
 
+@pytest.mark.services
 def test_a_number_is_not_passed_over_while_it_may_still_come(new_store, tmp_path):
     # SQLite lets one write at a time.
     engine = connect(new_store("postgres"))

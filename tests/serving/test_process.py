@@ -73,6 +73,7 @@ def test_what_was_acknowledged_survives_kill_9(new_server, new_store, kind):
     assert again.stop() in (0, -15)
 
 
+@pytest.mark.services
 def test_a_gateway_that_was_away_answers_like_the_others(new_server, new_store):
     url = new_store("postgres")
     one, two = new_server(url), new_server(url)

@@ -107,6 +107,7 @@ def test_every_gateway_serves_what_was_promoted_and_goes_back(
     assert statuses and set(statuses) == {200}
 
 
+@pytest.mark.services
 def test_gateways_on_one_postgresql_swap_under_clients_without_a_failed_request(
     shop_settings, update, new_store
 ):

@@ -41,11 +41,13 @@ def start_gateway(chain, vllm_url, folder):
         process = subprocess.Popen(
             [sys.executable, "-m", "serve"], cwd=ROOT, env=environment, stdout=log, stderr=log
         )
-    with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=90) as client:
-        wait_for(client, "/health", 200)
-        yield client
-    process.terminate()
-    process.wait(60)
+    try:
+        with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=90) as client:
+            wait_for(client, "/health", 200)
+            yield client
+    finally:
+        process.terminate()
+        process.wait(60)
 
 
 def wait_for(client, path, status, limit_s=400):

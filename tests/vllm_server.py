@@ -7,7 +7,6 @@ that need it are skipped.
 
 import os
 import signal
-import socket
 import subprocess
 import time
 from dataclasses import dataclass
@@ -16,6 +15,8 @@ from typing import ClassVar
 
 import httpx
 import pytest
+
+from tests.free_port import free_port
 
 ROOT = Path(__file__).parents[1]
 VLLM_PYTHON = Path(os.environ.get("GENREC_VLLM_PYTHON", ROOT / ".venv-vllm" / "bin" / "python"))
@@ -57,9 +58,7 @@ class Server:
 
     @classmethod
     def start(cls, base: Path, log: Path, *arguments: str) -> "Server":
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         command = [
             *(str(VLLM_PYTHON), "-m", cls.module, "--model", str(base), *cls.fixed),
             *("--host", "127.0.0.1", "--port", str(port), *arguments),

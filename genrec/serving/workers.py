@@ -135,8 +135,12 @@ class Supervisor(Multiprocess):
 
     def keep_subprocess_alive(self) -> None:
         """Replace workers that died; forget what they were measured to be doing."""
-        if self.has_failed:
-            self.should_exit.set()
+        for worker in self.processes:
+            # It has its own copy. While this one is open, whoever waits for a worker's answer does
+            # not see that the worker died.
+            worker.child_conn.close()
+        if not self.has_served:
+            self._look_whether_all_are_ready()
             return
         for place, worker in enumerate(self.processes):
             if worker.exitcode == STARTUP_FAILURE:
@@ -145,8 +149,13 @@ class Supervisor(Multiprocess):
                 self.processes[place].start()
         super().keep_subprocess_alive()
         self._forget_the_gone()
-        if not self.has_served and all(worker.is_ready(1) for worker in self.processes):
+
+    def _look_whether_all_are_ready(self) -> None:
+        if self.has_failed:
+            self.should_exit.set()
+        elif all(worker.is_ready(1) for worker in self.processes):
             self.has_served = True
+            self._forget_the_gone()
             self._announce(self.sockets[0])
 
     def _forget_the_gone(self) -> None:

@@ -1,6 +1,5 @@
 """The SDK's own client against the tools, and these against a real gateway on the little shop."""
 
-import socket
 import sys
 import threading
 import time
@@ -18,6 +17,7 @@ from genrec.serving.http.app import create_app
 from genrec.serving.http.security.keys import hash_key, make_key
 from genrec.serving.settings import Settings
 from tests.conftest import ROOT
+from tests.free_port import free_port
 
 KEY, OTHER = make_key(), make_key()
 TOOLS = {
@@ -44,12 +44,6 @@ def serve(app, port):
         assert thread.is_alive()
         time.sleep(0.05)
     return server, thread
-
-
-def free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 @pytest.fixture(scope="module")

@@ -161,6 +161,7 @@ def test_a_run_that_is_missing_is_told_once(tmp_path):
         store = f"sqlite:///{tmp_path}/s.db"
         Gateway(tmp_path, run=tmp_path / "no", store=store, port=0, workers=2)
     assert "error: a worker could not start" in str(failed.value)
+    assert "does not exist" in str(failed.value) and "Traceback" not in str(failed.value)
 
 
 def test_workers_divide_what_a_machine_has_once():

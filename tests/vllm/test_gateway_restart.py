@@ -2,7 +2,6 @@
 
 import os
 import random
-import socket
 import subprocess
 import sys
 import threading
@@ -13,6 +12,7 @@ from contextlib import contextmanager
 import httpx2
 import pytest
 
+from tests.free_port import free_port
 from tests.vllm_server import ROOT
 
 pytestmark = pytest.mark.slow
@@ -24,9 +24,7 @@ AFTER_503_S = 0.5
 @contextmanager
 def start_gateway(chain, vllm_url, folder):
     """Start a gateway in front of a server that may be yet to come; its client."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     environment = {
         **os.environ,
         "GENREC_RUN": str(chain.sft),

@@ -64,6 +64,8 @@ def create_app(settings: Settings, clock: Callable[[], float] = time.time) -> Fa
             await service.start()
         except GenrecError as error:
             log("not_started", logging.ERROR, message=str(error))
+            # The process ends; uvicorn would say the same in a page of traceback.
+            logging.getLogger("uvicorn.error").disabled = True
             raise
         yield
         await service.stop()

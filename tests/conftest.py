@@ -1,6 +1,7 @@
 """Shared inputs: the real data where it lies, and one small trained toy run."""
 
 import contextlib
+import gc
 import importlib
 import io
 import os
@@ -51,14 +52,24 @@ EXCLUSIVE = "vllm"
 LONGEST_FIRST = (
     "vllm",
     "pipeline/test_examples.py",
-    "decode/test_search.py",
-    "serving/test_bad_input.py",
     "training/test_training.py",
-    "test_notebooks.py",
-    "serving/page/test_page_use.py",
+    "serving/test_process.py",
+    "serving/test_bad_input.py",
     "serving/page/test_page_looks.py",
-    "contract/test_ranker_contract.py",
-    "zero_shot/test_recommender.py",
+    "model/test_pretrained.py",
+    "test_notebooks.py",
+    "serving/test_workers.py",
+    "serving/page/test_page_operator.py",
+    "pretrained/test_hub.py",
+    "cli/test_wheel.py",
+    "batch/test_on_ray.py",
+    "serving/page/test_page_use.py",
+    "serving/page/test_page_trouble.py",
+    "batch/test_job.py",
+    "chat/test_small_model.py",
+    "zero_shot/test_small_model.py",
+    "pipeline/test_commands.py",
+    "cli/test_start.py",
 )
 
 
@@ -113,6 +124,18 @@ class TierGuard:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the guard: hooks of this file are not called for fixtures of the whole session."""
     config.pluginmanager.register(TierGuard())
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Have the garbage collector pass over all that was imported: it would never be garbage."""
+    gc.freeze()
+    gc.enable()
+
+
+def pytest_unconfigure() -> None:
+    """Free it in the end, or DuckDB complains."""
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")
@@ -224,14 +247,14 @@ def _make_chain(paths: Chain) -> None:
     )
     common = [f"data={paths.data}", "validation.users=50", "rows_per_step=4"]
     succeed(
-        launch(
+        train(
             *("pretrain", f"base={paths.base}", f"out={paths.pretrain}", "epochs=6"),
             *("optimizer.learning_rate=0.004", "validation.every_epochs=3"),
             *("mixture.interests=0.5", *common),
         )
     )
     succeed(
-        launch(
+        train(
             *("sft", f"base={paths.pretrain}", f"out={paths.sft}", "epochs=1"),
             *("mixture.interests=1.0", *common),
         )

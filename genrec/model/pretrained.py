@@ -5,6 +5,9 @@ A GGUF file holds quantised weights; they are dequantised and from then on a mod
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +40,9 @@ def load_pretrained(source: str, dtype: str, context_tokens: int = 0) -> tuple[A
             raise ConfigError(f"there is no file {file}; give the path of a GGUF file")
         name, options = str(file.parent), {"gguf_file": file.name}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name, **options)
-        model: Any = AutoModelForCausalLM.from_pretrained(name, dtype=dtype, **options)
+        with _read_once() if is_gguf else nullcontext():
+            tokenizer = AutoTokenizer.from_pretrained(name, **options)
+            model: Any = AutoModelForCausalLM.from_pretrained(name, dtype=dtype, **options)
     except ImportError as error:
         raise ConfigError(
             f"cannot read '{source}': {_reason(error)} — install it with: pip install "
@@ -65,6 +69,25 @@ def load_pretrained(source: str, dtype: str, context_tokens: int = 0) -> tuple[A
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return model, tokenizer
+
+
+@contextmanager
+def _read_once() -> Iterator[None]:
+    """Let Transformers parse a GGUF file once.
+
+    It does so for the tokenizer, for the configuration and for the weights, and lists the names of
+    all weights anew for each of them: three quarters of the time that a small model takes to load.
+    """
+    import gguf
+
+    slow = {name: getattr(gguf, name) for name in ("GGUFReader", "get_tensor_name_map")}
+    for name, function in slow.items():
+        setattr(gguf, name, cache(function))
+    try:
+        yield
+    finally:
+        for name, function in slow.items():
+            setattr(gguf, name, function)
 
 
 def _forget_quantisation(model: Any) -> None:

@@ -44,6 +44,11 @@ SLOW_FILES = {
     *("benchmarks/test_gpu_check.py", "training/test_fsdp2.py", "chat/test_small_model.py"),
     *("zero_shot/test_small_model.py", "interests/test_trend.py", "graph/test_graph_command.py"),
     *("data/test_prepare_oracle.py", "test_injection.py", "test_examination.py"),
+    *("data/test_any_log.py", "data/test_shared_cases.py", "data/test_toy.py"),
+    *("benchmarks/test_results_page.py", "benchmarks/test_peers.py", "test_simulation.py"),
+    *("updates/test_update.py", "model/test_precision.py", "training/test_little_data.py"),
+    *("agents/test_mcp.py", "serving/test_arms.py", "serving/test_promotions.py"),
+    *("graph/test_graph_paths.py", "decode/test_roomy_cache.py"),
 }
 # What only one worker may use: all tests that ask for it form one unit of work.
 EXCLUSIVE = "vllm"

@@ -173,6 +173,7 @@ LIGHT = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", LIGHT)
 def test_light_stages_import_without_the_heavy_libraries(module):
     assert not imported_by(module) & {"torch", "transformers", "vllm"}
@@ -183,6 +184,7 @@ def test_help_is_printed_without_anything_that_a_command_works_with():
     assert not imported_by("genrec.cli") & heavy
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["genrec.recommender", "genrec.serving.http.app"])
 def test_what_answers_imports_nothing_that_an_adapter_or_a_training_needs(module):
     """They take longer to import than a recommendation takes."""

@@ -69,6 +69,7 @@ class Script:
         return all(rule(CATALOGUE[item_id]) for rule in self.rules.values())
 
 
+@pytest.mark.slow
 def test_200_conversations_bring_items_that_exist_and_keep_what_was_said(shop):
     shown_items = kept = outside = 0
     for seed in range(200):

@@ -126,6 +126,7 @@ ASKED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ASKED)
 def test_a_command_prints_nothing_that_a_terminal_would_act_on(run, name):
     out = run(*ASKED[name])

@@ -39,6 +39,7 @@ def through_command(desk, *files):
     return all_events(Dataset.load(desk.out)), seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "content", "taken"),
     [

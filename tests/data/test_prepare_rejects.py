@@ -13,6 +13,7 @@ HEADER = "user_id,item_id,timestamp,rating,review\n"
 GOOD = "u,i,1,5,fine\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("row", "reason"),
     [

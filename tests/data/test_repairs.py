@@ -81,6 +81,7 @@ def test_a_stray_tag_is_text_where_texts_are_not_html(desk):
     assert report.repaired["markup removed from a text"]["count"] == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("written", "categories"),
     [

@@ -67,6 +67,7 @@ def test_weights_are_those_counted_by_hand(histories):
         assert fading[edge] == pytest.approx(weight, rel=1e-9, abs=1e-200)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(some_histories(), st.data())
 def test_events_one_by_one_equal_a_rebuild(histories, data):

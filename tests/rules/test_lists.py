@@ -266,6 +266,7 @@ class Oracle:
         return max(worths, default=None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("widths", [(50, 4, 3200), (2, 2, 3200), (2, 2, 4)])
 @MANY
 @given(

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from genrec.chat import ChatAnswer, ChatReader
 from genrec.errors import ConfigError, EngineUnavailable
 from genrec.serving.monitoring import Metrics, log
 from genrec.serving.settings import Settings
 from genrec.zero_shot.chat import ChatError
-from genrec.zero_shot.endpoint import EndpointChat
 from genrec.zero_shot.talk import Talker, patience
+
+if TYPE_CHECKING:
+    from genrec.zero_shot.endpoint import EndpointChat
 
 
 class Talk:
@@ -27,6 +30,9 @@ class Talk:
         self._is_connected = False
         self._chat: EndpointChat | None = None
         if settings.talk is not None:
+            # Brings openai along, a twelfth of what a gateway imports; most have no such model.
+            from genrec.zero_shot.endpoint import EndpointChat
+
             key = settings.talk_key.get_secret_value() or None
             config = patience(settings.talk_timeout_s)
             self._chat = EndpointChat(settings.talk, config, settings.talk_model, key)

@@ -8,6 +8,7 @@ with the first question after.
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -68,6 +69,7 @@ class VllmEngine:
             EngineUnavailable: Nothing answers.
         """
         self._http = httpx.Client(base_url=url.rstrip("/"), timeout=timeout_s)
+        weakref.finalize(self, self._http.close)
         self._url, self._num_beams = url, num_beams
         self._base_path = base_of(run.path)
         self._base = read_manifest(self._base_path).content_hash

@@ -26,7 +26,8 @@ from genrec.model.load import load_run
 from genrec.schema import Request
 
 K = 10
-AT_ONCE = 16
+AT_ONCE = 4
+PATIENCE_S = 600
 ADAPTER = "run"
 
 
@@ -42,7 +43,7 @@ def main() -> None:
 
     run = load_run(arguments.run)
     here = TorchEngine(run, num_beams=arguments.beams, arithmetic="float32")
-    there = VllmEngine(arguments.url, run, num_beams=arguments.beams)
+    there = VllmEngine(arguments.url, run, arguments.beams, PATIENCE_S)
     if read_manifest(run.path).kind == "sft":
         there.load_adapter(ADAPTER, run.path)
         there.use_adapter(ADAPTER)

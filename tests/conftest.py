@@ -48,7 +48,8 @@ SLOW_FILES = {
     *("benchmarks/test_results_page.py", "benchmarks/test_peers.py", "test_simulation.py"),
     *("updates/test_update.py", "model/test_precision.py", "training/test_little_data.py"),
     *("agents/test_mcp.py", "serving/test_arms.py", "serving/test_promotions.py"),
-    *("graph/test_graph_paths.py", "decode/test_roomy_cache.py"),
+    *("graph/test_graph_paths.py", "decode/test_roomy_cache.py", "test_plotting.py"),
+    *("evaluate/test_checks.py", "chat/test_talking.py", "serving/test_experiments.py"),
 }
 # What only one worker may use: all tests that ask for it form one unit of work.
 EXCLUSIVE = "vllm"

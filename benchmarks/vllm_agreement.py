@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from genrec.artifacts import read_manifest
+from genrec.batching import in_batches
 from genrec.data import Dataset
 from genrec.engines.base import ItemQuery
 from genrec.engines.torch import TorchEngine
@@ -59,8 +60,7 @@ def main() -> None:
 def agreement(here: TorchEngine, there: VllmEngine, queries: list[ItemQuery]) -> dict[str, float]:
     """Return shares of users who get the same, and the greatest difference of a score in nats."""
     same_items, same_order, overlaps, difference = 0, 0, 0.0, 0.0
-    for first in range(0, len(queries), AT_ONCE):
-        part = queries[first : first + AT_ONCE]
+    for part in in_batches(queries, AT_ONCE):
         for mine, theirs in zip(here.items(part, K), there.items(part, K), strict=True):
             shared = set(mine.rows.tolist()) & set(theirs.rows.tolist())
             same_items += len(shared) == len(mine.rows)
@@ -83,13 +83,14 @@ def count_invalid(
 ) -> int:
     """Return how many requests were answered with an item that there is not or may not be."""
     choose, invalid = random.Random(0), 0
-    for _ in range(0, requests, AT_ONCE):
-        queries = []
-        for _ in range(AT_ONCE):
-            rows = choose.sample(range(num_items), choose.randint(1, num_items))
-            candidates = np.array(sorted(rows)) if choose.random() < 0.5 else None
-            excluded = choose.sample(range(num_items), choose.randint(0, num_items // 2))
-            queries.append(ItemQuery(choose.choice(prompts), excluded, candidates))
+
+    def draw() -> ItemQuery:
+        rows = choose.sample(range(num_items), choose.randint(1, num_items))
+        candidates = np.array(sorted(rows)) if choose.random() < 0.5 else None
+        excluded = choose.sample(range(num_items), choose.randint(0, num_items // 2))
+        return ItemQuery(choose.choice(prompts), excluded, candidates)
+
+    for queries in in_batches([draw() for _ in range(requests)], AT_ONCE):
         for query, answer in zip(queries, engine.items(queries, K), strict=True):
             allowed = set(range(num_items) if query.candidates is None else query.candidates)
             named = answer.rows.tolist()

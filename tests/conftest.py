@@ -154,7 +154,7 @@ def shared_data() -> Path:
 
 @dataclass(frozen=True)
 class Chain:
-    """Paths of every stage of a small toy run, made by the very commands a user types."""
+    """Paths of every stage of a small toy run, made in this process by what a user runs."""
 
     root: Path
 

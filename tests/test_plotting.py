@@ -149,7 +149,6 @@ def test_files(write, tmp_path):
     assert not plt.get_fignums()
 
 
-@pytest.mark.slow
 def test_drawing_costs_nothing_until_it_is_asked_for():
     code = (
         "import sys, genrec.graph, genrec.interests.timeline.evolution, "

@@ -60,6 +60,8 @@ def test_train_is_accelerate_launch_with_our_settings():
     assert done.returncode == 0, done.stderr
     values = yaml.safe_load(done.stdout)
     assert values["epochs"] == 3 and values["base"] == "runs/x"
+    done = run("train", "sft", "--dry-run", "epochz=3", "data=a", "base=b", "out=c")
+    assert done.returncode != 0 and "epochz" in done.stderr
 
 
 @pytest.mark.parametrize(

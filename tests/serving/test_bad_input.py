@@ -282,7 +282,7 @@ def test_the_openapi_document_says_what_is_answered(new_server, new_store):
     for operation in operations:
         for mode in modes:
 
-            @settings(FUZZ, max_examples=5)  # the bodies are slow to make
+            @settings(FUZZ, max_examples=8)
             @given(operation.as_strategy(generation_mode=mode))
             def check(case):
                 case.call_and_validate(checks=CHECKS)

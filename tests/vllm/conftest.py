@@ -36,16 +36,20 @@ def torch_engine(run) -> TorchEngine:
 
 @pytest.fixture
 def engine(vllm_server, run, chain) -> VllmEngine:
-    """A client with the run's adapter in use, under a name of its own in the server."""
+    """A client with the run's adapter in use, under a name of its own in the server.
+
+    The server names the run's own items, whatever table a test before this one put there.
+    """
     engine = VllmEngine(vllm_server.url, run, num_beams=20)
+    engine.replace_table(run.table)
     engine.load_adapter("run", chain.sft)
     engine.use_adapter("run")
     return engine
 
 
 @pytest.fixture
-def client(vllm_server) -> openai.AsyncOpenAI:
-    """A plain OpenAI client."""
+def client(vllm_server, engine) -> openai.AsyncOpenAI:
+    """A plain OpenAI client, of a server as ``engine`` leaves it."""
     return openai.AsyncOpenAI(base_url=f"{vllm_server.url}/v1", api_key="none", max_retries=0)
 
 

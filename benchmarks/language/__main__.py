@@ -21,16 +21,22 @@ import gzip
 import json
 import random
 from pathlib import Path
+from typing import IO
 
 from benchmarks.language.columns import COLUMNS, PARTS, ask, make_new, place
 from benchmarks.language.rows import ROWS, genrec, make_tables, train
 from benchmarks.language.section import COMMAND_FILE, read_cells, to_json, write_section
 
 
+def open_text(path: Path) -> IO[str]:
+    """Open a file that may be compressed."""
+    opened = gzip.open if path.suffix == ".gz" else open
+    return opened(path, "rt", encoding="utf-8", newline="")
+
+
 def sample_users(events: Path, users: int, out: Path) -> Path:
     """Write the events of a seeded sample of users of a CSV file."""
-    opened = gzip.open if events.suffix == ".gz" else open
-    with opened(events, "rt", encoding="utf-8", newline="") as file:
+    with open_text(events) as file:
         rows = list(csv.DictReader(file))
     known = sorted({row["user_id"] for row in rows})
     kept = set(random.Random(0).sample(known, min(users, len(known))))
@@ -41,15 +47,26 @@ def sample_users(events: Path, users: int, out: Path) -> Path:
     return out
 
 
+def keep_items(items: Path, events: Path, out: Path) -> Path:
+    """Write the items of a JSONL file that a CSV file of events names."""
+    with open_text(events) as file:
+        taken = {row["item_id"] for row in csv.DictReader(file)}
+    with open_text(items) as file, out.open("w", encoding="utf-8") as kept:
+        kept.writelines(line for line in file if json.loads(line)["item_id"] in taken)
+    return out
+
+
 def make_folder(arguments: argparse.Namespace) -> None:
     """Prepare the data and tables that rows and columns want."""
     folder: Path = arguments.out
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "data").exists():
-        events = arguments.events
+        events, items = arguments.events, arguments.items
         if arguments.users:
             events = sample_users(events, arguments.users, folder / "events.csv")
-        genrec("prepare", "--events", events, "--items", arguments.items, "--out", folder / "data")
+        if arguments.own_items:
+            items = keep_items(items, events, folder / "items.jsonl")
+        genrec("prepare", "--events", events, "--items", items, "--out", folder / "data")
     make_tables(folder)
     if "new-items" in arguments.columns:
         make_new(folder, arguments.items)
@@ -68,6 +85,8 @@ def note_command(arguments: argparse.Namespace, commands: Path) -> None:
     for name in ("users", "asked_users", "beams", "review_chars", "precision"):
         if (value := getattr(arguments, name)) is not None:
             said.append(f"--{name.replace('_', '-')} {value}")
+    if arguments.own_items:
+        said.append("--own-items")
     kept = commands.read_text(encoding="utf-8").splitlines() if commands.exists() else []
     lines = dict.fromkeys([*kept, " ".join(said)])
     commands.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
@@ -82,6 +101,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--other-events", type=Path, help="a log whose catalogue is ranked, too")
     parser.add_argument("--other-items", type=Path)
     parser.add_argument("--users", type=int, help="train on a seeded sample of so many (CSV only)")
+    parser.add_argument("--own-items", action="store_true", help="leave out what they never took")
     parser.add_argument("--asked-users", type=int, default=200, help="a seeded sample is asked")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--beams", type=int, default=20)

@@ -41,11 +41,13 @@ class Step(NamedTuple):
     """Where a search needs logits.
 
     Attributes:
+        nodes: Where each beam stands. Shape: (B, M).
         paths: Tokens of each beam so far. Shape: (B, M, level).
         parents: Beam of the step before that each one continues. Shape: (B, M).
         children: Of each beam. Shapes: (B, M, C).
     """
 
+    nodes: Tensor
     paths: Tensor
     parents: Tensor
     children: Children
@@ -97,7 +99,7 @@ def beam_search(policy: Policy, num_rows: int, num_beams: int) -> Search[Beams]:
     paths = torch.empty(num_rows, 1, 0, dtype=torch.int64, device=device)
     for _ in range(trie.num_levels):
         children = policy.expand(nodes)
-        logits = yield Step(paths, parents, children)
+        logits = yield Step(nodes, paths, parents, children)
         own = policy.alone(logits, children)
         total = scores.unsqueeze(-1) + policy.fuse(own, children)
         best, scores = _best(total.flatten(1), num_beams)
@@ -136,10 +138,10 @@ def score_leaves(policy: Policy, leaves: Tensor) -> Search[Tensor]:
     parents = torch.arange(leaves.shape[1], device=leaves.device).expand(leaves.shape)
     total = torch.zeros(leaves.shape, device=leaves.device)
     for level in range(trie.num_levels):
-        children = policy.expand(lineage[..., level])
-        logits = yield Step(
-            paths[..., :level], parents if level else torch.zeros_like(parents), children
-        )
+        nodes = lineage[..., level]
+        children = policy.expand(nodes)
+        of = parents if level else torch.zeros_like(parents)
+        logits = yield Step(nodes, paths[..., :level], of, children)
         taken = children.allowed & (children.nodes == lineage[..., level + 1, None])
         total += policy.apply(logits, children).masked_fill(~taken, 0).sum(dim=-1)
         total.masked_fill_(~taken.any(dim=-1), -torch.inf)
@@ -167,9 +169,9 @@ def score_children(policy: Policy, path: Sequence[int], num_rows: int) -> Search
         # What is given is no choice.
         given = policy.expand(nodes[..., level])
         given = given._replace(has_choice=torch.zeros_like(given.has_choice))
-        yield Step(tokens[..., :level], parents, given)
+        yield Step(nodes[..., level], tokens[..., :level], parents, given)
     children = policy.expand(nodes[..., -1])
-    logits = yield Step(tokens, parents, children)
+    logits = yield Step(nodes[..., -1], tokens, parents, children)
     return policy.apply(logits, children).squeeze(1)
 
 

@@ -29,7 +29,7 @@ from genrec.decode.device_trie import DeviceTrie
 from genrec.decode.grouped_attention import GROUPED, SDPA
 from genrec.decode.policy import Policy
 from genrec.decode.roomy_cache import RoomyCache
-from genrec.decode.search import Step, run_search, score_leaves
+from genrec.decode.search import Step, StepScorer, run_search, score_leaves
 from genrec.errors import DecodeError
 from genrec.linear import linear
 
@@ -224,7 +224,7 @@ class PrefillCache:
 
 
 @torch.inference_mode()
-def score_after(prompts: PrefillCache, policy: Policy, leaves: Tensor) -> Tensor:
+def score_after(prompts: StepScorer, policy: Policy, leaves: Tensor) -> Tensor:
     """Score some leaves after prompts that were read; see ``score_leaves``.
 
     To score most leaves of a trie, search with as many beams: that shares prefixes.

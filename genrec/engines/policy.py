@@ -60,6 +60,21 @@ class HeadScores(NamedTuple):
     weight: float
     wish: float
 
+    def repeat(self, times: int) -> HeadScores:
+        """Return the scores after prompts that are each asked as often, one after the other."""
+        if times == 1:
+            return self
+        again = torch.arange(times, device=self.queries.device)
+        singles = {
+            name: SingleScores(
+                (one.rows.unsqueeze(1) * times + again).flatten(),
+                one.places.repeat_interleave(times),
+                one.values.repeat_interleave(times),
+            )
+            for name, one in self.singles.items()
+        }
+        return self._replace(queries=self.queries.repeat_interleave(times, dim=0), singles=singles)
+
     def with_matches(self, queries: Sequence[Steering], place_of: Tensor) -> HeadScores:
         """Return the scores with what matches each query's wish.
 

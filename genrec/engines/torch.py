@@ -18,7 +18,8 @@ from genrec.decode.grouped_attention import attend_in_groups
 from genrec.decode.policy import Policy
 from genrec.decode.prefix_cache import PrefixCache
 from genrec.decode.prefix_logits import batches, merge_prefixes, next_logits
-from genrec.decode.search import beam_search, run_search, score_children
+from genrec.decode.search import StepScorer, beam_search, run_search, score_children
+from genrec.decode.shared_prompts import SharedPrompts
 from genrec.decode.tree import PrefillCache, logits_of, score_after
 from genrec.decode.trie import Trie
 from genrec.devices import Arithmetic
@@ -44,6 +45,8 @@ BATCH_TOKENS = 16_384
 """Of a forward pass, and of a batch's cache: a row holds its prompt and the tokens of its beams."""
 BATCH_SCORES = 2**27
 """Of a forward pass, and of the inner nodes of a trie in all rows of a batch: half a gigabyte."""
+SEARCHED_TOGETHER = 4
+"""Queries after one prompt. What they do not share is hidden from one another, but not skipped."""
 
 
 class TorchEngine(AdaptedModel):
@@ -183,9 +186,10 @@ class TorchEngine(AdaptedModel):
 
         def fits(batch: list[tuple[OwnPrompt, list[int]]]) -> bool:
             (_, fewest), (longest, most) = batch[0], batch[-1]
-            columns = len(batch) * (len(longest.tokens) + of_beams)
+            rows_each = min(len(most), SEARCHED_TOGETHER)
+            columns = len(batch) * (len(longest.tokens) + rows_each * of_beams)
             as_many = len(fewest) == len(most)
-            return as_many and len(batch) <= most_rows and columns <= BATCH_TOKENS
+            return as_many and len(batch) * rows_each <= most_rows and columns <= BATCH_TOKENS
 
         # Prompts of a batch are read together, and each is asked as often as the others.
         order = sorted(by_prompt.items(), key=lambda asked: (len(asked[1]), len(asked[0].tokens)))
@@ -194,27 +198,29 @@ class TorchEngine(AdaptedModel):
             head = self._ask_head([prompt.tokens for prompt in prompts], settings.sasrec_weight)
             read = self._read(prompts, self._arithmetic)
             is_rescored = self._exact is not self._arithmetic
-            read_again = self._read(prompts, self._exact) if is_rescored else read
-            for numbers in zip(*(numbers for _, numbers in rows_of_batch), strict=True):
+            read_again = self._read(prompts, self._exact) if is_rescored else None
+            for start in range(0, len(rows_of_batch[0][1]), SEARCHED_TOGETHER):
+                together = slice(start, start + SEARCHED_TOGETHER)
+                numbers = [number for _, asked in rows_of_batch for number in asked[together]]
                 batch = [queries[number] for number in numbers]
-                heeding = head.with_matches(batch, self._trie.place_of)
+                rows_each = len(batch) // len(prompts)
+                heeding = head.repeat(rows_each).with_matches(batch, self._trie.place_of)
                 policy = make_policy(self._trie, self._vocabulary, batch, heeding)
                 with self._arithmetic():
                     search = beam_search(policy, len(batch), num_beams)
-                    leaves, scores, alone = run_search(search, read)
-                if read_again is not read:
+                    leaves, scores, alone = run_search(search, SharedPrompts(read, rows_each))
+                if read_again is not None:
                     with self._exact():
-                        leaves, scores, alone = _score_again(leaves, alone, policy, read_again)
+                        again = SharedPrompts(read_again, rows_each)
+                        leaves, scores, alone = _score_again(leaves, alone, policy, again)
                 parts = score_parts(policy, heeding, leaves[:, :k], alone[:, :k])
-                for place, (number, rows, row_scores) in enumerate(
-                    zip(
-                        *(numbers, leaves[:, :k].cpu().numpy(), scores[:, :k].cpu().numpy()),
-                        strict=True,
-                    )
-                ):
-                    kept = rows >= 0
+                found_rows, found_scores = leaves[:, :k].cpu().numpy(), scores[:, :k].cpu().numpy()
+                for place, number in enumerate(numbers):
+                    kept = found_rows[place] >= 0
                     of_row = {name: nats[place][kept] for name, nats in parts.items()}
-                    found[number] = FoundItems(rows[kept], row_scores[kept], of_row)
+                    found[number] = FoundItems(
+                        found_rows[place][kept], found_scores[place][kept], of_row
+                    )
         return [result for result in found if result is not None]
 
     @torch.inference_mode()
@@ -383,7 +389,7 @@ def _owned(prompts: Sequence[Sequence[int]], owners: Sequence[str]) -> list[OwnP
 
 
 def _score_again(
-    leaves: Tensor, alone: Tensor, policy: Policy, prompts: PrefillCache
+    leaves: Tensor, alone: Tensor, policy: Policy, prompts: StepScorer
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Score what a search found after other prompts, and put it in order. Shapes: (B, K)."""
     scores = score_after(prompts, policy, leaves.clamp(min=0))

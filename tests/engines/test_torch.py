@@ -38,16 +38,20 @@ def test_a_prompt_is_read_once_whatever_is_asked_of_it(run, prompts, read):
     best = engine.items([ItemQuery(prompts[0])], 3)[0].rows.tolist()
     plain = [ItemQuery(prompt) for prompt in prompts]
     filtered = [ItemQuery(prompt, exclude=best) for prompt in prompts]
+    read.clear()
     apart = [*engine.items(plain, 5), *engine.items(filtered, 5)]
+    tokens_apart = sum(rows * width for rows, width in read)
     read.clear()
     together = engine.items([*plain, *filtered], 5)
     for found, expected in zip(together, apart, strict=True):
         np.testing.assert_array_equal(found.rows, expected.rows)
         np.testing.assert_allclose(found.scores, expected.scores, atol=1e-5)
     assert not set(best) & set(together[len(plain)].rows.tolist())
-    # A row for each of the four prompts, though ten queries are answered.
+    # A row for each of the four prompts, though ten queries are answered, and beams that several
+    # of them have in common are run once.
     shortest = min(map(len, prompts))
     assert sum(rows for rows, width in read if width >= shortest) == 4
+    assert sum(rows * width for rows, width in read) < 0.7 * tokens_apart
 
 
 def test_a_catalogue_too_large_for_many_rows_is_searched_row_by_row(

@@ -163,9 +163,10 @@ class Search:
     ) -> dict[int, float]:
         async with self._turns:
             policy = _policy(RowFilters(catalogue), prompt)
-            children = policy.expand(torch.tensor([[node]]))
+            nodes = torch.tensor([[node]])
+            children = policy.expand(nodes)
             paths = torch.tensor([[forced]], dtype=torch.int64)
-            step = Step(paths, torch.zeros(1, 1, dtype=torch.int64), children)
+            step = Step(nodes, paths, torch.zeros_like(nodes), children)
             log_probs = policy.apply(await self._logits(step, prompt, None, lora), children)
             return dict(zip(children.tokens[0, 0].tolist(), log_probs[0, 0].tolist(), strict=True))
 

@@ -33,40 +33,43 @@ class SharedPrompts:
         """See ``StepScorer``."""
         if self._rows_each == 1:
             return self._prompts.child_logits(step)
-        rows, beams = step.nodes.shape
-        num_prompts = rows // self._rows_each
+        if not step.nodes.numel():
+            # No filter left anything: no beam goes on.
+            return torch.zeros(step.children.tokens.shape, device=step.nodes.device)
+        merged, self._place = self._merge(step)
+        logits = self._prompts.child_logits(merged)
+        return _pick(logits, self._place).reshape(*step.nodes.shape, -1)
 
-        def by_prompt(whole: Tensor) -> Tensor:
-            return whole.reshape(num_prompts, self._rows_each * beams, *whole.shape[2:])
-
-        nodes, order = by_prompt(step.nodes).sort(dim=1, stable=True)
+    def _merge(self, step: Step) -> tuple[Step, Tensor]:
+        """Return a step of one row for each prompt, and which of its beams each beam became."""
+        nodes, order = self._by_prompt(step.nodes).sort(dim=1, stable=True)
         turn = nn.functional.pad(nodes.diff(dim=1) > 0, (1, 0)).cumsum(dim=1)
         place = torch.empty_like(order).scatter_(1, order, turn)
-        width = int(turn[:, -1].max()) + 1
-        # Where a prompt has fewer nodes than another the rest is nobody's, and has no choice.
-        shape = num_prompts, width
-        chosen = order.new_full(shape, beams * self._rows_each - 1)
-        chosen.scatter_reduce_(1, turn, order, "amin")
-        asked = order.new_zeros(shape)
-        asked.scatter_reduce_(1, place, by_prompt(step.children.has_choice).long(), "amax")
-        merged = Step(
-            *(_pick(by_prompt(part), chosen) for part in (step.nodes, step.paths)),
-            _pick(self._parents(step), chosen),
-            Children(*(_pick(by_prompt(part), chosen) for part in step.children)),
-        )
-        logits = self._prompts.child_logits(
-            merged._replace(children=merged.children._replace(has_choice=asked > 0))
-        )
-        self._place = place
-        return _pick(logits, place).reshape(rows, beams, -1)
+        shape = len(nodes), int(turn[:, -1].max()) + 1
+        # Where a prompt has fewer nodes than another the rest is some beam again, without a choice.
+        last = nodes.shape[1] - 1
+        chosen = order.new_full(shape, last).scatter_reduce_(1, turn, order, "amin")
+        choices = self._by_prompt(step.children.has_choice).long()
+        has_choice = order.new_zeros(shape).scatter_reduce_(1, place, choices, "amax") > 0
+
+        def take(whole: Tensor) -> Tensor:
+            return _pick(self._by_prompt(whole), chosen)
+
+        children = Children(*map(take, step.children))._replace(has_choice=has_choice)
+        parents = _pick(self._parents(step), chosen)
+        return Step(take(step.nodes), take(step.paths), parents, children), place
+
+    def _by_prompt(self, whole: Tensor) -> Tensor:
+        """Put the beams of all rows of a prompt into one. Shapes: (B x rows, M, ...)."""
+        rows, beams, *rest = whole.shape
+        return whole.reshape(rows // self._rows_each, self._rows_each * beams, *rest)
 
     def _parents(self, step: Step) -> Tensor:
-        """Return the merged parent of each beam. Shape: (B, rows x M)."""
-        rows, beams = step.parents.shape
-        parents = step.parents.reshape(-1, self._rows_each, beams)
+        """Return which merged beam each beam continues. Shape: (B, rows x M)."""
         if step.paths.shape[-1] == 0:
-            return parents.flatten(1)
-        before = self._place.reshape(len(parents), self._rows_each, -1)
+            return self._by_prompt(step.parents)
+        parents = step.parents.reshape(-1, self._rows_each, step.parents.shape[1])
+        before = self._place.view(len(parents), self._rows_each, -1)
         return before.gather(2, parents).flatten(1)
 
 

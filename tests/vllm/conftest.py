@@ -2,6 +2,7 @@
 
 import re
 
+import httpx2
 import openai
 import pytest
 
@@ -49,8 +50,13 @@ def engine(vllm_server, run, chain) -> VllmEngine:
 
 @pytest.fixture
 def client(vllm_server, engine) -> openai.AsyncOpenAI:
-    """A plain OpenAI client, of a server as ``engine`` leaves it."""
-    return openai.AsyncOpenAI(base_url=f"{vllm_server.url}/v1", api_key="none", max_retries=0)
+    """A plain OpenAI client, of a server as ``engine`` leaves it.
+
+    It keeps no connection: a test's event loop ends before anybody could close one.
+    """
+    http = openai.DefaultAsyncHttpxClient(limits=httpx2.Limits(max_keepalive_connections=0))
+    url = f"{vllm_server.url}/v1"
+    return openai.AsyncOpenAI(base_url=url, api_key="none", max_retries=0, http_client=http)
 
 
 ITEM = re.compile(r"<([a-z])_(\d+)>")

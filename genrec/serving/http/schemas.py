@@ -35,8 +35,9 @@ EXAMPLE_USER = "uma-054"
 MAX_BIASES = 50
 
 
-def get_service(request: Request) -> RecommendationService:
+async def get_service(request: Request) -> RecommendationService:
     """Return the service of the application that answers."""
+    # Not a plain function: FastAPI would call that in another thread for every request.
     service: RecommendationService = request.app.state.service
     return service
 

@@ -12,18 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from accelerate.state import AcceleratorState
 from filelock import FileLock
 
 from genrec.cli import main
-from tests.chat_model import chat_model  # noqa: F401  (a fixture)
-from tests.little_shop import shop, shop_run  # noqa: F401  (fixtures)
-from tests.moved import moved  # noqa: F401  (a fixture)
-from tests.toy_data import later_data, toy, toy_data, toy_index  # noqa: F401  (fixtures)
-from tests.vllm_server import vllm, vllm_server  # noqa: F401  (fixtures)
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("GENREC_DATA", ROOT.parent / "shared" / "data"))
+
+FIXTURES = ("chat_model", "little_shop", "moved", "toy_data", "vllm_server")
+"""Modules with fixtures for all."""
 
 
 # Tests that use one of these, directly or through another fixture, are of the tier ``services``.
@@ -128,9 +125,14 @@ class TierGuard:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the guard: hooks of this file are not called for fixtures of the whole session."""
+    """Register fixtures and their guard, and import without garbage collections."""
+    # Hooks of this file are not called for fixtures of the whole session.
     config.pluginmanager.register(TierGuard())
     gc.disable()
+    # Who only hands tests out to workers runs none of them, and need not import torch.
+    if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
+        for name in FIXTURES:
+            config.pluginmanager.import_plugin(f"tests.{name}")
 
 
 def pytest_collection_finish() -> None:
@@ -186,6 +188,8 @@ def genrec(*arguments: object) -> subprocess.CompletedProcess:
 
 def train(script: str, *arguments: object, precision: str = "no") -> subprocess.CompletedProcess:
     """Run a training entry point in this process, as ``accelerate launch`` would in one."""
+    from accelerate.state import AcceleratorState
+
     entry_point = importlib.import_module(f"train.{script}").main
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ACCELERATE_MIXED_PRECISION", precision)

@@ -45,8 +45,9 @@ BATCH_TOKENS = 16_384
 """Of a forward pass, and of a batch's cache: a row holds its prompt and the tokens of its beams."""
 BATCH_SCORES = 2**27
 """Of a forward pass, and of the inner nodes of a trie in all rows of a batch: half a gigabyte."""
-SEARCHED_TOGETHER = 4
-"""Queries after one prompt. What they do not share is hidden from one another, but not skipped."""
+TREE_TOKENS = 2048
+"""Of beams in a row: as many queries after one prompt are searched together. What they do not share
+is hidden from one another, but not skipped."""
 
 
 class TorchEngine(AdaptedModel):
@@ -179,6 +180,7 @@ class TorchEngine(AdaptedModel):
         num_beams = max(k, settings.num_beams or self._num_beams)
         # The tokens of the last level are chosen, never run.
         of_beams = num_beams * (self._trie.num_levels - 1)
+        together = max(1, TREE_TOKENS // max(1, of_beams))
         most_rows = max(1, BATCH_SCORES // self._trie.level_start[-2])
         by_prompt: dict[OwnPrompt, list[int]] = {}
         for number, query in enumerate(queries):
@@ -186,7 +188,7 @@ class TorchEngine(AdaptedModel):
 
         def fits(batch: list[tuple[OwnPrompt, list[int]]]) -> bool:
             (_, fewest), (longest, most) = batch[0], batch[-1]
-            rows_each = min(len(most), SEARCHED_TOGETHER)
+            rows_each = min(len(most), together)
             columns = len(batch) * (len(longest.tokens) + rows_each * of_beams)
             as_many = len(fewest) == len(most)
             return as_many and len(batch) * rows_each <= most_rows and columns <= BATCH_TOKENS
@@ -199,9 +201,9 @@ class TorchEngine(AdaptedModel):
             read = self._read(prompts, self._arithmetic)
             is_rescored = self._exact is not self._arithmetic
             read_again = self._read(prompts, self._exact) if is_rescored else None
-            for start in range(0, len(rows_of_batch[0][1]), SEARCHED_TOGETHER):
-                together = slice(start, start + SEARCHED_TOGETHER)
-                numbers = [number for _, asked in rows_of_batch for number in asked[together]]
+            for start in range(0, len(rows_of_batch[0][1]), together):
+                some = slice(start, start + together)
+                numbers = [number for _, asked in rows_of_batch for number in asked[some]]
                 batch = [queries[number] for number in numbers]
                 rows_each = len(batch) // len(prompts)
                 heeding = head.repeat(rows_each).with_matches(batch, self._trie.place_of)

@@ -65,3 +65,13 @@ def test_a_catalogue_too_large_for_many_rows_is_searched_row_by_row(
     for found, in_batch in zip(engine.items(queries, 5), expected, strict=True):
         np.testing.assert_array_equal(found.rows, in_batch.rows)
     assert all(rows == 1 for rows, _ in read)
+
+
+def test_more_queries_after_a_prompt_than_a_row_has_room_for(run, prompts, monkeypatch):
+    engine = TorchEngine(run, num_beams=20)
+    queries = [ItemQuery(prompts[0], exclude=range(number * 40)) for number in range(5)]
+    alone = [engine.items([query], 5)[0] for query in queries]
+    monkeypatch.setattr("genrec.engines.torch.TREE_TOKENS", 100)  # two queries of 20 beams
+    for found, expected in zip(engine.items(queries, 5), alone, strict=True):
+        np.testing.assert_array_equal(found.rows, expected.rows)
+        np.testing.assert_allclose(found.scores, expected.scores, atol=1e-5)

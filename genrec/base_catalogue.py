@@ -1,8 +1,11 @@
-"""What every recommender knows of its items: entries, attributes, rules about them, likeness."""
+"""What every recommender knows of its items: entries, attributes, rules about them, likeness.
+
+Items come, change and go while it answers; a subclass says what it takes to follow.
+"""
 
 from __future__ import annotations
 
-from abc import ABC
+from abc import ABC, abstractmethod
 from collections import ChainMap
 from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from functools import cached_property, lru_cache, partial
@@ -10,7 +13,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from genrec.arguments import check_count, check_id
+from genrec.arguments import check_collection, check_count, check_id, check_ids, check_type
 from genrec.data import Dataset
 from genrec.errors import ConfigError, DataError, TooFewItems
 from genrec.filters import read_filter
@@ -19,6 +22,7 @@ from genrec.frames import answers
 from genrec.frames.answers import read_items
 from genrec.rules import NamedRule, Plan
 from genrec.schema import Item, Likeness, Recommendation, SemanticId
+from genrec.semantic_ids.extend import add_items, remove_items, restore_items, rewrite_items
 from genrec.semantic_ids.row_set import RowSet
 from genrec.semantic_ids.similar import id_vectors, nearest, text_vectors
 from genrec.semantic_ids.table import SemanticIdTable
@@ -39,6 +43,7 @@ class BaseCatalogue(ABC):
         """Take the prepared data that hold the catalogue."""
         self._data = data
         self._new_items: dict[str, Item] = {}
+        self._removed: frozenset[str] = frozenset()
         self._shelf: tuple[TableAttributes, _MakePlan] | None = None
 
     @property
@@ -122,6 +127,74 @@ class BaseCatalogue(ABC):
     @cached_property
     def _prepared_part(self) -> Part:
         return Part(self._data.items)
+
+    def add_items(self, items: Sequence[Item]) -> list[SemanticId]:
+        """Give new items the free IDs nearest to them; they can be recommended from now on.
+
+        Returns:
+            The ID of each.
+
+        Raises:
+            DataError: An item exists already, there is no room, or it is not an ``Item``.
+        """
+        added = [
+            check_type(item, f"items[{n}]", Item, "a genrec.Item")
+            for n, item in enumerate(check_collection(items, "items", "items"))
+        ]
+        self._grow(add_items(self.table, added), added)
+        return [self.codes_of(item.item_id) for item in added]
+
+    def place_items(self, items: Sequence[Item]) -> list[SemanticId]:
+        """Return the IDs that ``add_items`` would give; nothing changes.
+
+        Raises:
+            DataError: As for ``add_items``.
+        """
+        table = add_items(self.table, items)
+        return [tuple(codes) for codes in table.codes[len(self.table) :].tolist()]
+
+    def rewrite_items(self, items: Sequence[Item]) -> None:
+        """Give items other words from now on; they keep their semantic IDs.
+
+        Raises:
+            DataError: An item is not in the table.
+        """
+        table = rewrite_items(self.table, items)
+        # First, since a table that is taken may be read with its items' words.
+        self._new_items.update({item.item_id: item for item in items})
+        self._take(table)
+
+    def restore_items(self, items: Sequence[Item], codes: Sequence[SemanticId]) -> None:
+        """Add new items at IDs that they were given before, such as before a restart.
+
+        Raises:
+            DataError: An item exists already, or an ID is taken or not of this table.
+        """
+        self._grow(restore_items(self.table, items, codes), items)
+
+    def remove_items(self, item_ids: Collection[str]) -> None:
+        """Retire items: they are not recommended any more, and their IDs become free.
+
+        ``history`` leaves out their events from now on.
+
+        Raises:
+            DataError: An item is not in the table, or none would stay.
+        """
+        removed = check_ids(item_ids, "item_ids")
+        self._take(remove_items(self.table, removed))
+        self._removed |= set(removed)
+        for item_id in removed:
+            self._new_items.pop(item_id, None)
+
+    @abstractmethod
+    def _take(self, table: SemanticIdTable) -> None:
+        """Answer from now on with the items of another table of the same codebook."""
+
+    def _grow(self, table: SemanticIdTable, items: Sequence[Item]) -> None:
+        # First, since a table that holds an item must find its words.
+        self._new_items.update({item.item_id: item for item in items})
+        self._take(table)
+        self._removed -= self._new_items.keys()
 
     def similar_items(
         self,

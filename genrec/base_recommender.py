@@ -1,7 +1,7 @@
 """The Python API that every recommender over a prepared data set shares, whatever its model.
 
 A subclass holds an ID table and answers batches of requests or histories. Written here, once:
-checking what a user passes in, asking for one user, looking up items, adding and removing them.
+checking what a user passes in, asking for one user or for many, with rules and preferences.
 """
 
 from __future__ import annotations
@@ -15,10 +15,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, Unpack, overload
 
 from genrec.arguments import (
     Moment,
-    check_collection,
     check_count,
     check_id,
-    check_ids,
     check_integer,
     check_type,
     is_id,
@@ -52,14 +50,11 @@ from genrec.schema import (
     MIN_EVIDENCE,
     Event,
     History,
-    Item,
     ModelSettings,
     Recommendation,
     Request,
     SemanticId,
 )
-from genrec.semantic_ids.extend import add_items, remove_items, restore_items, rewrite_items
-from genrec.semantic_ids.table import SemanticIdTable
 
 if TYPE_CHECKING:
     from genrec.decode.prefix_cache import PrefixCache
@@ -77,7 +72,6 @@ class BaseRecommender(BaseCatalogue):
         """Take the prepared data that hold the catalogue and, where others do, the users."""
         super().__init__(data)
         self._histories = data if histories is None else histories
-        self._removed: frozenset[str] = frozenset()
         self._reader: ChatReader | None = None
 
     def __repr__(self) -> str:
@@ -121,10 +115,6 @@ class BaseRecommender(BaseCatalogue):
     @abstractmethod
     def _prompt(self, request: Request) -> tuple[str, int]:
         """Return what the model reads of a request, and how many tokens it is."""
-
-    @abstractmethod
-    def _take(self, table: SemanticIdTable) -> None:
-        """Answer from now on with the items of another table of the same codebook."""
 
     @property
     def session_cache(self) -> PrefixCache | None:
@@ -421,64 +411,6 @@ class BaseRecommender(BaseCatalogue):
         options = RequestOptions(at=at, event_type=event_type, query=query, about=about)
         return self._prompt(self._request(user_id, events, **options))
 
-    def add_items(self, items: Sequence[Item]) -> list[SemanticId]:
-        """Give new items the free IDs nearest to them; they can be recommended from now on.
-
-        Returns:
-            The ID of each.
-
-        Raises:
-            DataError: An item exists already, there is no room, or it is not an ``Item``.
-        """
-        added = [
-            check_type(item, f"items[{n}]", Item, "a genrec.Item")
-            for n, item in enumerate(check_collection(items, "items", "items"))
-        ]
-        self._grow(add_items(self.table, added), added)
-        return [self.codes_of(item.item_id) for item in added]
-
-    def place_items(self, items: Sequence[Item]) -> list[SemanticId]:
-        """Return the IDs that ``add_items`` would give; nothing changes.
-
-        Raises:
-            DataError: As for ``add_items``.
-        """
-        table = add_items(self.table, items)
-        return [tuple(codes) for codes in table.codes[len(self.table) :].tolist()]
-
-    def rewrite_items(self, items: Sequence[Item]) -> None:
-        """Give items other words from now on; they keep their semantic IDs.
-
-        Raises:
-            DataError: An item is not in the table.
-        """
-        table = rewrite_items(self.table, items)
-        # First, since a table that is taken may be read with its items' words.
-        self._new_items.update({item.item_id: item for item in items})
-        self._take(table)
-
-    def restore_items(self, items: Sequence[Item], codes: Sequence[SemanticId]) -> None:
-        """Add new items at IDs that they were given before, such as before a restart.
-
-        Raises:
-            DataError: An item exists already, or an ID is taken or not of this table.
-        """
-        self._grow(restore_items(self.table, items, codes), items)
-
-    def remove_items(self, item_ids: Collection[str]) -> None:
-        """Retire items: they are not recommended any more, and their IDs become free.
-
-        ``history`` leaves out their events from now on.
-
-        Raises:
-            DataError: An item is not in the table, or none would stay.
-        """
-        removed = check_ids(item_ids, "item_ids")
-        self._take(remove_items(self.table, removed))
-        self._removed |= set(removed)
-        for item_id in removed:
-            self._new_items.pop(item_id, None)
-
     def history(self, user_id: str | None = None, events: Iterable[Event] | None = None) -> History:
         """Return a known user's whole history, or the one that is given (``genrec.events``).
 
@@ -560,12 +492,6 @@ class BaseRecommender(BaseCatalogue):
     def _answer(self, requests: Sequence[Request], k: int) -> list[list[Recommendation]]:
         """Rank, or raise ``EngineUnavailable`` for a request that gets no answer."""
         return self.rank_many(requests, k)
-
-    def _grow(self, table: SemanticIdTable, items: Sequence[Item]) -> None:
-        # First, since a table that holds an item must find its words.
-        self._new_items.update({item.item_id: item for item in items})
-        self._take(table)
-        self._removed -= self._new_items.keys()
 
 
 def _is_one(users: Any) -> bool:

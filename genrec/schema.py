@@ -6,12 +6,12 @@ Imports nothing of ours but how things look in a notebook.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterator, Mapping, Sequence, Set, Sized
-from dataclasses import MISSING, Field, dataclass, field, fields, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
-from genrec.display import HtmlRepr, Table, day
+from genrec.display import HtmlRepr, ShortRepr, Table, day
 
 USER_ID = "user_id"
 ITEM_ID = "item_id"
@@ -71,44 +71,6 @@ EXPLORATION = "exploration"
 """Who says that an item should be recommended: scorers, and what else may bring it."""
 
 PUNCTUATION = ".!?…:;,。！？।؟"
-
-MAX_REPR_CHARS = 200
-MAX_VALUE_CHARS = 60
-MAX_REPR_ELEMENTS = 4
-
-
-class ShortRepr:
-    """Gives a dataclass a repr of one line: fields at their default are left out, values cut."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        shown = ", ".join(
-            f"{each.name}={_cut(getattr(self, each.name))}"
-            for each in fields(self)  # type: ignore[arg-type]
-            if each.repr and not _is_default(getattr(self, each.name), each)
-        )
-        if len(shown) > MAX_REPR_CHARS:
-            shown = shown[:MAX_REPR_CHARS] + "…"
-        return f"{type(self).__name__}({shown})"
-
-
-def _cut(value: object) -> str:
-    """Return the repr of a value, only the size of a large collection."""
-    if isinstance(value, Sized) and not isinstance(value, str) and len(value) > MAX_REPR_ELEMENTS:
-        return f"<{type(value).__name__} of {len(value)}>"
-    text = " ".join(repr(value).split())
-    return text if len(text) <= MAX_VALUE_CHARS else text[: MAX_VALUE_CHARS - 1] + "…"
-
-
-def _is_default(value: object, of: Field[Any]) -> bool:
-    if of.default is MISSING:
-        return of.default_factory is not MISSING and isinstance(value, Mapping) and not value
-    # Not by ==, which arrays answer element by element.
-    return value is of.default or (
-        isinstance(value, str | bool | float | tuple | frozenset | ModelSettings)
-        and value == of.default
-    )
 
 
 @dataclass(frozen=True, slots=True, repr=False)

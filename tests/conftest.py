@@ -132,7 +132,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # Who only hands tests out to workers runs none of them, and need not import torch.
     if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
         for name in FIXTURES:
-            config.pluginmanager.import_plugin(f"tests.{name}")
+            config.pluginmanager.register(importlib.import_module(f"tests.{name}"))
 
 
 def pytest_collection_finish() -> None:

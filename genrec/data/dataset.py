@@ -23,6 +23,7 @@ from genrec.arguments import check_id
 from genrec.artifacts import Manifest, read_manifest
 from genrec.data.database import connect
 from genrec.data.item_rows import read_rows
+from genrec.display import ShortRepr
 from genrec.errors import ArtifactError, DataError
 from genrec.schema import (
     ABOUT,
@@ -39,7 +40,6 @@ from genrec.schema import (
     History,
     Item,
     Search,
-    ShortRepr,
     Split,
 )
 

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from genrec.display import HtmlRepr, Table
+from genrec.display import HtmlRepr, ShortRepr, Table
 from genrec.errors import ConfigError
 from genrec.graph.graph import InterestGraph
 from genrec.graph.nodes import FOLLOWS, USER_INTEREST, Node
-from genrec.schema import ShortRepr
 
 SHOWN_NAMES = 3
 

@@ -14,6 +14,7 @@ from math import exp, sqrt
 
 import numpy as np
 
+from genrec.display import ShortRepr
 from genrec.errors import ConfigError
 from genrec.graph.graph import InterestGraph
 from genrec.graph.nodes import (
@@ -25,7 +26,7 @@ from genrec.graph.nodes import (
     Kind,
     Node,
 )
-from genrec.schema import History, ShortRepr
+from genrec.schema import History
 
 MAX_STEPS = 4
 STEP_COST = 1.0

@@ -18,8 +18,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from genrec.artifacts import hash_files, read_manifest, write_aside, write_manifest
+from genrec.display import ShortRepr
 from genrec.errors import ArtifactError, DataError, TooFewItems
-from genrec.schema import Request, SemanticId, ShortRepr
+from genrec.schema import Request, SemanticId
 from genrec.semantic_ids.row_set import RowSet
 from genrec.semantic_ids.vectors import ItemEncoder
 

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from genrec.display import ShortRepr
 from genrec.graph.words.corpus import Text, review_texts, title_texts
 from genrec.graph.words.tokens import tokenize
-from genrec.schema import History, Item, SemanticId, ShortRepr
+from genrec.schema import History, Item, SemanticId
 from genrec.semantic_ids.class_tfidf import class_tfidf
 from genrec.semantic_ids.table import NamedCodes
 

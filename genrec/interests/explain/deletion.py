@@ -23,14 +23,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from genrec.display import HtmlRepr, Table, day
+from genrec.display import HtmlRepr, ShortRepr, Table, day
 from genrec.errors import DataError
 from genrec.interests.explain.explanation_text import Named, write_sentence
 from genrec.interests.explain.plot import Bar, plot_effects
 from genrec.interests.explain.scored import Score, Scored
 from genrec.interests.explain.shared_prefix import Reason, find_reason
 from genrec.interests.explain.wish_words import WishEffect, weigh_wishes
-from genrec.schema import Event, Request, SemanticId, ShortRepr
+from genrec.schema import Event, Request, SemanticId
 from genrec.semantic_ids.table import NamedCodes
 from genrec.stream.encode import View
 

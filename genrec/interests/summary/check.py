@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from genrec.display import HtmlRepr, Table, day
+from genrec.display import HtmlRepr, ShortRepr, Table, day
 from genrec.interests.profile.buckets import SUMMARY_LISTS, SummaryList, classify
 from genrec.interests.profile.interests import MAX_INTERESTS, find_interests
 from genrec.interests.summary.codec import MAX_STATEMENTS
@@ -25,7 +25,7 @@ from genrec.interests.summary.templates import (
     split_sentences,
     write_statement,
 )
-from genrec.schema import MIN_EVIDENCE, History, Interest, ShortRepr
+from genrec.schema import MIN_EVIDENCE, History, Interest
 from genrec.semantic_ids.table import SemanticIdTable
 
 GOES_ON = 0.5

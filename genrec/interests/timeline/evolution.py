@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from genrec.display import HtmlRepr, Table, day
+from genrec.display import HtmlRepr, ShortRepr, Table, day
 from genrec.engines.base import Engine
 from genrec.errors import DecodeError
 from genrec.interests.profile.interests import find_interests
@@ -22,7 +22,7 @@ from genrec.interests.timeline.births import Birth, find_births
 from genrec.interests.timeline.forecast import Forecaster, calibrated
 from genrec.interests.timeline.plot import plot_forecast, plot_interests
 from genrec.interests.timeline.windows import Window, cut_windows
-from genrec.schema import Event, Interest, Request, SemanticId, ShortRepr
+from genrec.schema import Event, Interest, Request, SemanticId
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.stream.encode import Encoder
 

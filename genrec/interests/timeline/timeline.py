@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from genrec.data.half_life import decay
+from genrec.display import ShortRepr
 from genrec.interests.profile.interests import HALF_LIFE_EVENTS
-from genrec.schema import History, SemanticId, ShortRepr
+from genrec.schema import History, SemanticId
 from genrec.semantic_ids.table import NamedCodes
 
 

@@ -48,15 +48,15 @@ class Row:
 ROWS = {
     "scratch": Row("1.2 million parameters from scratch, IDs only", (), "pretrain"),
     "scratch-words": Row(
-        "the same with titles behind the IDs and in half of their places",
+        "`scratch` with titles behind the IDs and in half of their places",
         WORDS, "pretrain", ALIGNED,
     ),
     "ids": Row(
         "SmolLM2-135M tuned whole, IDs only", SMOLLM2, "smollm2_full", ("mixture.titles=0",)
     ),
-    "words": Row("with titles behind the IDs", (*SMOLLM2, *WORDS), "smollm2_full"),
+    "words": Row("`ids` with titles behind the IDs", (*SMOLLM2, *WORDS), "smollm2_full"),
     "alignment": Row(
-        "and streams in which titles stand for half of the IDs",
+        "SmolLM2-135M tuned whole, titles behind the IDs and in half of their places",
         (*SMOLLM2, *WORDS), "smollm2_full", ALIGNED,
     ),
     "lora": Row(

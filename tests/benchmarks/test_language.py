@@ -1,5 +1,8 @@
-"""What "what language buys" asks: of new items, and without reviews."""
+"""What "what language buys" trains on and asks: samples, new items, and without reviews."""
 
+import json
+
+from benchmarks.language.__main__ import keep_items, sample_users
 from benchmarks.language.columns import COLUMNS, WithoutReviews, ask, make_new
 from genrec.data import Dataset
 from genrec.engines.load import load_engine
@@ -47,3 +50,21 @@ def test_a_column_is_saved_as_it_was_asked(chain, tmp_path):
     asked = {name: saved.report[name] for name in ("last_events", "num_users", "num_beams")}
     assert asked == {"last_events": 2, "num_users": 30, "num_beams": 20}
     assert saved.manifest.config["recipe"]["sasrec_weight"] == 0.0
+
+
+def test_a_sample_of_users_and_the_items_that_they_took(tmp_path):
+    rows = [f"u{user},i{user + turn},{100 + turn}" for user in range(9) for turn in range(3)]
+    (tmp_path / "all.csv").write_text("\n".join(["user_id,item_id,timestamp", *rows, ""]))
+    items = [json.dumps({"item_id": f"i{number}", "title": "Ä"}) for number in range(20)]
+    (tmp_path / "items.jsonl").write_text("\n".join([*items, ""]), encoding="utf-8")
+
+    events = sample_users(tmp_path / "all.csv", 2, tmp_path / "some.csv")
+    sampled = [line.split(",") for line in events.read_text().splitlines()[1:]]
+    assert len({user for user, _, _ in sampled}) == 2 and len(sampled) == 6
+    again = sample_users(tmp_path / "all.csv", 2, tmp_path / "again.csv")
+    assert again.read_text() == events.read_text()
+
+    kept = keep_items(tmp_path / "items.jsonl", events, tmp_path / "kept.jsonl")
+    lines = kept.read_text(encoding="utf-8").splitlines()
+    assert {json.loads(line)["item_id"] for line in lines} == {item for _, item, _ in sampled}
+    assert set(lines) <= set(items)

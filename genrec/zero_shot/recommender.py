@@ -335,7 +335,7 @@ class ZeroShotRecommender(BaseRecommender):
         self.table, self._titles = table, None
 
     def rewrite_items(self, items: Sequence[Item]) -> None:
-        """See ``BaseRecommender.rewrite_items``."""
+        """See ``BaseCatalogue.rewrite_items``."""
         super().rewrite_items(items)
         self._retriever.rewrite_items(items)
 

@@ -31,7 +31,7 @@ from genrec.model.item_loss import ItemLoss
 from genrec.model.load import LoadedRun, load_run
 from genrec.model.loss import StreamLoss, Target
 from genrec.schema import History
-from genrec.stream.encode import list_views
+from genrec.stream.windows import list_views
 from genrec.training.packing import collate, pack
 from genrec.training.samples import Sample, stream_samples
 

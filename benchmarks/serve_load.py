@@ -27,9 +27,11 @@ import httpx2
 import numpy as np
 import psutil
 
+from genrec.batching import in_batches
+
 ROOT = Path(__file__).parents[1]
 START_S = 120
-WARM_UP_S = 5
+MOST_USERS = 1000
 MIN_RECOMMENDATIONS_PER_S = 50
 MAX_P99_MS = 500
 MAX_GROWTH = 1.05
@@ -95,8 +97,6 @@ def gateway(
             "GENREC_WORKERS": str(workers),
             "GENREC_DEVICE": "cpu",
             "GENREC_RATE_LIMIT_PER_S": "0",
-            # Full before memory is looked at, so that growth is a leak.
-            "GENREC_SESSION_CACHE_MB": "16",
             **{f"GENREC_{name.upper()}": str(value) for name, value in settings.items()},
         }
         with log.open("w") as output:
@@ -141,18 +141,19 @@ async def measure(
         url: Of the gateway.
         pid: Its process.
         clients: How many ask at the same time.
-        seconds: How long, after a warm-up.
+        seconds: How long, after users were asked about once: what is kept of them is there then,
+            so that growth is a leak.
         event_share: Of requests that post an event.
         explanation_share: Of requests that ask for an explanation.
         asked: Tells what a recommendation is asked for beside the user and ``k``.
-        users: Who they are; empty: the first 1,000 of the gateway.
+        users: Who they are; empty: the first ones of the gateway.
         timeout_s: After which a client gives up on an answer.
     """
     load = Load()
     limits = httpx2.Limits(max_connections=clients)
     async with httpx2.AsyncClient(base_url=url, timeout=timeout_s, limits=limits) as http:
-        known = (await http.get("/v1/users", params={"limit": 1000})).json()["users"]
-        items = (await http.get("/v1/items", params={"limit": 1000})).json()["items"]
+        known = (await http.get("/v1/users", params={"limit": MOST_USERS})).json()["users"]
+        items = (await http.get("/v1/items", params={"limit": MOST_USERS})).json()["items"]
         user_ids = users or [user["user_id"] for user in known]
         item_ids = [item["item_id"] for item in items]
 
@@ -189,7 +190,9 @@ async def measure(
             await asyncio.gather(*(client(n, start + for_s, into) for n in range(clients)))
             return time.perf_counter() - start
 
-        await all_clients(WARM_UP_S, Load())
+        for some in in_batches(user_ids[:MOST_USERS], clients):
+            asks = [{"user_id": user_id, "k": K, **asked()} for user_id in some]
+            await asyncio.gather(*(http.post("/v1/recommend", json=ask) for ask in asks))
         rss_before, cpu_before = _spent(pid)
         load.seconds = await all_clients(seconds, load)
         rss, cpu = _spent(pid)

@@ -121,6 +121,11 @@ class BaseRecommender(BaseCatalogue):
         """What is kept of users' prompts in this process; None where nothing is."""
         return None
 
+    def forget(self, user_id: str) -> None:
+        """Drop what is kept of a user to answer faster."""
+        if self.session_cache is not None:
+            self.session_cache.forget(user_id)
+
     @property
     def counted(self) -> list[Counted]:
         """Transition counts of the heads that may answer, to be exchanged; empty: none here."""

@@ -63,7 +63,8 @@ from genrec.semantic_ids.extend import place_catalogue
 from genrec.semantic_ids.linear import normalize_rows
 from genrec.semantic_ids.matching import NOTHING, Matcher, Matches
 from genrec.semantic_ids.table import SemanticIdTable
-from genrec.stream.encode import View
+from genrec.stream.sessions import Sessions
+from genrec.stream.windows import View
 
 if TYPE_CHECKING:
     from genrec.decode.prefix_cache import PrefixCache
@@ -148,6 +149,8 @@ class Recommender(BaseRecommender):
             run, engine = load_engine(
                 path, device, num_beams, sasrec_weight, new_item_boost, arithmetic, session_cache_mb
             )
+        if vllm is not None or session_cache_mb:
+            run = replace(run, encoder=replace(run.encoder, sessions=Sessions()))
         return cls(run, engine, Dataset.load(run.data), _open_histories(run, histories))
 
     @classmethod
@@ -436,6 +439,12 @@ class Recommender(BaseRecommender):
         """See ``BaseRecommender.session_cache``."""
         return self._engine.prefix_cache
 
+    def forget(self, user_id: str) -> None:
+        """See ``BaseRecommender.forget``."""
+        super().forget(user_id)
+        if self._run.encoder.sessions is not None:
+            self._run.encoder.sessions.forget(user_id)
+
     @property
     def counted(self) -> list[Counted]:
         """See ``BaseRecommender.counted``."""
@@ -497,7 +506,8 @@ class Recommender(BaseRecommender):
         """Encode from now on with a table, and with the words of this catalogue's items."""
         self.table = table
         self._run = with_table(self._run, table, lambda item_id: self._entries.get(item_id))
-        self._codec = SummaryCodec(self._run.encoder)
+        # It reads events in brief, which must not take the place of those in full.
+        self._codec = SummaryCodec(replace(self._run.encoder, sessions=None))
 
     def _expected(self, requests: Sequence[Request]) -> np.ndarray:
         """Return what the next event is of, by first code. Shape: (B, codes of a level)."""

@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from genrec.errors import ConfigError
 from genrec.model.load import damaged
 from genrec.model.lora import HEAD_KIND, check_adapter
-from genrec.model.lora_layers import has_adapter
+from genrec.model.lora_layers import has_adapter, merge_adapter
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -30,6 +30,7 @@ class _State:
         loads: How many adapters were loaded so far.
         load_of: Which of these each loaded one was.
         heads_only: Adapters that leave the model as it is.
+        merged: The adapter that is part of the weights just now.
     """
 
     model: Any
@@ -38,6 +39,7 @@ class _State:
     loads: int = 0
     load_of: dict[str, int] = field(default_factory=dict)
     heads_only: list[str] = field(default_factory=list)
+    merged: str | None = None
 
 
 class AdaptedModel:
@@ -86,6 +88,11 @@ class AdaptedModel:
     def _on_model(self) -> list[str]:
         return list(self.model.peft_config) if has_adapter(self.model) else []
 
+    def merge_adapter(self) -> None:
+        """Answer faster with the adapter in use, until another one or the base alone is wanted."""
+        if merge_adapter(self.model):
+            self._state.merged = self.adapter
+
     @contextmanager
     def answering(self, name: str | None) -> Iterator[None]:
         """Run with an adapter for a while; afterwards with the one in use again.
@@ -112,6 +119,7 @@ class AdaptedModel:
         if check_adapter(path, self._base).kind == HEAD_KIND:
             self._state.heads_only.append(name)
             return
+        self._unmerge()
         options: dict[str, Any] = {"adapter_name": name, "torch_device": str(self.model.device)}
         try:
             if has_adapter(self.model):
@@ -153,7 +161,9 @@ class AdaptedModel:
         self._run_with(self.adapter)
 
     def _run_with(self, name: str | None) -> None:
-        if has_adapter(self.model):
+        is_merged = name is not None and name == self._state.merged
+        if has_adapter(self.model) and not is_merged:
+            self._unmerge()
             layers: Any = self.model.base_model
             if name not in self._on_model:
                 layers.disable_adapter_layers()
@@ -161,6 +171,11 @@ class AdaptedModel:
                 layers.enable_adapter_layers()
                 self.model.set_adapter(name)
         self._state.running = name
+
+    def _unmerge(self) -> None:
+        if self._state.merged is not None:
+            self.model.unmerge_adapter()
+            self._state.merged = None
 
 
 def check_name(name: str) -> None:

@@ -49,7 +49,9 @@ def load_engine(
                 f"new_item_boost={new_item_boost}: give a number, for a run with a SASRec head"
             )
         head.new_item_boost = new_item_boost
-    return run, TorchEngine(run, device, num_beams, arithmetic, session_cache_mb)
+    engine = TorchEngine(run, device, num_beams, arithmetic, session_cache_mb)
+    engine.merge_adapter()
+    return run, engine
 
 
 def connect_engine(url: str, path: Path, num_beams: int) -> tuple[LoadedRun, VllmEngine]:

@@ -22,7 +22,7 @@ from genrec.recommender import Recommender
 from genrec.schema import Request
 from genrec.serving.batching import Batcher, Kind
 from genrec.serving.errors import Overloaded
-from genrec.stream.encode import View
+from genrec.stream.windows import View
 
 SLICE = 32
 """Prompts of a slice; most begin alike, so that it costs about as much as a few prompts."""

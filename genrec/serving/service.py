@@ -253,8 +253,7 @@ class RecommendationService:
         """
         loaded = self.loaded
         await run_sync(loaded.histories.forget, user_id)
-        if (cache := loaded.recommender.session_cache) is not None:
-            await run_sync(cache.forget, user_id)
+        await run_sync(loaded.recommender.forget, user_id)
 
     async def history(self, user_id: str | None, events: Sequence[Event] = ()) -> LiveHistory:
         """Return a user's history, or that of the events given; removed items are passed over.

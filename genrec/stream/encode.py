@@ -1,13 +1,8 @@
 """Streams to tokens, segment by segment, and requests to prompts.
 
 Enters: a renderer and any Hugging Face tokenizer that holds our vocabulary. Leaves: token IDs.
-Training (``samples``) and serving (``prompt``) both come through here.
-
-Of a long history the model sees whole events, cut at the front in blocks. Where the context is
-full, old events lose the words of their items first; what is then still too much is dropped, event
-by event. The rule looks only at the events *before* the one to be predicted, so training and
-serving cut at the same places, and a prompt keeps its first tokens (and a cache its keys) between
-two cuts.
+Training (``samples``) and serving (``prompts``) both come through here. What of a long history a
+prompt holds, ``windows`` tells.
 """
 
 from __future__ import annotations
@@ -21,43 +16,13 @@ from typing import Any, NamedTuple
 from genrec.errors import DataError, PromptError
 from genrec.schema import Event, History, Request, Search, SemanticId
 from genrec.stream.render import Renderer, bucket
+from genrec.stream.sessions import Sessions
 from genrec.stream.sid_text import sid_text
 from genrec.stream.templates import ITEM_MARKER
+from genrec.stream.windows import Segment, View, list_views
 
 _CACHED_ITEMS = 100_000
 _CACHED_PHRASES = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """One event in tokens, after the searches that led to it.
-
-    Attributes:
-        tokens: All of them.
-        after_item: Place after the last token of the item's ID: where its words begin.
-        after_words: Place after the last token of the item's words.
-    """
-
-    tokens: list[int]
-    after_item: int
-    after_words: int
-
-    @property
-    def bare(self) -> list[int]:
-        """The tokens without the item's words."""
-        return self.tokens[: self.after_item] + self.tokens[self.after_words :]
-
-
-class View(NamedTuple):
-    """What is seen of a history.
-
-    Attributes:
-        start: First event seen.
-        worded: First event whose item's words are seen, too; ``start`` or later.
-    """
-
-    start: int = 0
-    worded: int = 0
 
 
 @dataclass(frozen=True)
@@ -71,6 +36,7 @@ class Encoder:
         reads_searches: Whether searches and wishes are written into the stream. To a model that
             was not trained on any they are noise, which costs more than they tell.
         reads_about: The same of what users say of themselves.
+        sessions: Keeps what it tokenized of users; None: nothing is kept.
     """
 
     renderer: Renderer
@@ -78,6 +44,7 @@ class Encoder:
     context_tokens: int
     reads_searches: bool = False
     reads_about: bool = False
+    sessions: Sessions | None = None
 
     @cached_property
     def segment_limit(self) -> int:
@@ -119,7 +86,24 @@ class Encoder:
             PromptError: Quoted text produced a special token (a tokenizer with tokens that the
                 quoting does not know).
         """
-        steps = [list(_steps(self._as_read(history))) for history in histories]
+        steps = [tuple(_steps(self._as_read(history))) for history in histories]
+        if self.sessions is None:
+            return self._tokenize_steps(steps)
+        users = [history.user_id for history in histories]
+        known = [
+            self.sessions.find(user_id, self.renderer, own)
+            for user_id, own in zip(users, steps, strict=True)
+        ]
+        new = self._tokenize_steps(
+            [own[len(begun) :] for own, begun in zip(steps, known, strict=True)]
+        )
+        whole = [begun + rest for begun, rest in zip(known, new, strict=True)]
+        for user_id, own, segments, rest in zip(users, steps, whole, new, strict=True):
+            if rest:
+                self.sessions.keep(user_id, self.renderer, own, segments)
+        return whole
+
+    def _tokenize_steps(self, steps: Sequence[Sequence[_Step]]) -> list[list[Segment]]:
         reviewed = [step for own in steps for step in own if step.event.opinion]
         reviews = iter(
             self.tokenize([self.renderer.event(step.event, step.latest) for step in reviewed])
@@ -388,34 +372,3 @@ def _check_order(history: History) -> None:
                 f"the history of user {history.user_id} is not in the order of time; sort its "
                 f"{name}"
             )
-
-
-def list_views(segments: Sequence[Segment], limit: int) -> list[View]:
-    """Return what every event, and the one to come, sees of the events before it.
-
-    Args:
-        segments: The events so far.
-        limit: Most tokens of events a prompt may hold. On passing it, words are taken from old
-            events until those left take a quarter of it, and events are dropped until half of it
-            is left.
-    """
-    views = [View()]
-    words = [segment.after_words - segment.after_item for segment in segments]
-    start, worded, total, of_words = 0, 0, 0, 0
-    for index, segment in enumerate(segments):
-        total += len(segment.tokens)
-        of_words += words[index]
-        if total > limit:
-            while of_words > limit // 4:
-                of_words -= words[worded]
-                total -= words[worded]
-                worded += 1
-            while start <= index and total > limit // 2:
-                if start == worded:
-                    of_words -= words[start]
-                    total -= words[start]
-                    worded += 1
-                total -= len(segments[start].tokens) - words[start]
-                start += 1
-        views.append(View(start, worded))
-    return views

@@ -17,8 +17,9 @@ from genrec.interests.summary.codec import SummaryCodec
 from genrec.interests.summary.targets import make_target
 from genrec.model.loss import Target
 from genrec.schema import History, Item
-from genrec.stream.encode import Encoder, Segment, View, list_views
+from genrec.stream.encode import Encoder
 from genrec.stream.templates import END_MARKER, MARKERS
+from genrec.stream.windows import Segment, View, list_views
 
 MOMENTS = 4
 """Of each history at which a summary is a sample."""

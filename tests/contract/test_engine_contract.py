@@ -9,6 +9,7 @@ import pytest
 from genrec.data import Dataset
 from genrec.engines.base import ItemQuery
 from genrec.engines.grammar import Choice, GrammarState, Repeat, Series, Tokens
+from genrec.engines.load import load_engine
 from genrec.engines.torch import TorchEngine
 from genrec.engines.vllm.client import VllmEngine
 from genrec.errors import ArtifactError, ConfigError, DecodeError
@@ -21,6 +22,11 @@ def torch_engine(run, _):
     return TorchEngine(run, num_beams=20)
 
 
+def merged_engine(run, _):
+    """As ``from_pretrained`` makes it: the adapter is in the weights until another one is asked."""
+    return load_engine(run.path, "cpu", num_beams=20)[1]
+
+
 def vllm_engine(run, request):
     """The same run in a real server, with its adapter as ``from_pretrained`` gives it one."""
     engine = VllmEngine(request.getfixturevalue("vllm_server").url, run, num_beams=20)
@@ -29,8 +35,8 @@ def vllm_engine(run, request):
     return engine
 
 
-ENGINES = {"torch": torch_engine, "vllm": vllm_engine}
-PARAMS = ["torch", pytest.param("vllm", marks=pytest.mark.xdist_group("vllm"))]
+ENGINES = {"torch": torch_engine, "merged": merged_engine, "vllm": vllm_engine}
+PARAMS = ["torch", "merged", pytest.param("vllm", marks=pytest.mark.xdist_group("vllm"))]
 
 
 @pytest.fixture(scope="module")

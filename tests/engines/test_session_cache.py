@@ -71,7 +71,7 @@ def test_whatever_happened_a_cached_answer_is_a_fresh_one(pair, monkeypatch, cal
             events[user].insert(0, event(user, what, 0))
         elif kind == "forget":
             events[user] = []
-            kept.session_cache.forget(user)
+            kept.forget(user)
         elif kind == "rewrite":
             for each in pair:
                 item = each.item(f"i{what}")
@@ -143,14 +143,15 @@ def test_what_is_kept_of_one_user_goes_and_nothing_else(pair):
         Request(History(user, tuple(event(user, n, n) for n in range(10)))) for user in ("x", "y")
     ]
     for user in ("x", "y", *USERS):
-        cache.forget(user)
+        pair[0].forget(user)
     assert (len(cache), cache.num_bytes) == (0, 0)
     pair[0].rank_many(asked[1:], 3)
     of_y = len(cache)
     pair[0].rank_many(asked, 3)
     assert len(cache) > of_y > 0
-    cache.forget("x")
+    pair[0].forget("x")
     assert len(cache) == of_y
+    assert list(pair[0]._run.encoder.sessions._kept) == ["y"]
     found = cache.tokens_found
     pair[0].rank_many(asked[:1], 3)
     assert cache.tokens_found == found

@@ -18,8 +18,8 @@ from genrec.interests.explain.wish_words import WishEffect, WordEffect
 from genrec.recommender import Recommender
 from genrec.schema import Event, History, Item, Request
 from genrec.semantic_ids.table import SemanticIdTable
-from genrec.stream.encode import View
 from genrec.stream.sid_text import sid_text
+from genrec.stream.windows import View
 
 CODES = {"a": (0, 0, 0), "b": (0, 1, 0), "c": (0, 1, 1), "d": (1, 0, 0), "e": (2, 0, 0)}
 NAMES = {(0,): "tea", (0, 1): "tea · green", (1,): "running"}

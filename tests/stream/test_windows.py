@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genrec.stream.encode import Segment, View, list_views
+from genrec.stream.windows import Segment, View, list_views
 from genrec.training.samples import split_windows
 
 

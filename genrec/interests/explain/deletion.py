@@ -32,7 +32,7 @@ from genrec.interests.explain.shared_prefix import Reason, find_reason
 from genrec.interests.explain.wish_words import WishEffect, weigh_wishes
 from genrec.schema import Event, Request, SemanticId
 from genrec.semantic_ids.table import NamedCodes
-from genrec.stream.encode import View
+from genrec.stream.windows import View
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

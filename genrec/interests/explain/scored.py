@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from genrec.schema import Request
-from genrec.stream.encode import View
+from genrec.stream.windows import View
 
 Score = Callable[[Sequence[Request], Sequence[str], Sequence[View]], Sequence[float]]
 """Log-probabilities of items, one for each request, under a view of its history."""

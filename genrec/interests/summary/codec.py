@@ -16,9 +16,10 @@ from itertools import chain
 from genrec.interests.profile.buckets import SUMMARY_LISTS, SummaryList
 from genrec.interests.summary.templates import AND, NOT_ENOUGH, StatementKind, wordings
 from genrec.schema import Event, History, SemanticId
-from genrec.stream.encode import Encoder, View
+from genrec.stream.encode import Encoder
 from genrec.stream.sid_text import sid_text, sid_token
 from genrec.stream.templates import END_MARKER, INTERESTS_MARKER
+from genrec.stream.windows import View
 
 MAX_NAMED: Mapping[SummaryList, int] = {"long_term": 3, "recent": 2, "emerging": 2, "fading": 2}
 """Most interests of each list."""

@@ -1,16 +1,21 @@
 """Both databases, by the same tests."""
 
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from threading import Timer
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from sqlalchemy.event import listen
 from typer.testing import CliRunner
 
 from genrec.errors import ConfigError
 from genrec.schema import Event
 from genrec.serving.__main__ import cli
 from genrec.serving.store import EventStore, Lock, StoredEvent, alone, connect, migrate
+from genrec.serving.store.connect import POOL
 from genrec.serving.store.tables import METADATA
 
 
@@ -41,6 +46,26 @@ def test_several_gateways_migrate_at_once(url):
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: migrate(connect(url)), range(4)))
     assert EventStore(connect(url)).add([event("a", 1)]) == 1
+
+
+def test_who_opens_a_new_file_waits_for_whoever_is_setting_it_up(tmp_path):
+    file = tmp_path / "store.db"
+    # It means to write, with the journal that others want to exchange: there SQLite does not wait.
+    first = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    first.executescript("CREATE TABLE t (n); BEGIN IMMEDIATE")
+    Timer(0.3, first.close).start()
+    with connect(f"sqlite:///{file}").connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
+
+
+def test_connections_are_kept_however_many_are_busy(engine):
+    opened = []
+    listen(engine, "connect", lambda *connection: opened.append(connection))
+    for _ in range(3):
+        with ExitStack() as stack:
+            for _ in range(POOL["pool_size"]):
+                stack.enter_context(engine.connect())
+    assert len(opened) <= POOL["pool_size"]
 
 
 def test_the_command_brings_a_store_up_to_date(url, monkeypatch):

@@ -6,6 +6,7 @@ takes a fraction of a millisecond, and so both databases share every line of thi
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_random
 
 from genrec.errors import ConfigError
 from genrec.serving.store.transactions import Lock, transaction
@@ -21,6 +23,9 @@ from genrec.serving.store.transactions import Lock, transaction
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_MS = 10_000
 CONNECT_TIMEOUT_S = 5
+POOL = {"pool_size": 15, "max_overflow": 0}
+"""Of connections. None is closed while others are busy: to open one costs more than most of what it
+is asked."""
 
 
 def connect(url: str, must_exist: bool = False) -> Engine:
@@ -46,6 +51,7 @@ def connect(url: str, must_exist: bool = False) -> Engine:
                 parsed.set(drivername="postgresql+psycopg"),
                 pool_pre_ping=True,
                 hide_parameters=True,
+                **POOL,
                 connect_args={"connect_timeout": CONNECT_TIMEOUT_S},
             )
         case name:
@@ -65,19 +71,30 @@ def _connect_sqlite(url: URL, must_exist: bool) -> Engine:
         raise ConfigError(f"there is no store at {url.database}; is the path that of the gateway?")
     Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
-        url.set(drivername="sqlite"), hide_parameters=True, connect_args={"timeout": 0}
+        url.set(drivername="sqlite"), hide_parameters=True, connect_args={"timeout": 0}, **POOL
     )
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: Any) -> None:
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
-        cursor.execute("PRAGMA journal_mode=WAL")
+        _write_ahead(cursor)
         # FULL: an acknowledged event survives a power cut, not only the end of this process.
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.close()
 
     return engine
+
+
+@retry(
+    retry=retry_if_exception_type(sqlite3.OperationalError),
+    wait=wait_random(0, 0.05),
+    stop=stop_after_delay(BUSY_TIMEOUT_MS / 1000),
+    reraise=True,
+)
+def _write_ahead(cursor: sqlite3.Cursor) -> None:
+    """Let a file be read while it is written: for this SQLite waits for nobody by itself."""
+    cursor.execute("PRAGMA journal_mode=WAL")
 
 
 def migrate(engine: Engine) -> None:

@@ -79,16 +79,20 @@ def run_search(search: Search[R], scorer: StepScorer) -> R:
         return result
 
 
-def beam_search(policy: Policy, num_rows: int, num_beams: int) -> Search[Beams]:
+def beam_search(
+    policy: Policy, num_rows: int, num_beams: int, num_wanted: int | None = None
+) -> Search[Beams]:
     """Find the best leaves of each row.
 
-    Every beam kept leads to an allowed leaf, so ``num_beams`` leaves come back wherever the filters
-    leave as many. With as many beams as the widest level has nodes the result is exact.
+    Every beam kept leads to an allowed leaf, so as many leaves come back as are wanted wherever the
+    filters leave as many. With as many beams as the widest level has nodes the result is exact.
 
     Args:
         policy: Of ``num_rows`` rows.
         num_rows: B.
-        num_beams: Beams kept at each level and leaves returned.
+        num_beams: Beams kept at each level but the last.
+        num_wanted: Leaves returned, ``num_beams`` at most; None: as many. The fewer, the less of
+            the last level is asked for.
     """
     trie = policy.trie
     device = trie.tokens.device
@@ -97,12 +101,13 @@ def beam_search(policy: Policy, num_rows: int, num_beams: int) -> Search[Beams]:
     alone = torch.zeros(num_rows, 1, device=device)
     parents = torch.zeros(num_rows, 1, dtype=torch.int64, device=device)
     paths = torch.empty(num_rows, 1, 0, dtype=torch.int64, device=device)
-    for _ in range(trie.num_levels):
-        children = policy.expand(nodes)
-        logits = yield Step(nodes, paths, parents, children)
-        own = policy.alone(logits, children)
-        total = scores.unsqueeze(-1) + policy.fuse(own, children)
-        best, scores = _best(total.flatten(1), num_beams)
+    num_wanted = num_beams if num_wanted is None else num_wanted
+    for level in range(trie.num_levels):
+        kept = num_wanted if level == trie.num_levels - 1 else num_beams
+        step = Step(nodes, paths, parents, policy.expand(nodes))
+        children = step.children
+        own, total = yield from _score_best(policy, step, scores, kept)
+        best, scores = _best(total.flatten(1), kept)
         nodes = children.nodes.flatten(1).gather(1, best).masked_fill(scores.isneginf(), NO_NODE)
         parents = best // total.shape[-1]
         alone = alone.gather(1, parents) + own.flatten(1).gather(1, best)
@@ -111,12 +116,61 @@ def beam_search(policy: Policy, num_rows: int, num_beams: int) -> Search[Beams]:
         paths = torch.cat([before, token], dim=-1)
     scores, order = scores.sort(dim=1, descending=True, stable=True)
     leaves = trie.leaves(nodes.gather(1, order))
-    missing = (0, num_beams - leaves.shape[1])
+    missing = (0, num_wanted - leaves.shape[1])
     return Beams(
         nn.functional.pad(leaves, missing, value=NO_NODE),
         nn.functional.pad(scores, missing, value=-torch.inf),
         nn.functional.pad(alone.gather(1, order), missing, value=-torch.inf),
     )
+
+
+def _score_best(
+    policy: Policy, step: Step, scores: Tensor, num_kept: int
+) -> Search[tuple[Tensor, Tensor]]:
+    """Score children of beams: all that can be among the best, and of the others as few as may be.
+
+    No child has a higher score than its beam. So the best beams are asked about first, and of the
+    others only those that may still have a child among the best.
+
+    Args:
+        policy: Of the rows.
+        step: The beams.
+        scores: Of the beams. Shape: (B, M).
+        num_kept: How many children of a row are the best.
+
+    Returns:
+        What the model alone says of each child, and each child's whole score; -inf where it is not
+        among the best in any case. Shapes: (B, M, C).
+    """
+    children, num_first = step.children, num_kept + num_kept // 2
+    if scores.shape[1] <= num_first or not children.tokens.numel():
+        logits = yield step
+        own = policy.alone(logits, children)
+        return own, scores.unsqueeze(-1) + policy.fuse(own, children)
+    first = scores.topk(num_first).indices
+    later = children.has_choice.scatter(1, first, False)
+
+    def score(logits: Tensor, unasked: Tensor) -> tuple[Tensor, Tensor]:
+        own = policy.alone(logits, children)
+        total = scores.unsqueeze(-1) + policy.fuse(own, children)
+        return own, total.masked_fill(unasked.unsqueeze(-1), -torch.inf)
+
+    logits = yield _ask_about(step, children.has_choice & ~later)
+    own, total = score(logits, later)
+    worst = total.flatten(1).topk(num_kept).values[:, -1:]
+    missing = later & (scores >= worst)
+    if missing.any():
+        # The same beams once more: each continues itself.
+        same = torch.arange(scores.shape[1], device=scores.device).expand(scores.shape)
+        more = yield _ask_about(step._replace(parents=same), missing)
+        logits = torch.where(missing.unsqueeze(-1), more, logits)
+        own, total = score(logits, later & ~missing)
+    return own, total
+
+
+def _ask_about(step: Step, beams: Tensor) -> Step:
+    """Return a step at which the model is asked about some beams. Shape of beams: (B, M)."""
+    return step._replace(children=step.children._replace(has_choice=beams))
 
 
 def score_leaves(policy: Policy, leaves: Tensor) -> Search[Tensor]:

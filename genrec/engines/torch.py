@@ -178,6 +178,9 @@ class TorchEngine(AdaptedModel):
     ) -> list[FoundItems]:
         found: list[FoundItems | None] = [None] * len(queries)
         num_beams = max(k, settings.num_beams or self._num_beams)
+        is_rescored = self._exact is not self._arithmetic
+        # Scored again, any leaf may become one of the best.
+        wanted = num_beams if is_rescored else k
         # The tokens of the last level are chosen, never run.
         of_beams = num_beams * (self._trie.num_levels - 1)
         together = max(1, TREE_TOKENS // max(1, of_beams))
@@ -199,7 +202,6 @@ class TorchEngine(AdaptedModel):
             prompts = [prompt for prompt, _ in rows_of_batch]
             head = self._ask_head([prompt.tokens for prompt in prompts], settings.sasrec_weight)
             read = self._read(prompts, self._arithmetic)
-            is_rescored = self._exact is not self._arithmetic
             read_again = self._read(prompts, self._exact) if is_rescored else None
             for start in range(0, len(rows_of_batch[0][1]), together):
                 some = slice(start, start + together)
@@ -209,7 +211,7 @@ class TorchEngine(AdaptedModel):
                 heeding = head.repeat(rows_each).with_matches(batch, self._trie.place_of)
                 policy = make_policy(self._trie, self._vocabulary, batch, heeding)
                 with self._arithmetic():
-                    search = beam_search(policy, len(batch), num_beams)
+                    search = beam_search(policy, len(batch), num_beams, wanted)
                     leaves, scores, alone = run_search(search, SharedPrompts(read, rows_each))
                 if read_again is not None:
                     with self._exact():

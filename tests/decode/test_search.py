@@ -10,6 +10,7 @@ from genrec.decode.constraint import Constraint
 from genrec.decode.device_trie import DeviceTrie
 from genrec.decode.trie import Trie
 from genrec.errors import DecodeError
+from tests.decode.dense import fuse
 from tests.decode.exact import exact_scores
 from tests.decode.tries import CLOSE, FEW, search
 
@@ -116,6 +117,39 @@ def test_k_asked_is_k_returned_and_all_of_it_allowed(qwen3, prompts, seed, num_b
         assert set(kept) <= allowed
         assert row[len(kept) :] == [-1] * (num_beams - len(kept))
     assert torch.equal(beams.scores.isneginf(), beams.leaves < 0)
+
+
+@FEW
+@given(st.integers(0, 10**6), st.integers(1, 9), st.data())
+def test_the_few_that_are_wanted_are_the_best_of_all_that_a_beam_finds(
+    qwen3, prompts, seed, wanted, data
+):
+    """Under filters and a second model's say, whatever of the last level was left out."""
+    paths = random_paths(seed, 120, data.draw(st.integers(2, 4)))
+    trie = DeviceTrie.from_trie(Trie.build(paths))
+    leaves = st.lists(st.integers(0, len(paths) - 1), max_size=len(paths))
+    constraint = Constraint.build(trie, data.draw(st.lists(leaves, min_size=3, max_size=3)))
+    fusion = None
+    if data.draw(st.booleans()):
+        spread = data.draw(st.sampled_from([0.1, 3.0]))
+        said = spread * torch.randn(3, len(paths), generator=torch.Generator().manual_seed(seed))
+        fusion = fuse(trie, said, 0.5, constraint)
+    asked = (qwen3, *prompts(seed, 3), trie, 24, constraint, fusion)
+    every, few = search(*asked), search(*asked, wanted=wanted)
+    assert few.leaves.shape == few.scores.shape == few.alone.shape == (3, wanted)
+    for found, expected in zip(few, every, strict=True):
+        torch.testing.assert_close(found, expected[:, :wanted], **CLOSE)
+
+
+def test_of_the_last_level_only_beams_that_can_lead_to_the_best_are_run(qwen3, prompts):
+    paths = [[a, 20 + b, 30 + c] for a in range(4) for b in range(4) for c in range(4)]
+    trie = DeviceTrie.from_trie(Trie.build(paths))
+    input_ids, mask = prompts(4, 2)
+    counts = count_tokens(qwen3, lambda: search(qwen3, input_ids, mask, trie, 16))
+    assert counts == [4, 16]
+    counts = count_tokens(qwen3, lambda: search(qwen3, input_ids, mask, trie, 16, wanted=2))
+    # Three beams, and some more where one of these may still have a child among the best two.
+    assert counts[:2] == [4, 3] and sum(counts) < 4 + 16
 
 
 def test_rows_that_may_produce_nothing_return_nothing(qwen3, prompts):

@@ -38,6 +38,7 @@ def test_each_row_finds_what_it_finds_alone(qwen3, prompts, seed, data):
     candidates = [data.draw(st.none() | leaves) for _ in exclude]
     constraint = Constraint.build(trie, exclude, candidates)
     num_beams = data.draw(st.integers(1, 12))
+    wanted = data.draw(st.integers(1, num_beams))
     input_ids, mask = prompts(seed, num_prompts)
     each = [part.repeat_interleave(rows_each, dim=0) for part in (input_ids, mask)]
     expected = search(qwen3, *each, trie, num_beams, constraint)
@@ -48,6 +49,8 @@ def test_each_row_finds_what_it_finds_alone(qwen3, prompts, seed, data):
             policy = Policy(trie, constraint)
             found = run_search(beam_search(policy, num_rows, num_beams), shared)
             torch.testing.assert_close(found.scores, expected.scores, **CLOSE)
+            few = run_search(beam_search(policy, num_rows, num_beams, wanted), shared)
+            torch.testing.assert_close(few.scores, expected.scores[:, :wanted], **CLOSE)
             again = score_after(shared, policy, found.leaves.clamp(min=0))
             kept = found.leaves >= 0
             torch.testing.assert_close(again[kept], found.scores[kept], **CLOSE)

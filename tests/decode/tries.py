@@ -26,9 +26,11 @@ def paths_of(seed, num_paths):
     return rng.permutation(rows)[:num_paths] + np.array([0, 5, 10])
 
 
-def search(model, input_ids, mask, trie, num_beams, constraint=None, fusion=None, bias=None):
+def search(
+    model, input_ids, mask, trie, num_beams, constraint=None, fusion=None, bias=None, wanted=None
+):
     """Search under a policy of these parts."""
     policy = Policy(trie, constraint, fusion, bias)
     with torch.inference_mode():
         prompts = PrefillCache(model, input_ids, mask, trie)
-        return run_search(beam_search(policy, len(input_ids), num_beams), prompts)
+        return run_search(beam_search(policy, len(input_ids), num_beams, wanted), prompts)

@@ -32,16 +32,17 @@ K = 10
 
 
 def draw_history(recommender: Recommender, user_id: str, num_events: int) -> History:
-    """Return a user of random purchases, three days apart."""
+    """Return a user of random purchases, three days apart, every second one with a review."""
     choose = random.Random(user_id)
-    items = recommender.table.item_ids
-    return History(
-        user_id,
-        tuple(
-            Event(user_id, choose.choice(items), 1_600_000_000 + 3 * DAY * place, "purchase")
-            for place in range(num_events)
-        ),
-    )
+    items = recommender.items
+
+    def purchase(place: int) -> Event:
+        titles = [item.title or item.item_id for item in choose.sample(items, 6)]
+        review = f"Nothing like {', '.join(titles[1:])}." if place % 2 else None
+        item_id, time = choose.choice(items).item_id, 1_600_000_000 + 3 * DAY * place
+        return Event(user_id, item_id, time, "purchase", review=review)
+
+    return History(user_id, tuple(purchase(place) for place in range(num_events)))
 
 
 def ask(recommender: Recommender, history: History) -> float:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Engine, delete, func, or_, select
+from sqlalchemy import Connection, Engine, bindparam, delete, func, or_, select
 
 from genrec.schema import SEARCH, Event, Search
 from genrec.serving.store.forgotten import hash_user, times_forgotten
@@ -28,6 +28,7 @@ from genrec.serving.store.tables import (
 from genrec.serving.store.transactions import Lock, transaction
 
 DAY_S = 86_400
+NO_LIMIT = 2**62
 _FIELDS = ("user_id", "item_id", "timestamp", "event_type", "rating", "title", "review")
 _EVENT_COLUMNS = [EVENTS.c[name] for name in _FIELDS]
 
@@ -134,17 +135,12 @@ class EventStore:
         """
         with self._engine.connect() as connection:
             known = _read_user(connection, user_id)
-            newest = (
-                select(EVENTS.c.event_id, EVENTS.c.text, *_EVENT_COLUMNS)
-                .where(
-                    EVENTS.c.user_id == user_id, EVENTS.c.number > (0 if known.forgotten else after)
-                )
-                .order_by(EVENTS.c.timestamp.desc(), EVENTS.c.number.desc())
-            )
-            rows = connection.execute(newest.limit(limit + 1)).all()
+            of_user = {"user_id": user_id, "after": 0 if known.forgotten else after}
+            rows = connection.execute(_NEWEST, {**of_user, "limit": limit + 1, "skip": 0}).all()
             older: frozenset[str] = frozenset()
             if len(rows) > limit:
-                later = connection.execute(newest.offset(limit)).all()
+                rest = {**of_user, "limit": NO_LIMIT, "skip": limit}
+                later = connection.execute(_NEWEST, rest).all()
                 older = frozenset(row.item_id for row in later if row.text is None)
         events = tuple(
             StoredEvent(Event(*event), event_id, text=text)
@@ -237,20 +233,30 @@ class _User(NamedTuple):
     about: str | None
 
 
+# Built once: to build a statement takes as long as to carry it out.
+_OF_USER = select(
+    select(func.max(CHANGES.c.number)).scalar_subquery(),
+    select(FORGOTTEN.c.times)
+    .where(FORGOTTEN.c.user_hash == bindparam("user_hash"))
+    .scalar_subquery(),
+    *(
+        select(column).where(column.table.c.user_id == bindparam("user_id")).scalar_subquery()
+        for column in (PREFERENCES.c.preferences, PREFERENCES.c.time, DESCRIPTIONS.c.about)
+    ),
+)
+_NEWEST = (
+    select(EVENTS.c.event_id, EVENTS.c.text, *_EVENT_COLUMNS)
+    .where(EVENTS.c.user_id == bindparam("user_id"), EVENTS.c.number > bindparam("after"))
+    .order_by(EVENTS.c.timestamp.desc(), EVENTS.c.number.desc())
+    .limit(bindparam("limit"))
+    .offset(bindparam("skip"))
+)
+
+
 def _read_user(connection: Connection, user_id: str) -> _User:
     """Read all of it in one go."""
-    times = select(FORGOTTEN.c.times).where(FORGOTTEN.c.user_hash == hash_user(user_id))
-    about = select(DESCRIPTIONS.c.about).where(DESCRIPTIONS.c.user_id == user_id)
-    of_user = PREFERENCES.c.user_id == user_id
-    head, forgotten, preferences, time, said = connection.execute(
-        select(
-            select(func.max(CHANGES.c.number)).scalar_subquery(),
-            times.scalar_subquery(),
-            select(PREFERENCES.c.preferences).where(of_user).scalar_subquery(),
-            select(PREFERENCES.c.time).where(of_user).scalar_subquery(),
-            about.scalar_subquery(),
-        )
-    ).one()
+    asked = {"user_id": user_id, "user_hash": hash_user(user_id)}
+    head, forgotten, preferences, time, said = connection.execute(_OF_USER, asked).one()
     stored = None if time is None else StoredPreferences(user_id, preferences, time)
     return _User(head or 0, forgotten or 0, stored, said)
 

@@ -36,8 +36,8 @@ from genrec.training.loop import loss_weights
 
 PACKAGE = Path(__file__).resolve().parents[1] / "genrec"
 WARM_UP = 2
-MAX_FILES = {"recommend": 49, "sample": 32}
-MAX_FUNCTIONS = {"recommend": 183}
+MAX_FILES = {"recommend": 51, "sample": 32}
+MAX_FUNCTIONS = {"recommend": 191}
 """As far as they went when last counted, and little more: so that a walk does not grow unseen."""
 
 

@@ -192,7 +192,7 @@ async def in_process(
 
     async def ours(prompts: list[list[int]]) -> Answers:
         row_filters = [RowFilters(catalogue)] * len(prompts)
-        found = await search.items(prompts, row_filters, NUM_BEAMS, None)
+        found = await search.items(prompts, row_filters, NUM_BEAMS, NUM_BEAMS, None)
         return [world.by_codes(one.rows, one.scores) for one in found]
 
     class Theirs(BeamSearchOnlineMixin):

@@ -72,7 +72,7 @@ class ItemServing:
     async def warm_up(self) -> None:
         """Answer a first question; vLLM compiles its sampler with it, which takes a while."""
         catalogue = self.catalogue()
-        await self.search.items([[catalogue.base.opening]], [RowFilters(catalogue)], 20, None)
+        await self.search.items([[catalogue.base.opening]], [RowFilters(catalogue)], 20, 20, None)
 
     def catalogue(self) -> Catalogue:
         """Return the newest table."""
@@ -194,10 +194,11 @@ async def find_items(ask: ItemsAsk, raw_request: Request, serving: Serving) -> d
     """Return rows and scores of each prompt's best items."""
     catalogue, lora = serving.check(ask)
     row_filters = _filters(ask, catalogue)
-    answers = await serving.search.items(ask.prompts, row_filters, max(ask.k, ask.num_beams), lora)
+    num_beams = max(ask.k, ask.num_beams)
+    answers = await serving.search.items(ask.prompts, row_filters, ask.k, num_beams, lora)
     return {
-        "rows": [answer.rows[: ask.k] for answer in answers],
-        "scores": [answer.scores[: ask.k] for answer in answers],
+        "rows": [answer.rows for answer in answers],
+        "scores": [answer.scores for answer in answers],
     }
 
 

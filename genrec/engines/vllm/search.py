@@ -69,17 +69,18 @@ class Search:
         self,
         prompts: Sequence[list[int]],
         row_filters: Sequence[RowFilters],
+        k: int,
         num_beams: int,
         lora: Any,
     ) -> list[Found]:
-        """Return the best items of each prompt, ``num_beams`` or what its filters leave.
+        """Return the ``k`` best items of each prompt, or what its filters leave.
 
         Raises:
             DecodeError: A prompt does not end where an item is written, or is too long.
         """
         self._check(prompts, row_filters)
         return await _all(
-            self._items_of(prompt, filters, num_beams, lora)
+            self._items_of(prompt, filters, k, num_beams, lora)
             for prompt, filters in zip(prompts, row_filters, strict=True)
         )
 
@@ -138,13 +139,13 @@ class Search:
                 )
 
     async def _items_of(
-        self, prompt: list[int], filters: RowFilters, num_beams: int, lora: Any
+        self, prompt: list[int], filters: RowFilters, k: int, num_beams: int, lora: Any
     ) -> Found:
         async with self._turns:
             policy = _policy(filters, prompt)
             # Fusion or a bias may raise any child, so all are asked for.
             is_plain = policy.fusion is None and policy.bias is None
-            search = beam_search(policy, 1, num_beams)
+            search = beam_search(policy, 1, num_beams, k)
             beams = await self._run(search, prompt, num_beams if is_plain else None, lora)
             kept = beams.leaves[0] >= 0
             return Found(beams.leaves[0, kept].tolist(), beams.scores[0, kept].tolist())

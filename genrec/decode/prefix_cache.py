@@ -25,7 +25,8 @@ from time import monotonic
 
 from genrec.decode.roomy_cache import Numbers
 
-BLOCK_TOKENS = 16
+BLOCK_TOKENS = 8
+"""What fills no block is read again: of 16 tokens a request took 8% more time, of 4 no less."""
 MAX_IDLE_S = 3600
 """What nobody used for so long goes with the next prompt that is kept: a session is over, and what
 another process was told to forget must not stay."""

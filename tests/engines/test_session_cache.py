@@ -212,8 +212,9 @@ def test_a_prompt_larger_than_the_budget_is_not_kept():
 
 @pytest.mark.parametrize("other", [("n", "u"), ("m", "v")])
 def test_nothing_is_shared_between_models_or_users(other):
-    keys = chain_keys("m", "u", range(40))
-    assert len(keys) == 2 and not set(keys) & set(chain_keys(*other, range(40)))
+    prompt = range(2 * BLOCK_TOKENS + 1)
+    keys = chain_keys("m", "u", prompt)
+    assert len(keys) == 2 and not set(keys) & set(chain_keys(*other, prompt))
     assert chain_keys("m", "u", range(2 * BLOCK_TOKENS)) == keys[:1]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from genrec.engines.vllm.cpu_adapters import spare_other_requests
+from genrec.engines.vllm.cpu_adapters import multiply_by_adapter
 from genrec.engines.vllm.cpu_blocks import allow_small_blocks
 from genrec.engines.vllm.half_weights import hold_weights
 
@@ -11,4 +11,4 @@ def prepare() -> None:
     """Change of vLLM what our server asks for, and nothing under other servers."""
     allow_small_blocks()
     hold_weights()
-    spare_other_requests()
+    multiply_by_adapter()

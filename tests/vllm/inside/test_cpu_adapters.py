@@ -23,6 +23,16 @@ for module in (lora_ops, punica_cpu):
     module.bgmv_shrink(x, down, middle, adapters, 1.0)
     module.bgmv_expand(middle, up, found, adapters, add_inputs=True)
     print(bool(torch.allclose(found, expected, atol=1e-5)))
+wide, both = torch.zeros(5, 9), torch.ones(5, 9)
+for own in (0, 1):
+    known = torch.tensor([own] * 5)
+    lora_ops.bgmv_shrink(x, down, middle, known, 2.0)
+    lora_ops.bgmv_expand_slice(middle, up, wide, known, 3, 6, add_inputs=False)
+    lora_ops.bgmv_expand_slice(middle, up, both, known, 3, 6, add_inputs=True)
+    alone = 2 * x @ down[own, 0].T @ up[own, 0].T
+    print(bool(torch.allclose(wide[:, 3:], alone, atol=1e-5)), bool((wide[:, :3] == 0).all()))
+    print(bool(torch.allclose(both[:, 3:] - 1, alone, atol=1e-5)), bool((both[:, :3] == 1).all()))
+    both[:] = 1
 middle = torch.zeros(5, 4)
 runs, lengths = torch.tensor([0, -1, 1, -1, 0]), torch.ones(5, dtype=torch.long)
 lora_ops.sgmv_shrink(x, down, middle, torch.arange(5), lengths, runs, 5, 1, 5, 1.0)
@@ -32,7 +42,10 @@ print(bool((middle[[1, 3]] == 0).all()), bool((middle[[0, 2, 4]] != 0).all()))
 
 @pytest.mark.parametrize(
     ("serving", "said"),
-    [(True, ["True", "True", "True True"]), (False, ["False", "False", "False True"])],
+    [
+        (True, ["True", "True", *["True True"] * 5]),
+        (False, ["False", "False", *["True True"] * 4, "False True"]),
+    ],
 )
 def test_tokens_without_an_adapter_get_none(serving, said, base, monkeypatch):
     """Without ours they do get one, so that the day vLLM mends it is noticed here."""
@@ -41,4 +54,4 @@ def test_tokens_without_an_adapter_get_none(serving, said, base, monkeypatch):
         monkeypatch.setenv("GENREC_BASE", str(base.path))
     done = subprocess.run([sys.executable, "-c", BATCH], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.splitlines()[-3:] == said
+    assert done.stdout.splitlines()[-7:] == said

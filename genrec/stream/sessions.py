@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from genrec.stream.render import Renderer
 
 MAX_TOKENS = 2**19
-"""Of all users: some 20 MB, for 2,000 users of 25 events each, half of them with a review."""
+"""Of all users: some 20 MB, for 1,000 users of 25 events each, half of them with a review."""
 MAX_AGE_S = 3600
 """What another process was told to forget must not stay."""
 

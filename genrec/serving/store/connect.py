@@ -15,7 +15,7 @@ from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
-from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_random
+from tenacity import retry, retry_if_exception, stop_after_delay, wait_random
 
 from genrec.errors import ConfigError
 from genrec.serving.store.transactions import Lock, transaction
@@ -86,8 +86,12 @@ def _connect_sqlite(url: URL, must_exist: bool) -> Engine:
     return engine
 
 
+def _is_busy(error: BaseException) -> bool:
+    return isinstance(error, sqlite3.Error) and error.sqlite_errorcode == sqlite3.SQLITE_BUSY
+
+
 @retry(
-    retry=retry_if_exception_type(sqlite3.OperationalError),
+    retry=retry_if_exception(_is_busy),
     wait=wait_random(0, 0.05),
     stop=stop_after_delay(BUSY_TIMEOUT_MS / 1000),
     reraise=True,

@@ -4,6 +4,8 @@ import threading
 import time
 from contextlib import contextmanager
 
+import pytest
+
 NOW = int(time.time())
 
 
@@ -19,6 +21,13 @@ def click(client, user_id, item_id, **fields):
 
 def item_ids(answer):
     return [item["item_id"] for item in answer["items"]]
+
+
+def check_same(answer, expected):
+    """Check that two answers are one, but for what was read anew or kept: the last digits."""
+    assert item_ids(answer) == item_ids(expected)
+    scores, wanted = ([item["score"] for item in each["items"]] for each in (answer, expected))
+    assert scores == pytest.approx(wanted, abs=1e-4)
 
 
 def wait_until(is_true, seconds=10):

@@ -31,7 +31,7 @@ from genrec.batching import in_batches
 
 ROOT = Path(__file__).parents[1]
 START_S = 120
-MOST_USERS = 1000
+MOST_DRAWN = 1000
 MIN_RECOMMENDATIONS_PER_S = 50
 MAX_P99_MS = 500
 MAX_GROWTH = 1.05
@@ -152,8 +152,8 @@ async def measure(
     load = Load()
     limits = httpx2.Limits(max_connections=clients)
     async with httpx2.AsyncClient(base_url=url, timeout=timeout_s, limits=limits) as http:
-        known = (await http.get("/v1/users", params={"limit": MOST_USERS})).json()["users"]
-        items = (await http.get("/v1/items", params={"limit": MOST_USERS})).json()["items"]
+        known = (await http.get("/v1/users", params={"limit": MOST_DRAWN})).json()["users"]
+        items = (await http.get("/v1/items", params={"limit": MOST_DRAWN})).json()["items"]
         user_ids = users or [user["user_id"] for user in known]
         item_ids = [item["item_id"] for item in items]
 
@@ -190,7 +190,7 @@ async def measure(
             await asyncio.gather(*(client(n, start + for_s, into) for n in range(clients)))
             return time.perf_counter() - start
 
-        for some in in_batches(user_ids[:MOST_USERS], clients):
+        for some in in_batches(user_ids[:MOST_DRAWN], clients):
             asks = [{"user_id": user_id, "k": K, **asked()} for user_id in some]
             await asyncio.gather(*(http.post("/v1/recommend", json=ask) for ask in asks))
         rss_before, cpu_before = _spent(pid)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cachetools import TTLCache
@@ -68,11 +69,10 @@ class Sessions:
         self, user_id: str, renderer: Renderer, steps: Sequence[Any], segments: list[Segment]
     ) -> None:
         """Keep what was tokenized of a history in the place of what was known of its user."""
-        session = _Session(renderer, steps, segments)
         with self._lock:
             self._kept.pop(user_id, None)
-            if session.num_tokens <= self._kept.maxsize:
-                self._kept[user_id] = session
+            with suppress(ValueError):  # larger than all that may be kept
+                self._kept[user_id] = _Session(renderer, steps, segments)
 
     def forget(self, user_id: str) -> None:
         """Drop what is kept of a user."""

@@ -1,7 +1,8 @@
 """A second model's say at every step of a search: the log of its summed odds below each node.
 
 Sums are made block by block over the leaves, so that memory grows with the nodes above them and
-not with the leaves; what a leaf itself has is looked up where a search comes by. Both are exact.
+not with the leaves; what a leaf itself has is computed where a search comes by, or kept where the
+leaves are few. Both are exact.
 """
 
 from __future__ import annotations
@@ -15,23 +16,28 @@ from genrec.decode.constraint import Constraint
 from genrec.decode.device_trie import DeviceTrie
 from genrec.decode.leaf_scores import FactoredScores
 
+KEPT_SCORES = 2**20
+"""Most scores of leaves, of all rows together, that are kept from the sums: 4 MB. To look them up
+takes a fraction of the time of computing them again one by one."""
+
 
 @dataclass(frozen=True, eq=False)
 class LogitFusion:
     """The second model's scores of each row.
 
-    Memory is 4 bytes for each row and inner node; time grows with rows times leaves.
+    Memory is 4 bytes for each row and node that is kept; time grows with rows times leaves.
 
     Attributes:
-        inner: Log of the summed odds of the allowed leaves below each node above the leaves, up to
-            a constant of the row; -inf where there is none. Shape: (num_inner, B), float32.
-        leaves: Of the leaves themselves.
+        kept: Log of the summed odds of the allowed leaves below each node above the leaves, up to
+            a constant of the row, -inf where there is none; behind these the scores of the leaves,
+            allowed or not, where they are few. Shape: (num_inner or num_nodes, B), float32.
+        leaves: Of the leaves, where they are not kept.
         weight: Of the second model, above 0 and at most 1.
         lm_weight: Of the LM: what the second model leaves.
     """
 
-    inner: Tensor
-    leaves: FactoredScores
+    kept: Tensor
+    leaves: FactoredScores | None
     weight: float
     lm_weight: float
 
@@ -59,9 +65,12 @@ class LogitFusion:
         if leaves.shape[0] != trie.num_leaves:
             raise ValueError(f"{leaves.shape[0]} scores, {trie.num_leaves} leaves")
         hide = None if constraint is None else constraint.hider()
-        sums = []
+        keeps_leaves = leaves.shape[0] * leaves.shape[1] <= KEPT_SCORES
+        sums, of_leaves = [], list[Tensor]()
         for first, last, sizes in trie.leaf_blocks:
             scores = leaves.block(first, last)
+            if keeps_leaves:
+                of_leaves.append(scores.clone())
             if hide is not None:
                 hide(scores, first)
             sums.append(_logsumexp(scores, sizes))
@@ -70,7 +79,8 @@ class LogitFusion:
             first, last = trie.level_start[depth], trie.level_start[depth + 1]
             sizes = trie.first_child[first : last + 1].diff()
             levels.append(_logsumexp(levels[-1].clone(), sizes))
-        return cls(torch.cat(levels[::-1]), leaves, weight, 1 - weight)
+        kept = torch.cat([*levels[::-1], *of_leaves])
+        return cls(kept, None if keeps_leaves else leaves, weight, 1 - weight)
 
     @classmethod
     def tilt(
@@ -86,11 +96,11 @@ class LogitFusion:
             leaves: Scores of its leaves; most have none.
             constraint: What it forbids counts for nothing.
         """
-        scored = cls.build(trie, leaves, 1.0, constraint).inner
-        equal = cls.build(trie, leaves.none(), 1.0, constraint).inner
+        scored = cls.build(trie, leaves, 1.0, constraint)
+        equal = cls.build(trie, leaves.none(), 1.0, constraint).kept
         # Where nothing is allowed both are -inf.
-        raised = (scored - equal).masked_fill(scored.isneginf(), -torch.inf)
-        return cls(raised, leaves, 1.0, 1.0)
+        raised = (scored.kept - equal).masked_fill(scored.kept.isneginf(), -torch.inf)
+        return cls(raised, scored.leaves, 1.0, 1.0)
 
     def at(self, nodes: Tensor, wanted: Tensor) -> Tensor:
         """Return the log of the summed odds below nodes.
@@ -104,11 +114,13 @@ class LogitFusion:
             they are. Shape: (B, ...), float32.
         """
         rows = torch.arange(len(nodes), device=nodes.device).view(-1, *(1,) * (nodes.ndim - 1))
-        first_leaf = len(self.inner)
-        found = self.inner[nodes.clamp(max=first_leaf - 1), rows]
-        below = wanted & (nodes >= first_leaf)
+        num_kept = len(self.kept)
+        found = self.kept[nodes.clamp(max=num_kept - 1), rows]
+        if self.leaves is None:
+            return found
+        below = wanted & (nodes >= num_kept)
         rows = rows.expand(nodes.shape)[below]
-        found[below] = self.leaves.at(rows, nodes[below] - first_leaf)
+        found[below] = self.leaves.at(rows, nodes[below] - num_kept)
         return found
 
 

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genrec.decode import device_trie
+from genrec.decode import device_trie, fusion
 from genrec.decode.constraint import Constraint
 from genrec.decode.device_trie import DeviceTrie
 from genrec.decode.fusion import LogitFusion
@@ -46,11 +46,15 @@ def leaves_below(trie, node):
     st.integers(1, 9),
     st.integers(0, 12),
     st.sampled_from([1.0, 200.0]),
+    st.sampled_from([0, fusion.KEPT_SCORES]),
     st.data(),
 )
-def test_sums_by_blocks_are_those_of_all_allowed_leaves(seed, count, size, singles, scale, data):
+def test_sums_by_blocks_are_those_of_all_allowed_leaves(
+    seed, count, size, singles, scale, kept, data
+):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(device_trie, "BLOCK_LEAVES", size)
+        patch.setattr(fusion, "KEPT_SCORES", kept)
         trie = DeviceTrie.from_trie(Trie.build(paths_of(seed, count)))
         assert [block[0] for block in trie.leaf_blocks][1:] == [
             block[1] for block in trie.leaf_blocks
@@ -66,7 +70,7 @@ def test_sums_by_blocks_are_those_of_all_allowed_leaves(seed, count, size, singl
             )
         )
         constraint = Constraint.build(trie, exclude, only)
-        fusion = LogitFusion.build(trie, scores, 0.5, constraint)
+        fused = LogitFusion.build(trie, scores, 0.5, constraint)
     hidden = dense.clone()
     for row in range(NUM_ROWS):
         allowed = set(range(count) if only[row] is None else only[row]) - set(exclude[row])
@@ -74,20 +78,22 @@ def test_sums_by_blocks_are_those_of_all_allowed_leaves(seed, count, size, singl
             if leaf not in allowed:
                 hidden[place, row] = -torch.inf
     nodes = torch.arange(len(trie.tokens)).expand(NUM_ROWS, -1)
-    found = fusion.at(nodes, torch.ones_like(nodes, dtype=torch.bool))
+    found = fused.at(nodes, torch.ones_like(nodes, dtype=torch.bool))
     for node in range(trie.level_start[-2]):
         expected = hidden[list(leaves_below(trie, node))].logsumexp(0)
         torch.testing.assert_close(found[:, node], expected, rtol=1e-5, atol=1e-4)
     torch.testing.assert_close(found[:, trie.level_start[-2] :].T, dense, rtol=1e-5, atol=1e-4)
 
 
-def test_only_what_is_wanted_is_looked_up():
+@pytest.mark.parametrize("kept", [0, fusion.KEPT_SCORES])
+def test_only_what_is_wanted_is_looked_up(monkeypatch, kept):
+    monkeypatch.setattr(fusion, "KEPT_SCORES", kept)
     trie = DeviceTrie.from_trie(Trie.build([[0, 1], [0, 2], [3, 1]]))
     scores, dense = random_scores(trie, 1, 2, 1.0)
-    fusion = LogitFusion.build(trie, scores, 1.0)
+    fused = LogitFusion.build(trie, scores, 1.0)
     # One past the last node, as the padding of children is.
     nodes = torch.tensor([[3, 6]] * NUM_ROWS)
-    found = fusion.at(nodes, nodes < 6)
+    found = fused.at(nodes, nodes < 6)
     torch.testing.assert_close(found[:, 0], dense[0])
 
 

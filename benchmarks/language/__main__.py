@@ -6,8 +6,9 @@ Every row (``rows.py``) trains a model on the same events and ranks the same cat
 users, the causal LM alone and pooled with the SASRec head. The columns (``columns.py``) ask with
 whole histories and by the last events alone, without reviews and without titles; about items that
 training never met, for which each row is trained once more on what is left; and about another
-log's catalogue, where one is given with ``--other-events`` and ``--other-items``. What is there
-already in the folder is not made again, so rows, columns and seeds can be added one by one.
+log's catalogue, where one is given with ``--other-events`` and ``--other-items``; and, where
+``--users`` takes a sample for training, about everybody else. What is there already in the folder
+is not made again, so rows, columns and seeds can be added one by one.
 
 The last lines are the section that ``python -m benchmarks.results_page`` puts into docs/results.md,
 and its figures as JSON.
@@ -20,6 +21,7 @@ import csv
 import gzip
 import json
 import random
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
@@ -34,23 +36,41 @@ def open_text(path: Path) -> IO[str]:
     return opened(path, "rt", encoding="utf-8", newline="")
 
 
-def sample_users(events: Path, users: int, out: Path) -> Path:
-    """Write the events of a seeded sample of users of a CSV file."""
+def read_events(events: Path) -> list[dict[str, str]]:
+    """Read the rows of a CSV file."""
     with open_text(events) as file:
-        rows = list(csv.DictReader(file))
-    known = sorted({row["user_id"] for row in rows})
-    kept = set(random.Random(0).sample(known, min(users, len(known))))
+        return list(csv.DictReader(file))
+
+
+def write_events(rows: Iterable[dict[str, str]], out: Path) -> Path:
+    """Write rows, at least one, as a CSV file."""
+    rows = list(rows)
     with out.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, rows[0].keys())
         writer.writeheader()
-        writer.writerows(row for row in rows if row["user_id"] in kept)
+        writer.writerows(rows)
     return out
+
+
+def sample_users(events: Path, users: int, out: Path) -> Path:
+    """Write the events of a seeded sample of users of a CSV file."""
+    rows = read_events(events)
+    known = sorted({row["user_id"] for row in rows})
+    kept = set(random.Random(0).sample(known, min(users, len(known))))
+    return write_events((row for row in rows if row["user_id"] in kept), out)
+
+
+def leave_strangers(events: Path, sample: Path, out: Path) -> Path:
+    """Write the events of who is not in a sample, of items that are; both are CSV files."""
+    taken = read_events(sample)
+    users, items = ({row[name] for row in taken} for name in ("user_id", "item_id"))
+    others = (row for row in read_events(events) if row["user_id"] not in users)
+    return write_events((row for row in others if row["item_id"] in items), out)
 
 
 def keep_items(items: Path, events: Path, out: Path) -> Path:
     """Write the items of a JSONL file that a CSV file of events names."""
-    with open_text(events) as file:
-        taken = {row["item_id"] for row in csv.DictReader(file)}
+    taken = {row["item_id"] for row in read_events(events)}
     with open_text(items) as file, out.open("w", encoding="utf-8") as kept:
         kept.writelines(line for line in file if json.loads(line)["item_id"] in taken)
     return out
@@ -73,6 +93,11 @@ def make_folder(arguments: argparse.Namespace) -> None:
     if "other-catalogue" in arguments.columns and not (folder / "other").exists():
         files = ("--events", arguments.other_events, "--items", arguments.other_items)
         genrec("prepare", *files, "--out", folder / "other")
+    if "strangers" in arguments.columns and not (folder / "strangers").exists():
+        out = folder / "strangers.csv"
+        leave_strangers(arguments.events, folder / "events.csv", out)
+        items = folder / "items.jsonl" if arguments.own_items else arguments.items
+        genrec("prepare", "--events", out, "--items", items, "--out", folder / "strangers")
 
 
 def note_command(arguments: argparse.Namespace, commands: Path) -> None:
@@ -112,12 +137,17 @@ def read_arguments() -> argparse.Namespace:
     arguments = parser.parse_args()
     has_other = bool(arguments.other_events and arguments.other_items)
     if arguments.columns is None:
-        arguments.columns = [name for name in COLUMNS if name != "other-catalogue" or has_other]
         # What no prompt holds cannot be taken away.
-        if not arguments.review_chars:
-            arguments.columns.remove("no-reviews")
+        can = {
+            "other-catalogue": has_other,
+            "strangers": bool(arguments.users),
+            "no-reviews": bool(arguments.review_chars),
+        }
+        arguments.columns = [name for name in COLUMNS if can.get(name, True)]
     elif "other-catalogue" in arguments.columns and not has_other:
         parser.error("another catalogue: give --other-events and --other-items")
+    elif "strangers" in arguments.columns and not arguments.users:
+        parser.error("people it never met: give --users, or everybody is met")
     return arguments
 
 

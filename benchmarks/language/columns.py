@@ -33,12 +33,14 @@ class Column:
         without: What is taken from the prompts: "reviews" or "titles".
         catalogue: That is ranked: the one of the training; the same and, in it, a tenth that
             training never met ("new"); or "other".
+        strangers: Whether people are asked about who are not in the sample for training.
     """
 
     title: str
     last_events: int | None = None
     without: str | None = None
     catalogue: str = "own"
+    strangers: bool = False
 
 
 COLUMNS = {
@@ -48,6 +50,7 @@ COLUMNS = {
     "last-3-events": Column("3 known", 3),
     "new-items": Column("items never trained", catalogue="new"),
     "other-catalogue": Column("another catalogue", catalogue="other"),
+    "strangers": Column("people it never met", strangers=True),
     "no-reviews": Column("reviews removed", without="reviews"),
     "no-titles": Column("titles removed", without="titles"),
 }
@@ -110,7 +113,7 @@ def ask(
         column: What is asked.
         run: Was trained on the folder's data; without the new items, where these are asked for.
         weight: Of the SASRec head.
-        folder: Has the ``data``, and ``new`` or ``other`` where a column wants them.
+        folder: Has the ``data``, and ``new``, ``other`` or ``strangers`` where a column wants them.
         beams: Width of the search.
         users: Size of the sample.
         out: Of the evaluation.
@@ -126,6 +129,8 @@ def ask(
         data = Dataset.load(folder / "new" / "asked")
         known = recommender.data.item_index
         recommender.add_items([item for item in data.items if item.item_id not in known])
+    elif column.strangers:
+        data = Dataset.load(folder / "strangers")
     elif column.catalogue == "other":
         data = Dataset.load(folder / "other")
         recommender = recommender.with_catalogue(data)

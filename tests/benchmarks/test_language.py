@@ -2,7 +2,7 @@
 
 import json
 
-from benchmarks.language.__main__ import keep_items, sample_users
+from benchmarks.language.__main__ import keep_items, leave_strangers, sample_users
 from benchmarks.language.columns import COLUMNS, WithoutReviews, ask, make_new
 from genrec.data import Dataset
 from genrec.engines.load import load_engine
@@ -52,11 +52,19 @@ def test_a_column_is_saved_as_it_was_asked(chain, tmp_path):
     assert saved.manifest.config["recipe"]["sasrec_weight"] == 0.0
 
 
+def test_people_are_asked_about_who_were_not_trained_on(chain, tmp_path):
+    (tmp_path / "strangers").symlink_to(chain.data)
+    ask(COLUMNS["strangers"], chain.pretrain, 0.0, tmp_path, 20, 30, tmp_path / "saved")
+    saved = load_evaluation(tmp_path / "saved")
+    assert saved.report["num_users"] == 30
+    assert saved.manifest.parents["data"]["path"].endswith("strangers")
+
+
 def test_a_sample_of_users_and_the_items_that_they_took(tmp_path):
     rows = [f"u{user},i{user + turn},{100 + turn}" for user in range(9) for turn in range(3)]
     (tmp_path / "all.csv").write_text("\n".join(["user_id,item_id,timestamp", *rows, ""]))
-    items = [json.dumps({"item_id": f"i{number}", "title": "Ä"}) for number in range(20)]
-    (tmp_path / "items.jsonl").write_text("\n".join([*items, ""]), encoding="utf-8")
+    catalogue = [json.dumps({"item_id": f"i{number}", "title": "Ä"}) for number in range(20)]
+    (tmp_path / "items.jsonl").write_text("\n".join([*catalogue, ""]), encoding="utf-8")
 
     events = sample_users(tmp_path / "all.csv", 2, tmp_path / "some.csv")
     sampled = [line.split(",") for line in events.read_text().splitlines()[1:]]
@@ -64,7 +72,13 @@ def test_a_sample_of_users_and_the_items_that_they_took(tmp_path):
     again = sample_users(tmp_path / "all.csv", 2, tmp_path / "again.csv")
     assert again.read_text() == events.read_text()
 
+    strangers = leave_strangers(tmp_path / "all.csv", events, tmp_path / "strangers.csv")
+    left = [line.split(",") for line in strangers.read_text().splitlines()[1:]]
+    users, items = ({row[place] for row in sampled} for place in (0, 1))
+    whole = (row.split(",") for row in rows)
+    assert left == [row for row in whole if row[0] not in users and row[1] in items]
+
     kept = keep_items(tmp_path / "items.jsonl", events, tmp_path / "kept.jsonl")
     lines = kept.read_text(encoding="utf-8").splitlines()
-    assert {json.loads(line)["item_id"] for line in lines} == {item for _, item, _ in sampled}
-    assert set(lines) <= set(items)
+    assert {json.loads(line)["item_id"] for line in lines} == items
+    assert set(lines) <= set(catalogue)

@@ -73,7 +73,13 @@ class Settings(BaseSettings):
     min_evidence: int = Field(
         2, ge=1, description="Fewest events that an interest of a summary rests on."
     )
-    num_beams: int = Field(50, ge=1, le=MAX_BEAMS, description="Width of the search.")
+    num_beams: int = Field(
+        50,
+        ge=1,
+        le=MAX_BEAMS,
+        description="Width of the search; with a SASRec head 32 find almost always the same, in "
+        "three quarters of the time.",
+    )
     session_cache_mb: int = Field(
         256,
         ge=0,

@@ -1,11 +1,13 @@
 """What bfloat16 buys on this processor: training and search beside float32, and what it changes.
 
     python -m benchmarks.arithmetic --data DATA --base BASE [--users 40] [--asked 100]
+    python -m benchmarks.arithmetic --run RUN [--asked 300]
 
 Tunes copies of a base on every training event of the same users once, in float32 and under
 bfloat16's autocast. The latter then holds its weights in bfloat16, and is asked for other users'
 items under every arithmetic. Prints what ``auto`` chooses, and how many of the first ten items are
-those that the same weights find in float32.
+those that the same weights find in float32. A run that was trained to the end is asked right away,
+with its SASRec head and without.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from benchmarks.trainer_speed import train_with_ours
 from genrec.data import Dataset
@@ -26,9 +29,9 @@ from genrec.devices import Arithmetic
 from genrec.engines.base import FoundItems, ItemQuery
 from genrec.engines.torch import TorchEngine
 from genrec.model.item_loss import ItemLoss
-from genrec.model.load import load_run
+from genrec.model.load import LoadedRun, load_run
 from genrec.model.loss import StreamLoss, Target
-from genrec.schema import Request
+from genrec.schema import History, ModelSettings, Request
 from genrec.training.samples import stream_samples
 
 K, BEAMS = 10, 20
@@ -54,18 +57,8 @@ def overlap(found: list[FoundItems], exact: list[FoundItems]) -> float:
     return sum(len(set(one.rows) & set(other.rows)) for one, other in pairs) / (K * len(exact))
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--base", type=Path, required=True)
-    parser.add_argument("--users", type=int, default=40, help="to tune on")
-    parser.add_argument("--asked", type=int, default=96, help="other users")
-    arguments = parser.parse_args()
-    run = load_run(arguments.base)
-    histories = list(Dataset.load(arguments.data).histories("train"))
-    drawn = random.Random(0).sample(histories, arguments.users + arguments.asked)
-    learned, asked = drawn[: arguments.users], drawn[arguments.users :]
+def tune(run: LoadedRun, learned: list[History]) -> nn.Module:
+    """Tune a copy in each kind of number, print how fast, and return that of bfloat16."""
     items = ItemLoss(run.vocabulary, run.table.codes, run.encoder.opening)
     samples = list(stream_samples(learned, run.encoder))
     tokens, seconds = sum(len(sample.input_ids) for sample in samples), {}
@@ -74,14 +67,14 @@ def main() -> None:
         seconds[name] = train_with_ours(module, samples, run, name == "bfloat16")
         print(f"training, {name}: {tokens / seconds[name]:.0f} tokens/s", flush=True)
     print(f"training: {seconds['float32'] / seconds['bfloat16']:.2f} times", flush=True)
+    tuned: nn.Module = module.model
+    return tuned
 
-    tuned = replace(run, model=module.model.to(torch.bfloat16).eval())
-    prompts = run.encoder.prompts([Request(history) for history in asked])
-    queries = [ItemQuery(prompt) for prompt in prompts]
+
+def compare(run: LoadedRun, queries: list[ItemQuery]) -> None:
+    """Ask a run under every arithmetic and print how fast and how alike."""
     kinds: tuple[Arithmetic, ...] = ("float32", "model", "rescored")
-    engines = {kind: TorchEngine(tuned, num_beams=BEAMS, arithmetic=kind) for kind in kinds}
-    chosen = TorchEngine(tuned, num_beams=BEAMS)._arithmetic
-    print(f"auto: {'bfloat16' if chosen is nullcontext else 'float32'}")
+    engines = {kind: TorchEngine(run, num_beams=BEAMS, arithmetic=kind) for kind in kinds}
     for size in (16, 1):
         known = queries if size > 1 else queries[:16]
         measured = {kind: search(engine, known, size) for kind, engine in engines.items()}
@@ -92,6 +85,35 @@ def main() -> None:
                 f"{overlap(found, measured['float32'][1]):.3f}",
                 flush=True,
             )
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--base", type=Path)
+    parser.add_argument("--run", type=Path, help="asked instead of what is tuned here")
+    parser.add_argument("--users", type=int, default=40, help="to tune on")
+    parser.add_argument("--asked", type=int, default=96, help="other users")
+    arguments = parser.parse_args()
+    if not arguments.run and not (arguments.data and arguments.base):
+        parser.error("give --run, or --data and --base")
+    run = load_run(arguments.run or arguments.base)
+    data = Dataset.load(arguments.data or run.data)
+    histories = list(data.histories("test" if arguments.run else "train"))
+    num_learned = 0 if arguments.run else arguments.users
+    drawn = random.Random(0).sample(histories, min(num_learned + arguments.asked, len(histories)))
+    learned, asked = drawn[:num_learned], drawn[num_learned:]
+    model = tune(run, learned) if learned else run.model
+    run = replace(run, model=model.to(torch.bfloat16).eval())
+    chosen = TorchEngine(run, num_beams=BEAMS)._arithmetic
+    print(f"auto: {'bfloat16' if chosen is nullcontext else 'float32'}")
+    prompts = run.encoder.prompts([Request(history) for history in asked])
+    weights = {"with the SASRec head": None, "the LM alone": 0.0} if arguments.run else {"": None}
+    for name, weight in weights.items():
+        print(name)
+        settings = ModelSettings(sasrec_weight=weight)
+        compare(run, [ItemQuery(prompt, model=settings) for prompt in prompts])
 
 
 if __name__ == "__main__":

@@ -16,9 +16,9 @@ from genrec.decode.constraint import Constraint
 from genrec.decode.device_trie import DeviceTrie
 from genrec.decode.leaf_scores import FactoredScores
 
-KEPT_SCORES = 2**20
-"""Most scores of leaves, of all rows together, that are kept from the sums: 4 MB. To look them up
-takes a fraction of the time of computing them again one by one."""
+KEPT_LEAVES = 2**15
+"""Most leaves whose scores are kept from the sums: 128 KiB a row. To look them up takes a fraction
+of the time of computing them again one by one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +65,7 @@ class LogitFusion:
         if leaves.shape[0] != trie.num_leaves:
             raise ValueError(f"{leaves.shape[0]} scores, {trie.num_leaves} leaves")
         hide = None if constraint is None else constraint.hider()
-        keeps_leaves = leaves.shape[0] * leaves.shape[1] <= KEPT_SCORES
+        keeps_leaves = trie.num_leaves <= KEPT_LEAVES
         sums, of_leaves = [], list[Tensor]()
         for first, last, sizes in trie.leaf_blocks:
             scores = leaves.block(first, last)

@@ -46,7 +46,7 @@ def leaves_below(trie, node):
     st.integers(1, 9),
     st.integers(0, 12),
     st.sampled_from([1.0, 200.0]),
-    st.sampled_from([0, fusion.KEPT_SCORES]),
+    st.sampled_from([0, fusion.KEPT_LEAVES]),
     st.data(),
 )
 def test_sums_by_blocks_are_those_of_all_allowed_leaves(
@@ -54,7 +54,7 @@ def test_sums_by_blocks_are_those_of_all_allowed_leaves(
 ):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(device_trie, "BLOCK_LEAVES", size)
-        patch.setattr(fusion, "KEPT_SCORES", kept)
+        patch.setattr(fusion, "KEPT_LEAVES", kept)
         trie = DeviceTrie.from_trie(Trie.build(paths_of(seed, count)))
         assert [block[0] for block in trie.leaf_blocks][1:] == [
             block[1] for block in trie.leaf_blocks
@@ -85,9 +85,9 @@ def test_sums_by_blocks_are_those_of_all_allowed_leaves(
     torch.testing.assert_close(found[:, trie.level_start[-2] :].T, dense, rtol=1e-5, atol=1e-4)
 
 
-@pytest.mark.parametrize("kept", [0, fusion.KEPT_SCORES])
+@pytest.mark.parametrize("kept", [0, fusion.KEPT_LEAVES])
 def test_only_what_is_wanted_is_looked_up(monkeypatch, kept):
-    monkeypatch.setattr(fusion, "KEPT_SCORES", kept)
+    monkeypatch.setattr(fusion, "KEPT_LEAVES", kept)
     trie = DeviceTrie.from_trie(Trie.build([[0, 1], [0, 2], [3, 1]]))
     scores, dense = random_scores(trie, 1, 2, 1.0)
     fused = LogitFusion.build(trie, scores, 1.0)

@@ -220,7 +220,9 @@ def _origins(origins: Sequence[Origin]) -> str:
             line = f"- **{each.name}**: `{_plain(each.settings)}`"
             settings.setdefault(line, []).append(each.seed)
     lines = [f"{line} (seed {', '.join(seeds)})" for line, seeds in settings.items()]
-    details = "\n".join([_markdown(head, cells), "Settings:\n", *lines])
+    if lines:
+        lines = ["Settings:\n", *lines]
+    details = "\n".join([_markdown(head, cells), *lines])
     return f"<details><summary>Where these numbers come from</summary>\n\n{details}\n\n</details>\n"
 
 

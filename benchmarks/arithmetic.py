@@ -102,14 +102,16 @@ def main() -> None:
     data = Dataset.load(arguments.data or run.data)
     histories = list(data.histories("test" if arguments.run else "train"))
     num_learned = 0 if arguments.run else arguments.users
-    drawn = random.Random(0).sample(histories, min(num_learned + arguments.asked, len(histories)))
+    drawn = random.Random(0).sample(histories, num_learned + arguments.asked)
     learned, asked = drawn[:num_learned], drawn[num_learned:]
     model = tune(run, learned) if learned else run.model
     run = replace(run, model=model.to(torch.bfloat16).eval())
     chosen = TorchEngine(run, num_beams=BEAMS)._arithmetic
     print(f"auto: {'bfloat16' if chosen is nullcontext else 'float32'}")
     prompts = run.encoder.prompts([Request(history) for history in asked])
-    weights = {"with the SASRec head": None, "the LM alone": 0.0} if arguments.run else {"": None}
+    weights = {"the LM alone": None}
+    if arguments.run:
+        weights = {"with the SASRec head": None, "the LM alone": 0.0}
     for name, weight in weights.items():
         print(name)
         settings = ModelSettings(sasrec_weight=weight)

@@ -205,7 +205,7 @@ bench-zero-shot: $(READY) $(DEMO)/sft/manifest.json  ## Prompts: speed of scorin
 	$(BIN)/python benchmarks/zero_shot.py --data $(DEMO)/data --index $(DEMO)/index --model $(DEMO)/chat
 
 bench-cross-domain: $(READY)  ## A run of one catalogue on another, through text
-	$(BIN)/python benchmarks/cross_domain.py
+	$(BIN)/python -m benchmarks.cross_domain
 
 # Add runs of real data: make bench-explanations RUNS="runs/demo/sft runs/amazon14_beauty/pretrain-0"
 RUNS ?= $(DEMO)/sft
@@ -239,7 +239,7 @@ windows:
 	$(BIN)/python benchmarks/trends.py --index $(WINDOWS)/$(SET)/index
 
 bench-summaries: $(READY)  ## Do the interests that summaries name have their evidence, and do they come true?
-	$(BIN)/python benchmarks/summaries.py --data $(DATA)
+	$(BIN)/python -m benchmarks.summaries --data $(DATA)
 
 bench-start: $(READY) $(DEMO)/sft/manifest.json  ## How long commands and the gateway take to start
 	$(BIN)/python -m benchmarks.start_up --run $(DEMO)/pretrain

@@ -1,6 +1,6 @@
 """A run of one catalogue on another one, through text: what carries over?
 
-    python benchmarks/cross_domain.py --out runs/cross_domain
+    python -m benchmarks.cross_domain --out runs/cross_domain
 
 A model is trained on a shop of six themes. Then `Recommender.with_catalogue` uses it on two others:
 
@@ -15,8 +15,6 @@ the other shop itself, and chance.
 from __future__ import annotations
 
 import argparse
-import csv
-import gzip
 import json
 import subprocess
 import sys
@@ -25,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.event_files import read_events, read_items, write_events, write_items
 from genrec.baselines import ItemKNN, Popularity
 from genrec.baselines.scoring import count_events
 from genrec.data import Dataset
@@ -50,18 +49,12 @@ def make_shop(out: Path, num_users: int, num_themes: int, seed: int, change=None
     settings["search_share"] = 0
     given = [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]
     run("-m", "genrec.cli", "toy", "--out", out / "raw", *given)
-    with gzip.open(out / "raw/events.csv.gz", "rt", encoding="utf-8", newline="") as file:
-        events = list(csv.DictReader(file))
-    with gzip.open(out / "raw/items.jsonl.gz", "rt", encoding="utf-8") as file:
-        items = [json.loads(line) for line in file]
+    events = read_events(out / "raw/events.csv.gz")
+    items = read_items(out / "raw/items.jsonl.gz")
     if change is not None:
         items, events = change(items, events)
-    with (out / "events.csv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(events[0]))
-        writer.writeheader()
-        writer.writerows(events)
-    with (out / "items.jsonl").open("w", encoding="utf-8") as file:
-        file.writelines(json.dumps(item) + "\n" for item in items)
+    write_events(events, out / "events.csv")
+    write_items(items, out / "items.jsonl")
     files = ("--events", out / "events.csv", "--items", out / "items.jsonl")
     run("-m", "genrec.cli", "prepare", *files, "--out", out / "data")
     return out / "data"

@@ -1,17 +1,17 @@
 """Are the interests a tuned model names true, and do the emerging ones come true?
 
-    python benchmarks/summaries.py --data ../shared/data --out runs/summaries
+    python -m benchmarks.summaries --data ../shared/data --out runs/summaries
 
 For each data set a run is trained, in minutes on a CPU, on four fifths of the users. The others,
 whom it has never seen, are asked about at up to 10 moments of their histories; what had not
 happened yet are their next 5 events. The smallest set is asked in full: each fifth in turn is
 left out of a run of its own.
 
-    python benchmarks/summaries.py --data ../shared/data --sets toy --zero-shot smollm2 --users 40
+    python -m benchmarks.summaries --data ../shared/data --sets toy --zero-shot smollm2 --users 40
 
 asks a stock chat model instead, once for each of a sample of users, by all of their events.
 
-    python benchmarks/summaries.py --run runs/demo_llm/run --toy runs/demo_llm/raw --users 20
+    python -m benchmarks.summaries --run runs/demo_llm/run --toy runs/demo_llm/raw --users 20
 
 asks a run that is there about people of its toy world whom it has never met.
 
@@ -27,8 +27,6 @@ emerging from the events alone (the strongest, as many). Users are what interval
 from __future__ import annotations
 
 import argparse
-import csv
-import gzip
 import json
 import subprocess
 import sys
@@ -41,6 +39,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.event_files import read_events, write_events
 from genrec.data import Dataset
 from genrec.data.toy.files import read_config
 from genrec.data.toy.world import draw_newcomers
@@ -174,14 +173,8 @@ def train(name: str, source: Path, left_out: set[str], out: Path) -> Path:
         return out / "sft"
     out.mkdir(parents=True, exist_ok=True)
     events = out / "events.csv.gz"
-    with (
-        gzip.open(source / "events.csv.gz", "rt", encoding="utf-8", newline="") as read,
-        gzip.open(events, "wt", encoding="utf-8", newline="") as written,
-    ):
-        rows = csv.DictReader(read)
-        kept = csv.DictWriter(written, rows.fieldnames or [])
-        kept.writeheader()
-        kept.writerows(row for row in rows if row["user_id"] not in left_out)
+    rows = read_events(source / "events.csv.gz")
+    write_events((row for row in rows if row["user_id"] not in left_out), events)
     prepare(events, source / "items.jsonl.gz", out / "data")
     run("-m", "genrec.cli", "index", "--data", out / "data", "--out", out / "index")
     run(

@@ -17,39 +17,14 @@ and its figures as JSON.
 from __future__ import annotations
 
 import argparse
-import csv
-import gzip
 import json
 import random
-from collections.abc import Iterable
 from pathlib import Path
-from typing import IO
 
+from benchmarks.event_files import read_events, read_items, write_events, write_items
 from benchmarks.language.columns import COLUMNS, PARTS, ask, make_new, place
 from benchmarks.language.rows import ROWS, genrec, make_tables, train
 from benchmarks.language.section import COMMAND_FILE, read_cells, to_json, write_section
-
-
-def open_text(path: Path) -> IO[str]:
-    """Open a file that may be compressed."""
-    opened = gzip.open if path.suffix == ".gz" else open
-    return opened(path, "rt", encoding="utf-8", newline="")
-
-
-def read_events(events: Path) -> list[dict[str, str]]:
-    """Read the rows of a CSV file."""
-    with open_text(events) as file:
-        return list(csv.DictReader(file))
-
-
-def write_events(rows: Iterable[dict[str, str]], out: Path) -> Path:
-    """Write rows, at least one, as a CSV file."""
-    rows = list(rows)
-    with out.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, rows[0].keys())
-        writer.writeheader()
-        writer.writerows(rows)
-    return out
 
 
 def sample_users(events: Path, users: int, out: Path) -> Path:
@@ -71,9 +46,7 @@ def leave_strangers(events: Path, sample: Path, out: Path) -> Path:
 def keep_items(items: Path, events: Path, out: Path) -> Path:
     """Write the items of a JSONL file that a CSV file of events names."""
     taken = {row["item_id"] for row in read_events(events)}
-    with open_text(items) as file, out.open("w", encoding="utf-8") as kept:
-        kept.writelines(line for line in file if json.loads(line)["item_id"] in taken)
-    return out
+    return write_items((item for item in read_items(items) if item["item_id"] in taken), out)
 
 
 def make_folder(arguments: argparse.Namespace) -> None:

@@ -134,6 +134,7 @@ async def measure(
     asked: Callable[[], Mapping[str, Any]] = dict,
     users: Sequence[str] = (),
     timeout_s: float = 30,
+    warm_up_s: float = 0,
 ) -> Load:
     """Let clients ask for some seconds.
 
@@ -148,6 +149,7 @@ async def measure(
         asked: Tells what a recommendation is asked for beside the user and ``k``.
         users: Who they are; empty: the first ones of the gateway.
         timeout_s: After which a client gives up on an answer.
+        warm_up_s: How long they ask before it counts, in the same way.
     """
     load = Load()
     limits = httpx2.Limits(max_connections=clients)
@@ -193,6 +195,7 @@ async def measure(
         for some in in_batches(user_ids[:MOST_DRAWN], clients):
             asks = [{"user_id": user_id, "k": K, **asked()} for user_id in some]
             await asyncio.gather(*(http.post("/v1/recommend", json=ask) for ask in asks))
+        await all_clients(warm_up_s, Load())
         rss_before, cpu_before = _spent(pid)
         load.seconds = await all_clients(seconds, load)
         rss, cpu = _spent(pid)
@@ -217,13 +220,16 @@ def main() -> None:
     parser.add_argument("--run", type=Path, default=ROOT / "runs/demo/sft")
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--warm-up", type=float, default=90, help="seconds before it counts")
     parser.add_argument("--threads", type=int, default=1, help="of a torch engine")
     parser.add_argument("--workers", type=int, default=1, help="processes that answer")
     arguments = parser.parse_args()
     passed = True
     for shares in ((0.0, 0.0), (0.2, 0.0), (0.0, 0.05)):
         with gateway(arguments.run.resolve(), arguments.threads, arguments.workers) as (url, pid):
-            load = asyncio.run(measure(url, pid, arguments.clients, arguments.seconds, *shares))
+            asked = (arguments.clients, arguments.seconds, *shares)
+            # What explanations keep grows for a minute and a half, and then no more.
+            load = asyncio.run(measure(url, pid, *asked, warm_up_s=arguments.warm_up))
         passed &= load.passes
         before, after = (round(value / 2**20) for value in load.rss_bytes)
         print(

@@ -6,8 +6,8 @@ from typing import Literal
 
 from genrec.errors import ConfigError
 
-Arithmetic = Literal["auto", "float32", "model", "rescored"]
-"""In what a model with weights in half precision is computed; see ``genrec.model.precision``."""
+Arithmetic = Literal["auto", "float32", "model", "bfloat16", "rescored"]
+"""In what a model is computed; see ``genrec.model.precision``."""
 
 
 def choose_device(asked: str | None = None) -> str:

@@ -122,16 +122,16 @@ class Recommender(BaseRecommender):
             histories: Whom to know: prepared data or their folder, or a data frame of events;
                 None: who the run was trained on, where that is at hand.
             revision: Branch, tag or commit of a model on the Hub.
-            arithmetic: In what a model with weights in half precision is computed: "model" as they
-                are, "float32" exactly, "rescored" (searched like the one, scored like the other),
-                or "auto" (``genrec.model.precision``). In this process only.
+            arithmetic: In what the model is computed: "model" as its weights are, "bfloat16",
+                "float32" exactly, "rescored" (searched like the first, scored like the last), or
+                "auto" (``genrec.model.precision``). In this process only.
             session_cache_mb: MiB for what the model read of each user, so that one who returns
                 costs only what is new; 0: nothing is kept. A vLLM server has its own.
 
         Raises:
             ArtifactError: The run or one of its parents is missing, damaged or another one.
             ConfigError: A setting of the head for a run without one, or for a model elsewhere; or
-                there is no such arithmetic.
+                there is no such arithmetic, or not on this device.
             DataError: ``num_beams`` is no positive number.
             EngineUnavailable: Nothing answers at the URL.
         """

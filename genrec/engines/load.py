@@ -7,10 +7,13 @@ from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
+
 from genrec.devices import Arithmetic, choose_device
 from genrec.engines.torch import TorchEngine
 from genrec.errors import ConfigError
 from genrec.model.load import ADAPTER_NAME, LoadedRun, base_of, describe_run, load_run
+from genrec.model.precision import multiplies_bfloat16
 
 if TYPE_CHECKING:
     from genrec.engines.vllm.client import VllmEngine
@@ -30,10 +33,15 @@ def load_engine(
     Raises:
         ArtifactError: The run or one of its parents is missing, damaged or another one.
         ConfigError: A setting of the head that is out of range, or for a run without one; or there
-            is no such arithmetic.
+            is no such arithmetic, or not on this device.
     """
     device = choose_device(device)
-    run = load_run(path, device)
+    if arithmetic == "bfloat16" and not multiplies_bfloat16(torch.device(device)):
+        raise ConfigError(
+            "arithmetic='bfloat16': this processor has no instructions for it and would take up to "
+            "ten times as long as in float32"
+        )
+    run = load_run(path, device, torch.bfloat16 if arithmetic == "bfloat16" else "auto")
     head = run.sasrec_head
     if sasrec_weight is not None:
         is_share = isinstance(sasrec_weight, Real) and 0 <= sasrec_weight <= 1

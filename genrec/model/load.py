@@ -66,15 +66,22 @@ class LoadedRun:
         return self.encoder.renderer.table
 
 
-def load_run(path: Path, device: str | torch.device = "cpu") -> LoadedRun:
+def load_run(
+    path: Path, device: str | torch.device = "cpu", dtype: str | torch.dtype = "auto"
+) -> LoadedRun:
     """Load a base, a pretrained or merged model, or an adapter with its base.
+
+    Args:
+        path: The run.
+        device: Where its model shall lie.
+        dtype: What the weights of the base are held in; "auto": as they were saved.
 
     Raises:
         ArtifactError: Missing, damaged, or a parent is not the one it was made with.
     """
     path = Path(path)
     base = base_of(path)
-    model = load_model(base)
+    model = load_model(base, dtype)
     if base != path:
         from peft import PeftModel
 
@@ -164,14 +171,14 @@ def trained_on(path: Path) -> Path | None:
     return find_parent(path, "data") if "path" in recorded else None
 
 
-def load_model(base: Path, **options: Any) -> Any:
+def load_model(base: Path, dtype: str | torch.dtype = "auto", **options: Any) -> Any:
     """Load a full model's weights.
 
     Raises:
         ArtifactError: The weights are missing, cut short, or do not fit the configuration.
     """
     try:
-        return AutoModelForCausalLM.from_pretrained(base, dtype="auto", **options)
+        return AutoModelForCausalLM.from_pretrained(base, dtype=dtype, **options)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise damaged(base, error) from None
 

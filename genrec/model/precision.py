@@ -1,4 +1,4 @@
-"""In what a model whose weights are held in half precision is computed.
+"""In what a model is computed: in half precision, or exactly.
 
 Weights in bfloat16 or float16 take half the memory and are read in half the time. Computed in it
 as well, a model is up to four times faster on a GPU, and its scores are coarse: each rounding of
@@ -6,11 +6,12 @@ what goes into a layer alone moves the score of an item by up to 0.013 nats, and
 otherwise in every kernel. So there is a choice:
 
 - "model": in the numbers that the weights are held in;
+- "bfloat16": the same, and other weights are rounded to bfloat16 as they are loaded;
 - "float32": exact, with the weights as they are; all engines agree to the fifth digit;
 - "rescored": searched like "model", and what was found is scored and put in order like "float32";
 - "auto": "model" on a GPU, and on a CPU that was measured to be clearly faster with it.
 
-Weights in float32 are computed in float32 whatever is chosen. Training is another matter:
+Weights that stay in float32 are computed in float32. Training is another matter:
 Accelerate's ``--mixed_precision`` decides there.
 """
 
@@ -43,7 +44,7 @@ def choose_arithmetic(model: nn.Module, asked: Arithmetic) -> RunUnder:
 
     Args:
         model: A causal LM on its device, PEFT-wrapped or not.
-        asked: See the module; "rescored" searches like "model".
+        asked: See the module; "bfloat16" and "rescored" search like "model".
 
     Raises:
         ConfigError: There is no such arithmetic.

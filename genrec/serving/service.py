@@ -7,6 +7,7 @@ Must not know HTTP, status codes or JSON.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence, Set
@@ -197,6 +198,7 @@ class RecommendationService:
         if self._loaded is not None and isinstance(self._loaded.recommender, ZeroShotRecommender):
             await run_sync(self._loaded.recommender.close)
         await run_sync(self._engine.dispose)
+        gc.unfreeze()
 
     @property
     def now(self) -> int:
@@ -502,6 +504,10 @@ class RecommendationService:
         if every_s := self.settings.live_counts_s:
             self._background.append(asyncio.create_task(self._live.keep_counting(every_s)))
         self._background.append(asyncio.create_task(self._following.keep()))
+        # Catalogue, users and libraries are a million objects that stay. To look through them
+        # again and again keeps everybody waiting for a third of a second.
+        gc.collect()
+        gc.freeze()
         log(
             "ready",
             run=str(self.settings.zero_shot or self.settings.run),

@@ -38,7 +38,7 @@ class Settings(BaseSettings):
     )
     arithmetic: Arithmetic = Field(
         "auto",
-        description="In what weights in half precision are computed: float32, model (as they are), "
+        description="In what the model is computed: float32, model (as its weights are), bfloat16, "
         "rescored, auto; also read by our vLLM server.",
     )
     zero_shot: str | None = Field(

@@ -77,9 +77,17 @@ def test_a_model_may_be_left_to_compute_as_vllm_does(base, typed, monkeypatch):
     assert "GENREC_WEIGHTS" not in os.environ
 
 
+@pytest.mark.parametrize("cpu", [True, False])
+def test_bfloat16_whatever_was_saved_or_typed(base, cpu, monkeypatch):
+    monkeypatch.setenv("GENREC_ARITHMETIC", "bfloat16")
+    arguments = with_arithmetic([*base(dtype="float32"), "--dtype", "half"], cpu)
+    assert value_of("--dtype", arguments) == "bfloat16"
+    assert "GENREC_WEIGHTS" not in os.environ
+
+
 def test_what_there_is_not_is_refused(base, monkeypatch):
     with pytest.raises(ConfigError, match="--dtype is one of"):
         with_arithmetic([*base(dtype="float32"), "--dtype", "int8"], cpu=True)
     monkeypatch.setenv("GENREC_ARITHMETIC", "fast")
-    with pytest.raises(ConfigError, match="'float32' or 'model' here"):
+    with pytest.raises(ConfigError, match="one of auto, float32, model, bfloat16 here"):
         with_arithmetic(base(dtype="float32"), cpu=True)

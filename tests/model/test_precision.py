@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from genrec.data import Dataset
+from genrec.engines import load
 from genrec.engines.base import ItemQuery
 from genrec.engines.torch import TorchEngine
 from genrec.errors import ConfigError
@@ -82,6 +83,23 @@ def test_what_users_see_agrees_between_arithmetics(half):
     )
 
 
+def test_a_model_in_float32_answers_as_if_it_were_saved_in_bfloat16(half, chain, monkeypatch):
+    monkeypatch.setattr(load, "multiplies_bfloat16", lambda device: True)
+    run, rounded = load.load_engine(chain.sft, "cpu", 20, arithmetic="bfloat16")
+    _, saved = load.load_engine(half, "cpu", 20, arithmetic="model")
+    histories = list(Dataset.load(run.data).histories("valid"))[:12]
+    queries = [ItemQuery(prompt) for prompt in run.encoder.prompts(list(map(Request, histories)))]
+    for one, other in zip(rounded.items(queries, 10), saved.items(queries, 10), strict=True):
+        assert one.rows.tolist() == other.rows.tolist()
+        assert one.scores.tolist() == other.scores.tolist()
+
+
+def test_bfloat16_is_refused_where_it_is_slow(chain, monkeypatch):
+    monkeypatch.setattr(load, "multiplies_bfloat16", lambda device: False)
+    with pytest.raises(ConfigError, match="no instructions for it"):
+        load.load_engine(chain.sft, "cpu", 20, arithmetic="bfloat16")
+
+
 def test_an_arithmetic_is_chosen_by_what_weights_are_and_what_is_faster(monkeypatch):
     wide = torch.nn.Linear(8, 8)
     for asked in ("auto", "float32", "model"):
@@ -92,7 +110,7 @@ def test_an_arithmetic_is_chosen_by_what_weights_are_and_what_is_faster(monkeypa
         monkeypatch.setattr(precision, "CLEARLY", clearly)
         with torch.inference_mode(), choose_arithmetic(narrow, "auto")():
             assert narrow(torch.ones(1, 8, dtype=torch.bfloat16)).dtype == kind
-    with pytest.raises(ConfigError, match="choose one of auto, float32, model, rescored"):
+    with pytest.raises(ConfigError, match="choose one of auto, float32, model, bfloat16, rescored"):
         choose_arithmetic(wide, "fast")
 
 

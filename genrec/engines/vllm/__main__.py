@@ -31,6 +31,7 @@ DEFAULTS = {
 }
 RUNNER_VARIABLE = "VLLM_USE_V2_MODEL_RUNNER"
 ARITHMETIC_VARIABLE = "GENREC_ARITHMETIC"
+ARITHMETICS = ("auto", "float32", "model", "bfloat16")
 DTYPES = {name: name for name in ("bfloat16", "float16", "float32")}
 DTYPES |= {"half": "float16", "float": "float32"}
 """What vLLM calls them."""
@@ -82,10 +83,13 @@ def with_arithmetic(arguments: list[str], cpu: bool) -> list[str]:
         ConfigError: A kind of number or of arithmetic that there is not.
     """
     arithmetic = os.environ.get(ARITHMETIC_VARIABLE, "auto")
-    if arithmetic not in ("auto", "float32", "model"):
+    if arithmetic not in ARITHMETICS:
         raise ConfigError(
-            f"{ARITHMETIC_VARIABLE} is 'auto', 'float32' or 'model' here, not '{arithmetic}'"
+            f"{ARITHMETIC_VARIABLE} is one of {', '.join(ARITHMETICS)} here, not '{arithmetic}'"
         )
+    if arithmetic == "bfloat16":
+        # The last of two is taken.
+        return [*arguments, "--dtype", arithmetic]
     quantized = any(value_of(name, arguments) for name in ("--quantization", "-q"))
     if arithmetic == "model" or quantized:
         return arguments

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 
-def open_text(path: Path, mode: str = "rt") -> IO[str]:
+def _open(path: Path, mode: str = "rt") -> IO[str]:
     """Open a file, compressed where its name ends with ``.gz``."""
     opened = gzip.open if path.suffix == ".gz" else open
     return opened(path, mode, encoding="utf-8", newline="")
@@ -18,14 +18,14 @@ def open_text(path: Path, mode: str = "rt") -> IO[str]:
 
 def read_events(path: Path) -> list[dict[str, str]]:
     """Read the rows of a CSV file."""
-    with open_text(path) as file:
+    with _open(path) as file:
         return list(csv.DictReader(file))
 
 
 def write_events(rows: Iterable[dict[str, str]], path: Path) -> Path:
     """Write rows, at least one, as a CSV file with the columns of the first; return its path."""
     rows = list(rows)
-    with open_text(path, "wt") as file:
+    with _open(path, "wt") as file:
         writer = csv.DictWriter(file, rows[0].keys())
         writer.writeheader()
         writer.writerows(rows)
@@ -34,12 +34,12 @@ def write_events(rows: Iterable[dict[str, str]], path: Path) -> Path:
 
 def read_items(path: Path) -> list[dict[str, Any]]:
     """Read the items of a JSONL file."""
-    with open_text(path) as file:
+    with _open(path) as file:
         return [json.loads(line) for line in file]
 
 
 def write_items(items: Iterable[dict[str, Any]], path: Path) -> Path:
     """Write items as a JSONL file; return its path."""
-    with open_text(path, "wt") as file:
+    with _open(path, "wt") as file:
         file.writelines(json.dumps(item) + "\n" for item in items)
     return path

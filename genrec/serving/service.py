@@ -504,7 +504,7 @@ class RecommendationService:
         if every_s := self.settings.live_counts_s:
             self._background.append(asyncio.create_task(self._live.keep_counting(every_s)))
         self._background.append(asyncio.create_task(self._following.keep()))
-        # Catalogue, users and libraries are a million objects that stay. To look through them
+        # Catalogue, users and libraries are half a million objects that stay. To look through them
         # again and again keeps everybody waiting for a third of a second.
         gc.collect()
         gc.freeze()

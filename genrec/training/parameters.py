@@ -15,7 +15,8 @@ from genrec.model.rows import embeddings
 from genrec.model.sharding import align_rows
 from genrec.model.vocabulary import new_rows
 from genrec.training.config import TrainConfig
-from genrec.training.speed import make_adamw
+
+BETAS = (0.9, 0.98)
 
 
 def choose_parameters(run: LoadedRun, config: TrainConfig) -> nn.Module:
@@ -38,9 +39,7 @@ def choose_parameters(run: LoadedRun, config: TrainConfig) -> nn.Module:
     return trained
 
 
-def make_optimizer(
-    model: Any, run: LoadedRun, config: TrainConfig, device: torch.device
-) -> torch.optim.AdamW:
+def make_optimizer(model: Any, run: LoadedRun, config: TrainConfig) -> torch.optim.AdamW:
     """Return AdamW over the parameters that require gradients.
 
     Decay shrinks matrices; gains and the rows of a pretrained base stay as they are. New rows start
@@ -50,7 +49,6 @@ def make_optimizer(
         model: What is trained.
         run: Knows which rows are new.
         config: Settings.
-        device: Where the model will be trained.
 
     Raises:
         ConfigError: Nothing requires a gradient.
@@ -71,7 +69,8 @@ def make_optimizer(
         {"params": [p for p in trained if id(p) in rows], "weight_decay": 0.0, "lr": rows_rate},
     ]
     groups = [group for group in groups if group["params"]]
-    optimizer = make_adamw(groups, settings.learning_rate, device)
+    # One kernel for a whole group: a sixth of the time, and no second copy of what it computes.
+    optimizer = torch.optim.AdamW(groups, settings.learning_rate, BETAS, fused=True)
     if rows and config.trainable == "all" and rows_rate != settings.learning_rate:
         words = min(new_rows(run.encoder.tokenizer, run.table))
         _slow_down(optimizer, words, settings.learning_rate / rows_rate)

@@ -177,7 +177,7 @@ def run_session(
             f"{config.data} has no validation events: nothing is stopped early or chosen by them, "
             "and the last weights are kept",
         )
-    optimizer = make_optimizer(module.model, run, config, accelerator.device)
+    optimizer = make_optimizer(module.model, run, config)
     progress = train(accelerator, module, optimizer, corpus, config, workspace, validation)
     if accelerator.is_fsdp2:
         weights = accelerator.get_state_dict(module)

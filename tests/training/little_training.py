@@ -116,7 +116,7 @@ def little_training(trainable: str, folder: Path) -> dict[str, object]:
         trained_rows=None if trainable == "all" else new_rows(RUN.encoder.tokenizer, TABLE),
     )
     before = {name: weight.clone() for name, weight in module.state_dict().items()}
-    optimizer = make_optimizer(model, RUN, config, torch.device("cpu"))
+    optimizer = make_optimizer(model, RUN, config)
     validation = Validation(best_probability, best_probability)
     progress = train(accelerator, module, optimizer, Rows(), config, workspace, validation)
     is_cut = any(isinstance(weight, DTensor) for weight in module.parameters())

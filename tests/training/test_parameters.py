@@ -14,8 +14,6 @@ from genrec.stream.templates import MARKERS
 from genrec.training.config import Lora, Optimizer, TrainConfig
 from genrec.training.parameters import choose_parameters, make_optimizer
 
-CPU = torch.device("cpu")
-
 
 @pytest.fixture
 def run(chain):
@@ -34,7 +32,7 @@ def config(trainable, **optimizer):
 def step(run, settings):
     """Take one step on some tokens; return the rows before and after."""
     model = choose_parameters(run, settings)
-    optimizer = make_optimizer(model, run, settings, CPU)
+    optimizer = make_optimizer(model, run, settings)
     before = copy.deepcopy(run.model.state_dict())
     ids = torch.arange(run.model.get_input_embeddings().weight.shape[0]).unsqueeze(0)[:, :250]
     ids = torch.cat([ids, torch.tensor([new_rows(run.encoder.tokenizer, run.table)])], dim=1)
@@ -83,7 +81,7 @@ def test_words_take_a_fraction_of_the_step_of_new_rows(run):
 
 def test_a_scratch_base_is_trained_as_one(chain):
     run = load_run(chain.base)
-    optimizer = make_optimizer(choose_parameters(run, config("all")), run, config("all"), CPU)
+    optimizer = make_optimizer(choose_parameters(run, config("all")), run, config("all"))
     assert {group["lr"] for group in optimizer.param_groups} == {1e-3}
     decayed, plain = optimizer.param_groups
     assert all(each.ndim >= 2 for each in decayed["params"]) and decayed["weight_decay"] > 0

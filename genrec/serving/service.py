@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from anyio.to_thread import run_sync
@@ -33,8 +32,7 @@ from genrec.schema import (
     SemanticId,
 )
 from genrec.serving.adapters import Adapters
-from genrec.serving.answering import Ranked, answer_as_asked
-from genrec.serving.batching import Batcher, Kind, Limits
+from genrec.serving.batching import Batcher, Limits
 from genrec.serving.descriptions import UserDescriptions
 from genrec.serving.errors import ServiceError, check_count, quote
 from genrec.serving.experiments import Experiments
@@ -44,6 +42,7 @@ from genrec.serving.following import Following
 from genrec.serving.histories import LiveHistory
 from genrec.serving.impressions import Impressions, describe
 from genrec.serving.items import Items
+from genrec.serving.lists import Lists
 from genrec.serving.live_counts import LiveTransitions
 from genrec.serving.loading import Loaded, load
 from genrec.serving.monitoring import Metrics, log
@@ -151,6 +150,7 @@ class RecommendationService:
             self.preferences,
             settings.min_evidence,
         )
+        self.lists = Lists(self._batcher, lambda: self.loaded, settings, self.metrics, clock)
         self.talk = Talk(settings, self.metrics)
         self._live = LiveTransitions(self._events, lambda: self.loaded, self._batcher)
         self._background: list[asyncio.Task[None]] = []
@@ -361,62 +361,6 @@ class RecommendationService:
         impression = describe(asked, shown, self.loaded.model, self.now)
         return await self._impressions.keep(impression)
 
-    async def recommend(self, request: Request, k: int, plan: Plan | None = None) -> Answer:
-        """Return ``k`` distinct items that exist, pass the filters and keep the rules.
-
-        Raises:
-            ServiceError: ``k`` is too large.
-            TooFewItems: The filters leave fewer, or the rules leave no such list.
-        """
-        settings = self.settings
-        self._check_k(k)
-        recommender, catalogue = self.loaded.recommender, self.loaded.catalogue
-        if plan is not None:
-            request = plan.steer(request)
-        request = catalogue.restrict(request, self.now)
-        check_enough = recommender.table.check_enough if plan is None else plan.check_enough
-        check_enough(request, k)
-        # A search is as wide as the largest k of its batch. A k beyond the usual width would
-        # change its neighbours' answers, so it shares a batch only with the same k.
-        # A chat model is asked about one request at a time, for just as many items as wanted.
-        num_beams = request.model.num_beams or settings.num_beams
-        is_alone = settings.zero_shot is not None or k > num_beams
-        kind = Kind("items", (k if is_alone else 0, request.model))
-        if plan is not None and plan.chooses:
-            # Only requests under the same rules, for as many items, can be answered together.
-            kind = Kind("ruled", (id(plan), k))
-
-        def rank(most: int, requests: Sequence[Request]) -> list[list[Recommendation]]:
-            if plan is None or not plan.chooses:
-                return recommender.rank_many(requests, most)
-            rules = plan.rules if requests[0].model == plan.model else plan.rules_of_lists
-            return recommender.recommend_many(requests, k, recommender.plan(rules))
-
-        def answer(asked: Sequence[tuple[Request, int]]) -> list[Ranked]:
-            # Here once more, since an item may have been retired while the request waited.
-            now = self.now
-            allowed = [catalogue.restrict(one, now) for one, _ in asked]
-            most = max(count for _, count in asked)
-            return answer_as_asked(recommender, allowed, partial(rank, most))
-
-        found, adapter, as_asked = await self._batcher.ask(kind, (request, k), answer)
-        if len(found) < k:
-            recommender.table.check_enough(catalogue.restrict(request, self.now), k)
-        # The engine must never return what a filter forbids; here this is counted and enforced.
-        forbidden, allowed = request.forbidden, request.candidates
-        valid: dict[str, Recommendation] = {}
-        for item in found[:k]:
-            if item.item_id not in forbidden and (allowed is None or item.item_id in allowed):
-                valid.setdefault(item.item_id, item)
-        self.metrics.count_items(valid, len(found[:k]) - len(valid))
-        rules = () if plan is None else plan.rules
-        return Answer(list(valid.values()), adapter, rules, as_asked)
-
-    def num_left(self, request: Request) -> int:
-        """Return how many items a request's filters leave of what is available now."""
-        restricted = self.loaded.catalogue.restrict(request, self.now)
-        return self.loaded.recommender.table.num_left(restricted)
-
     async def similar(
         self, item_id: str, k: int, by: Likeness, filters: Mapping[str, Any] | None
     ) -> list[Recommendation]:
@@ -427,7 +371,7 @@ class RecommendationService:
             TooFewItems: The filters leave fewer.
         """
         await self._check_items([item_id], "item_id")
-        self._check_k(k)
+        self.lists.check_k(k)
         gone = self.loaded.catalogue.gone(self.now)
         return await run_sync(
             self.loaded.recommender.similar_to, item_id, k, by, filters, gone - {item_id}
@@ -457,7 +401,7 @@ class RecommendationService:
             # A readiness probe should not pay for an answer each time.
             await run_sync(recommender.ping)
         else:
-            await self.recommend(Request(History("", ())), 1)
+            await self.lists.recommend(Request(History("", ())), 1)
 
     def _check_times(self, times: Sequence[int]) -> None:
         """Refuse events of the future, and too many of them."""
@@ -488,10 +432,6 @@ class RecommendationService:
                 f"{where}: no item {named}{f' and {rest} more' if rest > 0 else ''}; check the IDs "
                 "(they are case-sensitive), or add the items with PUT /v1/items first",
             )
-
-    def _check_k(self, k: int) -> None:
-        if k > (most := self.settings.max_k):
-            raise ServiceError("k_too_large", f"k={k}; at most {most} items are returned at once")
 
     async def _load(self) -> None:
         store_id = await run_sync(read_store_id, self._engine)

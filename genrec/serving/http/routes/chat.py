@@ -92,10 +92,10 @@ async def chat(body: ChatRequest, service: Service) -> ChatResponse:
     asked = await service.request(query, live, plan, steering)
     if steering is not None and (of_user := steering.rules([asked.request], body.k)):
         plan = await service.rules.plan([], body.user_id, of_user)
-    left = min(body.k, service.num_left(asked.request))
+    left = min(body.k, service.lists.num_left(asked.request))
     kept, items = None, list[Recommendation]()
     if left:
-        found = await service.recommend(asked.request, left, plan)
+        found = await service.lists.recommend(asked.request, left, plan)
         kept, items = await service.keep_impression(asked, found), list(found.items)
     answer = write_answer(items, body.k, said, unread)
     answer = await service.talk.introduce(answer, messages, recommender.chat_reader)

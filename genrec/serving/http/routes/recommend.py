@@ -163,9 +163,9 @@ async def recommend(
     sides = await service.rules.sides(body.rules, body.user_id, of_user)
     sent = time.perf_counter()
     if sides is None:
-        answer = await service.recommend(request, body.k, plan)
+        answer = await service.lists.recommend(request, body.k, plan)
     else:
-        answer = await recommend_mixed(service.recommend, request, body.k, sides, service.now)
+        answer = await recommend_mixed(service.lists.recommend, request, body.k, sides, service.now)
     response.headers["Server-Timing"] = f"engine;dur={(time.perf_counter() - sent) * 1000:.1f}"
     kept = await service.keep_impression(asked, answer) if body.shown else None
     return RecommendResponse(

@@ -53,8 +53,8 @@ class Lists:
             ServiceError: ``k`` is too large.
             TooFewItems: The filters leave fewer, or the rules leave no such list.
         """
-        settings, loaded = self._settings, self._loaded()
         self.check_k(k)
+        settings, loaded = self._settings, self._loaded()
         recommender, catalogue = loaded.recommender, loaded.catalogue
         if plan is not None:
             request = plan.steer(request)

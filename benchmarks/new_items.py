@@ -176,8 +176,13 @@ def main() -> None:
             *("--items", arguments.items, "--out", whole))  # fmt: skip
     data = Dataset.load(whole)
     new = take_out(data, out)
-    trained = train(out, arguments.set, arguments.launcher)
     asked = questions(data.histories("test"), {item.item_id for item in new})
+    if not asked["new"]:
+        sys.exit(
+            f"error: {arguments.events}: nobody took one of the {len(new)} items that would be new "
+            f"(every tenth with a title), with at least {FEWEST_BEFORE} older events before it"
+        )
+    trained = train(out, arguments.set, arguments.launcher)
     kept = Dataset.load(out / "data")
     items = [*kept.items, *new]
     ids = [item.item_id for item in items]

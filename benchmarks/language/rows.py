@@ -59,6 +59,10 @@ ROWS = {
         "SmolLM2-135M tuned whole, titles behind the IDs and in half of their places",
         (*SMOLLM2, *WORDS), "smollm2_full", ALIGNED,
     ),
+    "longer": Row(
+        "as `alignment`, eight epochs instead of four",
+        (*SMOLLM2, *WORDS), "smollm2_full", (*ALIGNED, "epochs=8"),
+    ),
     "pairs": Row(
         "as `alignment`, with pairs from the SASRec head, five epochs instead of four",
         (*SMOLLM2, *WORDS), "smollm2_full", (*ALIGNED, "mixture.pairs=1", "epochs=5"),

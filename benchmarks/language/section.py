@@ -26,6 +26,7 @@ DIFFERENCES = {
     "ids": ("scratch",),
     "words": ("ids",),
     "alignment": ("scratch", "ids", "words", "random", "shuffled"),
+    "longer": ("scratch", "alignment"),
     "lora": ("scratch", "alignment"),
 }
 """What each row is compared with."""

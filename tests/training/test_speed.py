@@ -2,31 +2,9 @@
 
 import pytest
 import torch
-from torch import nn
 
-from genrec.training.speed import compile_layers, make_adamw
+from genrec.training.speed import compile_layers
 from tests.model.test_packed_attention import ROW_TOKENS, loss_of, make_batch, model_of, run
-
-
-def test_the_optimizer_of_a_gpu_takes_the_same_steps():
-    torch.manual_seed(0)
-    here, there = nn.Linear(8, 4), nn.Linear(8, 4)
-    there.load_state_dict(here.state_dict())
-    groups = [
-        [{"params": [module.weight], "weight_decay": 0.1}, {"params": [module.bias], "lr": 1e-2}]
-        for module in (here, there)
-    ]
-    foreach = make_adamw(groups[0], 1e-3, torch.device("cpu"))
-    fused = make_adamw(groups[1], 1e-3, torch.device("cuda"))
-    assert fused.defaults["fused"] and not foreach.defaults["fused"]
-    for _ in range(3):
-        x = torch.randn(5, 8)
-        for module, optimizer in ((here, foreach), (there, fused)):
-            optimizer.zero_grad()
-            module(x).square().sum().backward()
-            optimizer.step()
-    torch.testing.assert_close(there.weight, here.weight, atol=1e-6, rtol=0)
-    torch.testing.assert_close(there.bias, here.bias, atol=1e-6, rtol=0)
 
 
 def test_compiled_layers_compute_the_same_and_are_compiled_once():

@@ -29,7 +29,7 @@ class Lists:
         loaded: Callable[[], Loaded],
         settings: Settings,
         metrics: Metrics,
-        clock: Callable[[], float],
+        now: Callable[[], int],
     ) -> None:
         """Take what is asked.
 
@@ -38,13 +38,13 @@ class Lists:
             loaded: Returns the recommender and the items that serve.
             settings: Of the service.
             metrics: Count what is shown.
-            clock: Tells the time, in seconds.
+            now: Tells the moment, in seconds.
         """
         self._batcher = batcher
         self._loaded = loaded
         self._settings = settings
         self._metrics = metrics
-        self._clock = clock
+        self._now = now
 
     async def recommend(self, request: Request, k: int, plan: Plan | None = None) -> Answer:
         """Return ``k`` distinct items that exist, pass the filters and keep the rules.
@@ -58,7 +58,7 @@ class Lists:
         recommender, catalogue = loaded.recommender, loaded.catalogue
         if plan is not None:
             request = plan.steer(request)
-        request = catalogue.restrict(request, self._now)
+        request = catalogue.restrict(request, self._now())
         check_enough = recommender.table.check_enough if plan is None else plan.check_enough
         check_enough(request, k)
         # A search is as wide as the largest k of its batch. A k beyond the usual width would
@@ -79,14 +79,14 @@ class Lists:
 
         def answer(asked: Sequence[tuple[Request, int]]) -> list[Ranked]:
             # Here once more, since an item may have been retired while the request waited.
-            now = self._now
+            now = self._now()
             allowed = [catalogue.restrict(one, now) for one, _ in asked]
             most = max(count for _, count in asked)
             return answer_as_asked(recommender, allowed, partial(rank, most))
 
         found, adapter, as_asked = await self._batcher.ask(kind, (request, k), answer)
         if len(found) < k:
-            recommender.table.check_enough(catalogue.restrict(request, self._now), k)
+            recommender.table.check_enough(catalogue.restrict(request, self._now()), k)
         # The engine must never return what a filter forbids; here this is counted and enforced.
         forbidden, allowed = request.forbidden, request.candidates
         valid: dict[str, Recommendation] = {}
@@ -100,7 +100,7 @@ class Lists:
     def num_left(self, request: Request) -> int:
         """Return how many items a request's filters leave of what is available now."""
         loaded = self._loaded()
-        restricted = loaded.catalogue.restrict(request, self._now)
+        restricted = loaded.catalogue.restrict(request, self._now())
         return loaded.recommender.table.num_left(restricted)
 
     def check_k(self, k: int) -> None:
@@ -111,7 +111,3 @@ class Lists:
         """
         if k > (most := self._settings.max_k):
             raise ServiceError("k_too_large", f"k={k}; at most {most} items are returned at once")
-
-    @property
-    def _now(self) -> int:
-        return int(self._clock())

@@ -150,7 +150,9 @@ class RecommendationService:
             self.preferences,
             settings.min_evidence,
         )
-        self.lists = Lists(self._batcher, lambda: self.loaded, settings, self.metrics, clock)
+        self.lists = Lists(
+            self._batcher, lambda: self.loaded, settings, self.metrics, lambda: self.now
+        )
         self.talk = Talk(settings, self.metrics)
         self._live = LiveTransitions(self._events, lambda: self.loaded, self._batcher)
         self._background: list[asyncio.Task[None]] = []

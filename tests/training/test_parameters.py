@@ -92,3 +92,24 @@ def test_bfloat16_weights_are_trained_in_float32(run):
     half = replace(run, model=run.model.bfloat16())
     model = choose_parameters(half, config("all"))
     assert {each.dtype for each in model.parameters()} == {torch.float32}
+
+
+def test_its_steps_are_those_of_plain_adamw(run):
+    """One kernel for a whole group rounds otherwise than one weight after another, and no more."""
+    model = choose_parameters(run, config("all"))
+    other = copy.deepcopy(model)
+    fused = make_optimizer(model, run, config("all"))
+    twin = dict(zip(model.parameters(), other.parameters(), strict=True))
+    groups = [{**group, "params": [twin[each] for each in group["params"]], "fused": False}
+              for group in fused.param_groups]  # fmt: skip
+    plain = torch.optim.AdamW(groups, foreach=False)
+    assert all(group["fused"] for group in fused.param_groups)
+    torch.manual_seed(0)
+    for _ in range(3):
+        for ours, theirs in twin.items():
+            ours.grad = torch.randn_like(ours)
+            theirs.grad = ours.grad.clone()
+        fused.step()
+        plain.step()
+    for ours, theirs in twin.items():
+        torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=0)

@@ -1,8 +1,8 @@
 """The training loop both entry points share, on Accelerate.
 
 Nothing random depends on how far a run got: the batch of every step follows from the seed, and a
-checkpoint holds weights, optimizer, schedule and random states. A run that was killed and started
-again ends with the same weights as one that was not.
+checkpoint holds weights, their average, optimizer, schedule and random states. A run that was
+killed and started again ends with the same weights as one that was not.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from genrec.model.fit import EarlyStopping, check_finite
 from genrec.model.loss import StreamLoss, Target
 from genrec.model.sharding import take_weights
 from genrec.progress import progress
+from genrec.training.averaging import AveragedWeights
 from genrec.training.config import Mixture, TrainConfig
 from genrec.training.corpus import Corpus
 from genrec.training.read_ahead import read_ahead
@@ -39,6 +40,8 @@ from genrec.training.tell import tell
 from genrec.training.validation import Validate, Validation
 from genrec.training.workspace import Workspace
 
+AVERAGE = "average.pt"
+"""The average of the weights, in the folder of a checkpoint."""
 LONGEST_WAIT = timedelta(hours=12)
 """Of processes for one another."""
 
@@ -136,8 +139,8 @@ def train(
 ) -> Progress:
     """Train ``module`` and leave it holding its best weights.
 
-    They are those of the best look, or the last, whichever other users like better: looks at few
-    users often find the best weights too early.
+    They are averages (``averaging``): that of the best look, or the last, whichever other users
+    like better: looks at few users often find the best weights too early.
 
     Args:
         accelerator: Of ``make_accelerator``.
@@ -163,7 +166,8 @@ def train(
     module, optimizer = accelerator.prepare(module, optimizer)
     state = Progress(EarlyStopping(config.validation.patience))
     accelerator.register_for_checkpointing(state, schedule)
-    _resume(accelerator, workspace)
+    average = AveragedWeights(module, config.optimizer.averaged_share)
+    _resume(accelerator, module, average, workspace)
     if config.trackers:
         accelerator.init_trackers("genrec")
     done = state.epoch * steps_per_epoch + state.step
@@ -180,14 +184,18 @@ def train(
                 loss = _train_step(
                     accelerator, module, optimizer, schedule, micro, config, state, done
                 )
+                average.update(done)
                 state.step += 1
                 bar.update(task, advance=1, note=f"loss {loss:.3f}")
                 if config.trackers and done % 10 == 0:
                     accelerator.log({"loss": loss, "lr": schedule.get_last_lr()[0]}, step=done)
                 if config.checkpoint_steps and done % config.checkpoint_steps == 0:
-                    _save_checkpoint(accelerator, workspace, done)
-            _finish_epoch(accelerator, module, config, workspace, validation, state, done)
+                    _save_checkpoint(accelerator, module, average, workspace, done)
+            with average.swapped():
+                _finish_epoch(accelerator, module, config, workspace, validation, state, done)
+            _save_checkpoint(accelerator, module, average, workspace, done)
             bar.update(task, note=f"NDCG@10 {state.stopping.best:.4f}")
+    average.swap()
     if validation is not None:
         _take_best(accelerator, module, workspace, validation, state)
     if config.trackers:
@@ -266,7 +274,7 @@ def _finish_epoch(
     state: Progress,
     done: int,
 ) -> None:
-    """Validate, keep the best weights, and write a checkpoint."""
+    """Validate, and keep the best weights."""
     state.epoch += 1
     state.step = 0
     loss = state.loss_sum / max(state.loss_weight, 1e-9)
@@ -284,7 +292,6 @@ def _finish_epoch(
             f"epoch {state.epoch}/{config.epochs} · loss {loss:.4f} · "
             f"validation NDCG@10 {ndcg:.4f} (best {state.stopping.best:.4f})",
         )
-    _save_checkpoint(accelerator, workspace, done)
 
 
 def _measure(accelerator: Accelerator, module: Any, validate: Validate) -> float:
@@ -340,14 +347,21 @@ def _take_best(
     )
 
 
-def _save_checkpoint(accelerator: Accelerator, workspace: Workspace, done: int) -> None:
+def _save_checkpoint(
+    accelerator: Accelerator,
+    module: Any,
+    average: AveragedWeights,
+    workspace: Workspace,
+    done: int,
+) -> None:
     """Write a checkpoint aside, give it its name, and drop the one before."""
     aside = workspace.path / "checkpoint.tmp"
     if accelerator.is_main_process:
         shutil.rmtree(aside, ignore_errors=True)
     accelerator.wait_for_everyone()
     accelerator.save_state(str(aside))
-    accelerator.wait_for_everyone()
+    with average.swapped():
+        _keep(accelerator, module, aside / AVERAGE)
     if accelerator.is_main_process:
         older = workspace.checkpoints()
         final = workspace.path / f"checkpoint-{done}"
@@ -359,12 +373,16 @@ def _save_checkpoint(accelerator: Accelerator, workspace: Workspace, done: int) 
     accelerator.wait_for_everyone()
 
 
-def _resume(accelerator: Accelerator, workspace: Workspace) -> None:
+def _resume(
+    accelerator: Accelerator, module: Any, average: AveragedWeights, workspace: Workspace
+) -> None:
     found = workspace.checkpoints()
     if not found:
         return
     try:
         accelerator.load_state(str(found[-1]))
+        with average.swapped():
+            _take(accelerator, module, found[-1] / AVERAGE)
     except Exception as error:  # Accelerate passes on whatever the file's reader raised.
         raise ArtifactError(
             f"checkpoint {found[-1]} is damaged ({str(error).splitlines()[0]}); "

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -27,12 +26,12 @@ from accelerate.utils import (
 )
 from transformers import get_cosine_schedule_with_warmup
 
-from genrec.errors import ArtifactError, ConfigError
+from genrec.errors import ConfigError
 from genrec.model.fit import EarlyStopping, check_finite
 from genrec.model.loss import StreamLoss, Target
-from genrec.model.sharding import take_weights
 from genrec.progress import progress
 from genrec.training.averaging import AveragedWeights
+from genrec.training.checkpoints import Checkpoints, read_weights, write_weights
 from genrec.training.config import Mixture, TrainConfig
 from genrec.training.corpus import Corpus
 from genrec.training.read_ahead import read_ahead
@@ -40,8 +39,6 @@ from genrec.training.tell import tell
 from genrec.training.validation import Validate, Validation
 from genrec.training.workspace import Workspace
 
-AVERAGE = "average.pt"
-"""The average of the weights, in the folder of a checkpoint."""
 LONGEST_WAIT = timedelta(hours=12)
 """Of processes for one another."""
 
@@ -167,7 +164,8 @@ def train(
     state = Progress(EarlyStopping(config.validation.patience))
     accelerator.register_for_checkpointing(state, schedule)
     average = AveragedWeights(module, config.optimizer.averaged_share)
-    _resume(accelerator, module, average, workspace)
+    checkpoints = Checkpoints(accelerator, module, average, workspace)
+    checkpoints.resume()
     if config.trackers:
         accelerator.init_trackers("genrec")
     done = state.epoch * steps_per_epoch + state.step
@@ -190,10 +188,10 @@ def train(
                 if config.trackers and done % 10 == 0:
                     accelerator.log({"loss": loss, "lr": schedule.get_last_lr()[0]}, step=done)
                 if config.checkpoint_steps and done % config.checkpoint_steps == 0:
-                    _save_checkpoint(accelerator, module, average, workspace, done)
+                    checkpoints.write(done)
             with average.swapped():
                 _finish_epoch(accelerator, module, config, workspace, validation, state, done)
-            _save_checkpoint(accelerator, module, average, workspace, done)
+            checkpoints.write(done)
             bar.update(task, note=f"NDCG@10 {state.stopping.best:.4f}")
     average.swap()
     if validation is not None:
@@ -283,7 +281,7 @@ def _finish_epoch(
     if validation is not None and (last or state.epoch % config.validation.every_epochs == 0):
         ndcg = _measure(accelerator, module, validation.look)
         if state.stopping.is_best(ndcg):
-            _keep(accelerator, module, workspace.best)
+            write_weights(accelerator, module, workspace.best)
         state.curve.append({"epoch": state.epoch, "loss": loss, "ndcg@10": ndcg})
         if config.trackers:
             accelerator.log({"ndcg@10": ndcg, "epoch_loss": loss}, step=done)
@@ -300,28 +298,6 @@ def _measure(accelerator: Accelerator, module: Any, validate: Validate) -> float
         return validate(accelerator.unwrap_model(module))
 
 
-def _keep(accelerator: Accelerator, module: Any, path: Path) -> None:
-    """Write the trained weights, whole or not at all."""
-    trained = {
-        name
-        for name, parameter in accelerator.unwrap_model(module).named_parameters()
-        if parameter.requires_grad
-    }
-    # Frozen weights do not change, and 4-bit ones cannot be loaded back by name.
-    weights = accelerator.get_state_dict(module)
-    weights = {name: tensor for name, tensor in weights.items() if name in trained}
-    if accelerator.is_main_process:
-        aside = path.with_suffix(".tmp")
-        torch.save(weights, aside)
-        aside.replace(path)
-    accelerator.wait_for_everyone()
-
-
-def _take(accelerator: Accelerator, module: Any, path: Path) -> None:
-    weights = torch.load(path, map_location="cpu", weights_only=True)
-    take_weights(accelerator.unwrap_model(module), weights)
-
-
 def _take_best(
     accelerator: Accelerator,
     module: Any,
@@ -332,63 +308,19 @@ def _take_best(
     """Leave the weights of the best look, or the last ones if other users like these better."""
     compare = validation.compare if state.stopping.stale else None
     if compare is None:
-        _take(accelerator, module, workspace.best)
+        read_weights(accelerator, module, workspace.best)
         return
     last = _measure(accelerator, module, compare)
-    _keep(accelerator, module, workspace.last)
-    _take(accelerator, module, workspace.best)
+    write_weights(accelerator, module, workspace.last)
+    read_weights(accelerator, module, workspace.best)
     best = _measure(accelerator, module, compare)
     if last >= best:
-        _take(accelerator, module, workspace.last)
+        read_weights(accelerator, module, workspace.last)
     tell(
         accelerator,
         f"NDCG@10 on other users: {last:.4f} with the last weights, {best:.4f} with those of the "
         f"best look; the {'last' if last >= best else 'best look'} are kept",
     )
-
-
-def _save_checkpoint(
-    accelerator: Accelerator,
-    module: Any,
-    average: AveragedWeights,
-    workspace: Workspace,
-    done: int,
-) -> None:
-    """Write a checkpoint aside, give it its name, and drop the one before."""
-    aside = workspace.path / "checkpoint.tmp"
-    if accelerator.is_main_process:
-        shutil.rmtree(aside, ignore_errors=True)
-    accelerator.wait_for_everyone()
-    accelerator.save_state(str(aside))
-    with average.swapped():
-        _keep(accelerator, module, aside / AVERAGE)
-    if accelerator.is_main_process:
-        older = workspace.checkpoints()
-        final = workspace.path / f"checkpoint-{done}"
-        shutil.rmtree(final, ignore_errors=True)
-        aside.replace(final)
-        for path in older:
-            if path != final:
-                shutil.rmtree(path)
-    accelerator.wait_for_everyone()
-
-
-def _resume(
-    accelerator: Accelerator, module: Any, average: AveragedWeights, workspace: Workspace
-) -> None:
-    found = workspace.checkpoints()
-    if not found:
-        return
-    try:
-        accelerator.load_state(str(found[-1]))
-        with average.swapped():
-            _take(accelerator, module, found[-1] / AVERAGE)
-    except Exception as error:  # Accelerate passes on whatever the file's reader raised.
-        raise ArtifactError(
-            f"checkpoint {found[-1]} is damaged ({str(error).splitlines()[0]}); "
-            f"remove {workspace.path} to start again"
-        ) from None
-    tell(accelerator, f"resuming from {found[-1].name}")
 
 
 def write_curve(directory: Path, state: Progress) -> None:

@@ -8,7 +8,8 @@ import torch
 from accelerate import Accelerator
 
 from genrec.model.fit import EarlyStopping
-from genrec.training.loop import Progress, _keep, _take_best
+from genrec.training.checkpoints import write_weights
+from genrec.training.loop import Progress, _take_best
 from genrec.training.validation import Validation
 
 BEST, LAST = 1.0, 2.0
@@ -39,7 +40,7 @@ def test_other_users_choose_between_the_best_look_and_the_last(tmp_path, others,
         return others[measured.weight.item()]
 
     fill(BEST)
-    _keep(accelerator, module, workspace.best)
+    write_weights(accelerator, module, workspace.best)
     fill(LAST)
     validation = Validation(look, compare if others else None)
     state = Progress(EarlyStopping(5, best=0.5, stale=stale))

@@ -1,8 +1,10 @@
 """The moving average of the weights: what is validated, and what a training leaves.
 
-Weights of a single step stand wherever its batch has thrown them; their average is steadier. It
-reaches back over a share of the steps so far, so that it leaves the poor weights of the beginning
-behind (polynomial-decay averaging: Shamir and Zhang, arXiv 1212.1824).
+While the learning rate is high, weights of a single step stand wherever its batch has thrown them;
+their average shows where they would settle. It reaches back over a share of the steps so far, so
+that it leaves the poor weights of the beginning behind (polynomial-decay averaging: Shamir and
+Zhang, arXiv 1212.1824), and over less of them the lower the rate: when it has come to zero, the
+weights have settled, and are their own average.
 """
 
 from __future__ import annotations
@@ -21,9 +23,9 @@ class AveragedWeights:
 
     Args:
         module: As Accelerate prepared it; sharded or not.
-        share: The weights of step t count in proportion to t to the power of ``1 / share - 1``: at
-            1, all steps count alike; at 0.2, the last fifth counts for two thirds. At 0 nothing is
-            averaged, nor is memory taken.
+        share: At a constant rate, the weights of step t count in proportion to t to the power of
+            ``1 / share - 1``: at 1, all steps count alike; at 0.4, the last two fifths count for
+            seven tenths. At 0 nothing is averaged, nor is memory taken.
     """
 
     def __init__(self, module: nn.Module, share: float) -> None:
@@ -35,10 +37,16 @@ class AveragedWeights:
         return zip(self._average, trained_weights(self._module), strict=False)
 
     @torch.no_grad()
-    def update(self, step: int) -> None:
-        """Take in the weights after a step, numbered from 1."""
+    def update(self, step: int, rate: float) -> None:
+        """Take in the weights after a step.
+
+        Args:
+            step: Numbered from 1.
+            rate: The learning rate, as a share of the highest.
+        """
+        steps = self._share * step * rate
         for average, weight in self._pairs():
-            average.lerp_(weight, min(1.0, 1 / (self._share * step)))
+            average.lerp_(weight, 1 / max(steps, 1.0))
 
     @torch.no_grad()
     def swap(self) -> None:

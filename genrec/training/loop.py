@@ -136,8 +136,8 @@ def train(
 ) -> Progress:
     """Train ``module`` and leave it holding its best weights.
 
-    They are averages (``averaging``): that of the best look, or the last, whichever other users
-    like better: looks at few users often find the best weights too early.
+    They are averages (``averaging``) of the best look, or the last, whichever other users like
+    better: looks at few users often find the best weights too early.
 
     Args:
         accelerator: Of ``make_accelerator``.
@@ -182,7 +182,7 @@ def train(
                 loss = _train_step(
                     accelerator, module, optimizer, schedule, micro, config, state, done
                 )
-                average.update(done)
+                average.update(done, schedule.get_last_lr()[0] / schedule.base_lrs[0])
                 state.step += 1
                 bar.update(task, advance=1, note=f"loss {loss:.3f}")
                 if config.trackers and done % 10 == 0:

@@ -17,6 +17,8 @@ from torch import nn
 from genrec.errors import TrainingError
 from genrec.progress import progress
 
+BETAS = (0.9, 0.98)
+"""Of AdamW, for LM and head: squared gradients of some 50 steps, as there are not many."""
 B = TypeVar("B")
 
 

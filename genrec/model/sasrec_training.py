@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from genrec.metrics import watched_ndcg
-from genrec.model.fit import fit
+from genrec.model.fit import BETAS, fit
 from genrec.model.item_features import NO_ROW, ItemFeatures, pad_histories
 from genrec.model.sasrec_config import SasRecHeadConfig
 from genrec.model.sasrec_head import SasRecHead, ScoreParts, Terms, Transitions
@@ -91,7 +91,7 @@ def fit_sasrec_head(
     optimizer = torch.optim.AdamW(
         head.parameters(),
         lr=config.learning_rate,
-        betas=(0.9, 0.98),
+        betas=BETAS,
         weight_decay=config.weight_decay,
         fused=True,
     )

@@ -9,14 +9,13 @@ from torch import Tensor, nn
 
 from genrec.errors import ConfigError
 from genrec.model.base import SCRATCH
+from genrec.model.fit import BETAS
 from genrec.model.load import LoadedRun
 from genrec.model.lora_layers import add_adapter
 from genrec.model.rows import embeddings
 from genrec.model.sharding import align_rows
 from genrec.model.vocabulary import new_rows
 from genrec.training.config import TrainConfig
-
-BETAS = (0.9, 0.98)
 
 
 def choose_parameters(run: LoadedRun, config: TrainConfig) -> nn.Module:

@@ -60,7 +60,7 @@ ROWS = {
         (*SMOLLM2, *WORDS), "smollm2_full", ALIGNED,
     ),
     "longer": Row(
-        "as `alignment`, eight epochs instead of four",
+        "as `alignment`, eight epochs instead of four (a second training had less: lab notes)",
         (*SMOLLM2, *WORDS), "smollm2_full", (*ALIGNED, "epochs=8"),
     ),
     "pairs": Row(

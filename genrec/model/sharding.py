@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict
-from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 
@@ -20,16 +19,6 @@ def align_rows(column: Tensor, matrix: Tensor) -> Tensor:
     if isinstance(matrix, DTensor):
         return distribute_tensor(column, matrix.device_mesh, matrix.placements)
     return column
-
-
-def trained_weights(module: nn.Module) -> list[Tensor]:
-    """Return the weights that are trained, cut where the module is, for changes in place."""
-    for part in module.modules():
-        if isinstance(part, FSDPModule):
-            # A forward pass without a backward one leaves the outermost weights whole: copies, that
-            # the next pass would read instead of what they were changed to.
-            part.reshard()
-    return [weight for weight in module.parameters() if weight.requires_grad]
 
 
 def take_weights(module: nn.Module, weights: Mapping[str, Tensor]) -> None:

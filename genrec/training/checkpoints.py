@@ -15,11 +15,8 @@ from accelerate import Accelerator
 
 from genrec.errors import ArtifactError
 from genrec.model.sharding import take_weights
-from genrec.training.averaging import AveragedWeights
 from genrec.training.tell import tell
 from genrec.training.workspace import Workspace
-
-AVERAGE = "average.pt"
 
 
 def write_weights(accelerator: Accelerator, module: Any, path: Path) -> None:
@@ -50,15 +47,11 @@ class Checkpoints:
     """Where a run goes on from if it is cut off: the newest checkpoint is kept.
 
     Attributes:
-        accelerator: It knows the optimizer, the schedule and whatever else was registered.
-        module: As the accelerator prepared it.
-        average: Of its weights.
+        accelerator: It knows the model, the optimizer, and whatever else was registered.
         workspace: Where they lie.
     """
 
     accelerator: Accelerator
-    module: Any
-    average: AveragedWeights
     workspace: Workspace
 
     def write(self, step: int) -> None:
@@ -69,8 +62,7 @@ class Checkpoints:
             shutil.rmtree(aside, ignore_errors=True)
         accelerator.wait_for_everyone()
         accelerator.save_state(str(aside))
-        with self.average.swapped():
-            write_weights(accelerator, self.module, aside / AVERAGE)
+        accelerator.wait_for_everyone()
         if accelerator.is_main_process:
             older = self.workspace.checkpoints()
             final = self.workspace.path / f"checkpoint-{step}"
@@ -92,8 +84,6 @@ class Checkpoints:
             return
         try:
             self.accelerator.load_state(str(found[-1]))
-            with self.average.swapped():
-                read_weights(self.accelerator, self.module, found[-1] / AVERAGE)
         except Exception as error:  # Accelerate passes on whatever the file's reader raised.
             raise ArtifactError(
                 f"checkpoint {found[-1]} is damaged ({str(error).splitlines()[0]}); "

@@ -47,7 +47,7 @@ class Mixture(_Settings):
 
 
 class Optimizer(_Settings):
-    """AdamW with linear warm-up and cosine decay to zero, and the average of its weights.
+    """AdamW with linear warm-up and cosine decay to zero.
 
     Attributes:
         learning_rate: Of everything but new rows of a pretrained base.
@@ -55,9 +55,6 @@ class Optimizer(_Settings):
         weight_decay: Of matrices, where all is trained; the rows of a pretrained base have none.
         warmup_share: Of all steps.
         max_grad_norm: Longer gradients are shortened.
-        averaged_share: At the highest rate, about so large a part of the steps so far, the last of
-            them, is averaged, at lower ones less; the average is validated and kept. 0: the weights
-            of single steps are; it saves a quarter of what weights and optimizer take.
     """
 
     learning_rate: float = Field(2e-3, gt=0)
@@ -65,7 +62,6 @@ class Optimizer(_Settings):
     weight_decay: float = Field(0.1, ge=0)
     warmup_share: float = Field(0.05, ge=0, lt=1)
     max_grad_norm: float = Field(1.0, gt=0)
-    averaged_share: float = Field(0.4, ge=0, le=1)
 
 
 class Lora(_Settings):

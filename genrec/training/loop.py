@@ -1,8 +1,8 @@
 """The training loop both entry points share, on Accelerate.
 
 Nothing random depends on how far a run got: the batch of every step follows from the seed, and a
-checkpoint holds weights, their average, optimizer, schedule and random states. A run that was
-killed and started again ends with the same weights as one that was not.
+checkpoint holds weights, optimizer, schedule and random states. A run that was killed and started
+again ends with the same weights as one that was not.
 """
 
 from __future__ import annotations
@@ -30,7 +30,6 @@ from genrec.errors import ConfigError
 from genrec.model.fit import EarlyStopping, check_finite
 from genrec.model.loss import StreamLoss, Target
 from genrec.progress import progress
-from genrec.training.averaging import AveragedWeights
 from genrec.training.checkpoints import Checkpoints, read_weights, write_weights
 from genrec.training.config import Mixture, TrainConfig
 from genrec.training.corpus import Corpus
@@ -136,8 +135,8 @@ def train(
 ) -> Progress:
     """Train ``module`` and leave it holding its best weights.
 
-    They are averages (``averaging``) of the best look, or the last, whichever other users like
-    better: looks at few users often find the best weights too early.
+    They are those of the best look, or the last, whichever other users like better: looks at few
+    users often find the best weights too early.
 
     Args:
         accelerator: Of ``make_accelerator``.
@@ -163,8 +162,7 @@ def train(
     module, optimizer = accelerator.prepare(module, optimizer)
     state = Progress(EarlyStopping(config.validation.patience))
     accelerator.register_for_checkpointing(state, schedule)
-    average = AveragedWeights(module, config.optimizer.averaged_share)
-    checkpoints = Checkpoints(accelerator, module, average, workspace)
+    checkpoints = Checkpoints(accelerator, workspace)
     checkpoints.resume()
     if config.trackers:
         accelerator.init_trackers("genrec")
@@ -182,18 +180,15 @@ def train(
                 loss = _train_step(
                     accelerator, module, optimizer, schedule, micro, config, state, done
                 )
-                average.update(done, schedule.get_last_lr()[0] / schedule.base_lrs[0])
                 state.step += 1
                 bar.update(task, advance=1, note=f"loss {loss:.3f}")
                 if config.trackers and done % 10 == 0:
                     accelerator.log({"loss": loss, "lr": schedule.get_last_lr()[0]}, step=done)
                 if config.checkpoint_steps and done % config.checkpoint_steps == 0:
                     checkpoints.write(done)
-            with average.swapped():
-                _finish_epoch(accelerator, module, config, workspace, validation, state, done)
+            _finish_epoch(accelerator, module, config, workspace, validation, state, done)
             checkpoints.write(done)
             bar.update(task, note=f"NDCG@10 {state.stopping.best:.4f}")
-    average.swap()
     if validation is not None:
         _take_best(accelerator, module, workspace, validation, state)
     if config.trackers:

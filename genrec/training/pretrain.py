@@ -34,6 +34,9 @@ def pretrain(config: TrainConfig) -> None:
 def _finish(session: Session) -> None:
     """Train what goes with the causal LM, and write the run."""
     accelerator, config, data = session.accelerator, session.config, session.data
+    if has_adapter(session.module.model):
+        # First, since whatever follows asks the model thousands of times.
+        session.module.model = session.module.model.merge_and_unload()
     sasrec_head = train_sasrec_head(
         accelerator, config, session.run, data, session.module, session.fitted_head
     )
@@ -47,10 +50,8 @@ def _finish(session: Session) -> None:
 
 
 def _save(directory: Path, session: Session, sasrec_head: SasRecHead | None) -> None:
-    config, model = session.config, session.module.model
-    if has_adapter(model):
-        model = model.merge_and_unload()
-    model = model.to(getattr(torch, session.run.base_config.dtype))
+    config = session.config
+    model = session.module.model.to(getattr(torch, session.run.base_config.dtype))
     settings = {
         **config.model_dump(mode="json"),
         "base_settings": base_settings(config.base),

@@ -88,7 +88,8 @@ def train_sasrec_head(
         return None
     head, _, training = fitted or fit_head(accelerator, config, run, data)
     module.eval()
-    # Without autocast: weights are chosen for scores as precise as those that will be served.
+    # The module still has the mixed precision that Accelerate gave it, a third faster than float32
+    # where a processor has bfloat16 (docs/lab-notes.md, "What follows a training").
     finished = replace(run, model=module)
     choose_fusion(finished, head, data, config, accelerator.device)
     choose_wish_factor(finished, head, data, config, accelerator.device)

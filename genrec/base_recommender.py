@@ -59,6 +59,7 @@ from genrec.schema import (
 if TYPE_CHECKING:
     from genrec.decode.prefix_cache import PrefixCache
     from genrec.engines.base import Counted
+    from genrec.model.trend import Trend
 
 
 class BaseRecommender(BaseCatalogue):
@@ -125,6 +126,11 @@ class BaseRecommender(BaseCatalogue):
         """Drop what is kept of a user to answer faster."""
         if self.session_cache is not None:
             self.session_cache.forget(user_id)
+
+    @property
+    def trend(self) -> Trend | None:
+        """What is taken of late, where it counts."""
+        return None
 
     @property
     def counted(self) -> list[Counted]:

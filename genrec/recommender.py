@@ -46,6 +46,7 @@ from genrec.interests.timeline.forecast import Forecaster, calibrated
 from genrec.model.item_features import ItemFeatures
 from genrec.model.load import LoadedRun, with_table
 from genrec.model.sasrec_head import Terms
+from genrec.model.trend import Trend
 from genrec.preferences.turning import biases_of
 from genrec.pretrained.card import write_card
 from genrec.pretrained.folder import write_folder
@@ -61,7 +62,8 @@ from genrec.schema import (
 )
 from genrec.semantic_ids.extend import place_catalogue
 from genrec.semantic_ids.linear import normalize_rows
-from genrec.semantic_ids.matching import NOTHING, Matcher, Matches
+from genrec.semantic_ids.matching import Matcher
+from genrec.semantic_ids.row_scores import NOTHING, RowScores
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.stream.sessions import Sessions
 from genrec.stream.windows import View
@@ -88,6 +90,7 @@ class Recommender(BaseRecommender):
         self._run = run
         self._trained_on = run.table
         self._matcher: tuple[SemanticIdTable, Matcher] | None = None
+        self._trend: Trend | None = None
         self._read_with(run.table)
         self._engine = engine
         self._forecaster = Forecaster.of_run(run.path)
@@ -450,6 +453,16 @@ class Recommender(BaseRecommender):
         """See ``BaseRecommender.counted``."""
         return self._engine.counted
 
+    @property
+    def trend(self) -> Trend | None:
+        """See ``BaseRecommender.trend``; None where the SASRec head does not ask for it."""
+        head = self._run.sasrec_head
+        if head is None or not head.terms.trend:
+            return None
+        if self._trend is None:
+            self._trend = Trend.of(self.data)
+        return self._trend
+
     def check_model(self, settings: ModelSettings) -> None:
         """See ``Engine.check_model``."""
         self._engine.check_model(settings)
@@ -530,14 +543,21 @@ class Recommender(BaseRecommender):
                 if shared not in candidate_rows:
                     candidate_rows[shared] = self.table.candidate_rows(request.candidates)
                 candidates = candidate_rows[shared]
-            forbidden = self.table.rows_of(request.forbidden)
-            matches, owner = self._matches(request), request.history.user_id
             queries.append(
-                ItemQuery(prompt, forbidden, candidates, bias, matches, owner, request.model)
+                ItemQuery(
+                    prompt,
+                    self.table.rows_of(request.forbidden),
+                    candidates,
+                    bias,
+                    self._matches(request),
+                    request.history.user_id,
+                    request.model,
+                    self._trend_before(request),
+                )
             )
         return queries
 
-    def _matches(self, request: Request) -> Matches:
+    def _matches(self, request: Request) -> RowScores:
         """Return what matches a wish and its user's words; the first pays for reading the items."""
         wish, about = request.wish, request.history.about
         if wish is None and about is None:
@@ -553,6 +573,12 @@ class Recommender(BaseRecommender):
         head = self._run.sasrec_head
         share = (Terms() if head is None else head.terms).about
         return found.plus(matcher.matches(about), share)
+
+    def _trend_before(self, request: Request) -> RowScores:
+        head, trend = self._run.sasrec_head, self.trend
+        if head is None or trend is None or request.moment is None:
+            return NOTHING
+        return trend.before(request.moment, head.terms.trend_days, self.table)
 
 
 def _open_histories(run: LoadedRun, histories: Any) -> Dataset | FrameHistories:

@@ -64,6 +64,7 @@ SASREC = "SASRec"
 TRANSITIONS = "transitions"
 TEXT_MATCH = "text"
 WISH = "wish"
+TREND = "trend"
 NEW_ITEM = "new item"
 PREFERENCES = "preferences"
 RULE = "rule"
@@ -304,6 +305,13 @@ class Request(ShortRepr):
         latest = found[-1:] or self.history.events[-1:]
         known = latest[0].timestamp if latest else 0
         return (*found, Search(known if self.at is None else self.at, self.query))
+
+    @property
+    def moment(self) -> int | None:
+        """When it is asked, seconds; None: nothing is known of it."""
+        if self.at is not None:
+            return self.at
+        return self.history.events[-1].timestamp if self.history.events else None
 
     @property
     def wish(self) -> str | None:

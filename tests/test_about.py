@@ -21,7 +21,7 @@ from genrec.errors import DataError
 from genrec.model.sasrec_head import Terms
 from genrec.recommender import Recommender
 from genrec.schema import History, Request
-from genrec.semantic_ids.matching import Matches
+from genrec.semantic_ids.row_scores import RowScores
 from tests.little_gateway import start_gateway
 from tests.little_shop import run_with_a_say, shown
 
@@ -81,7 +81,7 @@ def test_a_wish_goes_before_what_somebody_is(shop):
 def test_matches_add_up(first, second):
     def to_matches(scores):
         rows = np.array(sorted(scores), dtype=np.int64)
-        return Matches(rows, np.array([scores[row] for row in rows], dtype=np.float32))
+        return RowScores(rows, np.array([scores[row] for row in rows], dtype=np.float32))
 
     both = to_matches(first).plus(to_matches(second), 0.25)
     expected = {row: first.get(row, 0) + 0.25 * second.get(row, 0) for row in first.keys() | second}

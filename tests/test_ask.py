@@ -14,7 +14,7 @@ from genrec.model.load import load_run
 from genrec.model.sasrec_head import Terms
 from genrec.recommender import Recommender
 from genrec.schema import History, Item, Request, Search
-from genrec.semantic_ids.matching import Matches
+from genrec.semantic_ids.row_scores import RowScores
 from tests.little_gateway import start_gateway
 from tests.little_shop import run_with_a_say, shown
 
@@ -162,7 +162,7 @@ def test_scores_are_those_of_the_search_and_the_term_is_added_to_the_head(run):
     scores = rng.random(3).astype(np.float32)
     everything = [list(range(18))]
     plain = engine.item_scores([ItemQuery(prompt)], everything)[0]
-    query = ItemQuery(prompt, matches=Matches(rows, scores))
+    query = ItemQuery(prompt, matches=RowScores(rows, scores))
     matched = engine.item_scores([query], everything)[0]
     expected = plain.copy()
     expected[rows] += head.terms.wish * scores

@@ -11,7 +11,7 @@ from genrec.model.sasrec_head import Terms
 from genrec.model.sasrec_training import count_into
 from genrec.recommender import Recommender
 from genrec.schema import Request
-from genrec.semantic_ids.matching import Matches
+from genrec.semantic_ids.row_scores import RowScores
 
 WEIGHT = 0.4
 EXCLUDED = (3, 8)
@@ -43,7 +43,7 @@ def by_row(found, values):
 
 
 TERMS = Terms(transitions=3.0, likeness=2.0, wish=0.5)
-WISHED = Matches(np.array([1, 5]), np.array([2.0, 1.0], dtype=np.float32))
+WISHED = RowScores(np.array([1, 5]), np.array([2.0, 1.0], dtype=np.float32))
 
 
 def test_parts_are_what_each_scorer_says_alone(ask, run):

@@ -15,7 +15,7 @@ from scipy import sparse
 
 from genrec.engines.grammar import Grammar
 from genrec.schema import AS_SERVED, ModelSettings, SemanticId
-from genrec.semantic_ids.matching import NOTHING, Matches
+from genrec.semantic_ids.row_scores import NOTHING, RowScores
 from genrec.semantic_ids.table import SemanticIdTable
 
 if TYPE_CHECKING:
@@ -35,15 +35,17 @@ class ItemQuery:
         matches: How well items match what is looked for; the SASRec head weighs it among its terms.
         owner: Whose prompt it is, so that what is kept of it can be dropped.
         model: How it wants the model to answer.
+        trend: What is taken of late; another term of the SASRec head.
     """
 
     prompt: Sequence[int]
     exclude: Sequence[int] = ()
     candidates: np.ndarray | None = None
     prefix_bias: Mapping[SemanticId, float] = field(default_factory=dict)
-    matches: Matches = NOTHING
+    matches: RowScores = NOTHING
     owner: str = ""
     model: ModelSettings = AS_SERVED
+    trend: RowScores = NOTHING
 
 
 @dataclass(frozen=True)

@@ -29,10 +29,11 @@ from genrec.schema import (
     SASREC,
     TEXT_MATCH,
     TRANSITIONS,
+    TREND,
     WISH,
     SemanticId,
 )
-from genrec.semantic_ids.matching import Matches
+from genrec.semantic_ids.row_scores import RowScores
 from genrec.semantic_ids.table import SemanticIdTable
 
 AT_ONCE = 2**16
@@ -50,6 +51,7 @@ class HeadScores(NamedTuple):
         singles: What scorers add at single leaves.
         weight: See ``LogitFusion``; 0: nothing but matches counts, beside the LM.
         wish: Factor of a query's matches, see ``Terms``.
+        trend: Factor of what is taken of late, likewise.
     """
 
     vectors: Tensor
@@ -59,6 +61,7 @@ class HeadScores(NamedTuple):
     singles: Mapping[str, SingleScores]
     weight: float
     wish: float
+    trend: float = 0.0
 
     def repeat(self, times: int) -> HeadScores:
         """Return the scores after prompts that are each asked as often, one after the other."""
@@ -75,26 +78,37 @@ class HeadScores(NamedTuple):
         }
         return self._replace(queries=self.queries.repeat_interleave(times, dim=0), singles=singles)
 
-    def with_matches(self, queries: Sequence[Steering], place_of: Tensor) -> HeadScores:
-        """Return the scores with what matches each query's wish.
+    def heeding(self, queries: Sequence[Steering], place_of: Tensor) -> HeadScores:
+        """Return the scores with what each query brings: matches of its wish, and the trend.
 
         Args:
             queries: B of them.
             place_of: Of each leaf. Shape: (N,).
         """
-        found = [query.matches for query in queries]
-        if not self.wish or not any(len(matches.rows) for matches in found):
-            return self
+        brought = {
+            WISH: (self.wish, [query.matches for query in queries]),
+            TREND: (self.trend, [query.trend for query in queries]),
+        }
+        found = {
+            name: self._at_leaves(factor, scores, place_of)
+            for name, (factor, scores) in brought.items()
+            if factor and any(len(of_query.rows) for of_query in scores)
+        }
+        return self._replace(singles={**self.singles, **found})
+
+    def _at_leaves(
+        self, factor: float, found: Sequence[RowScores], place_of: Tensor
+    ) -> SingleScores:
+        """Return what is said of some leaves after each prompt, times a factor."""
         device = self.vectors.device
-        sizes = torch.tensor([len(matches.rows) for matches in found], device=device)
-        leaves = torch.as_tensor(np.concatenate([matches.rows for matches in found]), device=device)
-        scores = torch.as_tensor(np.concatenate([matches.scores for matches in found]))
-        wished = SingleScores(
+        sizes = torch.tensor([len(scores.rows) for scores in found], device=device)
+        leaves = torch.as_tensor(np.concatenate([scores.rows for scores in found]), device=device)
+        values = torch.as_tensor(np.concatenate([scores.scores for scores in found]))
+        return SingleScores(
             torch.repeat_interleave(sizes),
             place_of[leaves].long(),
-            self.wish * scores.to(self.vectors),
+            factor * values.to(self.vectors),
         )
-        return self._replace(singles={**self.singles, WISH: wished})
 
     def weighed(self, weight: float | None) -> HeadScores:
         """Return the scores under another weight; None: as it is. At 0 only matches are left."""
@@ -209,7 +223,7 @@ class SasRecFusion:
         columns = dict(zip(queries, map(slice, ends[:-1], ends[1:]), strict=True))
         return HeadScores(
             *(self._vectors, self._average, columns, torch.cat([*queries.values()], dim=1)),
-            *(singles, head.weight, terms.wish),
+            *(singles, head.weight, terms.wish, terms.trend),
         )
 
     def _describe(self, rows: Tensor) -> Tensor:
@@ -262,8 +276,13 @@ class Steering(Protocol):
         ...
 
     @property
-    def matches(self) -> Matches:
+    def matches(self) -> RowScores:
         """How well items match what is looked for."""
+        ...
+
+    @property
+    def trend(self) -> RowScores:
+        """What is taken of late."""
         ...
 
 
@@ -313,7 +332,7 @@ def make_policy(
         vocabulary: Codes to tokens.
         queries: B of them.
         head: What the SASRec head says after their prompts, with what matches their wishes (see
-            ``HeadScores.with_matches``).
+            ``HeadScores.heeding``).
     """
     constraint = Constraint.build(
         trie,

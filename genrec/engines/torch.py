@@ -208,7 +208,7 @@ class TorchEngine(AdaptedModel):
                 numbers = [number for _, asked in rows_of_batch for number in asked[some]]
                 batch = [queries[number] for number in numbers]
                 rows_each = len(batch) // len(prompts)
-                heeding = head.repeat(rows_each).with_matches(batch, self._trie.place_of)
+                heeding = head.repeat(rows_each).heeding(batch, self._trie.place_of)
                 policy = make_policy(self._trie, self._vocabulary, batch, heeding)
                 with self._arithmetic():
                     search = beam_search(policy, len(batch), num_beams, wanted)
@@ -252,7 +252,7 @@ class TorchEngine(AdaptedModel):
         for numbers, prompts in self._read_families([_own(query) for query in queries]):
             batch = [queries[number] for number in numbers]
             head = self._ask_head([query.prompt for query in batch], settings.sasrec_weight)
-            heeding = head.with_matches(batch, self._trie.place_of)
+            heeding = head.heeding(batch, self._trie.place_of)
             policy = make_policy(self._trie, self._vocabulary, batch, heeding)
             asked = [list(rows[number]) for number in numbers]
             # Shorter lists are filled up with a leaf that nobody looks at.

@@ -12,8 +12,8 @@ text puts it.
 Two further terms join the logits: counts of what followed what, and of what users begin with
 (``Transitions``; a new item has those of the items whose texts are most like its own), and the
 likeness of an item's text to that of the user's last items. Where a user says what they look for,
-how well items match it is a third, which whoever knows the items' words brings
-(``genrec.engines.policy``).
+how well items match it is a third, and what everybody takes of late a fourth; who knows the items'
+words, and when events came, brings them (``genrec.engines.policy``).
 
 Source: SASRec, Kang and McAuley, arXiv 1808.09781; trained with sampled softmax as in eSASRec,
 arXiv 2508.06450. Text beside an ID vector that is dropped at random: DropoutNet, Volkovs et al.
@@ -179,12 +179,17 @@ class Terms:
         wish: Factor of how well an item matches what is looked for, a BM25 score; where nothing
             was chosen, as for bases made before there were wishes, a cautious one.
         about: How much of that factor what users say of themselves gets, 0 to 1.
+        trend: Factor of what is taken of late (``genrec.model.trend``); only where validation
+            surely gains by it.
+        trend_days: How long that is.
     """
 
     transitions: float = 0.0
     likeness: float = 0.0
     wish: float = 1.0
     about: float = 0.5
+    trend: float = 0.0
+    trend_days: float = 30.0
 
 
 class SasRecHead(nn.Module):

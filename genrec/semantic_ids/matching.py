@@ -19,12 +19,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from itertools import chain, count, islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from genrec.schema import History, Item
 from genrec.semantic_ids.phrases import MAX_REVIEWS
+from genrec.semantic_ids.row_scores import NOTHING, RowScores
 from genrec.semantic_ids.text import words
 
 if TYPE_CHECKING:
@@ -37,31 +38,6 @@ MAX_ITEM_WORDS = 400
 MAX_WISH_WORDS = 64
 MAX_MATCHES = 1000
 """Of a wish; so that what an engine is sent of it does not grow with the catalogue."""
-
-
-class Matches(NamedTuple):
-    """The items that match a wish.
-
-    Attributes:
-        rows: Of the ID table, in order. Shape: (M,), int64.
-        scores: Above 0. Shape: (M,), float32.
-    """
-
-    rows: np.ndarray
-    scores: np.ndarray
-
-    def plus(self, other: Matches, share: float) -> Matches:
-        """Return what matches this or another text, of whose scores a share counts."""
-        if not len(other.rows) or not share:
-            return self
-        rows = np.union1d(self.rows, other.rows)
-        scores = np.zeros(len(rows), dtype=np.float32)
-        scores[np.searchsorted(rows, self.rows)] += self.scores
-        scores[np.searchsorted(rows, other.rows)] += share * other.scores
-        return Matches(rows, scores)
-
-
-NOTHING = Matches(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
 
 
 def item_words(item: Item) -> Iterator[str]:
@@ -123,7 +99,7 @@ class Matcher:
         result._weights = vstack([self._weights.T, added.T]).tocsr()[order].T.tocsr()
         return result
 
-    def matches(self, wish: str) -> Matches:
+    def matches(self, wish: str) -> RowScores:
         """Return the best ``MAX_MATCHES`` items that share a word with a wish."""
         asked = dict.fromkeys(words(wish))
         known = (self._index.get(word) for word in islice(asked, MAX_WISH_WORDS))
@@ -135,7 +111,7 @@ class Matcher:
         if len(rows) > MAX_MATCHES:
             best = np.argsort(-found[rows], kind="stable")[:MAX_MATCHES]
             rows = np.sort(rows[best])
-        return Matches(rows.astype(np.int64), found[rows].astype(np.float32))
+        return RowScores(rows.astype(np.int64), found[rows].astype(np.float32))
 
     def _weigh(self, counts: Iterable[Counter[str]]) -> csr_array:
         """Return what each word is worth in each item. Shape: (V, number of items)."""

@@ -1,14 +1,16 @@
-"""Keeps the transition counts of a gateway in step with the store's events, without any training.
+"""Keeps what a gateway counts in step with the store's events, without any training.
 
 Every gateway reads what came to the store, whoever took it, and counts it: what one user did counts
-for the next answer to another within a second or two. Whoever is forgotten is taken out again.
+for the next answer to another within a second or two, as a transition and as a trend. Whoever is
+forgotten is taken out again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from anyio.to_thread import run_sync
@@ -18,6 +20,8 @@ from genrec.engines.base import Counted
 from genrec.errors import GenrecError
 from genrec.feedback import is_evidence
 from genrec.model.live_counts import LiveCounts, LiveEvent
+from genrec.model.trend import Trend
+from genrec.schema import Event
 from genrec.serving.batching import Batcher
 from genrec.serving.errors import NotFound
 from genrec.serving.histories import Histories, LiveHistory
@@ -30,8 +34,8 @@ USERS_AT_ONCE = 10_000
 """Asked of the store in one statement."""
 
 
-class LiveTransitions:
-    """Follows the events of a store for the heads that may answer."""
+class LiveCounting:
+    """Follows the events of a store for the heads that may answer, and for the trend."""
 
     def __init__(self, events: EventStore, loaded: Callable[[], Loaded], batcher: Batcher) -> None:
         """Take the store, what serves, and who lets it be changed."""
@@ -40,6 +44,7 @@ class LiveTransitions:
         self._batcher = batcher
         self._turn = asyncio.Lock()
         self._heads: list[_Head] = []
+        self._trend: _Trend | None = None
 
     async def keep_counting(self, every_s: float) -> None:
         """Count what came, now and again, until cancelled."""
@@ -70,9 +75,49 @@ class LiveTransitions:
                     votes = await run_sync(head.counts.votes)
                     await self._batcher.exclusive(partial(head.counted.use, votes))
                     head.is_used = True
+            trend = await run_sync(lambda: loaded.recommender.trend)
+            if trend is None:
+                self._trend = None
+            elif self._trend is None or self._trend.trend is not trend:
+                self._trend = _Trend(trend, self._events, loaded.histories)
+            if self._trend is not None:
+                await run_sync(self._trend.count)
 
 
-class _Head:
+class _Follower(ABC):
+    """Reads the history of each user who did something since, and of who was forgotten."""
+
+    def __init__(self, events: EventStore, histories: Histories) -> None:
+        self._events, self._histories = events, histories
+        self._progress = Progress(histories.after)
+
+    @property
+    @abstractmethod
+    def users(self) -> Iterable[str]:
+        """Who is counted."""
+
+    @abstractmethod
+    def put(self, user_id: str, live: LiveHistory | None) -> None:
+        """Count a user anew; None: nothing is known of them."""
+
+    def count(self) -> None:
+        """Count what came since."""
+        progress, users = self._events.news(self._progress)
+        if progress.forgettings != self._progress.forgettings:
+            known = list(self.users)
+            for start in range(0, len(known), USERS_AT_ONCE):
+                users |= self._events.forgotten(known[start : start + USERS_AT_ONCE])
+        for user_id in users:
+            try:
+                live = self._histories.read(user_id)
+            except NotFound:
+                self.put(user_id, None)
+            else:
+                self.put(user_id, live)
+        self._progress = progress
+
+
+class _Head(_Follower):
     """What was counted for one head.
 
     Attributes:
@@ -82,29 +127,41 @@ class _Head:
     """
 
     def __init__(self, counted: Counted, events: EventStore, histories: Histories) -> None:
+        super().__init__(events, histories)
         self.counted = counted
         self.counts = LiveCounts(counted.votes)
         # A head that answered before may hold what was counted then.
         self.is_used = False
-        self._events, self._histories = events, histories
-        self._progress = Progress(histories.after)
 
-    def count(self) -> None:
-        """Count what came since."""
-        progress, users = self._events.news(self._progress)
-        if progress.forgettings != self._progress.forgettings:
-            known = list(self.counts.users)
-            for start in range(0, len(known), USERS_AT_ONCE):
-                users |= self._events.forgotten(known[start : start + USERS_AT_ONCE])
-        self.is_used &= not users
-        for user_id in users:
-            try:
-                live = self._histories.read(user_id)
-            except NotFound:
-                self.counts.put(user_id, [])
-            else:
-                self.counts.put(user_id, _to_events(live, self.counted))
-        self._progress = progress
+    @property
+    def users(self) -> Iterable[str]:
+        return self.counts.users
+
+    def put(self, user_id: str, live: LiveHistory | None) -> None:
+        self.is_used = False
+        self.counts.put(user_id, [] if live is None else _to_events(live, self.counted))
+
+
+class _Trend(_Follower):
+    """What is taken of late."""
+
+    def __init__(self, trend: Trend, events: EventStore, histories: Histories) -> None:
+        super().__init__(events, histories)
+        self.trend = trend
+
+    @property
+    def users(self) -> Iterable[str]:
+        return self.trend.users
+
+    def put(self, user_id: str, live: LiveHistory | None) -> None:
+        came = [] if live is None else [event for event, posted in _evidence(live) if posted]
+        self.trend.put(user_id, ((event.item_id, event.timestamp) for event in came))
+
+
+def _evidence(live: LiveHistory) -> list[tuple[Event, bool]]:
+    """Return the events that speak for their items, and whether each came to the store."""
+    both = zip(live.history.events, live.posted, strict=True)
+    return [(event, posted) for event, posted in both if is_evidence(event.event_type)]
 
 
 def _to_events(live: LiveHistory, counted: Counted) -> list[LiveEvent]:
@@ -114,6 +171,5 @@ def _to_events(live: LiveHistory, counted: Counted) -> list[LiveEvent]:
             table.index_of(event.item_id) if table.knows(event.item_id) else None,
             not posted or event.timestamp < counted.until,
         )
-        for event, posted in zip(live.history.events, live.posted, strict=True)
-        if is_evidence(event.event_type)
+        for event, posted in _evidence(live)
     ]

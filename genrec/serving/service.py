@@ -43,7 +43,7 @@ from genrec.serving.histories import LiveHistory
 from genrec.serving.impressions import Impressions, describe
 from genrec.serving.items import Items
 from genrec.serving.lists import Lists
-from genrec.serving.live_counts import LiveTransitions
+from genrec.serving.live_counts import LiveCounting
 from genrec.serving.loading import Loaded, load
 from genrec.serving.monitoring import Metrics, log
 from genrec.serving.online import OnlineMetrics
@@ -154,7 +154,7 @@ class RecommendationService:
             self._batcher, lambda: self.loaded, settings, self.metrics, lambda: self.now
         )
         self.talk = Talk(settings, self.metrics)
-        self._live = LiveTransitions(self._events, lambda: self.loaded, self._batcher)
+        self._live = LiveCounting(self._events, lambda: self.loaded, self._batcher)
         self._background: list[asyncio.Task[None]] = []
         self._explanations = Explanations(
             self._batcher,

@@ -39,12 +39,7 @@ class Watched:
             The best on the newest events of those that are surely better there than the present
             one, and surely keep what serves on older ones; 0, the present one, where none is so.
         """
-        surely = [
-            number
-            for number in range(1, len(newest))
-            if _low(newest[number] - newest[0]) > 0 and self._keeps(older[number])
-        ]
-        return max(surely, key=lambda number: float(newest[number].mean()), default=0)
+        return surely_best(newest, [self._keeps(each) for each in older])
 
     def _keeps(self, found: np.ndarray) -> bool:
         return not len(found) or _low(found - self.served) > -self._may_be_lost
@@ -53,6 +48,24 @@ class Watched:
     def _may_be_lost(self) -> float:
         # Half of the margin: the judge asks other users, who may be less lucky.
         return self.margin / 2 * float(self.served.mean())
+
+
+def surely_best(reached: Sequence[np.ndarray], allowed: Sequence[bool] | None = None) -> int:
+    """Return the number of the best setting that is better than the first one, beyond chance.
+
+    Args:
+        reached: By each, question by question. Shape of each: (questions,).
+        allowed: Whether each may be taken; None: all may.
+
+    Returns:
+        0, the first one, where there is none.
+    """
+    surely = [
+        number
+        for number in range(1, len(reached))
+        if (allowed is None or allowed[number]) and _low(reached[number] - reached[0]) > 0
+    ]
+    return max(surely, key=lambda number: float(reached[number].mean()), default=0)
 
 
 def _low(leads: np.ndarray) -> float:

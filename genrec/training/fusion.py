@@ -24,7 +24,7 @@ from genrec.model.load import LoadedRun
 from genrec.model.sasrec_head import SasRecHead, ScoreParts, Terms
 from genrec.model.sasrec_training import Questions, score_questions
 from genrec.schema import ModelSettings, Request
-from genrec.semantic_ids.matching import NOTHING, Matches
+from genrec.semantic_ids.row_scores import NOTHING, RowScores
 from genrec.training.config import TrainConfig
 from genrec.training.validation import Question, list_questions, split_users
 
@@ -53,8 +53,8 @@ class Found:
     Attributes:
         rows: Of the ID table, ``NO_ROW`` where a user has fewer than F. Shape: (Q, F).
         lm: Log-probability in nats, -inf where there is no item. Shape: (Q, F).
-        logits: Of the SASRec head, before its terms; they follow, before their factors, and how
-            well items match a wish. Shape of each: (Q, F).
+        logits: Of the SASRec head, before its terms; they follow, before their factors: counts,
+            likeness, how well items match a wish, and the trend. Shape of each: (Q, F).
         is_target: Marks the item that came next, where it was found. Shape: (Q, F), bool.
     """
 
@@ -64,6 +64,7 @@ class Found:
     transitions: np.ndarray
     likeness: np.ndarray
     matches: np.ndarray
+    trend: np.ndarray
     is_target: np.ndarray
 
     def ndcg(self, weight: float, terms: Terms) -> float:
@@ -85,6 +86,7 @@ class Found:
         which ranks them almost alike (docs/lab-notes.md, Fusion while decoding).
         """
         head = self.logits + terms.transitions * self.transitions + terms.likeness * self.likeness
+        head = head + terms.trend * self.trend
         scores = (1 - weight) * self.lm + weight * head
         # Matches count beside the LM alone, too.
         joined: np.ndarray = scores + (weight or 1.0) * terms.wish * self.matches
@@ -151,7 +153,8 @@ def find_and_judge(
     run: LoadedRun,
     questions: Sequence[tuple[Request, str]],
     device: torch.device,
-    matches: Sequence[Matches] | None = None,
+    matches: Sequence[RowScores] | None = None,
+    also: Sequence[np.ndarray] | None = None,
 ) -> Found:
     """Find items for each question with the fusion as it is and with the head, and judge them.
 
@@ -160,6 +163,10 @@ def find_and_judge(
         questions: Q requests, each with the item that came next.
         device: Of both.
         matches: What matches the wish of each; None: nobody wishes for anything.
+        also: Rows that are judged for each beside what is found; None: none are.
+
+    Returns:
+        With no trend: that is known to whoever asks for one.
     """
     table, head = run.table, run.sasrec_head
     assert head is not None
@@ -169,15 +176,7 @@ def find_and_judge(
         ItemQuery(prompt, table.rows_of(request.forbidden), matches=found)
         for prompt, (request, _), found in zip(prompts, questions, matches, strict=True)
     ]
-    # The head reads the events that the prompt holds.
-    views = run.encoder.views([request.history for request, _ in questions])
-    asked: Questions = [
-        (
-            [table.index_of(event.item_id) for event in request.history.events[view.start :]],
-            table.index_of(target),
-        )
-        for (request, target), view in zip(questions, views, strict=True)
-    ]
+    asked = to_rows(run, questions)
     engine = TorchEngine(run, device, NUM_FOUND, session_cache_mb=CACHE_MB)
     rows: list[list[int]] = []
     judged: list[np.ndarray] = []
@@ -191,7 +190,10 @@ def find_and_judge(
         for number, (query, best) in enumerate(zip(some, by_head, strict=True)):
             found = query.matches
             matching = found.rows[np.argsort(-found.scores, kind="stable")[:NUM_BY_HEAD]]
-            union = np.unique(np.concatenate([searched[number].rows, best, matching]))
+            parts_of_union = [searched[number].rows, best, matching]
+            if also is not None:
+                parts_of_union.append(also[len(rows) + number])
+            union = np.unique(np.concatenate(parts_of_union))
             unions.append(union.tolist())
             scores = np.zeros(len(table), dtype=np.float32)
             scores[found.rows] = found.scores
@@ -215,7 +217,21 @@ def find_and_judge(
     )
     places = np.stack([_pad(row, width, NO_ROW) for row in rows])
     is_target = (places == np.array([[target] for _, target in asked])) & np.isfinite(lm)
-    return Found(places, lm, logits, transitions, likeness, matching, is_target)
+    no_trend = np.zeros_like(lm)
+    return Found(places, lm, logits, transitions, likeness, matching, no_trend, is_target)
+
+
+def to_rows(run: LoadedRun, questions: Sequence[Question]) -> Questions:
+    """Return what the head reads of each question, the events that the prompt holds, as rows."""
+    table = run.table
+    views = run.encoder.views([request.history for request, _ in questions])
+    return [
+        (
+            [table.index_of(event.item_id) for event in request.history.events[view.start :]],
+            table.index_of(target),
+        )
+        for (request, target), view in zip(questions, views, strict=True)
+    ]
 
 
 def _best_of_head(parts: ScoreParts, histories: Tensor) -> Tensor:

@@ -20,7 +20,8 @@ from genrec.schema import Item, Ranker, Recommendation, Request
 from genrec.semantic_ids.behaviour import behaviour_vectors
 from genrec.semantic_ids.config import BehaviourConfig
 from genrec.semantic_ids.linear import has_vector, normalize_rows
-from genrec.semantic_ids.matching import NOTHING, Matcher
+from genrec.semantic_ids.matching import Matcher
+from genrec.semantic_ids.row_scores import NOTHING
 from genrec.semantic_ids.table import SemanticIdTable
 
 DECAY = 0.7

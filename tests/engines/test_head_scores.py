@@ -12,7 +12,7 @@ from genrec.model.item_features import ItemFeatures, pad_histories
 from genrec.model.sasrec_config import SasRecHeadConfig
 from genrec.model.sasrec_head import SasRecHead, Terms
 from genrec.model.sasrec_training import choose_terms
-from genrec.semantic_ids.matching import Matches
+from genrec.semantic_ids.row_scores import RowScores
 from genrec.semantic_ids.table import SemanticIdTable
 
 OPENING, TRAINED, ALL = 50, 9, 13
@@ -43,7 +43,7 @@ def table_of(count, text):
         (Terms(), True, 0.0),
         (Terms(transitions=1.5, likeness=3.0, wish=0.5), True, 0.7),
         (Terms(transitions=1.5), False, 0.0),
-        (Terms(wish=0.0), True, -1.0),
+        (Terms(wish=0.0, trend=2.5), True, -1.0),
     ],
 )
 @torch.inference_mode()
@@ -65,11 +65,14 @@ def test_scores_by_factors_are_the_heads_logits(terms, text, boost):
     expected[:, items.new] += boost / head.weight  # its nats are those of the fused score
     by_leaf = found.of_leaves().block(0, ALL)[trie.place_of.long()].T
     torch.testing.assert_close(by_leaf, expected, rtol=1e-4, atol=1e-5)
-    wishes = [ItemQuery([], matches=Matches(np.array([7, 2]), np.array([2.0, 1.0]))), ItemQuery([])]
-    queries = [wishes[row % 2] for row in range(len(HISTORIES))]
-    wished = (
-        found.with_matches(queries, trie.place_of).of_leaves().block(0, ALL)[trie.place_of.long()].T
-    )
+    of_late = RowScores(np.array([1, 2]), np.array([0.5, 3.0]))
+    asked = [
+        ItemQuery([], matches=RowScores(np.array([7, 2]), np.array([2.0, 1.0])), trend=of_late),
+        ItemQuery([]),
+    ]
+    queries = [asked[row % 2] for row in range(len(HISTORIES))]
+    heeded = found.heeding(queries, trie.place_of).of_leaves().block(0, ALL)[trie.place_of.long()].T
     expected[::2, 7] += 2 * terms.wish
-    expected[::2, 2] += terms.wish
-    torch.testing.assert_close(wished, expected, rtol=1e-4, atol=1e-5)
+    expected[::2, 2] += terms.wish + 3 * terms.trend
+    expected[::2, 1] += 0.5 * terms.trend
+    torch.testing.assert_close(heeded, expected, rtol=1e-4, atol=1e-5)

@@ -19,7 +19,7 @@ from genrec.model.load import load_run
 from genrec.recommender import Recommender
 from genrec.schema import Item, ModelSettings, Request
 from genrec.semantic_ids.extend import add_items
-from genrec.semantic_ids.matching import NOTHING, Matches
+from genrec.semantic_ids.row_scores import NOTHING, RowScores
 from tests.decode.dense import fuse
 from tests.decode.exact import exact_scores
 
@@ -76,12 +76,12 @@ def test_a_server_whose_head_has_no_say_hears_wishes_too(chain, weight):
         base.sasrec_head.weight = weight
     catalogue = Catalogue.build(base, base.table, "cpu")
     read = catalogue.fusion.read(torch.zeros(1, 3, dtype=torch.int64))
-    wish = Matches(np.array([2]), np.array([1.0], dtype=np.float32))
+    wish = RowScores(np.array([2]), np.array([1.0], dtype=np.float32))
     queries = [[ItemQuery([], matches=matches)] for matches in (NOTHING, wish)]
     plain, wished = (
         make_policy(
             *(catalogue.trie, base.vocabulary, query),
-            read.with_matches(query, catalogue.trie.place_of),
+            read.heeding(query, catalogue.trie.place_of),
         )
         for query in queries
     )

@@ -105,7 +105,7 @@ def test_what_has_no_evidence_is_dropped_and_counted(run, histories):
 def test_deleting_the_evidence_deletes_the_claim(run, histories, engine):
     """Of a real model: for each interest it names, the events under it are taken away."""
     gone = 0
-    for history in histories[:6]:
+    for history in histories[:12]:
         for interest in summarize([history], engine, SummaryCodec(run.encoder))[0].interests:
             rest = tuple(event for event in history.events if event not in interest.evidence)
             without = summarize([History("u", rest)], engine, SummaryCodec(run.encoder))[0]

@@ -15,7 +15,7 @@ from genrec.model.transition_counts import count_transitions
 from genrec.schema import Event
 from genrec.serving.histories import Histories, PreparedUsers
 from genrec.serving.http.app import create_app
-from genrec.serving.live_counts import LiveTransitions
+from genrec.serving.live_counts import LiveCounting
 from genrec.serving.store import EventStore, StoredEvent
 from genrec.training.continual import Start, write_update
 from tests.serving.routes.calls import post
@@ -43,9 +43,9 @@ class Gateway:
         counted = Counted(votes, shop.table, until, self.used.append)
         histories = Histories(PreparedUsers(shop.data), self.events, 1000)
         loaded = SimpleNamespace(
-            recommender=SimpleNamespace(counted=[counted]), histories=histories
+            recommender=SimpleNamespace(counted=[counted], trend=None), histories=histories
         )
-        self.live = LiveTransitions(self.events, lambda: loaded, AtOnce())
+        self.live = LiveCounting(self.events, lambda: loaded, AtOnce())
 
     def post(self, user_id, *items, time=NOW, **fields):
         self.events.add(

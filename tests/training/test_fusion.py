@@ -12,7 +12,7 @@ from genrec.engines.torch import TorchEngine
 from genrec.metrics import ndcg_of_ranks
 from genrec.model.load import load_run
 from genrec.model.sasrec_head import Terms
-from genrec.semantic_ids.matching import Matches
+from genrec.semantic_ids.row_scores import RowScores
 from genrec.training.fusion import Found, best_fusion, draw_questions, find_and_judge
 from genrec.training.validation import draw, list_questions, split_users
 
@@ -32,7 +32,8 @@ def planted(knowing: str, users: int = 200, items: int = 20) -> Found:
     scores = {name: draw.normal(size=is_target.shape) for name in NAMES}
     scores[knowing] += 6 * is_target
     rows = np.tile(np.arange(items), (users, 1))
-    return Found(rows, **scores, matches=np.zeros(is_target.shape), is_target=is_target)
+    nothing = np.zeros(is_target.shape)
+    return Found(rows, **scores, matches=nothing, trend=nothing, is_target=is_target)
 
 
 @pytest.mark.parametrize("knowing", NAMES)
@@ -91,7 +92,7 @@ def test_what_matches_a_wish_counts_once(chain):
     run, data = load_run(chain.pretrain), Dataset.load(chain.data)
     questions = draw(list_questions(data), 10, seed=0)
     rows = np.arange(len(run.table))
-    matches = Matches(rows, np.linspace(1, 9, len(rows), dtype=np.float32))
+    matches = RowScores(rows, np.linspace(1, 9, len(rows), dtype=np.float32))
     told = find_and_judge(run, questions, torch.device("cpu"), [matches] * len(questions))
     plain = find_and_judge(run, questions, torch.device("cpu"))
     for user in np.flatnonzero(told.is_target.any(axis=1) & plain.is_target.any(axis=1)):

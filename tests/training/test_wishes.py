@@ -98,6 +98,7 @@ def test_matches_count_by_their_factor(weight):
     zeros = np.zeros((1, 2))
     rows = np.array([[0, 1]])
     found = Found(
-        rows, zeros, zeros, zeros, zeros, np.array([[0.0, 1.0]]), np.array([[False, True]])
+        *(rows, zeros, zeros, zeros, zeros, np.array([[0.0, 1.0]]), zeros),
+        is_target=np.array([[False, True]]),
     )
     assert found.ndcg(weight, Terms(wish=1.0)) == 1.0

@@ -36,6 +36,7 @@ from genrec.model.adapter_head import ITEMS_FILE
 from genrec.model.load import LoadedRun, base_of
 from genrec.model.lora import check_adapter
 from genrec.schema import ModelSettings, SemanticId
+from genrec.semantic_ids.row_scores import RowScores
 from genrec.semantic_ids.table import SemanticIdTable
 
 PROMPTS_AT_ONCE = 256
@@ -343,11 +344,13 @@ def _steering(batch: Sequence[ItemQuery]) -> dict[str, Any]:
             ]
             for query in batch
         ],
-        "matches": [
-            {"rows": query.matches.rows.tolist(), "scores": query.matches.scores.tolist()}
-            for query in batch
-        ],
+        "matches": [_scored_rows(query.matches) for query in batch],
+        "trend": [_scored_rows(query.trend) for query in batch],
     }
+
+
+def _scored_rows(found: RowScores) -> dict[str, Any]:
+    return {"rows": found.rows.tolist(), "scores": found.scores.tolist()}
 
 
 def _error_of(answer: httpx.Response) -> dict[str, Any]:

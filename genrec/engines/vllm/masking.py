@@ -19,7 +19,7 @@ from genrec.decode.device_trie import trailing_states
 from genrec.decode.policy import Policy
 from genrec.engines.vllm.served import Catalogue
 from genrec.schema import SemanticId
-from genrec.semantic_ids.matching import NOTHING, Matches
+from genrec.semantic_ids.row_scores import NOTHING, RowScores
 
 EXCLUDE, CANDIDATES = "genrec_exclude", "genrec_candidates"
 
@@ -34,13 +34,15 @@ class RowFilters:
         candidates: Rows to stay within; None: all.
         prefix_bias: Strength by semantic-ID prefix; only our own search uses it.
         matches: How well items match what is looked for; likewise.
+        trend: What is taken of late; likewise.
     """
 
     catalogue: Catalogue
     exclude: Sequence[int] = ()
     candidates: Sequence[int] | None = None
     prefix_bias: Mapping[SemanticId, float] = field(default_factory=dict)
-    matches: Matches = NOTHING
+    matches: RowScores = NOTHING
+    trend: RowScores = NOTHING
 
 
 def read_filters(extra_args: Mapping[str, Any] | None) -> dict[str, list[str | int]]:

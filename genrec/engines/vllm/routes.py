@@ -39,6 +39,7 @@ from genrec.engines.vllm.schemas import (
     Ask,
     CodesAsk,
     ItemsAsk,
+    ScoredRows,
     ScoresAsk,
     SteeredAsk,
     Table,
@@ -48,7 +49,7 @@ from genrec.engines.vllm.search import Search
 from genrec.engines.vllm.served import TABLE_VARIABLE, Catalogue, Served, check_table, served_here
 from genrec.engines.vllm.table_file import fill_text_vectors, write_table
 from genrec.errors import ConfigError, DataError, GenrecError
-from genrec.semantic_ids.matching import NOTHING, Matches
+from genrec.semantic_ids.row_scores import NOTHING, RowScores
 
 STATUS = {"stale_table": 409, "unknown_adapter": 404, "unavailable": 503}
 
@@ -295,27 +296,33 @@ def _filters(ask: SteeredAsk, catalogue: Catalogue) -> Sequence[RowFilters]:
             None if index is None else ask.sets[index],
             {tuple(bias.prefix): bias.strength for bias in prefix_bias},
             matches,
+            trend,
         )
-        for exclude, index, prefix_bias, matches in zip(
-            ask.exclude, ask.candidates, biases, _matches(ask, catalogue), strict=True
+        for exclude, index, prefix_bias, matches, trend in zip(
+            ask.exclude,
+            ask.candidates,
+            biases,
+            _row_scores("matches", ask.matches, len(ask.prompts), catalogue),
+            _row_scores("trend", ask.trend, len(ask.prompts), catalogue),
+            strict=True,
         )
     ]
 
 
-def _matches(ask: SteeredAsk, catalogue: Catalogue) -> list[Matches]:
-    if ask.matches is None:
-        return [NOTHING] * len(ask.prompts)
-    if len(ask.matches) != len(ask.prompts):
-        raise DataError(
-            f"{len(ask.prompts)} prompts, {len(ask.matches)} matches; give one for each"
-        )
-    for found in ask.matches:
+def _row_scores(
+    name: str, told: list[ScoredRows] | None, prompts: int, catalogue: Catalogue
+) -> list[RowScores]:
+    if told is None:
+        return [NOTHING] * prompts
+    if len(told) != prompts:
+        raise DataError(f"{prompts} prompts, {len(told)} {name}; give one for each")
+    for found in told:
         catalogue.rows(found.rows, strict=True)
         if len(found.rows) != len(found.scores):
-            raise DataError(f"{len(found.rows)} rows match, with {len(found.scores)} scores")
+            raise DataError(f"{name}: {len(found.rows)} rows, {len(found.scores)} scores")
     return [
-        Matches(np.array(found.rows, dtype=np.int64), np.array(found.scores, dtype=np.float32))
-        for found in ask.matches
+        RowScores(np.array(found.rows, dtype=np.int64), np.array(found.scores, dtype=np.float32))
+        for found in told
     ]
 
 

@@ -32,8 +32,8 @@ class PrefixStrength(BaseModel):
     strength: FiniteFloat
 
 
-class ItemMatches(BaseModel):
-    """Rows that match what is looked for, and how well."""
+class ScoredRows(BaseModel):
+    """Some rows, and what is said of each."""
 
     rows: list[int]
     scores: list[FiniteFloat]
@@ -47,14 +47,16 @@ class SteeredAsk(Ask):
         candidates: Of each prompt the index in ``sets`` of those to stay within; None: all.
         sets: Rows.
         prefix_bias: Of each prompt the prefixes to boost or dampen; absent: none.
-        matches: Of each prompt the rows that match what is looked for; absent: nothing is.
+        matches: Of each prompt the rows that match what is looked for; absent: nothing does.
+        trend: Of each prompt the rows that are taken of late; absent: nothing is known of it.
     """
 
     exclude: list[list[int]]
     candidates: list[int | None]
     sets: list[list[int]] = []
     prefix_bias: list[list[PrefixStrength]] | None = None
-    matches: list[ItemMatches] | None = None
+    matches: list[ScoredRows] | None = None
+    trend: list[ScoredRows] | None = None
 
 
 class ItemsAsk(SteeredAsk):

@@ -268,7 +268,7 @@ class Search:
 def _policy(filters: RowFilters, prompt: list[int]) -> Policy:
     catalogue = filters.catalogue
     head = catalogue.fusion.read(torch.tensor([prompt]))
-    head = head.with_matches([filters], catalogue.trie.place_of)
+    head = head.heeding([filters], catalogue.trie.place_of)
     return make_policy(catalogue.trie, catalogue.base.vocabulary, [filters], head)
 
 

@@ -1,0 +1,148 @@
+"""Chooses how much it counts what everybody takes of late, and how long that is, on validation.
+
+In most logs the other scorers know already what is popular, and then it counts nothing: it must be
+surely better than none, for the head alone, which costs no search, and then for the pool.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from genrec.data import Dataset
+from genrec.metrics import WATCHED_CUTOFF, ndcg_of_ranks
+from genrec.model.item_features import NO_ROW, ItemFeatures
+from genrec.model.load import LoadedRun
+from genrec.model.sasrec_head import SasRecHead, Terms
+from genrec.model.sasrec_training import score_questions
+from genrec.model.trend import Trend
+from genrec.semantic_ids.row_scores import NOTHING, RowScores
+from genrec.training.choice import surely_best
+from genrec.training.config import TrainConfig
+from genrec.training.fusion import Found, draw_questions, find_and_judge, to_rows
+from genrec.training.validation import Question
+
+DAYS = (1.0, 7.0, 30.0)
+FACTORS = (0.2, 0.4, 0.7, 1.0, 1.5, 2.0, 3.0)
+NUM_JUDGED = 10
+"""Of what is most taken in each window, beside what a search finds."""
+
+Trends = dict[float, list[RowScores]]
+"""What was taken in the days before each question, by their number."""
+
+
+class Choice(NamedTuple):
+    """A factor of the trend and its window."""
+
+    factor: float
+    days: float
+
+    def terms(self, terms: Terms) -> Terms:
+        """Return terms with this choice."""
+        return replace(terms, trend=self.factor, trend_days=self.days)
+
+
+def choose_trend(
+    run: LoadedRun, head: SasRecHead, data: Dataset, config: TrainConfig, device: torch.device
+) -> None:
+    """Set ``head.terms.trend`` and its days; where nothing is surely gained, to no trend.
+
+    Args:
+        run: The finished causal LM.
+        head: With its weight and its other terms.
+        data: Its train split is counted, its valid split is asked.
+        config: Says how many users.
+        device: Of both.
+    """
+    head.terms = replace(head.terms, trend=0.0)
+    questions = draw_questions(data, config.validation.users, config.seed)
+    trends = trends_before(Trend.of(data), questions, run)
+    tried = [Choice(*each) for each in itertools.product(FACTORS, trends)]
+    if (
+        not head.weight
+        or not tried
+        or not surely_best(_by_head(run, head, questions, trends, tried))
+    ):
+        return
+    most = [
+        np.concatenate([_most_taken(told) for told in of_question])
+        for of_question in zip(*trends.values(), strict=True)
+    ]
+    found = find_and_judge(replace(run, sasrec_head=head), questions, device, also=most)
+    at_rows = {days: scores_at(told, found.rows) for days, told in trends.items()}
+
+    def reached(choice: Choice | None) -> np.ndarray:
+        if choice is None:
+            return _ndcg(found.ranks(head.weight, head.terms))
+        known: Found = replace(found, trend=at_rows[choice.days])
+        return _ndcg(known.ranks(head.weight, choice.terms(head.terms)))
+
+    if best := surely_best([reached(None), *map(reached, tried)]):
+        head.terms = tried[best - 1].terms(head.terms)
+
+
+def trends_before(trend: Trend, questions: Sequence[Question], run: LoadedRun) -> Trends:
+    """Return what was taken before each question; without windows in which there is nothing."""
+    told = {
+        days: [
+            NOTHING if request.moment is None else trend.before(request.moment, days, run.table)
+            for request, _ in questions
+        ]
+        for days in DAYS
+    }
+    return {days: each for days, each in told.items() if any(len(one.rows) for one in each)}
+
+
+def scores_at(told: Sequence[RowScores], rows: np.ndarray) -> np.ndarray:
+    """Return the scores of some rows of each question, 0 where nothing is told. Shape: (Q, F)."""
+    scores = np.zeros(rows.shape, dtype=np.float32)
+    for own, asked, known in zip(scores, rows, told, strict=True):
+        if len(known.rows):
+            places = np.searchsorted(known.rows, asked).clip(max=len(known.rows) - 1)
+            own[:] = np.where(known.rows[places] == asked, known.scores[places], 0.0)
+    return scores
+
+
+def _by_head(
+    run: LoadedRun,
+    head: SasRecHead,
+    questions: Sequence[Question],
+    trends: Trends,
+    tried: Sequence[Choice],
+) -> list[np.ndarray]:
+    """Return the NDCG@10 of each question by the head alone: without a trend, and by choice."""
+    ranks: list[list[Tensor]] = [[] for _ in (None, *tried)]
+    asked, done = to_rows(run, questions), 0
+    for parts, histories, targets in score_questions(head, ItemFeatures.of(run.table), asked):
+        logits = parts.join(head.terms).clone()
+        users, columns = (histories != NO_ROW).nonzero(as_tuple=True)
+        logits[users, histories[users, columns]] = -torch.inf
+        some = slice(done, done := done + len(logits))
+        everything = np.tile(np.arange(logits.shape[1]), (len(logits), 1))
+        taken = {
+            days: torch.as_tensor(scores_at(told[some], everything)).to(logits)
+            for days, told in trends.items()
+        }
+        ranks[0].append(_ranks(logits, targets))
+        for choice, of_choice in zip(tried, ranks[1:], strict=True):
+            of_choice.append(_ranks(logits + choice.factor * taken[choice.days], targets))
+    return [_ndcg(torch.cat(each).cpu().numpy()) for each in ranks]
+
+
+def _ranks(scores: Tensor, targets: Tensor) -> Tensor:
+    """Return the ranks of the targets, from 1. Shapes: (B, N), (B, 1) to (B,)."""
+    return (scores > scores.gather(1, targets)).sum(dim=1) + 1
+
+
+def _most_taken(told: RowScores) -> np.ndarray:
+    return told.rows[np.argsort(-told.scores, kind="stable")[:NUM_JUDGED]]
+
+
+def _ndcg(ranks: np.ndarray) -> np.ndarray:
+    return ndcg_of_ranks(ranks, WATCHED_CUTOFF)

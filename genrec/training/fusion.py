@@ -134,16 +134,20 @@ def draw_questions(data: Dataset, users: int, seed: int) -> list[Question]:
     return others if len(others) >= len(looked_at) else [*looked_at, *others]
 
 
-def best_fusion(found: Found, likeness: Sequence[float]) -> tuple[float, Terms]:
+def best_fusion(
+    found: Found, likeness: Sequence[float], terms: Terms | None = None
+) -> tuple[float, Terms]:
     """Return the weight and the terms with the best NDCG@10; of equal ones the smallest.
 
     Args:
         found: What they rank.
         likeness: Factors to try.
+        terms: Whose other factors stay; None: those that any head begins with.
     """
+    others = Terms() if terms is None else terms
     tried = [
-        (weight, Terms(*factors))
-        for weight, *factors in itertools.product(WEIGHTS, TRANSITIONS, likeness)
+        (weight, replace(others, transitions=transitions, likeness=factor))
+        for weight, transitions, factor in itertools.product(WEIGHTS, TRANSITIONS, likeness)
     ]
     return max(tried, key=lambda choice: found.ndcg(*choice))
 

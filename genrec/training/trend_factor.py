@@ -25,11 +25,18 @@ from genrec.model.trend import Trend
 from genrec.semantic_ids.row_scores import NOTHING, RowScores
 from genrec.training.choice import surely_best
 from genrec.training.config import TrainConfig
-from genrec.training.fusion import Found, draw_questions, find_and_judge, to_rows
+from genrec.training.fusion import (
+    Found,
+    best_fusion,
+    draw_questions,
+    find_and_judge,
+    likeness_of,
+    to_rows,
+)
 from genrec.training.validation import Question
 
 DAYS = (1.0, 7.0, 30.0)
-FACTORS = (0.2, 0.4, 0.7, 1.0, 1.5, 2.0, 3.0)
+FACTORS = (0.2, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
 NUM_JUDGED = 10
 """Of what is most taken in each window, beside what a search finds."""
 
@@ -52,6 +59,8 @@ def choose_trend(
     run: LoadedRun, head: SasRecHead, data: Dataset, config: TrainConfig, device: torch.device
 ) -> None:
     """Set ``head.terms.trend`` and its days; where nothing is surely gained, to no trend.
+
+    Where there is one, the head's weight and its other terms are chosen again beside it.
 
     Args:
         run: The finished causal LM.
@@ -84,7 +93,11 @@ def choose_trend(
         return _ndcg(known.ranks(head.weight, choice.terms(head.terms)))
 
     if best := surely_best([reached(None), *map(reached, tried)]):
-        head.terms = tried[best - 1].terms(head.terms)
+        chosen = tried[best - 1]
+        # What was chosen without a trend may have had to stand in for it.
+        knows_trend = replace(found, trend=at_rows[chosen.days])
+        terms = chosen.terms(head.terms)
+        head.weight, head.terms = best_fusion(knows_trend, likeness_of(head), terms)
 
 
 def trends_before(trend: Trend, questions: Sequence[Question], run: LoadedRun) -> Trends:

@@ -16,6 +16,7 @@ from genrec.errors import ArtifactError, ConfigError, DecodeError
 from genrec.model.load import ADAPTER_NAME, load_run
 from genrec.schema import AS_SERVED, History, Item, ModelSettings, Request
 from genrec.semantic_ids.extend import add_items
+from genrec.semantic_ids.row_scores import RowScores
 
 
 def torch_engine(run, _):
@@ -149,6 +150,18 @@ def test_a_tilt_moves_its_interest_and_leaves_k(engine, prompts, run):
     ]
     assert still.rows.tolist() == plain.rows.tolist()
     np.testing.assert_allclose(still.scores, plain.scores, atol=1e-5)
+
+
+def test_what_matches_a_wish_moves_up(engine, prompts, run):
+    wished = RowScores(np.array([3, 30]), np.array([4.0, 2.0], dtype=np.float32))
+    asked = [ItemQuery(prompt, matches=wished) for prompt in prompts]
+    rows = [wished.rows.tolist()] * len(prompts)
+    plain = engine.item_scores([ItemQuery(prompt) for prompt in prompts], rows)
+    heeded = engine.item_scores(asked, rows)
+    assert run.sasrec_head.terms.wish > 0
+    assert all((more > some).all() for some, more in zip(plain, heeded, strict=True))
+    for found in engine.items(asked, k=10):
+        assert found.parts["wish"][found.rows == 3] > 0
 
 
 def test_first_codes_are_the_first_level_of_the_items(engine, prompts, run):

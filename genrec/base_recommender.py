@@ -59,7 +59,7 @@ from genrec.schema import (
 if TYPE_CHECKING:
     from genrec.decode.prefix_cache import PrefixCache
     from genrec.engines.base import Counted
-    from genrec.model.trend import Trend
+    from genrec.model.recent_popularity import RecentPopularity
 
 
 class BaseRecommender(BaseCatalogue):
@@ -128,8 +128,8 @@ class BaseRecommender(BaseCatalogue):
             self.session_cache.forget(user_id)
 
     @property
-    def trend(self) -> Trend | None:
-        """What is taken of late, where it counts."""
+    def popularity(self) -> RecentPopularity | None:
+        """What is popular of late, where that counts."""
         return None
 
     @property

@@ -45,8 +45,8 @@ from genrec.interests.timeline.evolution import Evolution, evolve
 from genrec.interests.timeline.forecast import Forecaster, calibrated
 from genrec.model.item_features import ItemFeatures
 from genrec.model.load import LoadedRun, with_table
+from genrec.model.recent_popularity import RecentPopularity
 from genrec.model.sasrec_head import Terms
-from genrec.model.trend import Trend
 from genrec.preferences.turning import biases_of
 from genrec.pretrained.card import write_card
 from genrec.pretrained.folder import write_folder
@@ -90,7 +90,7 @@ class Recommender(BaseRecommender):
         self._run = run
         self._trained_on = run.table
         self._matcher: tuple[SemanticIdTable, Matcher] | None = None
-        self._trend: Trend | None = None
+        self._popularity: RecentPopularity | None = None
         self._read_with(run.table)
         self._engine = engine
         self._forecaster = Forecaster.of_run(run.path)
@@ -454,14 +454,14 @@ class Recommender(BaseRecommender):
         return self._engine.counted
 
     @property
-    def trend(self) -> Trend | None:
-        """See ``BaseRecommender.trend``; None where the SASRec head does not ask for it."""
+    def popularity(self) -> RecentPopularity | None:
+        """See ``BaseRecommender.popularity``; None where the SASRec head does not ask for it."""
         head = self._run.sasrec_head
-        if head is None or not head.terms.trend:
+        if head is None or not head.terms.popularity:
             return None
-        if self._trend is None:
-            self._trend = Trend.of(self.data)
-        return self._trend
+        if self._popularity is None:
+            self._popularity = RecentPopularity.of(self.data)
+        return self._popularity
 
     def check_model(self, settings: ModelSettings) -> None:
         """See ``Engine.check_model``."""
@@ -552,7 +552,7 @@ class Recommender(BaseRecommender):
                     self._matches(request),
                     request.history.user_id,
                     request.model,
-                    self._trend_before(request),
+                    self._popularity_before(request),
                 )
             )
         return queries
@@ -574,11 +574,11 @@ class Recommender(BaseRecommender):
         share = (Terms() if head is None else head.terms).about
         return found.plus(matcher.matches(about), share)
 
-    def _trend_before(self, request: Request) -> RowScores:
-        head, trend = self._run.sasrec_head, self.trend
-        if head is None or trend is None or request.moment is None:
+    def _popularity_before(self, request: Request) -> RowScores:
+        head, popularity = self._run.sasrec_head, self.popularity
+        if head is None or popularity is None or request.moment is None:
             return NOTHING
-        return trend.before(request.moment, head.terms.trend_days, self.table)
+        return popularity.before(request.moment, head.terms.popularity_days, self.table)
 
 
 def _open_histories(run: LoadedRun, histories: Any) -> Dataset | FrameHistories:

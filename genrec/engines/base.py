@@ -35,7 +35,7 @@ class ItemQuery:
         matches: How well items match what is looked for; the SASRec head weighs it among its terms.
         owner: Whose prompt it is, so that what is kept of it can be dropped.
         model: How it wants the model to answer.
-        trend: What is taken of late; another term of the SASRec head.
+        popularity: Of items of late; another term of the SASRec head.
     """
 
     prompt: Sequence[int]
@@ -45,7 +45,7 @@ class ItemQuery:
     matches: RowScores = NOTHING
     owner: str = ""
     model: ModelSettings = AS_SERVED
-    trend: RowScores = NOTHING
+    popularity: RowScores = NOTHING
 
 
 @dataclass(frozen=True)

@@ -25,11 +25,11 @@ from genrec.model.vocabulary import SidVocabulary
 from genrec.schema import (
     LANGUAGE_MODEL,
     NEW_ITEM,
+    POPULARITY,
     PREFERENCES,
     SASREC,
     TEXT_MATCH,
     TRANSITIONS,
-    TREND,
     WISH,
     SemanticId,
 )
@@ -51,7 +51,7 @@ class HeadScores(NamedTuple):
         singles: What scorers add at single leaves.
         weight: See ``LogitFusion``; 0: nothing but matches counts, beside the LM.
         wish: Factor of a query's matches, see ``Terms``.
-        trend: Factor of what is taken of late, likewise.
+        popularity: Factor of recent popularity, likewise.
     """
 
     vectors: Tensor
@@ -61,7 +61,7 @@ class HeadScores(NamedTuple):
     singles: Mapping[str, SingleScores]
     weight: float
     wish: float
-    trend: float = 0.0
+    popularity: float = 0.0
 
     def repeat(self, times: int) -> HeadScores:
         """Return the scores after prompts that are each asked as often, one after the other."""
@@ -79,7 +79,7 @@ class HeadScores(NamedTuple):
         return self._replace(queries=self.queries.repeat_interleave(times, dim=0), singles=singles)
 
     def heeding(self, queries: Sequence[Steering], place_of: Tensor) -> HeadScores:
-        """Return the scores with what each query brings: matches of its wish, and the trend.
+        """Return the scores with what each query brings: matches of a wish, and popularity.
 
         Args:
             queries: B of them.
@@ -87,7 +87,7 @@ class HeadScores(NamedTuple):
         """
         brought = {
             WISH: (self.wish, [query.matches for query in queries]),
-            TREND: (self.trend, [query.trend for query in queries]),
+            POPULARITY: (self.popularity, [query.popularity for query in queries]),
         }
         found = {
             name: self._at_leaves(factor, scores, place_of)
@@ -223,7 +223,7 @@ class SasRecFusion:
         columns = dict(zip(queries, map(slice, ends[:-1], ends[1:]), strict=True))
         return HeadScores(
             *(self._vectors, self._average, columns, torch.cat([*queries.values()], dim=1)),
-            *(singles, head.weight, terms.wish, terms.trend),
+            *(singles, head.weight, terms.wish, terms.popularity),
         )
 
     def _describe(self, rows: Tensor) -> Tensor:
@@ -281,7 +281,7 @@ class Steering(Protocol):
         ...
 
     @property
-    def trend(self) -> RowScores:
+    def popularity(self) -> RowScores:
         """What is taken of late."""
         ...
 

@@ -12,7 +12,7 @@ text puts it.
 Two further terms join the logits: counts of what followed what, and of what users begin with
 (``Transitions``; a new item has those of the items whose texts are most like its own), and the
 likeness of an item's text to that of the user's last items. Where a user says what they look for,
-how well items match it is a third, and what everybody takes of late a fourth; who knows the items'
+how well items match it is a third, and what is popular of late a fourth; whoever knows the items'
 words, and when events came, brings them (``genrec.engines.policy``).
 
 Source: SASRec, Kang and McAuley, arXiv 1808.09781; trained with sampled softmax as in eSASRec,
@@ -179,17 +179,17 @@ class Terms:
         wish: Factor of how well an item matches what is looked for, a BM25 score; where nothing
             was chosen, as for bases made before there were wishes, a cautious one.
         about: How much of that factor what users say of themselves gets, 0 to 1.
-        trend: Factor of what is taken of late (``genrec.model.trend``); only where validation
-            surely gains by it.
-        trend_days: How long that is.
+        popularity: Factor of recent popularity (``genrec.model.recent_popularity``); 0 where
+            validation does not surely gain by it.
+        popularity_days: How far back that looks.
     """
 
     transitions: float = 0.0
     likeness: float = 0.0
     wish: float = 1.0
     about: float = 0.5
-    trend: float = 0.0
-    trend_days: float = 30.0
+    popularity: float = 0.0
+    popularity_days: float = 30.0
 
 
 class SasRecHead(nn.Module):

@@ -1,7 +1,7 @@
 """Keeps what a gateway counts in step with the store's events, without any training.
 
 Every gateway reads what came to the store, whoever took it, and counts it: what one user did counts
-for the next answer to another within a second or two, as a transition and as a trend. Whoever is
+for the next answer to another within a second or two, as transitions and as popularity. Whoever is
 forgotten is taken out again.
 """
 
@@ -20,7 +20,7 @@ from genrec.engines.base import Counted
 from genrec.errors import GenrecError
 from genrec.feedback import is_evidence
 from genrec.model.live_counts import LiveCounts, LiveEvent
-from genrec.model.trend import Trend
+from genrec.model.recent_popularity import RecentPopularity
 from genrec.schema import Event
 from genrec.serving.batching import Batcher
 from genrec.serving.errors import NotFound
@@ -35,7 +35,7 @@ USERS_AT_ONCE = 10_000
 
 
 class LiveCounting:
-    """Follows the events of a store for the heads that may answer, and for the trend."""
+    """Follows the events of a store for the heads that may answer, and for recent popularity."""
 
     def __init__(self, events: EventStore, loaded: Callable[[], Loaded], batcher: Batcher) -> None:
         """Take the store, what serves, and who lets it be changed."""
@@ -44,7 +44,7 @@ class LiveCounting:
         self._batcher = batcher
         self._turn = asyncio.Lock()
         self._heads: list[_Head] = []
-        self._trend: _Trend | None = None
+        self._popularity: _Popularity | None = None
 
     async def keep_counting(self, every_s: float) -> None:
         """Count what came, now and again, until cancelled."""
@@ -75,13 +75,13 @@ class LiveCounting:
                     votes = await run_sync(head.counts.votes)
                     await self._batcher.exclusive(partial(head.counted.use, votes))
                     head.is_used = True
-            trend = await run_sync(lambda: loaded.recommender.trend)
-            if trend is None:
-                self._trend = None
-            elif self._trend is None or self._trend.trend is not trend:
-                self._trend = _Trend(trend, self._events, loaded.histories)
-            if self._trend is not None:
-                await run_sync(self._trend.count)
+            popularity = await run_sync(lambda: loaded.recommender.popularity)
+            if popularity is None:
+                self._popularity = None
+            elif self._popularity is None or self._popularity.popularity is not popularity:
+                self._popularity = _Popularity(popularity, self._events, loaded.histories)
+            if self._popularity is not None:
+                await run_sync(self._popularity.count)
 
 
 class _Follower(ABC):
@@ -142,20 +142,22 @@ class _Head(_Follower):
         self.counts.put(user_id, [] if live is None else _to_events(live, self.counted))
 
 
-class _Trend(_Follower):
-    """What is taken of late."""
+class _Popularity(_Follower):
+    """What is popular of late."""
 
-    def __init__(self, trend: Trend, events: EventStore, histories: Histories) -> None:
+    def __init__(
+        self, popularity: RecentPopularity, events: EventStore, histories: Histories
+    ) -> None:
         super().__init__(events, histories)
-        self.trend = trend
+        self.popularity = popularity
 
     @property
     def users(self) -> Iterable[str]:
-        return self.trend.users
+        return self.popularity.users
 
     def put(self, user_id: str, live: LiveHistory | None) -> None:
         came = [] if live is None else [event for event, posted in _evidence(live) if posted]
-        self.trend.put(user_id, ((event.item_id, event.timestamp) for event in came))
+        self.popularity.put(user_id, ((event.item_id, event.timestamp) for event in came))
 
 
 def _evidence(live: LiveHistory) -> list[tuple[Event, bool]]:

@@ -139,7 +139,10 @@ class Settings(BaseSettings):
     )
 
     live_counts_s: float = Field(
-        1, ge=0, description="How often transition counts take in live events; 0: never."
+        1,
+        ge=0,
+        description="How often transition counts and recent popularity take in live events; "
+        "0: never.",
     )
     online_metrics_s: int = Field(
         300, ge=0, description="How often online metrics are counted anew; 0: never."

@@ -54,7 +54,7 @@ class Found:
         rows: Of the ID table, ``NO_ROW`` where a user has fewer than F. Shape: (Q, F).
         lm: Log-probability in nats, -inf where there is no item. Shape: (Q, F).
         logits: Of the SASRec head, before its terms; they follow, before their factors: counts,
-            likeness, how well items match a wish, and the trend. Shape of each: (Q, F).
+            likeness, how well items match a wish, and popularity. Shape of each: (Q, F).
         is_target: Marks the item that came next, where it was found. Shape: (Q, F), bool.
     """
 
@@ -64,7 +64,7 @@ class Found:
     transitions: np.ndarray
     likeness: np.ndarray
     matches: np.ndarray
-    trend: np.ndarray
+    popularity: np.ndarray
     is_target: np.ndarray
 
     def ndcg(self, weight: float, terms: Terms) -> float:
@@ -86,7 +86,7 @@ class Found:
         which ranks them almost alike (docs/lab-notes.md, Fusion while decoding).
         """
         head = self.logits + terms.transitions * self.transitions + terms.likeness * self.likeness
-        head = head + terms.trend * self.trend
+        head = head + terms.popularity * self.popularity
         scores = (1 - weight) * self.lm + weight * head
         # Matches count beside the LM alone, too.
         joined: np.ndarray = scores + (weight or 1.0) * terms.wish * self.matches
@@ -170,7 +170,7 @@ def find_and_judge(
         also: Rows that are judged for each beside what is found; None: none are.
 
     Returns:
-        With no trend: that is known to whoever asks for one.
+        With no popularity: whoever chooses its factor knows it (``popularity_factor``).
     """
     table, head = run.table, run.sasrec_head
     assert head is not None
@@ -221,8 +221,8 @@ def find_and_judge(
     )
     places = np.stack([_pad(row, width, NO_ROW) for row in rows])
     is_target = (places == np.array([[target] for _, target in asked])) & np.isfinite(lm)
-    no_trend = np.zeros_like(lm)
-    return Found(places, lm, logits, transitions, likeness, matching, no_trend, is_target)
+    no_popularity = np.zeros_like(lm)
+    return Found(places, lm, logits, transitions, likeness, matching, no_popularity, is_target)
 
 
 def to_rows(run: LoadedRun, questions: Sequence[Question]) -> Questions:

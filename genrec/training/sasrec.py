@@ -18,8 +18,8 @@ from genrec.model.sasrec_training import Recipe, choose_terms, fit_sasrec_head, 
 from genrec.training.config import TrainConfig
 from genrec.training.fusion import choose_fusion
 from genrec.training.new_items import HeadTraining, choose_new_item_boost
+from genrec.training.popularity_factor import choose_popularity
 from genrec.training.tell import tell
-from genrec.training.trend_factor import choose_trend
 from genrec.training.wish_factor import choose_about_share, choose_wish_factor
 
 MAX_QUESTIONS = 4000
@@ -93,7 +93,7 @@ def train_sasrec_head(
     # where a processor has bfloat16 (docs/lab-notes.md, "What follows a training").
     finished = replace(run, model=module)
     choose_fusion(finished, head, data, config, accelerator.device)
-    choose_trend(finished, head, data, config, accelerator.device)
+    choose_popularity(finished, head, data, config, accelerator.device)
     choose_wish_factor(finished, head, data, config, accelerator.device)
     choose_about_share(finished, head, data, config, accelerator.device)
     choose_new_item_boost(finished, head, training, data, config)
@@ -101,8 +101,8 @@ def train_sasrec_head(
     tell(
         accelerator,
         f"weight of the SASRec head: {head.weight:.0%} · factor of the transition counts: "
-        f"{terms.transitions} · of the likeness of texts: {terms.likeness} · of what "
-        f"was taken in {terms.trend_days:g} days: {terms.trend} · boost of new items: "
+        f"{terms.transitions} · of the likeness of texts: {terms.likeness} · of popularity "
+        f"in {terms.popularity_days:g} days: {terms.popularity} · boost of new items: "
         f"{head.new_item_boost:.2f} nats · factor of wishes: {terms.wish}, of which descriptions "
         f"of users get {terms.about:.0%}",
     )

@@ -43,7 +43,7 @@ def table_of(count, text):
         (Terms(), True, 0.0),
         (Terms(transitions=1.5, likeness=3.0, wish=0.5), True, 0.7),
         (Terms(transitions=1.5), False, 0.0),
-        (Terms(wish=0.0, trend=2.5), True, -1.0),
+        (Terms(wish=0.0, popularity=2.5), True, -1.0),
     ],
 )
 @torch.inference_mode()
@@ -67,12 +67,14 @@ def test_scores_by_factors_are_the_heads_logits(terms, text, boost):
     torch.testing.assert_close(by_leaf, expected, rtol=1e-4, atol=1e-5)
     of_late = RowScores(np.array([1, 2]), np.array([0.5, 3.0]))
     asked = [
-        ItemQuery([], matches=RowScores(np.array([7, 2]), np.array([2.0, 1.0])), trend=of_late),
+        ItemQuery(
+            [], matches=RowScores(np.array([7, 2]), np.array([2.0, 1.0])), popularity=of_late
+        ),
         ItemQuery([]),
     ]
     queries = [asked[row % 2] for row in range(len(HISTORIES))]
     heeded = found.heeding(queries, trie.place_of).of_leaves().block(0, ALL)[trie.place_of.long()].T
     expected[::2, 7] += 2 * terms.wish
-    expected[::2, 2] += terms.wish + 3 * terms.trend
-    expected[::2, 1] += 0.5 * terms.trend
+    expected[::2, 2] += terms.wish + 3 * terms.popularity
+    expected[::2, 1] += 0.5 * terms.popularity
     torch.testing.assert_close(heeded, expected, rtol=1e-4, atol=1e-5)

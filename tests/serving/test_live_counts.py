@@ -43,7 +43,7 @@ class Gateway:
         counted = Counted(votes, shop.table, until, self.used.append)
         histories = Histories(PreparedUsers(shop.data), self.events, 1000)
         loaded = SimpleNamespace(
-            recommender=SimpleNamespace(counted=[counted], trend=None), histories=histories
+            recommender=SimpleNamespace(counted=[counted], popularity=None), histories=histories
         )
         self.live = LiveCounting(self.events, lambda: loaded, AtOnce())
 

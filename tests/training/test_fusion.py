@@ -33,7 +33,7 @@ def planted(knowing: str, users: int = 200, items: int = 20) -> Found:
     scores[knowing] += 6 * is_target
     rows = np.tile(np.arange(items), (users, 1))
     nothing = np.zeros(is_target.shape)
-    return Found(rows, **scores, matches=nothing, trend=nothing, is_target=is_target)
+    return Found(rows, **scores, matches=nothing, popularity=nothing, is_target=is_target)
 
 
 @pytest.mark.parametrize("knowing", NAMES)

@@ -345,7 +345,7 @@ def _steering(batch: Sequence[ItemQuery]) -> dict[str, Any]:
             for query in batch
         ],
         "matches": [_scored_rows(query.matches) for query in batch],
-        "trend": [_scored_rows(query.trend) for query in batch],
+        "popularity": [_scored_rows(query.popularity) for query in batch],
     }
 
 

@@ -34,7 +34,7 @@ class RowFilters:
         candidates: Rows to stay within; None: all.
         prefix_bias: Strength by semantic-ID prefix; only our own search uses it.
         matches: How well items match what is looked for; likewise.
-        trend: What is taken of late; likewise.
+        popularity: Of items of late; likewise.
     """
 
     catalogue: Catalogue
@@ -42,7 +42,7 @@ class RowFilters:
     candidates: Sequence[int] | None = None
     prefix_bias: Mapping[SemanticId, float] = field(default_factory=dict)
     matches: RowScores = NOTHING
-    trend: RowScores = NOTHING
+    popularity: RowScores = NOTHING
 
 
 def read_filters(extra_args: Mapping[str, Any] | None) -> dict[str, list[str | int]]:

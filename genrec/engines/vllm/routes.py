@@ -296,14 +296,14 @@ def _filters(ask: SteeredAsk, catalogue: Catalogue) -> Sequence[RowFilters]:
             None if index is None else ask.sets[index],
             {tuple(bias.prefix): bias.strength for bias in prefix_bias},
             matches,
-            trend,
+            popularity,
         )
-        for exclude, index, prefix_bias, matches, trend in zip(
+        for exclude, index, prefix_bias, matches, popularity in zip(
             ask.exclude,
             ask.candidates,
             biases,
             _row_scores("matches", ask.matches, len(ask.prompts), catalogue),
-            _row_scores("trend", ask.trend, len(ask.prompts), catalogue),
+            _row_scores("popularity", ask.popularity, len(ask.prompts), catalogue),
             strict=True,
         )
     ]

@@ -48,7 +48,7 @@ class SteeredAsk(Ask):
         sets: Rows.
         prefix_bias: Of each prompt the prefixes to boost or dampen; absent: none.
         matches: Of each prompt the rows that match what is looked for; absent: nothing does.
-        trend: Of each prompt the rows that are taken of late; absent: nothing is known of it.
+        popularity: Of each prompt the rows that are popular of late; absent: none are.
     """
 
     exclude: list[list[int]]
@@ -56,7 +56,7 @@ class SteeredAsk(Ask):
     sets: list[list[int]] = []
     prefix_bias: list[list[PrefixStrength]] | None = None
     matches: list[ScoredRows] | None = None
-    trend: list[ScoredRows] | None = None
+    popularity: list[ScoredRows] | None = None
 
 
 class ItemsAsk(SteeredAsk):

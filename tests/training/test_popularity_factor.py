@@ -1,4 +1,4 @@
-"""What is taken of late is heard where it says something: a log with planted trends, trained on."""
+"""Recent popularity is heard where it says something: a log with planted fashions, trained on."""
 
 import csv
 import random
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from genrec.evaluate import compare
-from genrec.model.trend import DAY_S
+from genrec.model.recent_popularity import DAY_S
 from genrec.recommender import Recommender
 from genrec.schema import Event, History, Request
 from tests.little_run import make_little_base, train_little_run
@@ -27,7 +27,7 @@ def hot():
 @pytest.fixture(scope="module")
 def recommender(hot, tmp_path_factory):
     """Of users who take what is hot on the day half of the time, and else anything."""
-    folder, rng = tmp_path_factory.mktemp("trends"), random.Random(1)
+    folder, rng = tmp_path_factory.mktemp("fashions"), random.Random(1)
     rows = []
     for user in range(300):
         first = rng.randrange(DAYS - 12)
@@ -41,15 +41,15 @@ def recommender(hot, tmp_path_factory):
     return Recommender.from_pretrained(folder / "run")
 
 
-def test_a_planted_trend_gets_its_say(recommender):
+def test_a_planted_fashion_gets_its_say(recommender):
     head, terms = recommender._run.sasrec_head, recommender._run.sasrec_head.terms
     reached = {}
-    for name, chosen in (("without", replace(terms, trend=0.0)), ("with", terms)):
+    for name, chosen in (("without", replace(terms, popularity=0.0)), ("with", terms)):
         head.terms = chosen
         report = compare([recommender], recommender.data, "test")
         reached[name] = report.evaluations[0].per_user["ndcg@10"]
     gains = reached["with"] - reached["without"]
-    assert terms.trend > 0 and terms.trend_days == 1.0
+    assert terms.popularity > 0 and terms.popularity_days == 1.0
     assert gains.mean() > 3 * gains.std() / np.sqrt(len(gains))
     assert reached["with"].mean() > 1.5 * reached["without"].mean()
 
@@ -61,22 +61,22 @@ def test_the_moment_of_asking_says_which(recommender, hot):
         history = History("new", (Event("new", f"i{day}", moment - 3 * DAY_S),))
         (items,) = recommender.rank_many([Request(history, at=moment)], HOT)
         found += [int(item.item_id[1:]) in hot[day] for item in items]
-        assert all("trend" in item.parts for item in items)
+        assert all("popularity" in item.parts for item in items)
     assert np.mean(found) > 0.6
 
 
-def test_without_a_moment_there_is_no_trend(recommender):
+def test_without_a_moment_nothing_is_popular(recommender):
     (items,) = recommender.rank_many([Request(History("new", ()))], HOT)
-    assert not any("trend" in item.parts for item in items)
+    assert not any("popularity" in item.parts for item in items)
 
 
 def test_live_events_are_taken_too(recommender):
     moment = START + 10 * DAYS * DAY_S  # long after the log
     asked = Request(History("new", ()), at=moment)
     before = {item.item_id: item.score for item in recommender.rank_many([asked], ITEMS)[0]}
-    recommender.trend.put("live", [("i7", moment - 3600)] * 20)
+    recommender.popularity.put("live", [("i7", moment - 3600)] * 20)
     after = {item.item_id: item.score for item in recommender.rank_many([asked], ITEMS)[0]}
     assert after["i7"] > before["i7"] + 1
-    recommender.trend.put("live", [])
+    recommender.popularity.put("live", [])
     again = {item.item_id: item.score for item in recommender.rank_many([asked], ITEMS)[0]}
     assert again == pytest.approx(before)

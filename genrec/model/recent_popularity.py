@@ -1,4 +1,4 @@
-"""What is taken of late: the events of a window of days before the moment of asking, by item.
+"""Recent popularity: the events of some days before the moment of asking, item by item.
 
 Enters: the items and times of a training's events and, where a gateway follows a store, of live
 ones. Leaves: the items that most were of, each with the log of one more than its events. Needs no
@@ -22,13 +22,13 @@ from genrec.semantic_ids.row_scores import NOTHING, RowScores
 from genrec.semantic_ids.table import SemanticIdTable
 
 DAY_S = 86_400
-MOST_TAKEN = 200
+MOST_POPULAR = 200
 """Items that a count tells of, so that what an engine is sent does not grow with the catalogue."""
 PARTS_OF_WINDOW = 100
 COUNTS_KEPT = 256
 
 
-class Trend:
+class RecentPopularity:
     """Counts the events of a window before any moment; may be used by several threads."""
 
     def __init__(self, item_ids: Sequence[str], items: np.ndarray, times: np.ndarray) -> None:
@@ -50,7 +50,7 @@ class Trend:
         self._lock = Lock()
 
     @classmethod
-    def of(cls, data: Dataset) -> Trend:
+    def of(cls, data: Dataset) -> RecentPopularity:
         """Count the train split of prepared data; of a catalogue without events, nothing."""
         if not data.has_events:
             return cls([], np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
@@ -107,7 +107,7 @@ class Trend:
             for places, times in (self._trained, self._live)
         ]
         places, events = np.unique(np.concatenate(taken), return_counts=True)
-        most = np.argsort(-events, kind="stable")[:MOST_TAKEN]
+        most = np.argsort(-events, kind="stable")[:MOST_POPULAR]
         logs = np.log1p(events[most]).tolist()
         return [(self._item_ids[place], log) for place, log in zip(places[most], logs, strict=True)]
 

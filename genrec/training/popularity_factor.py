@@ -1,4 +1,4 @@
-"""Chooses how much it counts what everybody takes of late, and how long that is, on validation.
+"""Chooses how much recent popularity counts, and how far back it looks, on validation.
 
 In most logs the other scorers know already what is popular, and then it counts nothing: it must be
 surely better than none, for the head alone, which costs no search, and then for the pool.
@@ -19,9 +19,9 @@ from genrec.data import Dataset
 from genrec.metrics import WATCHED_CUTOFF, ndcg_of_ranks
 from genrec.model.item_features import NO_ROW, ItemFeatures
 from genrec.model.load import LoadedRun
+from genrec.model.recent_popularity import RecentPopularity
 from genrec.model.sasrec_head import SasRecHead, Terms
 from genrec.model.sasrec_training import score_questions
-from genrec.model.trend import Trend
 from genrec.semantic_ids.row_scores import NOTHING, RowScores
 from genrec.training.choice import surely_best
 from genrec.training.config import TrainConfig
@@ -38,29 +38,29 @@ from genrec.training.validation import Question
 DAYS = (1.0, 7.0, 30.0)
 FACTORS = (0.2, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
 NUM_JUDGED = 10
-"""Of what is most taken in each window, beside what a search finds."""
+"""Of what is most popular in each window, beside what a search finds."""
 
-Trends = dict[float, list[RowScores]]
-"""What was taken in the days before each question, by their number."""
+Told = dict[float, list[RowScores]]
+"""What was popular before each question, by the days of the window."""
 
 
 class Choice(NamedTuple):
-    """A factor of the trend and its window."""
+    """A factor of popularity and its window."""
 
     factor: float
     days: float
 
     def terms(self, terms: Terms) -> Terms:
         """Return terms with this choice."""
-        return replace(terms, trend=self.factor, trend_days=self.days)
+        return replace(terms, popularity=self.factor, popularity_days=self.days)
 
 
-def choose_trend(
+def choose_popularity(
     run: LoadedRun, head: SasRecHead, data: Dataset, config: TrainConfig, device: torch.device
 ) -> None:
-    """Set ``head.terms.trend`` and its days; where nothing is surely gained, to no trend.
+    """Set ``head.terms.popularity`` and its days; where nothing is surely gained, to 0.
 
-    Where there is one, the head's weight and its other terms are chosen again beside it.
+    Where something is, the head's weight and its other terms are chosen again beside it.
 
     Args:
         run: The finished causal LM.
@@ -69,42 +69,42 @@ def choose_trend(
         config: Says how many users.
         device: Of both.
     """
-    head.terms = replace(head.terms, trend=0.0)
+    head.terms = replace(head.terms, popularity=0.0)
     questions = draw_questions(data, config.validation.users, config.seed)
-    trends = trends_before(Trend.of(data), questions, run)
-    tried = [Choice(*each) for each in itertools.product(FACTORS, trends)]
-    if (
-        not head.weight
-        or not tried
-        or not surely_best(_by_head(run, head, questions, trends, tried))
-    ):
+    told = popularity_before(RecentPopularity.of(data), questions, run)
+    tried = [Choice(*each) for each in itertools.product(FACTORS, told)]
+    if not head.weight or not tried or not surely_best(_by_head(run, head, questions, told, tried)):
         return
     most = [
-        np.concatenate([_most_taken(told) for told in of_question])
-        for of_question in zip(*trends.values(), strict=True)
+        np.concatenate([_most_popular(of_window) for of_window in of_question])
+        for of_question in zip(*told.values(), strict=True)
     ]
     found = find_and_judge(replace(run, sasrec_head=head), questions, device, also=most)
-    at_rows = {days: scores_at(told, found.rows) for days, told in trends.items()}
+    at_rows = {days: scores_at(each, found.rows) for days, each in told.items()}
 
     def reached(choice: Choice | None) -> np.ndarray:
         if choice is None:
             return _ndcg(found.ranks(head.weight, head.terms))
-        known: Found = replace(found, trend=at_rows[choice.days])
+        known: Found = replace(found, popularity=at_rows[choice.days])
         return _ndcg(known.ranks(head.weight, choice.terms(head.terms)))
 
     if best := surely_best([reached(None), *map(reached, tried)]):
         chosen = tried[best - 1]
-        # What was chosen without a trend may have had to stand in for it.
-        knows_trend = replace(found, trend=at_rows[chosen.days])
+        # What was chosen without it may have had to stand in for it.
+        knows_popularity = replace(found, popularity=at_rows[chosen.days])
         terms = chosen.terms(head.terms)
-        head.weight, head.terms = best_fusion(knows_trend, likeness_of(head), terms)
+        head.weight, head.terms = best_fusion(knows_popularity, likeness_of(head), terms)
 
 
-def trends_before(trend: Trend, questions: Sequence[Question], run: LoadedRun) -> Trends:
-    """Return what was taken before each question; without windows in which there is nothing."""
+def popularity_before(
+    popularity: RecentPopularity, questions: Sequence[Question], run: LoadedRun
+) -> Told:
+    """Return what was popular before each question; without windows in which nothing was."""
     told = {
         days: [
-            NOTHING if request.moment is None else trend.before(request.moment, days, run.table)
+            NOTHING
+            if request.moment is None
+            else popularity.before(request.moment, days, run.table)
             for request, _ in questions
         ]
         for days in DAYS
@@ -126,10 +126,10 @@ def _by_head(
     run: LoadedRun,
     head: SasRecHead,
     questions: Sequence[Question],
-    trends: Trends,
+    told: Told,
     tried: Sequence[Choice],
 ) -> list[np.ndarray]:
-    """Return the NDCG@10 of each question by the head alone: without a trend, and by choice."""
+    """Return the NDCG@10 of each question by the head alone: without popularity, and by choice."""
     ranks: list[list[Tensor]] = [[] for _ in (None, *tried)]
     asked, done = to_rows(run, questions), 0
     for parts, histories, targets in score_questions(head, ItemFeatures.of(run.table), asked):
@@ -137,15 +137,20 @@ def _by_head(
         users, columns = (histories != NO_ROW).nonzero(as_tuple=True)
         logits[users, histories[users, columns]] = -torch.inf
         some = slice(done, done := done + len(logits))
-        everything = np.tile(np.arange(logits.shape[1]), (len(logits), 1))
-        taken = {
-            days: torch.as_tensor(scores_at(told[some], everything)).to(logits)
-            for days, told in trends.items()
-        }
+        popular = {days: _of_all(each[some], logits) for days, each in told.items()}
         ranks[0].append(_ranks(logits, targets))
         for choice, of_choice in zip(tried, ranks[1:], strict=True):
-            of_choice.append(_ranks(logits + choice.factor * taken[choice.days], targets))
+            tilted = logits + choice.factor * popular[choice.days]
+            of_choice.append(_ranks(tilted, targets))
     return [_ndcg(torch.cat(each).cpu().numpy()) for each in ranks]
+
+
+def _of_all(told: Sequence[RowScores], logits: Tensor) -> Tensor:
+    """Return the scores of all items, 0 where nothing is told. Shape: that of ``logits``."""
+    scores = torch.zeros_like(logits)
+    for own, known in zip(scores, told, strict=True):
+        own[torch.as_tensor(known.rows)] = torch.as_tensor(known.scores).to(own)
+    return scores
 
 
 def _ranks(scores: Tensor, targets: Tensor) -> Tensor:
@@ -153,8 +158,8 @@ def _ranks(scores: Tensor, targets: Tensor) -> Tensor:
     return (scores > scores.gather(1, targets)).sum(dim=1) + 1
 
 
-def _most_taken(told: RowScores) -> np.ndarray:
-    return told.rows[np.argsort(-told.scores, kind="stable")[:NUM_JUDGED]]
+def _most_popular(known: RowScores) -> np.ndarray:
+    return known.rows[np.argsort(-known.scores, kind="stable")[:NUM_JUDGED]]
 
 
 def _ndcg(ranks: np.ndarray) -> np.ndarray:

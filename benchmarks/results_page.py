@@ -3,12 +3,13 @@
     python -m benchmarks.results_page runs/results --language runs/language
 
 The folder holds DATA SET/RANKER/SEED/, each what `genrec evaluate --out` or `genrec baseline --out`
-saved; with `--last-events N`, in DATA SET.last-N/RANKER/SEED/; of a sample of users, beside a chat
-model, in DATA SET.zero-shot/RANKER/SEED/. Every number comes from there, or
-from DATA SET/ROW/PART/SEED/ that `python -m benchmarks.language` left; what others published comes
-from published.csv, as printed, and the same job in other libraries from what `python -m
-benchmarks.peers` measured. Sections of the page that nothing here is about stay as they are: the
-evaluations behind them may lie on other machines.
+saved; with `--ask-at last`, in DATA SET.at-last/RANKER/SEED/, for a second table;
+with `--last-events N`, in DATA SET.last-N/RANKER/SEED/; of a sample of users, beside a chat model,
+in DATA SET.zero-shot/RANKER/SEED/. Every number comes from there, or from DATA SET/ROW/PART/SEED/
+that `python -m benchmarks.language` left; what others published comes from published.csv, as
+printed, and the same job in other libraries from what `python -m benchmarks.peers` measured.
+Sections of the page that nothing here is about stay as they are: the evaluations behind them may
+lie on other machines.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ ROOT = Path(__file__).parents[1]
 PUBLISHED = Path(__file__).with_name("published.csv")
 METRICS = {"recall@5": "R@5", "ndcg@5": "N@5", "recall@10": "R@10", "ndcg@10": "N@10"}
 SHOWN = [(True, metric) for metric in METRICS] + [(False, "recall@10"), (False, "ndcg@10")]
+AT_LAST = ".at-last"
 INTRODUCTION = """\
 # Results
 
@@ -69,14 +71,19 @@ def write_page(root: Path | None, page: Path, languages: Path | None = None) -> 
 
 def _dataset_sections(root: Path, images: Path) -> list[str]:
     published, parts = _read_published(), []
-    for name, group in groupby(read_results(root), lambda each: each.name.partition(".last-")[0]):
+    for name, group in groupby(read_results(root), _name_of_log):
         found = list(group)
+        at_last = next((each for each in found if each.name.endswith(AT_LAST)), None)
         for results in found:
-            if ".last-" not in results.name:
-                parts.append(_section(results, published.get(name, []), images))
+            if ".last-" not in results.name and results is not at_last:
+                parts.append(_section(results, at_last, published.get(name, []), images))
         if short := [each for each in found if ".last-" in each.name]:
             parts.append(_short_section(name, short))
     return parts
+
+
+def _name_of_log(results: Results) -> str:
+    return results.name.removesuffix(AT_LAST).partition(".last-")[0]
 
 
 def _kept_sections(page: str) -> list[str]:
@@ -96,7 +103,9 @@ def _place(heading: str) -> tuple[bool, bool, str]:
     return is_peers, heading.startswith(f"## {language.TITLE}"), heading
 
 
-def _section(results: Results, published: Sequence[dict[str, str]], images: Path) -> str:
+def _section(
+    results: Results, at_last: Results | None, published: Sequence[dict[str, str]], images: Path
+) -> str:
     setting = results.setting
     known = f" by the last {results.last_events} events before" if results.last_events else ""
     lines = [
@@ -104,7 +113,7 @@ def _section(results: Results, published: Sequence[dict[str, str]], images: Path
         f"{setting['split']} split, {setting['protocol']}, {setting['num_users']:,} users, "
         f"{setting['num_items']:,} items, asked at the {setting['ask_at']} event{known}; "
         f"data `{setting['data_hash']}`.\n",
-        _table(results),
+        _table(results, at_last),
         *(_asked(each) for each in results.origins if each.zero_shot),
     ]
     file = f"results_{results.name}.png"
@@ -168,10 +177,28 @@ def _lead(lead: Interval) -> str:
     return f"{lead.mean:+.4f} ({lead.low:+.4f} to {lead.high:+.4f})"
 
 
-def _table(results: Results) -> str:
+def _table(results: Results, at_last: Results | None) -> str:
     head = ["", "seeds", *METRICS.values(), "R@10, seen allowed", "N@10, seen allowed"]
     rows = [_cells(row, results.setting["num_users"]) for row in results.rows]
-    return _markdown([*head, f"lead of {OURS} in N@10"], rows)
+    table = _markdown([*head, f"lead of {OURS} in N@10"], rows)
+    return table if at_last is None else f"{table}\n{_at_last_table(results, at_last)}"
+
+
+def _at_last_table(results: Results, at_last: Results) -> str:
+    """Return what telling a ranker when the target comes is worth: the same, asked at the last."""
+    keys = [(True, "recall@10"), (True, LEAD)]
+    rows = []
+    for row in at_last.rows:
+        told = next(each for each in results.rows if each.name == row.name)
+        shown = f"**{row.name}**" if row.name == OURS else row.name
+        means = [f"{each.means[key].mean:.4f}" for each in (told, row) for key in keys]
+        rows.append([shown, *means, "" if row.lead is None else _lead(row.lead)])
+    head = ["R@10, at the target", "N@10, at the target", "R@10, at the last", "N@10, at the last"]
+    return (
+        "Asked at the moment of the target event, and right after the last event before it "
+        "(`--ask-at last`), when nothing says how much later it comes:\n\n"
+        + _markdown(["", *head, f"lead of {OURS} in N@10, at the last"], rows)
+    )
 
 
 def _cells(row: Row, num_users: int) -> list[str]:

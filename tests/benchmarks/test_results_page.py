@@ -54,11 +54,11 @@ def root(tmp_path_factory) -> Path:
     return raw.parent / "results"
 
 
-def save(data: Dataset, out: Path, last_events: int | None = None) -> None:
+def save(data: Dataset, out: Path, last_events: int | None = None, ask_at="target") -> None:
     for name, seeds in (("genrec", 2), ("tiger", 1)):
         for seed in range(seeds):
             rankers = [Shuffled(name, data, seed), *fit_baselines(data)]
-            report = compare(rankers, data, "test", last_events=last_events)
+            report = compare(rankers, data, "test", ask_at=ask_at, last_events=last_events)
             recipe = {"seed": seed, "device": "cpu", "settings": {"width": 8}}
             curve = [{"epoch": epoch, "loss": 1.0, "ndcg@10": epoch / 50} for epoch in (1, 2, 3)]
             save_evaluation(report, out / name / str(seed), {"data": data.path}, recipe, curve)
@@ -122,6 +122,26 @@ def test_short_histories_stand_in_one_table(root, tmp_path):
             mean = f"{row.means[True, 'ndcg@10'].mean:.4f}"
             assert row_of(short, row.name)[1 + known].startswith(mean)
     assert " to " in row_of(short, "tiger")[2] and "| 1 known | 2 known |" in short
+
+
+def test_what_was_asked_at_the_last_event_stands_below(root, tmp_path):
+    saved = tmp_path / "saved"
+    saved.mkdir()
+    (saved / NAME).symlink_to(root / NAME)
+    save(Dataset.load(root.parent / "data"), saved / f"{NAME}.at-last", ask_at="last")
+    results_page.write_page(saved, tmp_path / "page" / "results.md")
+    page = (tmp_path / "page" / "results.md").read_text()
+    told, at_last = read_results(saved)
+    assert "asked at the target event" in page and page.count(f"\n## {NAME}") == 1
+    below = page.partition("(`--ask-at last`)")[2].splitlines()
+    for row in at_last.rows:
+        (same,) = [each for each in told.rows if each.name == row.name]
+        means = [
+            f"{each.means[True, metric].mean:.4f}"
+            for each in (same, row)
+            for metric in ("recall@10", "ndcg@10")
+        ]
+        assert any(row.name in line and " | ".join(means) in line for line in below)
 
 
 def test_the_same_files_give_the_same_page(root, tmp_path):

@@ -16,6 +16,7 @@ from genrec.engines.vllm.served import Catalogue, ServedBase
 from genrec.errors import ConfigError
 from genrec.model.item_features import ItemFeatures, pad_histories
 from genrec.model.load import load_run
+from genrec.model.sasrec_head import Terms
 from genrec.recommender import Recommender
 from genrec.schema import Item, ModelSettings, Request
 from genrec.semantic_ids.extend import add_items
@@ -89,6 +90,22 @@ def test_a_server_whose_head_has_no_say_hears_wishes_too(chain, weight):
     assert wished.fusion.lm_weight == wished.fusion.weight == 1
     lineage = catalogue.trie.lineage(torch.tensor([[2]]))[..., 1:]
     assert (wished.fusion.at(lineage, torch.ones_like(lineage, dtype=torch.bool)) > 0).all()
+
+
+@pytest.mark.parametrize(("weight", "heard"), [(0.5, 3.0 * 0.5), (0.0, 0.0)])
+def test_a_server_whose_head_has_a_say_hears_what_is_popular(chain, weight, heard):
+    base = ServedBase.load(chain.pretrain)
+    base.sasrec_head.weight = weight
+    base.sasrec_head.terms = Terms(popularity=3.0)
+    catalogue = Catalogue.build(base, base.table, "cpu")
+    place_of = catalogue.trie.place_of
+    plain = catalogue.fusion.read(torch.zeros(1, 3, dtype=torch.int64))
+    popular = RowScores(np.array([2]), np.array([0.5], dtype=np.float32))
+    heeding = plain.heeding([ItemQuery([], popularity=popular)], place_of)
+    scores = [each.of_leaves().block(0, len(base.table)) for each in (plain, heeding)]
+    added = (scores[1] - scores[0])[:, 0]
+    assert added[place_of[2]] == pytest.approx(heard, abs=1e-5)
+    assert added.abs().sum() == pytest.approx(heard, abs=1e-4)
 
 
 def test_first_codes_are_pooled_too(run, histories):

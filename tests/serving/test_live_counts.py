@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 
 from genrec.engines.base import Counted
 from genrec.model.item_features import ItemFeatures
+from genrec.model.recent_popularity import DAY_S
 from genrec.model.sasrec_head import Terms
 from genrec.model.sasrec_training import count_into
 from genrec.model.transition_counts import count_transitions
@@ -18,6 +19,8 @@ from genrec.serving.http.app import create_app
 from genrec.serving.live_counts import LiveCounting
 from genrec.serving.store import EventStore, StoredEvent
 from genrec.training.continual import Start, write_update
+from tests.little_gateway import gateway_settings
+from tests.little_shop import run_with_a_say
 from tests.serving.routes.calls import post
 
 NOW = 1_700_000_000
@@ -149,3 +152,33 @@ def test_what_others_did_counts_for_the_next_answer_of_every_gateway(clients, up
     post(clients[1], "/v1/events", events=events)
     catch_up()
     assert scores() == pytest.approx(after, abs=1e-4)
+
+
+def test_what_is_popular_of_late_follows_too(shop_run, new_store):
+    """Of an item of the log, and of one that no training met."""
+    events = [
+        {"user_id": f"p{number}", "item_id": item, "timestamp": NOW + number}
+        for number, item in enumerate(["i7"] * 5 + ["new"] * 9)
+    ]
+    added = {"item_id": "new", "title": "Tea thing 99", "categories": ["Kitchen", "Tea"]}
+    terms = Terms(popularity=2.0, popularity_days=1.0)
+    with run_with_a_say(shop_run, "popular", terms) as run:
+        settings = gateway_settings(run, new_store("sqlite"))
+        with TestClient(create_app(settings)) as client:
+
+            def scores(at):
+                client.portal.call(client.app.state.service.catch_up)
+                asked = {"events": [{"item_id": "i3", "timestamp": NOW - 9}], "k": 18, "at": at}
+                items = post(client, "/v1/recommend", **asked)["items"]
+                return {item["item_id"]: item["score"] for item in items}
+
+            assert client.put("/v1/items", json={"items": [added]}).is_success
+            before, long_after = scores(NOW + 3600), scores(NOW + 3 * DAY_S)
+            post(client, "/v1/events", events=events)
+            after = scores(NOW + 3600)
+            best = sorted(after, key=after.get, reverse=True)
+            assert {*best[:2]} == {"new", "i7"} and after["i7"] > before["i7"]
+            assert scores(NOW + 3 * DAY_S) == pytest.approx(long_after, abs=1e-4)
+            for event in events:
+                assert client.delete(f"/v1/users/{event['user_id']}").is_success
+            assert scores(NOW + 3600) == pytest.approx(before, abs=1e-4)

@@ -177,7 +177,11 @@ def test_questions_that_make_no_sense_are_refused_and_the_server_lives(
     answer = httpx.post(f"{vllm_server.url}/genrec/codes", json=about)
     assert answer.status_code == 400 and "this server runs base" in answer.text
     about |= {"base": engine._base, "table": engine._table_id, "prompts": [prompts[0]]}
-    for wrong in ({"rows": [[10**6]]}, {"rows": []}, {"rows": [[1]], "prefix_bias": []}):
+    told = [{"rows": [1], "scores": []}], [{"rows": [10**6], "scores": [1.0]}], []
+    for wrong in (
+        *({"rows": [[10**6]]}, {"rows": []}, {"rows": [[1]], "prefix_bias": []}),
+        *({"rows": [[1]], name: each} for name in ("matches", "popularity") for each in told),
+    ):
         body = about | {"exclude": [[]], "candidates": [None]} | wrong
         assert httpx.post(f"{vllm_server.url}/genrec/scores", json=body).status_code == 400
     table = {"base": engine._base, "item_ids": ["a", "b"], "codes": [[0, 0, 0], [0, 0, 0]]}

@@ -194,5 +194,9 @@ class Renderer:
 
     def title_to_item(self, item_id: str, title: str) -> str:
         """Return the task "find the ID of this title", with its answer."""
+        return self.text_to_item(item_id, title, self.title_chars)
+
+    def text_to_item(self, item_id: str, text: str, max_chars: int) -> str:
+        """Return the same task for another text that tells of an item."""
         item = sid_text(self.table.codes_of(item_id))
-        return render("tasks/title_to_item", item=item, title=quote(title, self.title_chars))
+        return render("tasks/title_to_item", item=item, title=quote(text, max_chars))

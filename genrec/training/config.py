@@ -23,6 +23,7 @@ class Mixture(_Settings):
     Attributes:
         next_item: Streams: the item of every event.
         titles: ID to title and title to ID.
+        texts: An item's ID given its categories, its description, or what users said of it.
         titled: Streams in which titles stand for the IDs of half of the items, as a share of all
             streams.
         pairs: What a SASRec head says comes after an item alone, four of each item, as a share of
@@ -37,6 +38,7 @@ class Mixture(_Settings):
 
     next_item: float = Field(1.0, ge=0, le=1)
     titles: float = Field(0.1, ge=0)
+    texts: float = Field(0.0, ge=0)
     titled: float = Field(0.0, ge=0)
     pairs: float = Field(0.0, ge=0)
     interests: float = Field(0.0, ge=0, le=1)

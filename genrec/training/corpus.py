@@ -30,6 +30,7 @@ from genrec.training.samples import (
     interest_samples,
     pair_samples,
     stream_samples,
+    text_samples,
     title_samples,
     titled_samples,
 )
@@ -42,7 +43,7 @@ FEATURES = datasets.Features(
         "task": datasets.Value("string"),
     }
 )
-TASKS = ("next_item", "titles", "titled", "pairs", "interests", "wishes")
+TASKS = ("next_item", "titles", "texts", "titled", "pairs", "interests", "wishes")
 
 
 def write_corpus(
@@ -78,6 +79,7 @@ def _samples(
     sources: dict[str, Callable[[], Iterator[Sample]]] = {
         "next_item": lambda: stream_samples(data.histories("train"), encoder),
         "titles": lambda: title_samples(data.items, encoder),
+        "texts": lambda: text_samples(data.items, data.histories("train"), encoder),
         "titled": lambda: titled_samples(data.histories("train"), encoder, seed),
         "pairs": lambda: pair_samples(pairs, encoder),
         "interests": lambda: interest_samples(data.histories("train"), encoder, seed),

@@ -7,6 +7,7 @@ train several tasks and weigh them.
 from __future__ import annotations
 
 import random
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby
@@ -21,6 +22,8 @@ from genrec.stream.encode import Encoder
 from genrec.stream.templates import END_MARKER, MARKERS
 from genrec.stream.windows import Segment, View, list_views
 
+REVIEWS, TEXT_CHARS = 3, 200
+"""Of each item that are read for its ID, and how much of each text."""
 MOMENTS = 4
 """Of each history at which a summary is a sample."""
 
@@ -145,6 +148,34 @@ def title_samples(items: Iterable[Item], encoder: Encoder) -> Iterator[Sample]:
         for input_ids in encoder.tokenize(texts):
             input_ids = input_ids[: encoder.context_tokens]
             yield Sample(input_ids, _after_last_marker(input_ids, encoder, Target.TITLE))
+
+
+def text_samples(
+    items: Iterable[Item], histories: Iterable[History], encoder: Encoder
+) -> Iterator[Sample]:
+    """Yield an item's ID given its categories, given its description, and given what users said.
+
+    Args:
+        items: The catalogue.
+        histories: Whose reviews are read; of each item the first few.
+        encoder: Tokenizes.
+    """
+    reviews: dict[str, list[str]] = defaultdict(list)
+    for event in chain.from_iterable(history.events for history in histories):
+        if event.opinion and len(reviews[event.item_id]) < REVIEWS:
+            reviews[event.item_id].append(event.opinion)
+    for batch in in_batches(items, 1024):
+        told = [
+            (item.item_id, text)
+            for item in batch
+            for text in (" · ".join(reversed(item.categories)), item.description)
+            if text
+        ]
+        told += [(item.item_id, text) for item in batch for text in reviews.get(item.item_id, ())]
+        texts = [encoder.renderer.text_to_item(*each, TEXT_CHARS) for each in told]
+        for input_ids in encoder.tokenize(texts):
+            if len(input_ids) <= encoder.context_tokens:
+                yield Sample(input_ids, _after_last_marker(input_ids, encoder, Target.TITLE))
 
 
 def interest_samples(histories: Iterable[History], encoder: Encoder, seed: int) -> Iterator[Sample]:

@@ -7,8 +7,12 @@ import pytest
 
 from genrec.data import Dataset
 from genrec.model.load import load_run
+from genrec.model.loss import Target
+from genrec.stream.sid_text import sid_text
+from genrec.stream.templates import quote
 from genrec.training.config import Mixture
 from genrec.training.corpus import TASKS, Corpus, write_corpus
+from genrec.training.samples import REVIEWS, TEXT_CHARS, text_samples
 from tests.little_run import make_little_base
 
 
@@ -53,3 +57,29 @@ def test_tasks_are_mixed_and_epochs_differ(plan):
     assert {counted[number] for number in of_task["titles"]} == {3}
     assert plan(epoch=1, titles=0.5)[0] != plan(epoch=2, titles=0.5)[0]
     assert not plan()[0]
+
+
+def test_texts_ask_for_the_item_that_they_tell_of(tmp_path):
+    items, events = tmp_path / "items.jsonl", tmp_path / "events.csv"
+    long = "A pot of clay, " * 40
+    items.write_text(
+        '{"item_id": "a", "title": "Pot", "categories": ["Home", "Tea"], "description": "'
+        + long
+        + '"}\n{"item_id": "b", "title": "Cup"}\n'
+    )
+    said = ["Lovely <|item|> pot", *(f"Again {number}" for number in range(REVIEWS)), ""]
+    rows = [f"u{number},a,{number},{text}" for number, text in enumerate(said)]
+    rows += [f"u{number},b,{number + 9}," for number in range(4)]
+    events.write_text("\n".join(["user_id,item_id,timestamp,review", *rows]) + "\n")
+    make_little_base(tmp_path, events, items)
+    run, data = load_run(tmp_path / "base"), Dataset.load(tmp_path / "data")
+    found = list(text_samples(data.items, data.histories("train"), run.encoder))
+    codes = sid_text(run.table.codes_of("a"))
+    tokenizer = run.encoder.tokenizer
+    written = [tokenizer.decode(sample.input_ids) for sample in found]
+    texts = ["Tea · Home", quote(long, TEXT_CHARS), "Lovely ‹|item|> pot", "Again 0", "Again 1"]
+    assert written == [f"<|title|>{text}<|item|>{codes}" for text in texts]
+    for sample in found:
+        answer = run.table.num_levels
+        asked = [Target.NONE] * (len(sample.input_ids) - answer) + [Target.TITLE] * answer
+        assert sample.targets == asked

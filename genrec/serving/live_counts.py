@@ -155,6 +155,10 @@ class _Popularity(_Follower):
     def users(self) -> Iterable[str]:
         return self.popularity.users
 
+    def count(self) -> None:
+        super().count()
+        self.popularity.settle()
+
     def put(self, user_id: str, live: LiveHistory | None) -> None:
         came = [] if live is None else [event for event, posted in _evidence(live) if posted]
         self.popularity.put(user_id, ((event.item_id, event.timestamp) for event in came))

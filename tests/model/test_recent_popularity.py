@@ -45,8 +45,9 @@ def test_it_counts_the_events_of_the_window(trained, live, days, moment):
     popularity = popularity_of(trained)
     for user_id, events in live.items():
         popularity.put(user_id, [("a", moment - 1)])  # replaced by what follows
-        told(popularity, moment, days)
+        popularity.settle()
         popularity.put(user_id, events)
+    popularity.settle()
     part = round(days * DAY_S) // PARTS_OF_WINDOW
     end = moment // part * part
     assert moment - part < end <= moment
@@ -67,8 +68,11 @@ def test_what_comes_at_the_moment_itself_does_not_count():
 def test_whoever_is_forgotten_counts_no_more():
     popularity = popularity_of([("a", 0)])
     popularity.put("u", [("b", 10), ("b", 20)])
+    assert told(popularity, DAY_S, 7.0) == {0: 1}
+    popularity.settle()
     assert told(popularity, DAY_S, 7.0) == {0: 1, 1: 2}
     popularity.put("u", [])
+    popularity.settle()
     assert told(popularity, DAY_S, 7.0) == {0: 1} and popularity.users == []
 
 
@@ -106,3 +110,13 @@ def test_it_counts_the_train_split(chain):
 @pytest.mark.parametrize("moment", [-(10**12), 10**12])
 def test_far_from_every_event_there_is_nothing(moment):
     assert told(popularity_of([("a", 0)]), moment, 30.0) == {}
+
+
+def test_live_events_that_no_window_reaches_are_left_out():
+    popularity = popularity_of([("a", 0)])
+    popularity.put("old", [("b", 0)])
+    popularity.put("both", [("c", 5 * DAY_S), ("c", 70 * DAY_S)])
+    popularity.settle()
+    assert popularity.users == ["both"]
+    assert told(popularity, 6 * DAY_S, 30.0) == {0: 1}
+    assert told(popularity, 71 * DAY_S, 30.0) == {2: 1}

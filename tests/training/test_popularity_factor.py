@@ -75,8 +75,10 @@ def test_live_events_are_taken_too(recommender):
     asked = Request(History("new", ()), at=moment)
     before = {item.item_id: item.score for item in recommender.rank_many([asked], ITEMS)[0]}
     recommender.popularity.put("live", [("i7", moment - 3600)] * 20)
+    recommender.popularity.settle()
     after = {item.item_id: item.score for item in recommender.rank_many([asked], ITEMS)[0]}
     assert after["i7"] > before["i7"] + 1
     recommender.popularity.put("live", [])
+    recommender.popularity.settle()
     again = {item.item_id: item.score for item in recommender.rank_many([asked], ITEMS)[0]}
     assert again == pytest.approx(before)

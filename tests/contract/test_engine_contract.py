@@ -153,15 +153,18 @@ def test_a_tilt_moves_its_interest_and_leaves_k(engine, prompts, run):
 
 
 def test_what_matches_a_wish_moves_up(engine, prompts, run):
-    wished = RowScores(np.array([3, 30]), np.array([4.0, 2.0], dtype=np.float32))
-    asked = [ItemQuery(prompt, matches=wished) for prompt in prompts]
-    rows = [wished.rows.tolist()] * len(prompts)
-    plain = engine.item_scores([ItemQuery(prompt) for prompt in prompts], rows)
-    heeded = engine.item_scores(asked, rows)
+    some, well = (RowScores(np.array([3]), np.array([match], np.float32)) for match in (0.1, 50.0))
     assert run.sasrec_head.terms.wish > 0
-    assert all((more > some).all() for some, more in zip(plain, heeded, strict=True))
-    for found in engine.items(asked, k=10):
-        assert found.parts["wish"][found.rows == 3] > 0
+    plain, heeded = (
+        np.concatenate(engine.item_scores(queries, [[3]] * len(prompts)))
+        for queries in (
+            [ItemQuery(prompt) for prompt in prompts],
+            [ItemQuery(prompt, matches=some) for prompt in prompts],
+        )
+    )
+    assert (heeded > plain).all()
+    for found in engine.items([ItemQuery(prompt, matches=well) for prompt in prompts], k=10):
+        assert found.rows[0] == 3 and len(found.rows) == 10
 
 
 def test_first_codes_are_the_first_level_of_the_items(engine, prompts, run):

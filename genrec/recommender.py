@@ -576,9 +576,9 @@ class Recommender(BaseRecommender):
 
     def _popularity_before(self, request: Request) -> RowScores:
         head, popularity = self._run.sasrec_head, self.popularity
-        if head is None or popularity is None or request.moment is None:
+        if head is None or popularity is None or request.present is None:
             return NOTHING
-        return popularity.before(request.moment, head.terms.popularity_days, self.table)
+        return popularity.before(request.present, head.terms.popularity_days, self.table)
 
 
 def _open_histories(run: LoadedRun, histories: Any) -> Dataset | FrameHistories:

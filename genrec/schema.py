@@ -283,6 +283,8 @@ class Request(ShortRepr):
         turned: Interests that the user wants more or less of, by as much as their own odds need
             (``genrec.rules.turning``), beside any bias.
         model: How it wants the model to answer. Heeded by the language model.
+        now: The present, seconds, for what is popular of late: a user may be asked about as of
+            their last event, which may be long ago. None: the moment of asking.
     """
 
     history: History
@@ -295,6 +297,7 @@ class Request(ShortRepr):
     query: str | None = None
     turned: Mapping[SemanticId, Turned] = field(default_factory=dict, hash=False)
     model: ModelSettings = AS_SERVED
+    now: int | None = None
 
     @property
     def searches(self) -> tuple[Search, ...]:
@@ -307,10 +310,11 @@ class Request(ShortRepr):
         return (*found, Search(known if self.at is None else self.at, self.query))
 
     @property
-    def moment(self) -> int | None:
-        """When it is asked, seconds; None: nothing is known of it."""
-        if self.at is not None:
-            return self.at
+    def present(self) -> int | None:
+        """When it is, seconds: ``now``, else the moment of asking; None: nothing says so."""
+        moment = self.at if self.now is None else self.now
+        if moment is not None:
+            return moment
         return self.history.events[-1].timestamp if self.history.events else None
 
     @property

@@ -347,6 +347,7 @@ class RecommendationService:
             filter_seen,
             interest_bias,
             query.query,
+            now=self.now if at is None else at,
         )
         request = self.loaded.recommender.heed(request)
         if steering is not None:

@@ -103,8 +103,8 @@ def popularity_before(
     told = {
         days: [
             NOTHING
-            if request.moment is None
-            else popularity.before(request.moment, days, run.table)
+            if request.present is None
+            else popularity.before(request.present, days, run.table)
             for request, _ in questions
         ]
         for days in DAYS

@@ -179,6 +179,10 @@ def test_what_is_popular_of_late_follows_too(shop_run, new_store):
             best = sorted(after, key=after.get, reverse=True)
             assert {*best[:2]} == {"new", "i7"} and after["i7"] > before["i7"]
             assert scores(NOW + 3 * DAY_S) == pytest.approx(long_after, abs=1e-4)
+            # Asked as of a last event of long ago, a page shows what is popular now.
+            client.app.state.service.clock = lambda: NOW + 3600
+            best = sorted(asked_now := scores(None), key=asked_now.get, reverse=True)
+            assert {*best[:2]} == {"new", "i7"}
             for event in events:
                 assert client.delete(f"/v1/users/{event['user_id']}").is_success
             assert scores(NOW + 3600) == pytest.approx(before, abs=1e-4)

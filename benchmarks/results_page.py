@@ -113,7 +113,8 @@ def _section(
         f"{setting['split']} split, {setting['protocol']}, {setting['num_users']:,} users, "
         f"{setting['num_items']:,} items, asked at the {setting['ask_at']} event{known}; "
         f"data `{setting['data_hash']}`.\n",
-        _table(results, at_last),
+        _table(results),
+        *([] if at_last is None else [_at_last_table(results, at_last)]),
         *(_asked(each) for each in results.origins if each.zero_shot),
     ]
     file = f"results_{results.name}.png"
@@ -154,8 +155,7 @@ def _short_section(name: str, short: Sequence[Results]) -> str:
     rows = []
     for row in short[0].rows:
         same = [one for each in short for one in each.rows if one.name == row.name]
-        shown = f"**{row.name}**" if row.name == OURS else row.name
-        rows.append([shown, str(len(row.seeds) or "–"), *map(_short_cell, same)])
+        rows.append([_shown(row), str(len(row.seeds) or "–"), *map(_short_cell, same)])
     commits = sorted({f"`{one.manifest.commit}`" for each in short for one in each.origins})
     return (
         f"## {name}, short histories\n\n"
@@ -177,11 +177,14 @@ def _lead(lead: Interval) -> str:
     return f"{lead.mean:+.4f} ({lead.low:+.4f} to {lead.high:+.4f})"
 
 
-def _table(results: Results, at_last: Results | None) -> str:
+def _shown(row: Row) -> str:
+    return f"**{row.name}**" if row.name == OURS else row.name
+
+
+def _table(results: Results) -> str:
     head = ["", "seeds", *METRICS.values(), "R@10, seen allowed", "N@10, seen allowed"]
     rows = [_cells(row, results.setting["num_users"]) for row in results.rows]
-    table = _markdown([*head, f"lead of {OURS} in N@10"], rows)
-    return table if at_last is None else f"{table}\n{_at_last_table(results, at_last)}"
+    return _markdown([*head, f"lead of {OURS} in N@10"], rows)
 
 
 def _at_last_table(results: Results, at_last: Results) -> str:
@@ -202,7 +205,7 @@ def _at_last_table(results: Results, at_last: Results) -> str:
 
 
 def _cells(row: Row, num_users: int) -> list[str]:
-    name = f"**{row.name}**" if row.name == OURS else row.name
+    name = _shown(row)
     if row.num_users != num_users:
         name += f" ({row.num_users:,} users)"
     numbers = []

@@ -173,4 +173,9 @@ def watched_ndcg(ranks: np.ndarray) -> float:
     Args:
         ranks: As for ``ndcg_of_ranks``; at least one.
     """
-    return float(ndcg_of_ranks(ranks, WATCHED_CUTOFF).mean())
+    return float(watched_ndcgs(ranks).mean())
+
+
+def watched_ndcgs(ranks: np.ndarray) -> np.ndarray:
+    """Return the NDCG@``WATCHED_CUTOFF`` of each question; see ``ndcg_of_ranks``."""
+    return ndcg_of_ranks(ranks, WATCHED_CUTOFF)

@@ -282,7 +282,7 @@ class Steering(Protocol):
 
     @property
     def popularity(self) -> RowScores:
-        """What is taken of late."""
+        """What is popular of late."""
         ...
 
 

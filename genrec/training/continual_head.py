@@ -6,7 +6,6 @@ nothing of whether it is any good.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,7 +14,7 @@ import numpy as np
 import torch
 
 from genrec.data import Dataset
-from genrec.metrics import WATCHED_CUTOFF, ndcg_of_ranks
+from genrec.metrics import watched_ndcgs
 from genrec.model.adapter_head import TrainedHead
 from genrec.model.item_features import ItemFeatures
 from genrec.model.load import LoadedRun, with_table
@@ -31,7 +30,7 @@ from genrec.model.transition_counts import fading_weights
 from genrec.schema import History
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.training.choice import Watched
-from genrec.training.fusion import TRANSITIONS, WEIGHTS, find_and_judge, likeness_of
+from genrec.training.fusion import find_and_judge, likeness_of, list_fusions
 from genrec.training.validation import Question, draw, list_questions
 
 HALF_LIVES = (80.0, 40.0, 20.0, 10.0)
@@ -132,15 +131,7 @@ def fuse_again(
         device: Of all models.
     """
     present = (head.head.weight, head.head.terms)
-    tried = [
-        present,
-        *(
-            (weight, replace(head.head.terms, transitions=transitions, likeness=likeness))
-            for weight, transitions, likeness in itertools.product(
-                WEIGHTS, TRANSITIONS, likeness_of(head.head)
-            )
-        ),
-    ]
+    tried = [present, *list_fusions(likeness_of(head.head), head.head.terms)]
 
     def reached(
         trained: TrainedHead, questions: Sequence[Question], choices: Sequence[tuple[float, Terms]]
@@ -149,7 +140,7 @@ def fuse_again(
             return [np.zeros(0)] * len(choices)
         knows = with_table(run, trained.table, material.train.items_by_id.get)
         found = find_and_judge(replace(knows, sasrec_head=trained.head), questions, device)
-        return [_of_ranks(found.ranks(*choice)) for choice in choices]
+        return [watched_ndcgs(found.ranks(*choice)) for choice in choices]
 
     newest, older = material.questions()
     serves = (start.head.weight, start.head.terms)
@@ -163,8 +154,4 @@ def _ndcg(head: SasRecHead, items: ItemFeatures, questions: Questions) -> np.nda
     """Return the NDCG@10 of each question. Shape: (questions,)."""
     if not questions:
         return np.zeros(0)
-    return _of_ranks(ranks_by_terms(head, items, questions, [head.terms])[0])
-
-
-def _of_ranks(ranks: np.ndarray) -> np.ndarray:
-    return ndcg_of_ranks(ranks, WATCHED_CUTOFF)
+    return watched_ndcgs(ranks_by_terms(head, items, questions, [head.terms])[0])

@@ -144,12 +144,21 @@ def best_fusion(
         likeness: Factors to try.
         terms: Whose other factors stay; None: those that any head begins with.
     """
-    others = Terms() if terms is None else terms
-    tried = [
-        (weight, replace(others, transitions=transitions, likeness=factor))
+    tried = list_fusions(likeness, Terms() if terms is None else terms)
+    return max(tried, key=lambda choice: found.ndcg(*choice))
+
+
+def list_fusions(likeness: Sequence[float], terms: Terms) -> list[tuple[float, Terms]]:
+    """Return the weights and terms to choose among, smallest first; other factors stay.
+
+    Args:
+        likeness: Factors to try.
+        terms: Whose other factors stay.
+    """
+    return [
+        (weight, replace(terms, transitions=transitions, likeness=factor))
         for weight, transitions, factor in itertools.product(WEIGHTS, TRANSITIONS, likeness)
     ]
-    return max(tried, key=lambda choice: found.ndcg(*choice))
 
 
 @torch.inference_mode()
@@ -176,6 +185,7 @@ def find_and_judge(
     assert head is not None
     prompts = run.encoder.prompts([request for request, _ in questions])
     matches = [NOTHING] * len(questions) if matches is None else matches
+    also = [NOTHING.rows] * len(questions) if also is None else also
     queries = [
         ItemQuery(prompt, table.rows_of(request.forbidden), matches=found)
         for prompt, (request, _), found in zip(prompts, questions, matches, strict=True)
@@ -194,10 +204,8 @@ def find_and_judge(
         for number, (query, best) in enumerate(zip(some, by_head, strict=True)):
             found = query.matches
             matching = found.rows[np.argsort(-found.scores, kind="stable")[:NUM_BY_HEAD]]
-            parts_of_union = [searched[number].rows, best, matching]
-            if also is not None:
-                parts_of_union.append(also[len(rows) + number])
-            union = np.unique(np.concatenate(parts_of_union))
+            judge = (searched[number].rows, best, matching, also[len(rows) + number])
+            union = np.unique(np.concatenate(judge))
             unions.append(union.tolist())
             scores = np.zeros(len(table), dtype=np.float32)
             scores[found.rows] = found.scores
@@ -238,13 +246,19 @@ def to_rows(run: LoadedRun, questions: Sequence[Question]) -> Questions:
     ]
 
 
+def leave_out_seen(logits: Tensor, histories: Tensor) -> Tensor:
+    """Return logits with -inf for the items of each history. Shapes: (B, N), (B, T)."""
+    left = logits.clone()
+    users, columns = (histories != NO_ROW).nonzero(as_tuple=True)
+    left[users, histories[users, columns]] = -torch.inf
+    return left
+
+
 def _best_of_head(parts: ScoreParts, histories: Tensor) -> Tensor:
     """Return the head's best unseen items under each of ``CORNERS``. Shape: (B, n)."""
-    users, columns = (histories != NO_ROW).nonzero(as_tuple=True)
     best = []
     for terms in CORNERS:
-        logits = parts.join(terms).clone()
-        logits[users, histories[users, columns]] = -torch.inf
+        logits = leave_out_seen(parts.join(terms), histories)
         best.append(logits.topk(min(NUM_BY_HEAD, logits.shape[1])).indices)
     return torch.cat(best, dim=1)
 

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from genrec.data import Dataset
-from genrec.metrics import WATCHED_CUTOFF, ndcg_of_ranks
-from genrec.model.item_features import NO_ROW, ItemFeatures
+from genrec.metrics import watched_ndcgs
+from genrec.model.item_features import ItemFeatures
 from genrec.model.load import LoadedRun
 from genrec.model.recent_popularity import RecentPopularity
 from genrec.model.sasrec_head import SasRecHead, Terms
@@ -30,6 +30,7 @@ from genrec.training.fusion import (
     best_fusion,
     draw_questions,
     find_and_judge,
+    leave_out_seen,
     likeness_of,
     to_rows,
 )
@@ -70,10 +71,12 @@ def choose_popularity(
         device: Of both.
     """
     head.terms = replace(head.terms, popularity=0.0)
+    if not head.weight:
+        return
     questions = draw_questions(data, config.validation.users, config.seed)
     told = popularity_before(RecentPopularity.of(data), questions, run)
     tried = [Choice(*each) for each in itertools.product(FACTORS, told)]
-    if not head.weight or not tried or not surely_best(_by_head(run, head, questions, told, tried)):
+    if not tried or not surely_best(_by_head(run, head, questions, told, tried)):
         return
     most = [
         np.concatenate([_most_popular(of_window) for of_window in of_question])
@@ -84,9 +87,9 @@ def choose_popularity(
 
     def reached(choice: Choice | None) -> np.ndarray:
         if choice is None:
-            return _ndcg(found.ranks(head.weight, head.terms))
+            return watched_ndcgs(found.ranks(head.weight, head.terms))
         known: Found = replace(found, popularity=at_rows[choice.days])
-        return _ndcg(known.ranks(head.weight, choice.terms(head.terms)))
+        return watched_ndcgs(known.ranks(head.weight, choice.terms(head.terms)))
 
     if best := surely_best([reached(None), *map(reached, tried)]):
         chosen = tried[best - 1]
@@ -133,16 +136,14 @@ def _by_head(
     ranks: list[list[Tensor]] = [[] for _ in (None, *tried)]
     asked, done = to_rows(run, questions), 0
     for parts, histories, targets in score_questions(head, ItemFeatures.of(run.table), asked):
-        logits = parts.join(head.terms).clone()
-        users, columns = (histories != NO_ROW).nonzero(as_tuple=True)
-        logits[users, histories[users, columns]] = -torch.inf
+        logits = leave_out_seen(parts.join(head.terms), histories)
         some = slice(done, done := done + len(logits))
         popular = {days: _of_all(each[some], logits) for days, each in told.items()}
         ranks[0].append(_ranks(logits, targets))
         for choice, of_choice in zip(tried, ranks[1:], strict=True):
             tilted = logits + choice.factor * popular[choice.days]
             of_choice.append(_ranks(tilted, targets))
-    return [_ndcg(torch.cat(each).cpu().numpy()) for each in ranks]
+    return [watched_ndcgs(torch.cat(each).cpu().numpy()) for each in ranks]
 
 
 def _of_all(told: Sequence[RowScores], logits: Tensor) -> Tensor:
@@ -160,7 +161,3 @@ def _ranks(scores: Tensor, targets: Tensor) -> Tensor:
 
 def _most_popular(known: RowScores) -> np.ndarray:
     return known.rows[np.argsort(-known.scores, kind="stable")[:NUM_JUDGED]]
-
-
-def _ndcg(ranks: np.ndarray) -> np.ndarray:
-    return ndcg_of_ranks(ranks, WATCHED_CUTOFF)

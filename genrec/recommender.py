@@ -463,6 +463,10 @@ class Recommender(BaseRecommender):
             self._popularity = RecentPopularity.of(self.data)
         return self._popularity
 
+    @popularity.setter
+    def popularity(self, popularity: RecentPopularity) -> None:
+        self._popularity = popularity
+
     def check_model(self, settings: ModelSettings) -> None:
         """See ``Engine.check_model``."""
         self._engine.check_model(settings)
@@ -576,7 +580,7 @@ class Recommender(BaseRecommender):
 
     def _popularity_before(self, request: Request) -> RowScores:
         head, popularity = self._run.sasrec_head, self.popularity
-        if head is None or popularity is None or request.present is None:
+        if head is None or popularity is None:
             return NOTHING
         return popularity.before(request.present, head.terms.popularity_days, self.table)
 

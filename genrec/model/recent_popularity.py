@@ -19,6 +19,7 @@ import numpy as np
 from cachetools import LRUCache
 
 from genrec.data import Dataset
+from genrec.schema import Split
 from genrec.semantic_ids.row_scores import NOTHING, RowScores
 from genrec.semantic_ids.table import SemanticIdTable
 
@@ -84,11 +85,11 @@ class RecentPopularity:
         self._lock = Lock()
 
     @classmethod
-    def of(cls, data: Dataset) -> RecentPopularity:
-        """Count the train split of prepared data; of a catalogue without events, nothing."""
+    def of(cls, data: Dataset, upto: Split = "train") -> RecentPopularity:
+        """Count prepared data up to and including a split; of a catalogue alone, nothing."""
         if not data.has_events:
             return cls([], np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
-        known = data.interactions("train")
+        known = data.interactions(upto)
         return cls([*data.item_index], known.item_index, known.timestamp)
 
     @property
@@ -123,14 +124,16 @@ class RecentPopularity:
             self._live = self._without_old(live)
             self._counts.clear()
 
-    def before(self, moment: int, days: float, table: SemanticIdTable) -> RowScores:
+    def before(self, moment: int | None, days: float, table: SemanticIdTable) -> RowScores:
         """Return what was taken in the days before a moment.
 
         Args:
-            moment: Seconds.
+            moment: Seconds; None: nobody knows, and nothing is popular.
             days: Length of the window.
             table: Whose rows are named; items that it does not know are passed over.
         """
+        if moment is None:
+            return NOTHING
         window = round(days * DAY_S)
         part = max(window // PARTS_OF_WINDOW, 1)
         end = moment // part * part

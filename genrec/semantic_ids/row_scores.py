@@ -18,6 +18,19 @@ class RowScores(NamedTuple):
     rows: np.ndarray
     scores: np.ndarray
 
+    def at(self, rows: np.ndarray) -> np.ndarray:
+        """Return what is said of any rows, 0 where nothing is. Shape: that of ``rows``."""
+        scores = np.zeros(rows.shape, dtype=np.float32)
+        if len(self.rows):
+            places = np.searchsorted(self.rows, rows).clip(max=len(self.rows) - 1)
+            scores[:] = np.where(self.rows[places] == rows, self.scores[places], 0.0)
+        return scores
+
+    def without(self, rows: np.ndarray) -> RowScores:
+        """Return what is said of other rows."""
+        kept = ~np.isin(self.rows, rows)
+        return RowScores(self.rows[kept], self.scores[kept])
+
     def plus(self, other: RowScores, share: float) -> RowScores:
         """Return the sum of both, of the other a share."""
         if not len(other.rows) or not share:

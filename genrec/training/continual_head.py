@@ -18,6 +18,7 @@ from genrec.metrics import watched_ndcgs
 from genrec.model.adapter_head import TrainedHead
 from genrec.model.item_features import ItemFeatures
 from genrec.model.load import LoadedRun, with_table
+from genrec.model.recent_popularity import RecentPopularity
 from genrec.model.sasrec_head import SasRecHead, Terms
 from genrec.model.sasrec_training import (
     Questions,
@@ -30,7 +31,7 @@ from genrec.model.transition_counts import fading_weights
 from genrec.schema import History
 from genrec.semantic_ids.table import SemanticIdTable
 from genrec.training.choice import Watched
-from genrec.training.fusion import find_and_judge, likeness_of, list_fusions
+from genrec.training.fusion import find_and_judge, likeness_of, list_fusions, popular_before
 from genrec.training.validation import Question, draw, list_questions
 
 HALF_LIVES = (80.0, 40.0, 20.0, 10.0)
@@ -46,6 +47,7 @@ class Material:
             training and chooses.
         past: What is counted.
         older: Its valid split, which nobody learned, tells what choices cost on older events.
+        popularity: Of all that happened; None where the head does not heed it.
         margin: Share of the NDCG@10 on these that may seem lost.
         users: Most users asked about in either.
         seed: Of shuffles, dropout and the users.
@@ -54,6 +56,7 @@ class Material:
     train: Dataset
     past: Dataset
     older: Dataset
+    popularity: RecentPopularity | None
     margin: float
     users: int
     seed: int
@@ -139,7 +142,12 @@ def fuse_again(
         if not questions:
             return [np.zeros(0)] * len(choices)
         knows = with_table(run, trained.table, material.train.items_by_id.get)
-        found = find_and_judge(replace(knows, sasrec_head=trained.head), questions, device)
+        popular = None
+        if material.popularity is not None:
+            days = trained.head.terms.popularity_days
+            popular = popular_before(material.popularity, questions, days, trained.table)
+        asked = replace(knows, sasrec_head=trained.head)
+        found = find_and_judge(asked, questions, device, popularity=popular)
         return [watched_ndcgs(found.ranks(*choice)) for choice in choices]
 
     newest, older = material.questions()

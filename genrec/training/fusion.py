@@ -21,10 +21,12 @@ from genrec.engines.torch import TorchEngine
 from genrec.metrics import watched_ndcg
 from genrec.model.item_features import NO_ROW, ItemFeatures
 from genrec.model.load import LoadedRun
+from genrec.model.recent_popularity import RecentPopularity
 from genrec.model.sasrec_head import SasRecHead, ScoreParts, Terms
 from genrec.model.sasrec_training import Questions, score_questions
 from genrec.schema import ModelSettings, Request
 from genrec.semantic_ids.row_scores import NOTHING, RowScores
+from genrec.semantic_ids.table import SemanticIdTable
 from genrec.training.config import TrainConfig
 from genrec.training.validation import Question, list_questions, split_users
 
@@ -167,6 +169,7 @@ def find_and_judge(
     questions: Sequence[tuple[Request, str]],
     device: torch.device,
     matches: Sequence[RowScores] | None = None,
+    popularity: Sequence[RowScores] | None = None,
     also: Sequence[np.ndarray] | None = None,
 ) -> Found:
     """Find items for each question with the fusion as it is and with the head, and judge them.
@@ -176,19 +179,20 @@ def find_and_judge(
         questions: Q requests, each with the item that came next.
         device: Of both.
         matches: What matches the wish of each; None: nobody wishes for anything.
+        popularity: What was popular before each; None: nothing is.
         also: Rows that are judged for each beside what is found; None: none are.
-
-    Returns:
-        With no popularity: whoever chooses its factor knows it (``popularity_factor``).
     """
     table, head = run.table, run.sasrec_head
     assert head is not None
     prompts = run.encoder.prompts([request for request, _ in questions])
     matches = [NOTHING] * len(questions) if matches is None else matches
+    popularity = [NOTHING] * len(questions) if popularity is None else popularity
     also = [NOTHING.rows] * len(questions) if also is None else also
     queries = [
-        ItemQuery(prompt, table.rows_of(request.forbidden), matches=found)
-        for prompt, (request, _), found in zip(prompts, questions, matches, strict=True)
+        ItemQuery(prompt, table.rows_of(request.forbidden), matches=found, popularity=popular)
+        for prompt, (request, _), found, popular in zip(
+            prompts, questions, matches, popularity, strict=True
+        )
     ]
     asked = to_rows(run, questions)
     engine = TorchEngine(run, device, NUM_FOUND, session_cache_mb=CACHE_MB)
@@ -202,35 +206,44 @@ def find_and_judge(
         by_head = _best_of_head(parts, histories).cpu().numpy()
         unions = []
         for number, (query, best) in enumerate(zip(some, by_head, strict=True)):
-            found = query.matches
-            matching = found.rows[np.argsort(-found.scores, kind="stable")[:NUM_BY_HEAD]]
+            told = query.matches
+            matching = told.rows[np.argsort(-told.scores, kind="stable")[:NUM_BY_HEAD]]
             judge = (searched[number].rows, best, matching, also[len(rows) + number])
             union = np.unique(np.concatenate(judge))
             unions.append(union.tolist())
-            scores = np.zeros(len(table), dtype=np.float32)
-            scores[found.rows] = found.scores
-            judged.append(
-                np.stack([
-                    *(
-                        np.zeros(len(union)) if part is None else part[number, union].cpu().numpy()
-                        for part in parts
-                    ),
-                    scores[union],
-                ])
-            )  # fmt: skip
+            by_parts = [
+                np.zeros(len(union)) if part is None else part[number, union].cpu().numpy()
+                for part in parts
+            ]
+            judged.append(np.stack([*by_parts, told.at(union), query.popularity.at(union)]))
         # Beside an LM alone matches count as well, so they must not be told.
         unasked = [replace(query, matches=NOTHING, model=LM_ALONE) for query in some]
         by_lm.extend(engine.item_scores(unasked, unions))
         rows.extend(unions)
     width = max(map(len, rows))
     lm = np.stack([_pad(scores, width, -np.inf) for scores in by_lm])
-    logits, transitions, likeness, matching = (
-        np.stack([_pad(each[part], width, 0.0) for each in judged]) for part in range(4)
+    logits, transitions, likeness, matching, popular = (
+        np.stack([_pad(each[part], width, 0.0) for each in judged]) for part in range(5)
     )
     places = np.stack([_pad(row, width, NO_ROW) for row in rows])
     is_target = (places == np.array([[target] for _, target in asked])) & np.isfinite(lm)
-    no_popularity = np.zeros_like(lm)
-    return Found(places, lm, logits, transitions, likeness, matching, no_popularity, is_target)
+    return Found(places, lm, logits, transitions, likeness, matching, popular, is_target)
+
+
+def heard_popularity(
+    head: SasRecHead, data: Dataset, questions: Sequence[Question], table: SemanticIdTable
+) -> list[RowScores] | None:
+    """Return what was popular before each question, where the head heeds it; None: it does not."""
+    if not head.terms.popularity:
+        return None
+    return popular_before(RecentPopularity.of(data), questions, head.terms.popularity_days, table)
+
+
+def popular_before(
+    popularity: RecentPopularity, questions: Sequence[Question], days: float, table: SemanticIdTable
+) -> list[RowScores]:
+    """Return what was taken in the days before each question."""
+    return [popularity.before(request.present, days, table) for request, _ in questions]
 
 
 def to_rows(run: LoadedRun, questions: Sequence[Question]) -> Questions:

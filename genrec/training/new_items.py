@@ -31,7 +31,7 @@ from genrec.model.sasrec_training import (
 )
 from genrec.schema import Request
 from genrec.training.config import TrainConfig
-from genrec.training.fusion import draw_questions, find_and_judge
+from genrec.training.fusion import draw_questions, find_and_judge, heard_popularity
 
 LEFT_OUT = 0.1
 """Share of the items that the events are taken from."""
@@ -107,7 +107,11 @@ def _learn_boost(
     trial.weight, trial.terms, trial.new_item_boost = head.weight, head.terms, SEARCHED_WITH
     known = replace(table, seen_in_training=less.trained.numpy() != NO_ROW)
     trial_run = with_table(replace(run, sasrec_head=trial), known, run.encoder.renderer.find_item)
-    found = find_and_judge(trial_run, questions, torch.device(training.recipe.device))
+    popular = heard_popularity(head, data, questions, table)
+    if popular is not None:
+        popular = [each.without(left_out) for each in popular]
+    device = torch.device(training.recipe.device)
+    found = find_and_judge(trial_run, questions, device, popularity=popular)
     scores = found.scores(head.weight, head.terms)
     return boost_for_share(scores, np.isin(found.rows, left_out), len(left_out) / len(met))
 

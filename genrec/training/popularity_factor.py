@@ -22,16 +22,16 @@ from genrec.model.load import LoadedRun
 from genrec.model.recent_popularity import RecentPopularity
 from genrec.model.sasrec_head import SasRecHead, Terms
 from genrec.model.sasrec_training import score_questions
-from genrec.semantic_ids.row_scores import NOTHING, RowScores
+from genrec.semantic_ids.row_scores import RowScores
 from genrec.training.choice import surely_best
 from genrec.training.config import TrainConfig
 from genrec.training.fusion import (
-    Found,
     best_fusion,
     draw_questions,
     find_and_judge,
     leave_out_seen,
     likeness_of,
+    popular_before,
     to_rows,
 )
 from genrec.training.validation import Question
@@ -74,7 +74,7 @@ def choose_popularity(
     if not head.weight:
         return
     questions = draw_questions(data, config.validation.users, config.seed)
-    told = popularity_before(RecentPopularity.of(data), questions, run)
+    told = _in_windows(RecentPopularity.of(data), questions, run)
     tried = [Choice(*each) for each in itertools.product(FACTORS, told)]
     if not tried or not surely_best(_by_head(run, head, questions, told, tried)):
         return
@@ -83,46 +83,33 @@ def choose_popularity(
         for of_question in zip(*told.values(), strict=True)
     ]
     found = find_and_judge(replace(run, sasrec_head=head), questions, device, also=most)
-    at_rows = {days: scores_at(each, found.rows) for days, each in told.items()}
+    knowing = {
+        days: replace(
+            found,
+            popularity=np.stack([
+                one.at(rows) for one, rows in zip(of_window, found.rows, strict=True)
+            ]),
+        )
+        for days, of_window in told.items()
+    }  # fmt: skip
 
-    def reached(choice: Choice | None) -> np.ndarray:
-        if choice is None:
-            return watched_ndcgs(found.ranks(head.weight, head.terms))
-        known: Found = replace(found, popularity=at_rows[choice.days])
-        return watched_ndcgs(known.ranks(head.weight, choice.terms(head.terms)))
+    def reached(choice: Choice) -> np.ndarray:
+        return watched_ndcgs(knowing[choice.days].ranks(head.weight, choice.terms(head.terms)))
 
-    if best := surely_best([reached(None), *map(reached, tried)]):
+    without = watched_ndcgs(found.ranks(head.weight, head.terms))
+    if best := surely_best([without, *map(reached, tried)]):
         chosen = tried[best - 1]
         # What was chosen without it may have had to stand in for it.
-        knows_popularity = replace(found, popularity=at_rows[chosen.days])
         terms = chosen.terms(head.terms)
-        head.weight, head.terms = best_fusion(knows_popularity, likeness_of(head), terms)
+        head.weight, head.terms = best_fusion(knowing[chosen.days], likeness_of(head), terms)
 
 
-def popularity_before(
+def _in_windows(
     popularity: RecentPopularity, questions: Sequence[Question], run: LoadedRun
 ) -> Told:
     """Return what was popular before each question; without windows in which nothing was."""
-    told = {
-        days: [
-            NOTHING
-            if request.present is None
-            else popularity.before(request.present, days, run.table)
-            for request, _ in questions
-        ]
-        for days in DAYS
-    }
+    told = {days: popular_before(popularity, questions, days, run.table) for days in DAYS}
     return {days: each for days, each in told.items() if any(len(one.rows) for one in each)}
-
-
-def scores_at(told: Sequence[RowScores], rows: np.ndarray) -> np.ndarray:
-    """Return the scores of some rows of each question, 0 where nothing is told. Shape: (Q, F)."""
-    scores = np.zeros(rows.shape, dtype=np.float32)
-    for own, asked, known in zip(scores, rows, told, strict=True):
-        if len(known.rows):
-            places = np.searchsorted(known.rows, asked).clip(max=len(known.rows) - 1)
-            own[:] = np.where(known.rows[places] == asked, known.scores[places], 0.0)
-    return scores
 
 
 def _by_head(

@@ -22,7 +22,7 @@ from genrec.model.sasrec_head import SasRecHead
 from genrec.schema import History, Item, Request
 from genrec.semantic_ids.matching import Matcher
 from genrec.training.config import TrainConfig
-from genrec.training.fusion import Found, draw_questions, find_and_judge
+from genrec.training.fusion import Found, draw_questions, find_and_judge, heard_popularity
 from genrec.training.validation import Question, draw
 from genrec.training.wishes import WishSampler
 
@@ -105,7 +105,8 @@ def _judge(
     matcher = Matcher(items, run.table.review_words)
     questions = [(request, target) for request, target, _ in asked]
     matches = [matcher.matches(text) for *_, text in asked]
-    found = find_and_judge(replace(run, sasrec_head=head), questions, device, matches)
+    popular = heard_popularity(head, data, questions, run.table)
+    found = find_and_judge(replace(run, sasrec_head=head), questions, device, matches, popular)
     return found if found.is_target.any() else None
 
 

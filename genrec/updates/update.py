@@ -23,6 +23,7 @@ from genrec.errors import DataError
 from genrec.evaluate.harness import evaluate
 from genrec.model.adapter_head import TrainedHead
 from genrec.model.lora import ADAPTERS, UNTIL
+from genrec.model.recent_popularity import RecentPopularity
 from genrec.recommender import Recommender
 from genrec.serving.catalogue import Catalogue
 from genrec.serving.export import prepare_from_store, settings_of
@@ -103,6 +104,9 @@ class Updater:
                 self.engine, base, scratch / "data", PrepareConfig(**settings_of(base))
             )
             joined = Dataset.load(scratch / "data")
+            if recommender.popularity is not None:
+                # As in a gateway, where live events count as they come.
+                recommender.popularity = RecentPopularity.of(joined, "test")
             slices = cut(base, joined, made.get(UNTIL) or last_time(base), scratch, self.config)
             figures = {
                 POSITION: joined.manifest.config[POSITION],
@@ -210,7 +214,7 @@ class Updater:
         """
         config, device = self.config, torch.device(choose_device(self.device))
         material = Material(
-            *(slices.train, slices.past, slices.older),
+            *(slices.train, slices.past, slices.older, recommender.popularity),
             *(config.margin, config.users, config.seed),
         )
         changes = {

@@ -101,6 +101,29 @@ def test_what_matches_a_wish_counts_once(chain):
     assert told.matches.max() > 0 and not plain.matches.any()
 
 
+def test_what_is_popular_is_judged_as_an_engine_hears_it(chain):
+    run, data = load_run(chain.pretrain), Dataset.load(chain.data)
+    questions = draw(list_questions(data), 10, seed=0)
+    chance, rows = np.random.default_rng(0), np.arange(0, 40, 2)
+    popular = [RowScores(rows, chance.uniform(0.1, 4, 20).astype(np.float32)) for _ in questions]
+    run.sasrec_head.weight, run.sasrec_head.terms = 1.0, Terms(2.0, 4.0, popularity=1.5)
+    found = find_and_judge(run, questions, torch.device("cpu"), popularity=popular)
+    prompts = run.encoder.prompts([request for request, _ in questions])
+    queries = [
+        ItemQuery(prompt, popularity=told) for prompt, told in zip(prompts, popular, strict=True)
+    ]
+    asked = [
+        row[real].tolist() for row, real in zip(found.rows, np.isfinite(found.lm), strict=True)
+    ]
+    by_head = TorchEngine(run).item_scores(queries, asked)
+    joined = found.logits + 2 * found.transitions + 4 * found.likeness + 1.5 * found.popularity
+    for user, engine in enumerate(by_head):
+        real = np.isfinite(found.lm[user])
+        apart = joined[user][real] - engine  # what the engine normalises by
+        np.testing.assert_allclose(apart, apart[0], atol=1e-3)
+        assert 5 < np.count_nonzero(found.popularity[user][real]) < len(engine)
+
+
 def test_users_whose_looks_stopped_the_training_are_not_asked_again(chain):
     data = Dataset.load(chain.data)
 

@@ -18,7 +18,7 @@ from genrec.decode.device_trie import DeviceTrie, written_leaves
 from genrec.decode.fusion import LogitFusion
 from genrec.decode.leaf_scores import FactoredScores, SingleScores
 from genrec.decode.policy import Policy, PrefixBias
-from genrec.model.item_features import NO_ROW, ItemFeatures
+from genrec.model.item_features import ItemFeatures
 from genrec.model.item_transitions import ItemTransitions
 from genrec.model.sasrec_head import RECENT, SasRecHead, Terms, newest
 from genrec.model.vocabulary import SidVocabulary
@@ -185,7 +185,7 @@ class SasRecFusion:
         """
         self._head, self._trie, self._opening = head, trie, opening
         self._items = ItemFeatures.of(table, trained_on).to(trie.tokens.device)
-        self._boosts = bool(head.new_item_boost) and len(self._items.new) > 0
+        self._boosts = bool(head.new_item_boost) and len(self._items.unknown) > 0
         self._transitions = None
         with torch.inference_mode():
             self._vectors = torch.cat(
@@ -233,7 +233,7 @@ class SasRecFusion:
         if self._head.knows_likeness:
             parts.append(items.text)
         if self._boosts:
-            parts.append((items.trained == NO_ROW).to(items.text).unsqueeze(1))
+            parts.append((~items.known).to(items.text).unsqueeze(1))
         return torch.cat(parts, dim=1)
 
 

@@ -31,7 +31,7 @@ class TrainedHead:
 
     Attributes:
         head: In evaluation mode.
-        table: Its rows are those of the head; ``seen_in_training`` says which training met.
+        table: Its rows are those of the head; ``met`` says how training met each.
         counted_until: Its transition counts hold what came to the store before this moment,
             seconds; 0: nothing but the run's own data.
     """
@@ -46,7 +46,8 @@ class TrainedHead:
         An item that this one does not know has no vector of its own yet: it stands where its codes
         and its text put it.
         """
-        rows = ItemFeatures.of(table, self.table).trained
+        items = ItemFeatures.of(table, self.table)
+        rows = items.trained
         old = self.head
         head = SasRecHead(len(table), old.centroids.cpu(), old.text_width, old.config)
         weights = {
@@ -63,7 +64,7 @@ class TrainedHead:
             openings = old.transitions.openings.cpu()[rows] * known[:, 0]
             votes = _moved(old.transitions.to_votes(), rows.numpy())
             head.transitions = Transitions.of(votes, openings)
-        return TrainedHead(head.eval(), replace(table, seen_in_training=known[:, 0].numpy()))
+        return TrainedHead(head.eval(), replace(table, met=items.met_in_training()))
 
     def save(self, directory: Path, base_items: int) -> None:
         """Write it into an adapter's folder.
@@ -73,11 +74,11 @@ class TrainedHead:
             base_items: Rows of the base's own table, which come first.
         """
         save_sasrec_head(self.head, directory)
-        seen = self.table.seen_in_training
+        met = self.table.met
         described = {
             "item_ids": self.table.item_ids[base_items:],
             "codes": self.table.codes[base_items:].tolist(),
-            "unseen_rows": [] if seen is None else np.flatnonzero(~seen).tolist(),
+            "met": None if met is None else met.tolist(),
             "counted_until": self.counted_until,
         }
         text = json.dumps(described, ensure_ascii=False)
@@ -114,8 +115,9 @@ def load_adapter_head(path: Path, base_table: SemanticIdTable) -> TrainedHead | 
         item_ids = [*base_table.item_ids, *described["item_ids"]]
         new = np.array(described["codes"], dtype=base_table.codes.dtype)
         codes = np.concatenate([base_table.codes, new.reshape(-1, base_table.num_levels)])
-        seen = np.ones(len(item_ids), dtype=bool)
-        seen[described["unseen_rows"]] = False
+        met = described["met"]
+        if met is not None:
+            met = np.array(met, dtype=np.uint8)
         counted_until = int(described.get("counted_until", 0))
         if len(codes) != len(item_ids) or len(codes) != head.item_embedding.num_embeddings:
             raise ValueError(f"{len(item_ids)} items, {len(codes)} codes")
@@ -123,7 +125,5 @@ def load_adapter_head(path: Path, base_table: SemanticIdTable) -> TrainedHead | 
         raise ArtifactError(
             f"the items of the SASRec head in {path} cannot be read ({error}); make it again"
         ) from None
-    table = replace(
-        base_table, item_ids=item_ids, codes=codes, seen_in_training=seen, text_vectors=None
-    )
+    table = replace(base_table, item_ids=item_ids, codes=codes, met=met, text_vectors=None)
     return TrainedHead(head, table, counted_until)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genrec.semantic_ids.table import SemanticIdTable
+from genrec.semantic_ids.table import NEVER, OF_LATE, WELL, SemanticIdTable
 
 NO_ROW = -1
 """Padding, and an item without a row."""
@@ -28,11 +28,15 @@ class ItemFeatures:
     Attributes:
         trained: Row that each item had in training; ``NO_ROW`` for one that training never met.
             Shape: (...), int64.
+        known: Whether an item has a vector of its own. One met in few events, of late, is read by
+            its text, like a new one: its own would say little yet but that nobody takes it. Shape:
+            (...), bool.
         codes: Shape: (..., L), int64.
         text: Text vectors of length 1, zeros where an item has no text. Shape: (..., D), float32.
     """
 
     trained: Tensor
+    known: Tensor
     codes: Tensor
     text: Tensor
 
@@ -48,11 +52,13 @@ class ItemFeatures:
         """
         known = table if trained_on is None else trained_on
         trained = _trained_rows(table, known)
-        if known.seen_in_training is not None:
-            trained[(trained != NO_ROW) & ~known.seen_in_training[trained]] = NO_ROW
+        met = WELL if known.met is None else known.met[trained]
+        trained[met == NEVER] = NO_ROW
         text = np.zeros((len(table), 0)) if table.text_vectors is None else table.text_vectors
+        is_well_met = (trained != NO_ROW) & ((met == WELL) | ~text.any(axis=1))
         return cls(
             torch.as_tensor(trained),
+            torch.as_tensor(is_well_met),
             torch.as_tensor(table.codes, dtype=torch.int64),
             torch.as_tensor(np.asarray(text, dtype=np.float32)),
         )
@@ -62,6 +68,7 @@ class ItemFeatures:
         """Describe items of which nothing is known but themselves."""
         return cls(
             torch.arange(num_items),
+            torch.ones(num_items, dtype=torch.bool),
             torch.zeros(num_items, 0, dtype=torch.int64),
             torch.zeros(num_items, 0),
         )
@@ -70,34 +77,39 @@ class ItemFeatures:
         return len(self.trained)
 
     @cached_property
-    def new(self) -> Tensor:
-        """Rows of a catalogue that training never met. Shape: (M,)."""
-        return (self.trained == NO_ROW).nonzero().squeeze(1)
+    def unknown(self) -> Tensor:
+        """Rows of a catalogue without a vector of their own. Shape: (M,)."""
+        return (~self.known).nonzero().squeeze(1)
+
+    def met_in_training(self) -> np.ndarray:
+        """Return how training met the items of a catalogue, as a table has it. Shape: (N,)."""
+        met = np.where(self.known.cpu(), WELL, OF_LATE)
+        return np.where(self.trained.cpu() == NO_ROW, NEVER, met).astype(np.uint8)
 
     @cached_property
     def lookalikes(self) -> Tensor:
-        """Weights of the items that training met and whose texts are most like those of the new.
+        """Weights of the known items whose texts are most like those of the unknown.
 
         They add up to at most 1, the less the less alike the texts are. Shape: (M, N), sparse.
         """
-        met = (self.trained != NO_ROW).nonzero().squeeze(1)
-        count = min(NUM_LOOKALIKES, len(met))
+        known = self.known.nonzero().squeeze(1)
+        count = min(NUM_LOOKALIKES, len(known))
         rows, weights = [], []
-        for some in self.new.split(max(1, AT_ONCE // max(len(met), 1))):
-            likeness, nearest = (self.text[some] @ self.text[met].T).topk(count)
-            rows.append(met[nearest])
+        for some in self.unknown.split(max(1, AT_ONCE // max(len(known), 1))):
+            likeness, nearest = (self.text[some] @ self.text[known].T).topk(count)
+            rows.append(known[nearest])
             weights.append((SHARPNESS * likeness).softmax(dim=1) * likeness.clamp(min=0))
-        owners = torch.arange(len(self.new), device=met.device).repeat_interleave(count)
-        columns = torch.cat(rows).flatten() if rows else met[:0]
+        owners = torch.arange(len(self.unknown), device=known.device).repeat_interleave(count)
+        columns = torch.cat(rows).flatten() if rows else known[:0]
         values = torch.cat(weights).flatten() if weights else self.text.new_zeros(0)
-        shape = (len(self.new), len(self))
+        shape = (len(self.unknown), len(self))
         places = torch.stack([owners, columns])
         return torch.sparse_coo_tensor(places, values, shape, check_invariants=False)
 
     def __getitem__(self, rows: Tensor) -> ItemFeatures:
         """Look rows up; padding gets the features of some item. Shape of rows: (...)."""
         rows = rows.clamp(min=0)
-        return ItemFeatures(self.trained[rows], self.codes[rows], self.text[rows])
+        return ItemFeatures(*(each[rows] for each in self._parts))
 
     def met(self, rows: Tensor) -> Tensor:
         """Return the rows that items had in training; padding stays. Shape of rows: (...)."""
@@ -111,11 +123,16 @@ class ItemFeatures:
 
     def without(self, rows: Tensor) -> ItemFeatures:
         """Return the features as if training had never met some rows. Shape of rows: (n,)."""
-        return replace(self, trained=self.trained.index_fill(0, rows, NO_ROW))
+        trained = self.trained.index_fill(0, rows, NO_ROW)
+        return replace(self, trained=trained, known=self.known.index_fill(0, rows, False))
 
     def to(self, device: torch.device | str) -> ItemFeatures:
         """Move to a device."""
-        return ItemFeatures(self.trained.to(device), self.codes.to(device), self.text.to(device))
+        return ItemFeatures(*(each.to(device) for each in self._parts))
+
+    @property
+    def _parts(self) -> tuple[Tensor, ...]:
+        return self.trained, self.known, self.codes, self.text
 
 
 def _trained_rows(table: SemanticIdTable, trained_on: SemanticIdTable) -> np.ndarray:

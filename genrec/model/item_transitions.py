@@ -30,11 +30,12 @@ class ItemTransitions:
         met = (items.trained != NO_ROW).nonzero()[:, 0]
         self._row_of[items.trained[met]] = met
         self._starts = None
-        if len(items.new) and items.text.shape[-1]:
+        if len(items.unknown) and items.text.shape[-1]:
             likeness = items.lookalikes.coalesce()
-            new, rows = likeness.indices()
+            places, rows = likeness.indices()
             order = rows.argsort(stable=True)
-            self._new, self._shares = items.new[new[order]], likeness.values()[order]
+            self._unknown = items.unknown[places[order]]
+            self._shares = likeness.values()[order]
             counts = torch.bincount(rows, minlength=len(items))
             self._starts = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
 
@@ -61,6 +62,6 @@ class ItemTransitions:
         alike = begins[of] + offsets
         return (
             torch.cat([owners, owners[of]]),
-            torch.cat([rows, self._new[alike]]),
+            torch.cat([rows, self._unknown[alike]]),
             torch.cat([odds, odds[of] * self._shares[alike]]),
         )

@@ -235,7 +235,7 @@ class SasRecHead(nn.Module):
 
     def vectors(self, items: ItemFeatures) -> Tensor:
         """Return the vectors of items. Shape: (...) to (..., H)."""
-        looked_at = items.trained != NO_ROW
+        looked_at = items.known
         if self.training and self.text_network is not None:
             drawn = torch.rand(looked_at.shape, device=looked_at.device)
             looked_at = looked_at & (drawn >= self.config.id_dropout)
@@ -306,8 +306,8 @@ class SasRecHead(nn.Module):
         if self.transitions is not None and (wanted is None or wanted.transitions):
             met = items.met(histories)
             transitions = self.transitions(met)[:, items.trained]
-            if len(items.new) and items.text.shape[-1]:
-                transitions[:, items.new] = (items.lookalikes @ transitions.T).T
+            if len(items.unknown) and items.text.shape[-1]:
+                transitions[:, items.unknown] += (items.lookalikes @ transitions.T).T
         likeness = None
         if self.text_network is not None and (wanted is None or wanted.likeness):
             likeness = items.profiles(newest(histories, RECENT)) @ items.text.T

@@ -10,7 +10,7 @@ import numpy as np
 from genrec.errors import DataError
 from genrec.schema import Item, SemanticId
 from genrec.semantic_ids.quantize import assign_codes
-from genrec.semantic_ids.table import SemanticIdTable
+from genrec.semantic_ids.table import NEVER, SemanticIdTable, met_if_seen
 
 
 def add_items(
@@ -66,7 +66,7 @@ def place_catalogue(table: SemanticIdTable, items: Sequence[Item]) -> SemanticId
         DataError: The table has no encoder, or fewer IDs than there are items.
     """
     empty = _select(table, [])
-    return replace(add_items(empty, items), seen_in_training=None)
+    return replace(add_items(empty, items), met=None)
 
 
 def restore_items(
@@ -137,22 +137,18 @@ def remove_items(table: SemanticIdTable, item_ids: Iterable[str]) -> SemanticIdT
 
 def _select(table: SemanticIdTable, rows: Sequence[int]) -> SemanticIdTable:
     kept = np.array(rows, dtype=np.int64)
-    seen, text = table.seen_in_training, table.text_vectors
+    met, text = table.met, table.text_vectors
     return replace(
         table,
         item_ids=[table.item_ids[row] for row in rows],
         codes=table.codes[kept],
-        seen_in_training=None if seen is None else seen[kept],
+        met=None if met is None else met[kept],
         text_vectors=None if text is None else text[kept],
     )
 
 
 def _append(table: SemanticIdTable, items: Sequence[Item], codes: np.ndarray) -> SemanticIdTable:
-    seen = (
-        np.ones(len(table), dtype=bool)
-        if table.seen_in_training is None
-        else table.seen_in_training
-    )
+    met = met_if_seen(table.seen_in_training) if table.met is None else table.met
     text = table.text_vectors
     if text is not None:
         added = None if table.encoder is None else table.encoder.encode_text(items)
@@ -163,7 +159,7 @@ def _append(table: SemanticIdTable, items: Sequence[Item], codes: np.ndarray) ->
         table,
         item_ids=[*table.item_ids, *(item.item_id for item in items)],
         codes=np.concatenate([table.codes, codes]),
-        seen_in_training=np.concatenate([seen, np.zeros(len(items), dtype=bool)]),
+        met=np.concatenate([met, np.full(len(items), NEVER, dtype=met.dtype)]),
         text_vectors=text,
     )
 

@@ -18,9 +18,8 @@ def interest_names(table: SemanticIdTable) -> list[tuple[str, ...]]:
 
 def is_new(table: SemanticIdTable) -> list[bool]:
     """Tell of each row whether training never met its item."""
-    if table.seen_in_training is None:
-        return [False] * len(table)
-    return [not seen for seen in table.seen_in_training.tolist()]
+    new: list[bool] = (~table.seen_in_training).tolist()
+    return new
 
 
 HEAD, MIDDLE, TAIL = "head", "middle", "tail"

@@ -50,6 +50,12 @@ class NamedCodes(Protocol):
         ...
 
 
+FEW, LATE_SHARE = 5, 0.05
+"""Most events of an item met of late, and how much of a log, its newest events, is of late."""
+NEVER, OF_LATE, WELL = 0, 1, 2
+"""How training met an item: never, in few events that came of late, or well; by ``how_met``."""
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class SemanticIdTable(ShortRepr):
     """Semantic IDs of a catalogue; no two items share one.
@@ -61,8 +67,8 @@ class SemanticIdTable(ShortRepr):
         centroids: Of each code, in the items' vector space. Shape: (L, K, D), float32.
         names: Words for prefixes of one and of two codes.
         encoder: Turns new items into vectors; None for a table made by hand.
-        seen_in_training: Whether training events hold each item, so that a model can know it;
-            None: all. Shape: (N,), bool.
+        met: How training met each item, so that a model can know it (``NEVER``, ``OF_LATE``,
+            ``WELL``); None: all of them well. Shape: (N,), uint8.
         text_vectors: Of the items' texts, unit rows, zeros where an item has none; None where
             texts are left out. Shape: (N, D), float32.
         review_words: By how many items' training reviews words are used.
@@ -74,12 +80,20 @@ class SemanticIdTable(ShortRepr):
     centroids: np.ndarray
     names: dict[SemanticId, str]
     encoder: ItemEncoder | None = field(default=None, repr=False)
-    seen_in_training: np.ndarray | None = field(default=None, repr=False)
+    met: np.ndarray | None = field(default=None, repr=False)
     text_vectors: np.ndarray | None = field(default=None, repr=False)
     review_words: Mapping[str, int] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.item_ids)
+
+    @property
+    def seen_in_training(self) -> np.ndarray:
+        """Whether training events hold each item. Shape: (N,), bool."""
+        if self.met is None:
+            return np.ones(len(self), dtype=bool)
+        seen: np.ndarray = self.met != NEVER
+        return seen
 
     @cached_property
     def num_levels(self) -> int:
@@ -201,8 +215,8 @@ class SemanticIdTable(ShortRepr):
         codes = np.ascontiguousarray(self.codes, dtype=np.int32)
         save_file({"codes": codes}, directory / CODES_FILE)
         codebook = {"centroids": np.ascontiguousarray(self.centroids, dtype=np.float32)}
-        if self.seen_in_training is not None:
-            codebook["seen_in_training"] = np.ascontiguousarray(self.seen_in_training)
+        if self.met is not None:
+            codebook["met"] = np.ascontiguousarray(self.met)
         if self.text_vectors is not None:
             codebook["text_vectors"] = np.ascontiguousarray(self.text_vectors)
         save_file(codebook, directory / CODEBOOK_FILE)
@@ -267,6 +281,9 @@ class SemanticIdTable(ShortRepr):
             raise ValueError(
                 f"{len(item_ids)} items, codes of shape {codes.shape}, {len(centroids)} levels"
             )
+        met = codebook.get("met")
+        if (seen := codebook.get("seen_in_training")) is not None:  # of an earlier version
+            met = met_if_seen(seen)
         return cls(
             item_ids=item_ids,
             codes=codes,
@@ -274,10 +291,44 @@ class SemanticIdTable(ShortRepr):
             centroids=centroids,
             names={tuple(map(int, key.split("."))): name for key, name in named.items()},
             encoder=ItemEncoder.load(path) if ItemEncoder.is_saved(path) else None,
-            seen_in_training=codebook.get("seen_in_training"),
+            met=met,
             text_vectors=codebook.get("text_vectors"),
             review_words=json.loads(said.read_text(encoding="utf-8")) if said.exists() else {},
         )
+
+
+def how_met(items: np.ndarray, times: np.ndarray, num_items: int) -> np.ndarray:
+    """Return how training met each item, by its events.
+
+    An item that came of late has had no time to be taken, so few events say nothing against it; one
+    that came long ago is taken seldom (docs/lab-notes.md, "Items met of late").
+
+    Args:
+        items: Place in the catalogue of each event's item. Shape: (E,).
+        times: Of each event, seconds. Shape: (E,).
+        num_items: N.
+
+    Returns:
+        ``NEVER``, ``OF_LATE`` or ``WELL``. Shape: (N,), uint8.
+
+    Examples:
+        >>> items = np.array([0] * 18 + [1, 2])
+        >>> how_met(items, np.array([*range(18), 0, 19]), 4).tolist()
+        [2, 2, 1, 0]
+    """
+    events = np.bincount(items, minlength=num_items)
+    met = np.where(events, WELL, NEVER).astype(np.uint8)
+    if len(times):
+        first = np.full(num_items, np.iinfo(np.int64).max)
+        np.minimum.at(first, items, times)
+        came_late = first > np.quantile(times, 1 - LATE_SHARE)
+        met[(events > 0) & (events <= FEW) & came_late] = OF_LATE
+    return met
+
+
+def met_if_seen(seen: np.ndarray) -> np.ndarray:
+    """Return how training met items of which it is known only whether. Shape of both: (N,)."""
+    return np.where(seen, WELL, NEVER).astype(np.uint8)
 
 
 def load_vectors(path: Path | str) -> np.ndarray:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ from genrec.model.sasrec_training import (
 )
 from genrec.model.transition_counts import fading_weights
 from genrec.schema import History
-from genrec.semantic_ids.table import SemanticIdTable
+from genrec.semantic_ids.table import SemanticIdTable, how_met
 from genrec.training.choice import Watched
 from genrec.training.fusion import find_and_judge, likeness_of, list_fusions, popular_before
 from genrec.training.validation import Question, draw, list_questions
@@ -89,19 +90,22 @@ def train_head(
         return [table.index_of(event.item_id) for event in history.events]
 
     grown, past = start.grown(table), list(material.past.histories("train"))
-    seen = np.zeros(len(table), dtype=bool)
-    seen[[row for history in past for row in rows(history)]] = True
-    if grown.table.seen_in_training is not None:
-        seen |= grown.table.seen_in_training
-    met = replace(table, seen_in_training=seen)
+    counted = [rows(history) for history in past]
+    times = [[event.timestamp for event in history.events] for history in past]
+    met = how_met(
+        np.fromiter(chain.from_iterable(counted), np.int64),
+        np.fromiter(chain.from_iterable(times), np.int64),
+        len(table),
+    )
+    if grown.table.met is not None:
+        met = np.maximum(met, grown.table.met)
+    known = replace(table, met=met)
     newest, older = (
         [(rows(request.history), table.index_of(item)) for request, item in questions]
         for questions in material.questions()
     )
     served = _ndcg(grown.head, ItemFeatures.of(grown.table), older)
-    items = ItemFeatures.of(met)
-    counted = [rows(history) for history in past]
-    times = [[event.timestamp for event in history.events] for history in past]
+    items = ItemFeatures.of(known)
     tried: list[float | None] = [None, *HALF_LIVES]
 
     def count(half_life: float | None) -> None:
@@ -118,7 +122,7 @@ def train_head(
     config = grown.head.config.model_copy(update=dict(changes))
     recipe = Recipe(table.centroids, config, material.seed)
     head, _ = fit_sasrec_head(histories, newest, items, recipe, grown.head)
-    return TrainedHead(head, met), chosen
+    return TrainedHead(head, known), chosen
 
 
 def fuse_again(

@@ -105,7 +105,7 @@ def _learn_boost(
     less = items.without(torch.as_tensor(left_out))
     trial = training.without(set(left_out.tolist()), less)
     trial.weight, trial.terms, trial.new_item_boost = head.weight, head.terms, SEARCHED_WITH
-    known = replace(table, seen_in_training=less.trained.numpy() != NO_ROW)
+    known = replace(table, met=less.met_in_training())
     trial_run = with_table(replace(run, sasrec_head=trial), known, run.encoder.renderer.find_item)
     popular = heard_popularity(head, data, questions, table)
     if popular is not None:

@@ -73,7 +73,7 @@ def test_users_without_text_get_what_is_popular(ranker, taken):
 def test_behaviour_has_no_say(toy_data, toy_index):
     """Only how ties and gaps are filled may depend on events."""
     table = SemanticIdTable.load(toy_index)
-    unlearned = replace(table, codes=table.codes[::-1].copy(), seen_in_training=None)
+    unlearned = replace(table, codes=table.codes[::-1].copy(), met=None)
     request = [Request(next(toy_data.examples("test")).history)]
     one = TextSimilarity.fit(toy_data, table).rank_many(request, 10)
     assert one == TextSimilarity.fit(toy_data, unlearned).rank_many(request, 10)

@@ -13,7 +13,7 @@ from genrec.model.sasrec_config import SasRecHeadConfig
 from genrec.model.sasrec_head import SasRecHead, Terms
 from genrec.model.sasrec_training import choose_terms
 from genrec.semantic_ids.row_scores import RowScores
-from genrec.semantic_ids.table import SemanticIdTable
+from genrec.semantic_ids.table import NEVER, OF_LATE, WELL, SemanticIdTable
 
 OPENING, TRAINED, ALL = 50, 9, 13
 CODES = np.array([[row % 4, (row * 7) % 13] for row in range(ALL)])
@@ -24,7 +24,10 @@ HISTORIES = [[], [1], [12, 3, 2, 4, 4, 1, 0, 2], [9, 10], [5, 6, 7]]
 
 
 def table_of(count, text):
-    seen = np.arange(count) != 5 if count == TRAINED else None
+    met = None
+    if count == TRAINED:
+        met = np.full(count, WELL)
+        met[[2, 4, 5]] = [OF_LATE, OF_LATE, NEVER]
     names = [f"i{row}" for row in range(count)]
     return SemanticIdTable(
         item_ids=names,
@@ -33,7 +36,7 @@ def table_of(count, text):
         centroids=np.zeros((2, 13, 5), dtype=np.float32),
         names={},
         text_vectors=TEXT[:count] if text else None,
-        seen_in_training=seen,
+        met=met,
     )
 
 
@@ -62,7 +65,7 @@ def test_scores_by_factors_are_the_heads_logits(terms, text, boost):
     found = SasRecFusion(head, table, known, trie, OPENING).read(prompts)
     items = ItemFeatures.of(table, known)
     expected = head(pad_histories(HISTORIES), items, head.vectors(items))
-    expected[:, items.new] += boost / head.weight  # its nats are those of the fused score
+    expected[:, items.unknown] += boost / head.weight  # its nats are those of the fused score
     by_leaf = found.of_leaves().block(0, ALL)[trie.place_of.long()].T
     torch.testing.assert_close(by_leaf, expected, rtol=1e-4, atol=1e-5)
     of_late = RowScores(np.array([1, 2]), np.array([0.5, 3.0]))

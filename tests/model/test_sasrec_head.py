@@ -20,7 +20,7 @@ SMALL = SasRecHeadConfig(hidden_size=16, dropout=0.0, max_events=6)
 CODES = torch.tensor([[row % 4, row // 4 % 4] for row in range(9)])
 TEXT = torch.nn.functional.normalize(torch.randn(9, 7, generator=torch.Generator().manual_seed(1)))
 TEXT[8] = 0
-ITEMS = ItemFeatures(torch.arange(9), CODES, TEXT)
+ITEMS = ItemFeatures(torch.arange(9), torch.ones(9, dtype=torch.bool), CODES, TEXT)
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def test_a_new_item_has_the_transitions_of_its_lookalikes(head):
     near = torch.nn.functional.normalize(TEXT[2] + 0.5 * TEXT[3], dim=0)
     text = torch.cat([TEXT, torch.stack([TEXT[2], near, torch.zeros(7)])])
     trained = torch.cat([torch.arange(9), torch.full((3,), NO_ROW)])
-    items = ItemFeatures(trained, torch.cat([CODES, CODES[:3]]), text)
+    items = ItemFeatures(trained, trained != NO_ROW, torch.cat([CODES, CODES[:3]]), text)
     with torch.no_grad():
         found = head.score_parts(pad_histories([[1], [3]]), items, head.vectors(items)).transitions
     assert found[0, 9] > 0.9 * found[0, 2] > found[0, 10] > 0
@@ -125,6 +125,25 @@ def test_a_new_item_has_the_transitions_of_its_lookalikes(head):
         for row, (part, value) in enumerate(zip(loud, likeness, strict=True))
     )
     assert float(found[0, 10]) == pytest.approx(expected, rel=1e-4)
+
+
+def test_an_item_met_of_late_is_read_by_its_text_and_keeps_its_counts(head):
+    choose_terms(head, [[1, 2], [2, 4]] * 3, [], ITEMS)
+    known = torch.tensor([True, True, False, False, False, True, True, True, True])
+    items = replace(ITEMS, known=known).without(torch.tensor([3]))
+    unmet = items.without(torch.tensor([2, 3, 4]))
+    vectors = vectors_of(head, items)
+    torch.testing.assert_close(vectors, vectors_of(head, unmet))
+    assert not torch.allclose(vectors[2], vectors_of(head, ITEMS)[2])
+    with torch.no_grad():
+        asked = pad_histories([[1], [2]])
+        own, less, full = (
+            head.score_parts(asked, each, vectors).transitions for each in (items, unmet, ITEMS)
+        )
+    # What lookalikes were taken after joins its own counts.
+    assert less[0, 2] >= 0 and full[0, 2] > 0
+    assert float(own[0, 2]) == pytest.approx(float(less[0, 2] + full[0, 2]), rel=1e-4)
+    assert own[1, 4] >= full[1, 4] > 0
 
 
 def test_it_learns_a_cycle_and_stops_at_its_best():

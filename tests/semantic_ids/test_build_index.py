@@ -6,6 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.console import Console
 
 from genrec.artifacts import read_manifest
@@ -15,7 +17,17 @@ from genrec.errors import ArtifactError, ConfigError, DataError
 from genrec.semantic_ids.build import build_index as build
 from genrec.semantic_ids.build import build_table
 from genrec.semantic_ids.config import BehaviourConfig, ImageConfig, IndexConfig, TextConfig
-from genrec.semantic_ids.table import CONTENT_FILES, SemanticIdTable, load_vectors
+from genrec.semantic_ids.table import (
+    CONTENT_FILES,
+    FEW,
+    LATE_SHARE,
+    NEVER,
+    OF_LATE,
+    WELL,
+    SemanticIdTable,
+    how_met,
+    load_vectors,
+)
 
 
 def test_the_report_speaks_of_the_table(toy_data, toy_index):
@@ -70,6 +82,19 @@ def test_an_item_met_once_in_training_is_known(tmp_path):
     table = build_table(Dataset.load(tmp_path / "data"), IndexConfig())
     seen = dict(zip(table.item_ids, table.seen_in_training.tolist(), strict=True))
     assert seen == {"i0": True, "i1": True, "i2": False, "i3": False}
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.integers(0, 30)), max_size=60),
+)
+def test_how_training_met_each_item_counted_by_hand(events):
+    items, times = (np.array([event[part] for event in events], dtype=np.int64) for part in (0, 1))
+    found = how_met(items, times, 7)
+    late = np.quantile(times, 1 - LATE_SHARE) if events else 0
+    for item in range(7):
+        own = [time for each, time in events if each == item]
+        is_late = own and len(own) <= FEW and min(own) > late
+        assert found[item] == (OF_LATE if is_late else WELL if own else NEVER)
 
 
 def test_equal_seeds_give_equal_tables(toy_data, toy_index, tmp_path):

@@ -69,9 +69,9 @@ def test_a_trained_run_learns_one_and_keeps_its_own_table(trained, chain):
     head = run.sasrec_head
     # A head that goes by what followed what says nothing for items that followed nothing.
     head.weight, head.terms = 0.9, replace(head.terms, transitions=4.0, likeness=0.0)
-    before = run.table.seen_in_training.copy()
+    before = run.table.met.copy()
     assert 0 < learned(trained, chain) <= HIGHEST
-    assert (run.table.seen_in_training == before).all()
+    assert (run.table.met == before).all()
     assert head.weight == 0.9
 
 

@@ -15,6 +15,7 @@ from genrec.errors import ArtifactError, ConfigError
 from genrec.model.adapter_head import load_adapter_head
 from genrec.recommender import Recommender
 from genrec.schema import Event, Item
+from genrec.semantic_ids.table import OF_LATE, WELL
 from genrec.serving.catalogue import Catalogue
 from genrec.serving.http.app import create_app
 from genrec.serving.loading import table_hash_of
@@ -104,14 +105,17 @@ def whatever_it_is_worth(monkeypatch):
 def test_new_items_keep_their_ids_and_become_known(updater, engine, shop_run, whatever_it_is_worth):
     recommender = Recommender.from_pretrained(shop_run, "cpu", num_beams=18)
     catalogue = Catalogue(recommender, ChangeLog(engine), table_hash_of(shop_run))
-    catalogue.add([Item("new", "Tea thing new", None, ("Kitchen", "Tea"))])
+    tea = ("Kitchen", "Tea")
+    catalogue.add([Item(name, f"Tea thing {name}", None, tea) for name in ("new", "late")])
     post(engine, shop_run, lambda place: "new" if place % 2 else circle(place))
+    moment = last_time(Dataset.load(shop_run.parent / "data")) + 10_305
+    EventStore(engine).add([StoredEvent(Event(f"u{n}", "late", moment + n)) for n in range(2)])
     done = updater.update()
     assert done.decision == "promoted"
     folder = shop_run.parent / done.path
     known = json.loads((folder / "sasrec_head" / "items.json").read_text())
-    assert known["item_ids"] == ["new"] and 18 not in known["unseen_rows"]
-    assert known["codes"] == [list(recommender.codes_of("new"))]
+    assert known["item_ids"] == ["new", "late"] and known["met"][18:] == [WELL, OF_LATE]
+    assert known["codes"] == [list(recommender.codes_of(name)) for name in known["item_ids"]]
     # A head that grows with the table keeps its counts.
     head = load_adapter_head(folder, Recommender.from_pretrained(shop_run, "cpu").table)
     kept, grown = head.head.transitions, head.grown(recommender.table).head.transitions

@@ -23,7 +23,7 @@ from genrec.engines.adapters import check_idle, check_loaded, check_new
 from genrec.engines.base import Counted, FoundItems, ItemQuery
 from genrec.engines.by_settings import by_settings
 from genrec.engines.grammar import Grammar, to_json
-from genrec.engines.vllm.table_file import other_text_vectors, seen_rows, table_id
+from genrec.engines.vllm.table_file import other_text_vectors, table_id
 from genrec.errors import (
     ArtifactError,
     ConfigError,
@@ -268,7 +268,7 @@ class VllmEngine:
             "base": self._base,
             "item_ids": table.item_ids,
             "codes": table.codes.tolist(),
-            "seen_in_training": seen_rows(table).tolist(),
+            "seen_in_training": table.seen_in_training.tolist(),
             "text_vectors": other_text_vectors(self._trained_on, table),
         }
         with self._changing:

@@ -50,6 +50,7 @@ from genrec.engines.vllm.served import TABLE_VARIABLE, Catalogue, Served, check_
 from genrec.engines.vllm.table_file import fill_text_vectors, write_table
 from genrec.errors import ConfigError, DataError, GenrecError
 from genrec.semantic_ids.row_scores import NOTHING, RowScores
+from genrec.semantic_ids.table import met_if_seen
 
 STATUS = {"stale_table": 409, "unknown_adapter": 404, "unavailable": 503}
 
@@ -125,7 +126,7 @@ class ItemServing:
             base.table,
             item_ids=table.item_ids,
             codes=codes,
-            seen_in_training=np.array(table.seen_in_training, dtype=bool),
+            met=met_if_seen(np.array(table.seen_in_training, dtype=bool)),
             text_vectors=fill_text_vectors(base.table, table.item_ids, table.text_vectors),
         )
         check_table(base, put)

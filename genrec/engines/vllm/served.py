@@ -24,7 +24,7 @@ from genrec.artifacts import MANIFEST, find_parent, read_manifest
 from genrec.decode.device_trie import DeviceTrie
 from genrec.decode.trie import Trie
 from genrec.engines.policy import MatchesAlone, SasRecFusion
-from genrec.engines.vllm.table_file import file_stamp, read_table, seen_rows, table_id
+from genrec.engines.vllm.table_file import file_stamp, read_table, table_id
 from genrec.errors import ArtifactError, DataError
 from genrec.model.load import FULL_MODELS, load_sasrec_head
 from genrec.model.sasrec_head import SasRecHead, Terms
@@ -161,7 +161,7 @@ def check_table(base: ServedBase, table: SemanticIdTable) -> None:
         DataError: It does not.
     """
     num_levels, codebook_size = base.vocabulary.token_ids.shape
-    item_ids, codes, seen = table.item_ids, table.codes, seen_rows(table)
+    item_ids, codes, seen = table.item_ids, table.codes, table.seen_in_training
     if codes.ndim != 2 or codes.shape != (len(item_ids), num_levels) or not len(item_ids):
         raise DataError(
             f"{len(item_ids)} items and codes of shape {codes.shape}; each item needs {num_levels} "

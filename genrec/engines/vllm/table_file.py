@@ -18,23 +18,17 @@ from typing import Any
 import numpy as np
 
 from genrec.errors import DataError
-from genrec.semantic_ids.table import SemanticIdTable
+from genrec.semantic_ids.table import SemanticIdTable, met_if_seen
 
 
 def table_id(table: SemanticIdTable) -> str:
     """Return a hash by which client and server know that they mean the same rows."""
     digest = hashlib.sha256(json.dumps(table.item_ids).encode())
     digest.update(np.ascontiguousarray(table.codes, dtype=np.int32).tobytes())
-    digest.update(seen_rows(table).tobytes())
+    digest.update(np.ascontiguousarray(table.seen_in_training).tobytes())
     if table.text_vectors is not None:
         digest.update(np.ascontiguousarray(table.text_vectors, dtype=np.float32).tobytes())
     return digest.hexdigest()[:16]
-
-
-def seen_rows(table: SemanticIdTable) -> np.ndarray:
-    """Return whether training met each item. Shape: (N,), bool."""
-    seen = table.seen_in_training
-    return np.ones(len(table), dtype=bool) if seen is None else seen.astype(bool)
 
 
 def other_text_vectors(base: SemanticIdTable, table: SemanticIdTable) -> dict[str, list[float]]:
@@ -78,7 +72,7 @@ def write_table(path: Path, table: SemanticIdTable) -> None:
     arrays: dict[str, Any] = {
         "item_ids": np.frombuffer(json.dumps(table.item_ids).encode(), dtype=np.uint8),
         "codes": table.codes.astype(np.int32),
-        "seen_in_training": seen_rows(table),
+        "seen_in_training": table.seen_in_training,
     }
     if table.text_vectors is not None:
         arrays["text_vectors"] = table.text_vectors
@@ -99,7 +93,7 @@ def read_table(path: Path, base: SemanticIdTable) -> SemanticIdTable:
             base,
             item_ids=json.loads(stored["item_ids"].tobytes()),
             codes=stored["codes"],
-            seen_in_training=stored["seen_in_training"],
+            met=met_if_seen(stored["seen_in_training"]),
             text_vectors=stored["text_vectors"] if "text_vectors" in stored else None,
         )
 

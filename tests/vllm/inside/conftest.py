@@ -39,7 +39,7 @@ def table_of(base: ServedBase, item_ids: list[str], codes: np.ndarray) -> Semant
         base.table,
         item_ids=item_ids,
         codes=codes,
-        seen_in_training=None,
+        met=None,
         text_vectors=None if text is None else np.zeros((len(codes), text.shape[1]), np.float32),
     )
 

@@ -19,7 +19,7 @@ from genrec.model.base import SETTINGS_FILE, WEIGHTS_FILE, save_sasrec_head
 from genrec.model.item_features import NO_ROW, ItemFeatures
 from genrec.model.load import load_sasrec_head
 from genrec.model.sasrec_head import SasRecHead, Transitions
-from genrec.semantic_ids.table import SemanticIdTable
+from genrec.semantic_ids.table import SemanticIdTable, met_if_seen
 
 ITEMS_FILE = "sasrec_head/items.json"
 HEAD_FILES = [WEIGHTS_FILE, SETTINGS_FILE, ITEMS_FILE]
@@ -74,11 +74,10 @@ class TrainedHead:
             base_items: Rows of the base's own table, which come first.
         """
         save_sasrec_head(self.head, directory)
-        met = self.table.met
         described = {
             "item_ids": self.table.item_ids[base_items:],
             "codes": self.table.codes[base_items:].tolist(),
-            "met": None if met is None else met.tolist(),
+            "met": self.table.how_met.tolist(),
             "counted_until": self.counted_until,
         }
         text = json.dumps(described, ensure_ascii=False)
@@ -115,12 +114,16 @@ def load_adapter_head(path: Path, base_table: SemanticIdTable) -> TrainedHead | 
         item_ids = [*base_table.item_ids, *described["item_ids"]]
         new = np.array(described["codes"], dtype=base_table.codes.dtype)
         codes = np.concatenate([base_table.codes, new.reshape(-1, base_table.num_levels)])
-        met = described["met"]
-        if met is not None:
-            met = np.array(met, dtype=np.uint8)
+        if "unseen_rows" in described:  # of an earlier version
+            seen = np.ones(len(item_ids), dtype=bool)
+            seen[described["unseen_rows"]] = False
+            met = met_if_seen(seen)
+        else:
+            met = np.array(described["met"], dtype=np.uint8)
         counted_until = int(described.get("counted_until", 0))
-        if len(codes) != len(item_ids) or len(codes) != head.item_embedding.num_embeddings:
-            raise ValueError(f"{len(item_ids)} items, {len(codes)} codes")
+        rows = head.item_embedding.num_embeddings
+        if not len(item_ids) == len(codes) == len(met) == rows:
+            raise ValueError(f"{len(item_ids)} items, {len(codes)} codes, {rows} vectors")
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise ArtifactError(
             f"the items of the SASRec head in {path} cannot be read ({error}); make it again"

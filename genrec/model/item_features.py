@@ -52,7 +52,7 @@ class ItemFeatures:
         """
         known = table if trained_on is None else trained_on
         trained = _trained_rows(table, known)
-        met = WELL if known.met is None else known.met[trained]
+        met = known.how_met[trained]
         trained[met == NEVER] = NO_ROW
         text = np.zeros((len(table), 0)) if table.text_vectors is None else table.text_vectors
         is_well_met = (trained != NO_ROW) & ((met == WELL) | ~text.any(axis=1))

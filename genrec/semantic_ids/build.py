@@ -18,7 +18,7 @@ from genrec.semantic_ids.names import Namer
 from genrec.semantic_ids.phrases import build_phrases
 from genrec.semantic_ids.quantize import assign_codes, fit_centroids, fit_codebook_size
 from genrec.semantic_ids.report import IndexReport, make_report
-from genrec.semantic_ids.table import CONTENT_FILES, KIND, VECTORS_FILE, SemanticIdTable, how_met
+from genrec.semantic_ids.table import CONTENT_FILES, KIND, VECTORS_FILE, SemanticIdTable, judge_met
 from genrec.semantic_ids.vectors import ItemEncoder
 
 __all__ = [
@@ -104,7 +104,7 @@ def _make_table(
         centroids,
         names,
         encoder,
-        met=how_met(interactions.item_index, interactions.timestamp, len(items)),
+        met=judge_met(interactions.item_index, interactions.timestamp, len(items)),
         text_vectors=text_vectors,
         review_words=review_words,
     )

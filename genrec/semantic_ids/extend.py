@@ -10,7 +10,7 @@ import numpy as np
 from genrec.errors import DataError
 from genrec.schema import Item, SemanticId
 from genrec.semantic_ids.quantize import assign_codes
-from genrec.semantic_ids.table import NEVER, SemanticIdTable, met_if_seen
+from genrec.semantic_ids.table import NEVER, SemanticIdTable
 
 
 def add_items(
@@ -148,8 +148,7 @@ def _select(table: SemanticIdTable, rows: Sequence[int]) -> SemanticIdTable:
 
 
 def _append(table: SemanticIdTable, items: Sequence[Item], codes: np.ndarray) -> SemanticIdTable:
-    met = met_if_seen(table.seen_in_training) if table.met is None else table.met
-    text = table.text_vectors
+    met, text = table.how_met, table.text_vectors
     if text is not None:
         added = None if table.encoder is None else table.encoder.encode_text(items)
         text = np.concatenate(

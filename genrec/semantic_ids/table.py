@@ -53,7 +53,7 @@ class NamedCodes(Protocol):
 FEW, LATE_SHARE = 5, 0.05
 """Most events of an item met of late, and how much of a log, its newest events, is of late."""
 NEVER, OF_LATE, WELL = 0, 1, 2
-"""How training met an item: never, in few events that came of late, or well; by ``how_met``."""
+"""How training met an item: never, in few events that came of late, or well; by ``judge_met``."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -90,10 +90,13 @@ class SemanticIdTable(ShortRepr):
     @property
     def seen_in_training(self) -> np.ndarray:
         """Whether training events hold each item. Shape: (N,), bool."""
-        if self.met is None:
-            return np.ones(len(self), dtype=bool)
-        seen: np.ndarray = self.met != NEVER
+        seen: np.ndarray = self.how_met != NEVER
         return seen
+
+    @property
+    def how_met(self) -> np.ndarray:
+        """``met``, written out where all were met well. Shape: (N,), uint8."""
+        return np.full(len(self), WELL, dtype=np.uint8) if self.met is None else self.met
 
     @cached_property
     def num_levels(self) -> int:
@@ -297,7 +300,7 @@ class SemanticIdTable(ShortRepr):
         )
 
 
-def how_met(items: np.ndarray, times: np.ndarray, num_items: int) -> np.ndarray:
+def judge_met(items: np.ndarray, times: np.ndarray, num_items: int) -> np.ndarray:
     """Return how training met each item, by its events.
 
     An item that came of late has had no time to be taken, so few events say nothing against it; one
@@ -313,7 +316,7 @@ def how_met(items: np.ndarray, times: np.ndarray, num_items: int) -> np.ndarray:
 
     Examples:
         >>> items = np.array([0] * 18 + [1, 2])
-        >>> how_met(items, np.array([*range(18), 0, 19]), 4).tolist()
+        >>> judge_met(items, np.array([*range(18), 0, 19]), 4).tolist()
         [2, 2, 1, 0]
     """
     events = np.bincount(items, minlength=num_items)

@@ -30,7 +30,7 @@ from genrec.model.sasrec_training import (
 )
 from genrec.model.transition_counts import fading_weights
 from genrec.schema import History
-from genrec.semantic_ids.table import SemanticIdTable, how_met
+from genrec.semantic_ids.table import SemanticIdTable, judge_met
 from genrec.training.choice import Watched
 from genrec.training.fusion import find_and_judge, likeness_of, list_fusions, popular_before
 from genrec.training.validation import Question, draw, list_questions
@@ -92,7 +92,7 @@ def train_head(
     grown, past = start.grown(table), list(material.past.histories("train"))
     counted = [rows(history) for history in past]
     times = [[event.timestamp for event in history.events] for history in past]
-    met = how_met(
+    met = judge_met(
         np.fromiter(chain.from_iterable(counted), np.int64),
         np.fromiter(chain.from_iterable(times), np.int64),
         len(table),

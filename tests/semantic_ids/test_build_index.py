@@ -25,7 +25,7 @@ from genrec.semantic_ids.table import (
     OF_LATE,
     WELL,
     SemanticIdTable,
-    how_met,
+    judge_met,
     load_vectors,
 )
 
@@ -89,7 +89,7 @@ def test_an_item_met_once_in_training_is_known(tmp_path):
 )
 def test_how_training_met_each_item_counted_by_hand(events):
     items, times = (np.array([event[part] for event in events], dtype=np.int64) for part in (0, 1))
-    found = how_met(items, times, 7)
+    found = judge_met(items, times, 7)
     late = np.quantile(times, 1 - LATE_SHARE) if events else 0
     for item in range(7):
         own = [time for each, time in events if each == item]

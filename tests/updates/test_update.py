@@ -15,7 +15,7 @@ from genrec.errors import ArtifactError, ConfigError
 from genrec.model.adapter_head import load_adapter_head
 from genrec.recommender import Recommender
 from genrec.schema import Event, Item
-from genrec.semantic_ids.table import OF_LATE, WELL
+from genrec.semantic_ids.table import NEVER, OF_LATE, WELL
 from genrec.serving.catalogue import Catalogue
 from genrec.serving.http.app import create_app
 from genrec.serving.loading import table_hash_of
@@ -126,6 +126,15 @@ def test_new_items_keep_their_ids_and_become_known(updater, engine, shop_run, wh
     assert len(recommender.recommend("u1", k=5)) == 5
     with pytest.raises(ArtifactError, match="is a 'head'"):
         Recommender.from_pretrained(folder, "cpu")
+    # One that an earlier version wrote tells only which items training never met.
+    written = folder / "sasrec_head" / "items.json"
+    written.write_text(json.dumps({**known, "unseen_rows": [18]}))
+    base_table = Recommender.from_pretrained(shop_run, "cpu").table
+    assert load_adapter_head(folder, base_table).table.met[18:].tolist() == [NEVER, WELL]
+    written.write_text(json.dumps({**known, "met": known["met"][1:]}))
+    with pytest.raises(ArtifactError, match="items of the SASRec head"):
+        load_adapter_head(folder, base_table)
+    written.write_text(json.dumps(known, ensure_ascii=False) + "\n")
     # Going on from what was promoted, and going back.
     post(engine, shop_run, circle, start=20_000)
     second = updater.update()

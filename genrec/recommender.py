@@ -119,9 +119,9 @@ class Recommender(BaseRecommender):
                 the model in this process.
             sasrec_weight: Weight of the SASRec head, 0 to 1: 0 uses the causal LM alone, 1 the head
                 alone; None: as chosen in training. In this process only.
-            new_item_boost: Nats that items which training never met get on top of their score;
-                higher shows more of them, at the cost of the others; None: as learned in training.
-                In this process only.
+            new_item_boost: Nats that items which training never met, or a few times of late, get
+                on top of their score; higher shows more of them, at the cost of the others;
+                None: as learned in training. In this process only.
             histories: Whom to know: prepared data or their folder, or a data frame of events;
                 None: who the run was trained on, where that is at hand.
             revision: Branch, tag or commit of a model on the Hub.

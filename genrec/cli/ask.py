@@ -51,8 +51,8 @@ LastEvents = Annotated[
 NewItemBoost = Annotated[
     float | None,
     typer.Option(
-        help="Nats added for items that training never met: more of them are shown, at the cost of "
-        "the others; default: as learned in training."
+        help="Nats added for items that training never met, or a few times of late: more of them "
+        "are shown, at the cost of the others; default: as learned in training."
     ),
 ]
 SaveTo = Annotated[

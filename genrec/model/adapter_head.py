@@ -1,8 +1,8 @@
 """The SASRec head that an adapter brings along, in place of the one of its base.
 
 A head knows the items that it was trained on. The base's are those of its ID table; an update may
-have met items that were added while serving, so beside its weights lie their IDs and codes, and
-which items of the table training never met.
+have met items that were added while serving, so beside its weights lie their IDs and codes, and how
+training met the items of the table.
 """
 
 from __future__ import annotations

@@ -50,9 +50,9 @@ class ItemFeatures:
                 was learned for it where it has the same item ID and the same codes there: another
                 catalogue may use an ID of ours for something else.
         """
-        known = table if trained_on is None else trained_on
-        trained = _trained_rows(table, known)
-        met = known.how_met[trained]
+        trained_on = table if trained_on is None else trained_on
+        trained = _trained_rows(table, trained_on)
+        met = trained_on.how_met[trained]
         trained[met == NEVER] = NO_ROW
         text = np.zeros((len(table), 0)) if table.text_vectors is None else table.text_vectors
         is_well_met = (trained != NO_ROW) & ((met == WELL) | ~text.any(axis=1))

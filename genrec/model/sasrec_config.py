@@ -16,8 +16,8 @@ class SasRecHeadConfig(BaseModel):
         max_events: Newest events that are read; longer histories are cut for training.
         epochs: Most passes over the histories.
         batch_size: Histories of a step.
-        new_item_boost: Nats that an item which training never met gets on top of its fused score;
-            None: learned by leaving items out of training.
+        new_item_boost: Nats that an item which training never met, or a few times of late, gets on
+            top of its fused score; None: learned by leaving items out of training.
         id_dropout: Share of an item's looks in training without its own vector, where it has text.
         num_negatives: Items drawn for a step, uniformly; its targets are told from them.
         learning_rate: Of AdamW, with warm-up and cosine decay to zero.

@@ -199,7 +199,7 @@ class SasRecHead(nn.Module):
     weight: float = 0.0
     """Its part in the odds while decoding, 0 to 1; the causal LM has the rest."""
     new_item_boost: float = 0.0
-    """Nats that items which training never met get beside what head and LM say together."""
+    """Nats that items without a vector of their own get beside what head and LM say together."""
     terms = Terms()
     transitions: Transitions | None
 

@@ -97,9 +97,7 @@ def train_head(
         np.fromiter(chain.from_iterable(times), np.int64),
         len(table),
     )
-    if grown.table.met is not None:
-        met = np.maximum(met, grown.table.met)
-    known = replace(table, met=met)
+    known = replace(table, met=np.maximum(met, grown.table.how_met))
     newest, older = (
         [(rows(request.history), table.index_of(item)) for request, item in questions]
         for questions in material.questions()

@@ -18,30 +18,40 @@ from genrec.errors import DataError
 from genrec.feedback import is_evidence
 from genrec.schema import FEEDBACK, Split
 
-VALID_USERS = 5000
+MOST_VALID_USERS = 5000
 """Training asks a thousand users while it goes on, and four thousand others when it is over."""
+FEWEST_VALID_USERS = 100
+VALID_SHARE = 0.25
+"""In between, of the users who have events enough: what is held out is not learned, and in a small
+log those are the very events that say most (docs/lab-notes.md, "Validation events of a sample")."""
 
-# A user is drawn by the hash of a number, so that every run and every machine draws the same.
+# A user is drawn by the hash of a number, so that every run and every machine draws the same; who
+# has events enough for both splits first.
 _LEAVE_ONE_OUT = """
 CREATE TABLE assigned AS
 WITH drawn AS (
     SELECT user_key, count(*) AS events,
-        row_number() OVER (ORDER BY md5(user_key::VARCHAR)) AS place
+        row_number() OVER (ORDER BY count(*) <= 2 * $held_out, md5(user_key::VARCHAR)) AS place
     FROM kept GROUP BY user_key
-), held_out AS (
-    SELECT user_key, events,
-        CASE WHEN place <= coalesce($test_users, place) THEN $held_out ELSE 0 END AS test,
-        CASE WHEN place <= $valid_users THEN $held_out ELSE 0 END AS valid
+), tested AS (
+    SELECT *, CASE WHEN events > $held_out AND place <= coalesce($test_users, place)
+        THEN $held_out ELSE 0 END AS test
     FROM drawn
+), held_out AS (
+    SELECT *, CASE WHEN events > test + $held_out AND place <= $valid_users
+        THEN $held_out ELSE 0 END AS valid
+    FROM tested
 ), placed AS (
     SELECT *, row_number() OVER (PARTITION BY user_key ORDER BY time DESC, seq DESC) AS back
     FROM kept
 )
 SELECT seq, user_key, time, CASE
-    WHEN events <= test + valid THEN 'train'
-    WHEN back <= test THEN 'test' WHEN back <= test + valid THEN 'valid'
-    ELSE 'train' END AS split
+    WHEN back <= test THEN 'test' WHEN back <= test + valid THEN 'valid' ELSE 'train' END AS split
 FROM placed JOIN held_out USING (user_key)
+"""
+
+_WITH_BOTH = """
+SELECT count(*) FROM (SELECT user_key FROM kept GROUP BY user_key HAVING count(*) > 2 * $held_out)
 """
 
 _GLOBAL_TIME = """
@@ -123,9 +133,9 @@ def assign_splits(
     """Give every kept event its split.
 
     Leave-one-out: a user's last event is test, the one before it valid (with ``held_out``, so
-    many of each), of ``test_users`` and ``valid_users``; users who would have none left train
-    only. Global time: valid and test begin at moments that leave them their shares of the events;
-    events of one moment stay together.
+    many of each), of ``test_users`` and ``valid_users``, where one is left to train on. Global
+    time: valid and test begin at moments that leave them their shares of the events; events of one
+    moment stay together.
 
     Returns:
         When valid and test begin, seconds; None for leave-one-out.
@@ -136,7 +146,7 @@ def assign_splits(
     if config.split == "leave-one-out":
         settings = config.model_dump(include={"held_out", "valid_users", "test_users"})
         if config.valid_users is None:
-            settings["valid_users"] = VALID_USERS
+            settings["valid_users"] = _draw_so_many(connection, config.held_out)
         connection.execute(_LEAVE_ONE_OUT, settings)
         return None
     valid = _moment(connection, config.valid_share + config.test_share)
@@ -148,6 +158,12 @@ def assign_splits(
             "use leave-one-out or lower valid_share and test_share"
         )
     return {"valid": valid // 1_000_000, "test": test // 1_000_000}
+
+
+def _draw_so_many(connection: duckdb.DuckDBPyConnection, held_out: int) -> int:
+    """Return how many users have events in valid where nobody says it."""
+    (able,) = one_row(connection, _WITH_BOTH, {"held_out": held_out})
+    return min(MOST_VALID_USERS, max(FEWEST_VALID_USERS, round(VALID_SHARE * int(able))))
 
 
 def _moment(connection: duckdb.DuckDBPyConnection, share_after: float) -> int:

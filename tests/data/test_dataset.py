@@ -26,7 +26,7 @@ def test_histories_come_by_user_in_the_order_of_the_file(data):
         ("v", ["j"]),
         ("w", ["i", "i"]),
     ]
-    assert [item_ids(h) for h in data.histories("train")] == [["i", "j"], ["j"], ["i", "i"]]
+    assert [item_ids(h) for h in data.histories("train")] == [["i", "j"], ["j"], ["i"]]
     assert [item_ids(h) for h in data.histories("valid")][0] == ["i", "j", "k"]
 
 

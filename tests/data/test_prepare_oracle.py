@@ -91,13 +91,14 @@ def test_leave_one_out(new_desk, rows, n):
         for split in ("test", "valid", "train")
     )
     for user_id, events in whole.items():
-        held_out = len(events) > 2 * n
-        assert upto_valid[user_id] == (events[:-n] if held_out else events)
-        assert upto_train[user_id] == (events[: -2 * n] if held_out else events)
+        # An event is left to train on.
+        left_out = n * min((len(events) - 1) // n, 2)
+        assert upto_valid[user_id] == (events[:-n] if left_out else events)
+        assert upto_train[user_id] == events[: len(events) - left_out]
     for split, back in (("valid", 2 * n), ("test", n)):
         examples = list(data.examples(split))
         assert data.num_examples(split) == len(examples)
-        several = [user_id for user_id, events in whole.items() if len(events) > 2 * n]
+        several = [user_id for user_id, events in whole.items() if len(events) > back]
         assert [example.history.user_id for example in examples] == several
         for example in examples:
             events = whole[example.history.user_id]
@@ -130,21 +131,39 @@ def test_only_so_many_users_are_held_out(new_desk, rows, n, valid_users, test_us
         if user_id in valid:
             end = len(events) - n * (user_id in test)
             assert valid[user_id].targets == events[end - n : end]
-    # Nobody who has the events is passed over; one draw decides, small groups within large ones.
+    # One draw decides, small groups within large ones; who has too few events takes nobody's place.
+    enough = {user_id for user_id, events in whole.items() if len(events) > n}
     able = {user_id for user_id, events in whole.items() if len(events) > 2 * n}
+    assert set(test) <= enough
     if test_users is None:
-        assert able <= set(test)
+        assert set(test) == enough
+        assert len(valid) == (len(able) if valid_users is None else min(valid_users, len(able)))
     if None not in (valid_users, test_users) and valid_users <= test_users:
         assert set(valid) & able <= set(test)
 
 
 def test_training_gets_what_validation_does_not_need(new_desk, monkeypatch):
-    monkeypatch.setattr(splits, "VALID_USERS", 3)
     rows = [(user, item, time, "") for user in range(8) for time, item in enumerate("abcd")]
-    data, _ = prepared(new_desk(), rows)
-    assert len(list(data.examples("valid"))) == 3
-    assert len(list(data.examples("test"))) == 8
-    assert sum(len(history.events) for history in data.histories("train")) == 3 * 2 + 5 * 3
+
+    def validated(users=8):
+        some = [row for row in rows if row[0] < users]
+        data, _ = prepared(
+            new_desk(), [*some, ("once", "a", 0, ""), ("twice", "a", 0, ""), ("twice", "b", 1, "")]
+        )
+        valid = len(list(data.examples("valid")))
+        assert len(list(data.examples("test"))) == users + 1
+        train = sum(len(history.events) for history in data.histories("train"))
+        assert train == users * 3 - valid + 2
+        return valid
+
+    assert validated() == 8
+    monkeypatch.setattr(splits, "FEWEST_VALID_USERS", 1)
+    assert validated() == 2
+    assert validated(users=1) == 1
+    monkeypatch.setattr(splits, "VALID_SHARE", 0.75)
+    assert validated() == 6
+    monkeypatch.setattr(splits, "MOST_VALID_USERS", 3)
+    assert validated() == 3
 
 
 def test_users_are_not_drawn_where_time_splits():

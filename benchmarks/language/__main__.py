@@ -49,6 +49,12 @@ def keep_items(items: Path, events: Path, out: Path) -> Path:
     return write_items((item for item in read_items(items) if item["item_id"] in taken), out)
 
 
+def held_out(arguments: argparse.Namespace) -> tuple[str, ...]:
+    """Return the setting of ``genrec prepare`` for whose events are held out for validation."""
+    users = arguments.valid_users
+    return () if users is None else ("--set", f"valid_users={users}")
+
+
 def make_folder(arguments: argparse.Namespace) -> None:
     """Prepare the data and tables that rows and columns want."""
     folder: Path = arguments.out
@@ -59,10 +65,11 @@ def make_folder(arguments: argparse.Namespace) -> None:
             events = sample_users(events, arguments.users, folder / "events.csv")
         if arguments.own_items:
             items = keep_items(items, events, folder / "items.jsonl")
-        genrec("prepare", "--events", events, "--items", items, "--out", folder / "data")
+        files = ("--events", events, "--items", items)
+        genrec("prepare", *files, "--out", folder / "data", *held_out(arguments))
     make_tables(folder)
     if "new-items" in arguments.columns:
-        make_new(folder, arguments.items)
+        make_new(folder, arguments.items, held_out(arguments))
     if "other-catalogue" in arguments.columns and not (folder / "other").exists():
         files = ("--events", arguments.other_events, "--items", arguments.other_items)
         genrec("prepare", *files, "--out", folder / "other")
@@ -80,7 +87,7 @@ def note_command(arguments: argparse.Namespace, commands: Path) -> None:
         if file := getattr(arguments, name):
             said.append(f"--{name.replace('_', '-')} {file.parent.name}/{file.name}")
     said.append(f"--out runs/language/{arguments.out.name}")
-    for name in ("users", "asked_users", "beams", "review_chars", "precision"):
+    for name in ("users", "valid_users", "asked_users", "beams", "review_chars", "precision"):
         if (value := getattr(arguments, name)) is not None:
             said.append(f"--{name.replace('_', '-')} {value}")
     if arguments.own_items:
@@ -99,6 +106,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--other-events", type=Path, help="a log whose catalogue is ranked, too")
     parser.add_argument("--other-items", type=Path)
     parser.add_argument("--users", type=int, help="train on a seeded sample of so many (CSV only)")
+    parser.add_argument("--valid-users", type=int, help="of `genrec prepare`; default: its own")
     parser.add_argument("--own-items", action="store_true", help="leave out what they never took")
     parser.add_argument("--asked-users", type=int, default=200, help="a seeded sample is asked")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])

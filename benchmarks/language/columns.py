@@ -61,7 +61,7 @@ def place(folder: Path, row: str, part: str, column: str) -> Path:
     return folder / row / (part if column == "all" else f"{part}-{column}")
 
 
-def make_new(folder: Path, items: Path) -> None:
+def make_new(folder: Path, items: Path, held_out: Sequence[str]) -> None:
     """Take a tenth of the items out of the data; write what is left, and questions about them.
 
     ``new/data`` and its tables are for training, ``new/asked`` holds one user for every question,
@@ -70,6 +70,7 @@ def make_new(folder: Path, items: Path) -> None:
     Args:
         folder: Has the whole ``data``.
         items: File of the whole catalogue.
+        held_out: Settings of ``genrec prepare`` for the training's data.
     """
     new = folder / "new"
     if (new / "asked").exists():
@@ -78,7 +79,7 @@ def make_new(folder: Path, items: Path) -> None:
     data = Dataset.load(folder / "data")
     gone = take_out(data, new)
     files = ("--events", new / "events.jsonl", "--items", new / "items.jsonl")
-    genrec("prepare", *files, "--out", new / "data")
+    genrec("prepare", *files, "--out", new / "data", *held_out)
     make_tables(new)
     asked = questions(data.histories("test"), {item.item_id for item in gone})["new"]
     with (new / "asked.jsonl").open("w", encoding="utf-8") as file:

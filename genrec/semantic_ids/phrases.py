@@ -58,7 +58,10 @@ _REVIEW_STOP_WORDS = frozenset(
     three week weeks wonderful work worked working works worth wrong year years
     """.split()
 )
-_LEGAL_FORM = re.compile(r"[,\s]+(?:inc|llc|ltd|co|corp|gmbh|company|limited)\b\.?$")
+# "Needle & Co" is what people say; without its end it would be no name.
+_LEGAL_FORM = re.compile(
+    r"(?<![&+])(?<!\band)(?<!\bund)[,\s]+(?:inc|llc|ltd|co|corp|gmbh|company|limited)\b\.?$"
+)
 _SHOWN_WORD = re.compile(r"[^\W_]+(?:['’.&-][^\W_]+)*")
 # Names go into prompts, where such characters mark our own tokens.
 _MARKUP = re.compile(r"[<>|\x00-\x1f]+")
@@ -150,7 +153,7 @@ def _item_phrases(item: Item) -> Iterator[tuple[str, int]]:
 def _as_phrase(text: str) -> str | None:
     """Return a category or brand as shown in a name; None where it is not one."""
     phrase = " ".join(_MARKUP.sub(" ", text.lower()).split())
-    phrase = _LEGAL_FORM.sub("", phrase).strip(" .,;:/-·")
+    phrase = _LEGAL_FORM.sub("", phrase).strip(" .,;:/-·&")
     too_long = len(phrase) > _MAX_PHRASE_CHARS or len(phrase.split()) > _MAX_PHRASE_WORDS
     readable = any(_is_telling(word) for word in words(phrase))
     return phrase if readable and not too_long else None

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from genrec.schema import Event, History, Item
 from genrec.semantic_ids.names import Namer
@@ -37,6 +38,23 @@ def test_groups_are_named_after_what_sets_them_apart():
     assert "opi" in names[0, 0]
     assert "zoya" in names[0, 1]
     assert not any("shop" in name or "oz" in name for name in names.values())
+
+
+@pytest.mark.parametrize(
+    ("brand", "shown"),
+    [
+        ("Acme, Inc.", "acme"),
+        ("Acme Co", "acme"),
+        ("Procter & Gamble Co.", "procter & gamble"),
+        ("Needle & Co", "needle & co"),
+        ("Barnes & Co., Inc.", "barnes & co"),
+        ("Smith and Company", "smith and company"),
+        ("Toys &", "toys"),
+    ],
+)
+def test_a_brand_is_shown_without_its_legal_form_unless_that_is_half_of_its_name(brand, shown):
+    phrases = build_phrases([Item(f"i{n}", brand=brand) for n in range(2)], ())
+    assert phrases.phrases == [shown]
 
 
 def test_names_are_unique_and_never_empty_even_for_equal_items():

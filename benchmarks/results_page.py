@@ -46,7 +46,7 @@ asked the same: [evaluation.md](evaluation.md) says how. ± is the standard devi
 lead is genrec's in N@10 with seen items filtered, with its 95% paired bootstrap interval over
 users: one without 0 is more than the luck of who was asked. Where the commit is older than
 `4701e45`, up to 5,000 users had an event held out for validation, however small the log
-(`genrec prepare --set valid_users=5000`); now a quarter have.
+(`genrec prepare --set valid_users=5000`); now a twelfth of the events are, at most.
 """
 
 

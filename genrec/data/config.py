@@ -154,8 +154,8 @@ class PrepareConfig(ReadingConfig):
         held_out: Events of a user in test, and again in valid: a window instead of one event;
             leave-one-out only.
         valid_users: Users, drawn at random, who have events in valid; the others' are trained on.
-            None: a quarter of those who have events enough, 100 at least and 5,000, as many as
-            training chooses by, at most; leave-one-out only.
+            None: so many that valid holds a twelfth of the events, 100 at least and 5,000, as many
+            as training chooses by, at most; leave-one-out only.
         test_users: The same for test; None: all, 0: nobody, for a model to be served.
         valid_share: Share of all events in valid; global-time only.
         test_share: Share of all events in test; global-time only.

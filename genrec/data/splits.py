@@ -21,9 +21,9 @@ from genrec.schema import FEEDBACK, Split
 MOST_VALID_USERS = 5000
 """Training asks a thousand users while it goes on, and four thousand others when it is over."""
 FEWEST_VALID_USERS = 100
-VALID_SHARE = 0.25
-"""In between, of the users who have events enough: what is held out is not learned, and in a small
-log those are the very events that say most (docs/lab-notes.md, "Validation events of a sample")."""
+MOST_VALID_EVENTS = 1 / 12
+"""In between, of all events: what is held out is not learned, and in a small log of short histories
+it is much of all there is (docs/lab-notes.md, "Validation events of a sample of users")."""
 
 # A user is drawn by the hash of a number, so that every run and every machine draws the same; who
 # has events enough for both splits first.
@@ -48,10 +48,6 @@ WITH drawn AS (
 SELECT seq, user_key, time, CASE
     WHEN back <= test THEN 'test' WHEN back <= test + valid THEN 'valid' ELSE 'train' END AS split
 FROM placed JOIN held_out USING (user_key)
-"""
-
-_WITH_BOTH = """
-SELECT count(*) FROM (SELECT user_key FROM kept GROUP BY user_key HAVING count(*) > 2 * $held_out)
 """
 
 _GLOBAL_TIME = """
@@ -146,7 +142,7 @@ def assign_splits(
     if config.split == "leave-one-out":
         settings = config.model_dump(include={"held_out", "valid_users", "test_users"})
         if config.valid_users is None:
-            settings["valid_users"] = _draw_so_many(connection, config.held_out)
+            settings["valid_users"] = _valid_users(connection, config.held_out)
         connection.execute(_LEAVE_ONE_OUT, settings)
         return None
     valid = _moment(connection, config.valid_share + config.test_share)
@@ -160,10 +156,11 @@ def assign_splits(
     return {"valid": valid // 1_000_000, "test": test // 1_000_000}
 
 
-def _draw_so_many(connection: duckdb.DuckDBPyConnection, held_out: int) -> int:
+def _valid_users(connection: duckdb.DuckDBPyConnection, held_out: int) -> int:
     """Return how many users have events in valid where nobody says it."""
-    (able,) = one_row(connection, _WITH_BOTH, {"held_out": held_out})
-    return min(MOST_VALID_USERS, max(FEWEST_VALID_USERS, round(VALID_SHARE * int(able))))
+    (events,) = one_row(connection, "SELECT count(*) FROM kept")
+    few = int(MOST_VALID_EVENTS * events / held_out)
+    return min(MOST_VALID_USERS, max(FEWEST_VALID_USERS, few))
 
 
 def _moment(connection: duckdb.DuckDBPyConnection, share_after: float) -> int:

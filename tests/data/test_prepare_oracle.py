@@ -160,8 +160,8 @@ def test_training_gets_what_validation_does_not_need(new_desk, monkeypatch):
     monkeypatch.setattr(splits, "FEWEST_VALID_USERS", 1)
     assert validated() == 2
     assert validated(users=1) == 1
-    monkeypatch.setattr(splits, "VALID_SHARE", 0.75)
-    assert validated() == 6
+    monkeypatch.setattr(splits, "MOST_VALID_EVENTS", 0.2)
+    assert validated() == 7
     monkeypatch.setattr(splits, "MOST_VALID_USERS", 3)
     assert validated() == 3
 

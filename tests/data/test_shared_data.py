@@ -8,7 +8,7 @@ import pytest
 
 from genrec.data import Dataset
 from genrec.data.prepare import PrepareConfig, prepare
-from genrec.data.splits import MOST_VALID_USERS, VALID_SHARE
+from genrec.data.splits import MOST_VALID_EVENTS, MOST_VALID_USERS
 
 SETS = [
     "amazon14_beauty",
@@ -80,7 +80,8 @@ def test_targets_are_the_last_rows_of_each_user_in_the_file(prepared, shared_dat
             assert [event.item_id for event in example.history.events] == items[:back]
             assert [event.item_id for event in example.targets] == [items[back]]
             users += 1
-        drawn = min(MOST_VALID_USERS, round(VALID_SHARE * len(in_file)))
+        events = sum(len(items) for items in in_file.values())
+        drawn = min(MOST_VALID_USERS, int(MOST_VALID_EVENTS * events))
         assert users == (len(in_file) if split == "test" else drawn)
     assert [history.user_id for history in data.histories("train")] == list(in_file)
 

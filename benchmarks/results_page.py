@@ -45,8 +45,9 @@ hand. The whole catalogue is ranked, a hit is the held-out item itself, and all 
 asked the same: [evaluation.md](evaluation.md) says how. ± is the standard deviation over seeds. The
 lead is genrec's in N@10 with seen items filtered, with its 95% paired bootstrap interval over
 users: one without 0 is more than the luck of who was asked. Where the commit is older than
-`4701e45`, up to 5,000 users had an event held out for validation, however small the log
-(`genrec prepare --set valid_users=5000`); now a twelfth of the events are, at most.
+`4701e45` and no command says otherwise, up to 5,000 users had an event held out for validation,
+however small the log (`genrec prepare --set valid_users=5000`); now it is a twelfth of the events
+at most.
 """
 
 

@@ -63,6 +63,10 @@ ROWS = {
         "as `alignment`, eight epochs instead of four (a second training had less: lab notes)",
         (*SMOLLM2, *WORDS), "smollm2_full", (*ALIGNED, "epochs=8"),
     ),
+    "small-steps": Row(
+        "as `alignment`, twice as many steps, of half the size",
+        (*SMOLLM2, *WORDS), "smollm2_full", (*ALIGNED, "rows_per_step=4"),
+    ),
     "pairs": Row(
         "as `alignment`, with pairs from the SASRec head, five epochs instead of four",
         (*SMOLLM2, *WORDS), "smollm2_full", (*ALIGNED, "mixture.pairs=1", "epochs=5"),

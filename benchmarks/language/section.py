@@ -27,6 +27,7 @@ DIFFERENCES = {
     "words": ("ids",),
     "alignment": ("scratch", "ids", "words", "random", "shuffled"),
     "longer": ("scratch", "alignment"),
+    "small-steps": ("scratch", "scratch-words", "alignment"),
     "lora": ("scratch", "alignment"),
 }
 """What each row is compared with."""

@@ -13,7 +13,7 @@ from genrec.schema import Request
 
 def test_items_that_training_never_met_are_asked_for(chain, tmp_path):
     (tmp_path / "data").symlink_to(chain.data)
-    make_new(tmp_path, chain.raw / "items.jsonl.gz")
+    make_new(tmp_path, chain.raw / "items.jsonl.gz", ())
     left = Dataset.load(tmp_path / "new" / "data").item_index
     asked = Dataset.load(tmp_path / "new" / "asked")
     whole = Dataset.load(chain.data)

@@ -122,6 +122,11 @@ class BaseRecommender(BaseCatalogue):
         """What is kept of users' prompts in this process; None where nothing is."""
         return None
 
+    @property
+    def remembered(self) -> set[str]:
+        """Users of whom something is kept to answer faster."""
+        return set() if self.session_cache is None else self.session_cache.owners
+
     def forget(self, user_id: str) -> None:
         """Drop what is kept of a user to answer faster."""
         if self.session_cache is not None:

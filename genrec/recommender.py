@@ -442,6 +442,12 @@ class Recommender(BaseRecommender):
         """See ``BaseRecommender.session_cache``."""
         return self._engine.prefix_cache
 
+    @property
+    def remembered(self) -> set[str]:
+        """See ``BaseRecommender.remembered``."""
+        sessions = self._run.encoder.sessions
+        return super().remembered | (set() if sessions is None else sessions.users)
+
     def forget(self, user_id: str) -> None:
         """See ``BaseRecommender.forget``."""
         super().forget(user_id)

@@ -29,7 +29,7 @@ BLOCK_TOKENS = 8
 """What fills no block is read again: of 16 tokens a request took 8% more time, of 4 no less."""
 MAX_IDLE_S = 3600
 """What nobody used for so long goes with the next prompt that is kept: a session is over, and what
-another process was told to forget must not stay."""
+a request kept of a user who was being forgotten must not stay."""
 BLOCK_OVERHEAD_BYTES = 1024
 """Of a block beside its numbers: its key, and what Python and torch need for both."""
 
@@ -95,6 +95,12 @@ class PrefixCache:
 
     def __len__(self) -> int:
         return len(self._blocks)
+
+    @property
+    def owners(self) -> set[str]:
+        """Whose prompts anything is kept of."""
+        with self._lock:
+            return {block.owner for block in self._blocks.values()}
 
     def find(self, keys: Sequence[bytes], num_tokens: int) -> list[Numbers]:
         """Return the blocks of a prompt's longest known beginning.

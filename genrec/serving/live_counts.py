@@ -30,9 +30,6 @@ from genrec.serving.monitoring import describe_fault, log
 from genrec.serving.store import EventStore
 from genrec.serving.store.events import Progress
 
-USERS_AT_ONCE = 10_000
-"""Asked of the store in one statement."""
-
 
 class LiveCounting:
     """Follows the events of a store for the heads that may answer, and for recent popularity."""
@@ -104,9 +101,7 @@ class _Follower(ABC):
         """Count what came since."""
         progress, users = self._events.news(self._progress)
         if progress.forgettings != self._progress.forgettings:
-            known = list(self.users)
-            for start in range(0, len(known), USERS_AT_ONCE):
-                users |= self._events.forgotten(known[start : start + USERS_AT_ONCE])
+            users |= self._events.forgotten(self.users)
         for user_id in users:
             try:
                 live = self._histories.read(user_id)

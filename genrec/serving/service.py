@@ -39,6 +39,7 @@ from genrec.serving.experiments import Experiments
 from genrec.serving.explanations import Explanations
 from genrec.serving.exposures import Exposures
 from genrec.serving.following import Following
+from genrec.serving.forgetting import Forgetting
 from genrec.serving.histories import LiveHistory
 from genrec.serving.impressions import Impressions, describe
 from genrec.serving.items import Items
@@ -155,6 +156,7 @@ class RecommendationService:
         )
         self.talk = Talk(settings, self.metrics)
         self._live = LiveCounting(self._events, lambda: self.loaded, self._batcher)
+        self._forgetting = Forgetting(self._events, lambda: self.loaded)
         self._background: list[asyncio.Task[None]] = []
         self._explanations = Explanations(
             self._batcher,
@@ -446,7 +448,9 @@ class RecommendationService:
         await self.promotions.catch_up()
         if every_s := self.settings.live_counts_s:
             self._background.append(asyncio.create_task(self._live.keep_counting(every_s)))
-        self._background.append(asyncio.create_task(self._following.keep()))
+        self._background += [
+            asyncio.create_task(each.keep()) for each in (self._following, self._forgetting)
+        ]
         # Catalogue, users and libraries are half a million objects that stay. To look through them
         # again and again keeps everybody waiting for a third of a second.
         gc.collect()
@@ -458,9 +462,10 @@ class RecommendationService:
         )
 
     async def catch_up(self) -> None:
-        """Do at once what other gateways, and updates, told the store of rules and promotions.
+        """Do at once what other gateways, and updates, told the store.
 
-        Live events are counted too; all of it happens by itself within a second or two.
+        Of rules, promotions, live events and deleted users: all of it happens by itself within a
+        second or two.
 
         Raises:
             GenrecError: The engine has no time, or an adapter cannot be served.
@@ -468,6 +473,7 @@ class RecommendationService:
         """
         await self.rules.catch_up()
         await self.promotions.catch_up()
+        await run_sync(self._forgetting.catch_up)
         if self.settings.live_counts_s:
             await self._live.catch_up()
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 MAX_TOKENS = 2**19
 """Of all users: some 20 MB, for 1,000 users of 25 events each, half of them with a review."""
 MAX_AGE_S = 3600
-"""What another process was told to forget must not stay."""
+"""What a request kept of a user who was being forgotten must not stay."""
 
 
 class _Session(NamedTuple):
@@ -73,6 +73,12 @@ class Sessions:
             self._kept.pop(user_id, None)
             with suppress(ValueError):  # larger than all that may be kept
                 self._kept[user_id] = _Session(renderer, steps, segments)
+
+    @property
+    def users(self) -> set[str]:
+        """Of whom anything is kept."""
+        with self._lock:
+            return set(self._kept)
 
     def forget(self, user_id: str) -> None:
         """Drop what is kept of a user."""

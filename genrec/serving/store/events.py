@@ -29,6 +29,8 @@ from genrec.serving.store.transactions import Lock, transaction
 
 DAY_S = 86_400
 NO_LIMIT = 2**62
+USERS_AT_ONCE = 10_000
+"""Asked of in one statement."""
 _FIELDS = ("user_id", "item_id", "timestamp", "event_type", "rating", "title", "review")
 _EVENT_COLUMNS = [EVENTS.c[name] for name in _FIELDS]
 
@@ -189,14 +191,14 @@ class EventStore:
         Args:
             since: What this returned before.
         """
-        newest, total = select(func.max(EVENTS.c.number)), select(func.sum(FORGOTTEN.c.times))
+        newest = select(func.max(EVENTS.c.number))
         with self._engine.connect() as connection:
-            last, forgettings = connection.scalar(newest) or 0, connection.scalar(total) or 0
+            last, forgettings = connection.scalar(newest) or 0, _forgettings(connection)
         if last <= since.event and forgettings == since.forgettings:
             return since, set()
         # Alone: of events that are being added none may have a lower number.
         with transaction(self._engine, Lock.EVENTS) as connection:
-            last, forgettings = connection.scalar(newest) or 0, connection.scalar(total) or 0
+            last, forgettings = connection.scalar(newest) or 0, _forgettings(connection)
             who = select(EVENTS.c.user_id).distinct().where(EVENTS.c.number > since.event)
             users = set(connection.scalars(who))
         # Forgetting may take the last events away; their numbers are not given again.
@@ -218,10 +220,23 @@ class EventStore:
                 note.on_conflict_do_update(index_elements=["user_hash"], set_=once_more)
             )
 
-    def forgotten(self, user_ids: Collection[str]) -> set[str]:
-        """Return which of these users were deleted."""
+    def forgettings(self) -> int:
+        """Return how often anybody was deleted."""
         with self._engine.connect() as connection:
-            return set(times_forgotten(connection, user_ids))
+            return _forgettings(connection)
+
+    def forgotten(self, user_ids: Iterable[str]) -> set[str]:
+        """Return which of these users were deleted."""
+        asked, forgotten = list(user_ids), set[str]()
+        with self._engine.connect() as connection:
+            for start in range(0, len(asked), USERS_AT_ONCE):
+                some = asked[start : start + USERS_AT_ONCE]
+                forgotten |= times_forgotten(connection, some).keys()
+        return forgotten
+
+
+def _forgettings(connection: Connection) -> int:
+    return connection.scalar(select(func.sum(FORGOTTEN.c.times))) or 0
 
 
 class _User(NamedTuple):

@@ -63,17 +63,15 @@ def _is_utf8(line: bytes) -> bool:
 
 def _guess(text: bytes) -> str | None:
     best = from_bytes(text[:20_000], cp_isolation=_LEGACY).best()
-    if best is None:
-        return None
     # Western texts of a few words fit many encodings: the most common one goes first. Their letters
     # beyond ASCII mostly stand alone, where other scripts have whole words of such bytes.
-    alike = {best.encoding, *best.could_be_from_charset}
+    alike = set() if best is None else {best.encoding, *best.could_be_from_charset}
     western = text.decode("cp1252", "replace")
     lengths = [len(run) for run in re.findall(r"[^\x00-\x7f]+", western)]
     lone = sum(length == 1 for length in lengths)
     if alike & {"cp1252", "latin_1"} or ("\ufffd" not in western and 2 * lone >= len(lengths)):
         return "cp1252"
-    return best.encoding
+    return None if best is None else best.encoding
 
 
 def tell_dialect(

@@ -120,7 +120,11 @@ def as_options(options: dict[str, list[str]]) -> str:
 
 
 def settle(look: Look, source: Source, kind: FileKind, config: PrepareConfig) -> Reading:
-    """Settle how to read a file from its look and the settings."""
+    """Settle how to read a file from its look and the settings.
+
+    Raises:
+        DataError: It is of an unknown encoding.
+    """
     reading = Reading(look, source, null_words=config.null_words)
     _settle_writing(reading, config)
     _settle_columns(reading, kind, config)
@@ -149,6 +153,11 @@ def _settle_writing(reading: Reading, config: PrepareConfig) -> None:
             what += f" and may be {look.other_encoding}"
             reading.options["encoding"] = [look.other_encoding]
         serious = look.wrong_encoding > config.max_reject_share
+        if serious and not look.other_encoding:
+            raise DataError(
+                f"{look.path}: {what}, and no other encoding can be guessed; "
+                "name it with --encoding"
+            )
         reading.doubts.append(what + ("!" if serious else ""))
     elif dialect.encoding != "utf-8":
         reading.taken.append(f"encoding {dialect.encoding}")

@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.feather
 import pyarrow.parquet as pq
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 
 from genrec.cli import app
 from genrec.data import Dataset
+from genrec.data.dialects import tell_encoding
 from genrec.data.inspect import inspect
 from genrec.data.prepare import PrepareConfig, prepare
 from genrec.errors import ConfigError, DataError
@@ -200,6 +202,20 @@ def test_what_is_not_certain_is_refused_with_the_option_that_says_it(
     assert [event.item_id for event in events] == ["x", "y"]
     assert option in seen.command
     assert bool(seen.files[0].doubts) == (words is not None)
+
+
+def test_one_letter_in_each_line_is_enough_for_a_guess():
+    lines = [f"é{n:03d},{n % 10:02d},{1_600_000_000 + 7919 * n}" for n in range(150)]
+    assert tell_encoding("\n".join([HEADER.strip(), *lines]).encode("latin-1"))[2] == "cp1252"
+
+
+def test_bytes_of_no_known_encoding_are_refused_with_the_option(desk):
+    rng = np.random.default_rng(0)
+    noise = [bytes(rng.integers(128, 256, 40, dtype=np.uint8)) for _ in range(20)]
+    rows = b"".join(each + b",x,1600000000\n" for each in noise)
+    path = desk.write("odd.csv", HEADER.encode() + rows)
+    with pytest.raises(DataError, match=r"no other encoding can be guessed.*--encoding"):
+        prepare(path, None, desk.out, PrepareConfig())
 
 
 def test_every_option_is_a_setting(desk):

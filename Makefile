@@ -301,5 +301,5 @@ bench-simulation: $(READY) $(DEMO)/sft/manifest.json  ## 30 days of drift: updat
 bench-propagation: $(READY)  ## Behaviour vectors: truncated SVD against graph convolution
 	$(BIN)/python benchmarks/behaviour_vectors.py --data $(DATA)/amazon18_scientific $(DATA)/amazon14_beauty
 
-clean:  ## Remove what the commands made, but not your runs
+clean:  ## Remove the environments, the demos' runs and the caches
 	rm -rf $(VENV) $(VENV)-vllm $(VENV)-rectools $(VENV)-cornac $(DEMO) $(DEMO_LLM) .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -445,13 +445,14 @@ class BaseRecommender(BaseCatalogue):
         self,
         user_id: str | None,
         events: Iterable[Event] | None,
+        /,
         **options: Unpack[RequestOptions],
     ) -> Request:
         """Check what a user passed in, and make a request of it."""
         return self._requests([self.history(user_id, events)], **options)[0]
 
     def _requests(
-        self, histories: Sequence[History], **options: Unpack[RequestOptions]
+        self, histories: Sequence[History], /, **options: Unpack[RequestOptions]
     ) -> list[Request]:
         requests = make_requests(histories, self.table, lambda: self.attributes, options)
         return [self.heed(request) for request in requests]

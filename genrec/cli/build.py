@@ -195,7 +195,11 @@ def base(
     out: Out,
     source: Annotated[
         str | None,
-        typer.Option("--from", help="scratch (default), or a Hugging Face name or path."),
+        typer.Option(
+            "--from",
+            help="scratch (default), smollm2 (from the extra of that name), a .gguf file, or a "
+            "Hugging Face name or folder.",
+        ),
     ] = None,
     config: ConfigFile = None,
     overrides: Overrides = None,

@@ -42,7 +42,7 @@ def experiment(
     metric: Annotated[
         str | None,
         typer.Option(
-            help="NAME[/PER][:lower]: a column per exposure, user or other column; click, of a "
+            help=r"NAME\[/PER]\[:lower]: a column per exposure, user or other column; click, of a "
             "store clicks/shown."
         ),
     ] = None,

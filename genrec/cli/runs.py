@@ -38,8 +38,8 @@ Device = Annotated[str | None, typer.Option(help="cpu or cuda; default: a GPU wh
 InArithmetic = Annotated[
     Arithmetic,
     typer.Option(
-        help="In what weights in half precision are computed: float32, model (as they are), "
-        "rescored (searched so, scored in float32), or auto."
+        help="In what precision the model computes: float32, bfloat16, model (that of its "
+        "weights), rescored (searched like model, scored in float32), or auto."
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON to standard output.")]

@@ -38,8 +38,8 @@ class Settings(BaseSettings):
     )
     arithmetic: Arithmetic = Field(
         "auto",
-        description="In what the model is computed: float32, model (as its weights are), bfloat16, "
-        "rescored, auto; also read by our vLLM server.",
+        description="In what precision the model computes: float32, bfloat16, model (that of its "
+        "weights), rescored, auto; our vLLM server reads it too, and has no rescored.",
     )
     zero_shot: str | None = Field(
         None,

@@ -6,9 +6,12 @@ import subprocess
 import sys
 
 import pytest
+import typer
 import yaml
 from pydantic import BaseModel
+from typer.testing import CliRunner
 
+from genrec.cli import app
 from genrec.cli.settings import STAGES
 from genrec.cli.settings_text import describe, meanings_of, settings_of
 from genrec.training.config import TrainConfig
@@ -22,6 +25,24 @@ def groups(kind):
         default = field.get_default(call_default_factory=True)
         if isinstance(default, BaseModel):
             yield from groups(type(default))
+
+
+def commands_of(command, path=()):
+    yield path
+    for name, below in getattr(command, "commands", {}).items():
+        yield from commands_of(below, (*path, name))
+
+
+@pytest.mark.parametrize("path", [*commands_of(typer.main.get_command(app))], ids=" ".join)
+def test_every_command_prints_its_help_with_nothing_swallowed(path):
+    answer = CliRunner().invoke(app, [*path, "--help"], env={"COLUMNS": "400"})
+    assert answer.exit_code == 0, answer.exception
+    command = typer.main.get_command(app)
+    for name in path:
+        command = command.commands[name]
+    for option in command.params:
+        said = (getattr(option, "help", None) or "").replace("\\[", "[")
+        assert said.split("\n")[0][:80] in answer.output
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,24 @@ def test_what_the_dockerfile_copies_is_there_and_not_ignored(instructions):
             for source in sources:
                 assert (ROOT / source).exists(), source
                 assert f"!{source}" in ignored
+
+
+def test_what_the_package_is_built_from_is_copied_into_every_image(instructions):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    built = [*wheel["packages"], *wheel["force-include"], project["project"]["readme"]]
+    needed = {"pyproject.toml", *(path.split("/")[0] for path in built)}
+    copied = set()
+    installs = 0
+    for name, rest in instructions:
+        if name == "FROM":
+            copied = set()
+        elif name == "COPY":
+            copied |= set(rest.split()[:-1])
+        elif name == "RUN" and re.search(r"pip install .*[ \"]\.", rest):
+            installs += 1
+            assert needed <= copied
+    assert installs == 2
 
 
 def test_the_gateway_does_not_run_as_root_and_its_settings_exist(instructions):

@@ -74,7 +74,7 @@ def write_page(root: Path | None, page: Path, languages: Path | None = None) -> 
 
 def _dataset_sections(root: Path, images: Path) -> list[str]:
     published, parts = _read_published(), []
-    for name, group in groupby(read_results(root), _name_of_log):
+    for name, group in groupby(sorted(read_results(root), key=_name_of_log), _name_of_log):
         found = list(group)
         at_last = next((each for each in found if each.name.endswith(AT_LAST)), None)
         for results in found:
@@ -154,11 +154,13 @@ def _asked(origin: Origin) -> str:
 def _short_section(name: str, short: Sequence[Results]) -> str:
     """Return one table of the same users, asked by their last events alone."""
     users = short[0].setting["num_users"]
+    short = sorted(short, key=lambda each: each.last_events or 0)
     columns = [f"{each.last_events} known" for each in short]
     rows = []
-    for row in short[0].rows:
-        same = [one for each in short for one in each.rows if one.name == row.name]
-        rows.append([_shown(row), str(len(row.seeds) or "–"), *map(_short_cell, same)])
+    for name_of_row in dict.fromkeys(row.name for each in short for row in each.rows):
+        same = [next((row for row in each.rows if row.name == name_of_row), None) for each in short]
+        first = next(filter(None, same))
+        rows.append([_shown(first), str(len(first.seeds) or "–"), *map(_short_cell, same)])
     commits = sorted({f"`{one.manifest.commit}`" for each in short for one in each.origins})
     return (
         f"## {name}, short histories\n\n"
@@ -169,7 +171,9 @@ def _short_section(name: str, short: Sequence[Results]) -> str:
     )
 
 
-def _short_cell(row: Row) -> str:
+def _short_cell(row: Row | None) -> str:
+    if row is None:
+        return "–"
     key = (True, LEAD)
     spread = row.spreads[key]
     shown = f"{row.means[key].mean:.4f}" + ("" if spread is None else f" ± {spread:.4f}")
@@ -195,10 +199,13 @@ def _at_last_table(results: Results, at_last: Results) -> str:
     keys = [(True, "recall@10"), (True, LEAD)]
     rows = []
     for row in at_last.rows:
-        told = next(each for each in results.rows if each.name == row.name)
-        shown = f"**{row.name}**" if row.name == OURS else row.name
-        means = [f"{each.means[key].mean:.4f}" for each in (told, row) for key in keys]
-        rows.append([shown, *means, "" if row.lead is None else _lead(row.lead)])
+        told = next((each for each in results.rows if each.name == row.name), None)
+        means = [
+            "–" if each is None else f"{each.means[key].mean:.4f}"
+            for each in (told, row)
+            for key in keys
+        ]
+        rows.append([_shown(row), *means, "" if row.lead is None else _lead(row.lead)])
     head = ["R@10, at the target", "N@10, at the target", "R@10, at the last", "N@10, at the last"]
     return (
         "Asked at the moment of the target event, and right after the last event before it "

@@ -18,7 +18,7 @@ from genrec.artifacts import Manifest
 from genrec.errors import ArtifactError
 from genrec.evaluate.bootstrap import Interval, intervals
 from genrec.evaluate.checks.lineage import Lineage, trace
-from genrec.evaluate.paired_comparison import compare_saved
+from genrec.evaluate.paired_comparison import check_same_questions, compare_saved
 from genrec.evaluate.saved import SavedEvaluation, find_evaluations, load_evaluation
 
 OURS = "genrec"
@@ -125,6 +125,8 @@ def _read_dataset(folder: Path) -> Results:
     # The cheap ones stand beside every ranker and have no seed.
     beside = OURS if ours else next(iter(saved))
     first = saved[beside][:1]
+    for each in (one for group in saved.values() for one in group):
+        check_same_questions(first[0], each)
     for name in first[0].rankers[1:]:
         if name not in saved:
             lead = _lead(ours, places[beside], name)

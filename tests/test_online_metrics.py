@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 from scipy.stats import chi2
 
 from genrec.online_metrics import Act, Page, Training, measure, population_stability
-from genrec.online_metrics.drift import score_drift
+from genrec.online_metrics.drift import code_drift, score_drift
 from genrec.online_metrics.figures import gini
 
 WINDOW = (100, 200)
 ITEMS = "abcdef"
 FOLLOW_S = 30
 CODES = {item: index % 3 for index, item in enumerate(ITEMS)}
+TYPES = ["view", "purchase", "not_interested", None]
 LEARNED = Training({"a": 3}, CODES, 40)
 
 
@@ -34,7 +35,7 @@ def tables(draw):
     acts = [
         Act(
             *(draw(st.sampled_from("uvw")), draw(st.sampled_from(ITEMS + "x"))),
-            *(draw(st.integers(95, 240)), draw(st.sampled_from(["view", "purchase", None]))),
+            *(draw(st.integers(95, 240)), draw(st.sampled_from(TYPES))),
             draw(names),
         )
         for _ in range(draw(st.integers(0, 12)))
@@ -51,6 +52,7 @@ def measured(pages, acts, training=LEARNED):
 def test_figures_are_those_of_counting_one_by_one(table):
     pages, acts, training = table
     found = measured(pages, acts, training)
+    acts = [act for act in acts if act.event_type != "not_interested"]
 
     def followed(page, item, types):
         return any(
@@ -103,6 +105,11 @@ def test_figures_are_those_of_counting_one_by_one(table):
     else:
         assert found.new_item_share is None and found.novelty_bits is None
     assert sum(one.shown for one in found.calibration) == sum(len(p.items) for p, _ in nexts)
+    learned = Counter()
+    for item, count in training.events_of.items():
+        learned[CODES[item]] += count
+    now = Counter(CODES[a.item_id] for a in acts if 100 <= a.time < 200 and a.item_id in CODES)
+    assert found.code_drift == code_drift(learned, now)
     assert found.users == len({page.user_id for page in pages if page.user_id})
     assert found.model_age_s == 160
 

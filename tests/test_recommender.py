@@ -75,7 +75,7 @@ def test_an_option_that_does_not_exist_is_named(recommender, past):
     ):
         recommender.explain("P001", past.user_id, filter_sen=False)
     # Not even by a name that has a meaning inside.
-    for name, users in (("user_id", None), ("histories", [past.user_id])):
+    for name, users in (("user_id", past.user_id), ("histories", [past.user_id])):
         with pytest.raises(TypeError, match=f"no option '{name}'; options are about"):
             recommender.explain("P001", users, **{name: past.user_id})
 

@@ -42,8 +42,10 @@ class Parts:
         """Make the folder of parts, or go on in it if the same job was cut off.
 
         Raises:
-            ConfigError: Another job was cut off here.
+            ConfigError: Another job was cut off here, or the output is a folder.
         """
+        if self._files.get_file_info(self._out).type == fs.FileType.Directory:
+            raise ConfigError(f"{self._out} is a folder; name a file, such as recs.parquet")
         text = json.dumps(settings, indent=2, sort_keys=True) + "\n"
         path = f"{self._folder}/{SETTINGS_FILE}"
         if self._exists(path):
@@ -55,6 +57,8 @@ class Parts:
                     )
             return
         self._files.create_dir(self._folder, recursive=True)
+        # Parts without settings are what was left of a job that ended.
+        self._files.delete_dir_contents(self._folder)
         self._write(path, text.encode())
 
     def has(self, number: int) -> bool:
@@ -83,6 +87,8 @@ class Parts:
         rejected = self._join(
             [self._rejected(n) for n in range(count)], self.rejects, REJECTS, unknown
         )
+        # First the settings: a job that is killed here has ended.
+        self._files.delete_file(f"{self._folder}/{SETTINGS_FILE}")
         self._files.delete_dir(self._folder)
         return rows, rejected
 

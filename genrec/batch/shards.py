@@ -63,7 +63,8 @@ def read_users_file(path: Path | str) -> frozenset[str]:
             )
             column = read.column(0)
         else:
-            column = pa.chunked_array([path.read_text(encoding="utf-8").splitlines()], pa.string())
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
+            column = pa.chunked_array([[line.strip() for line in lines]], pa.string())
         if not pa.types.is_string(column.type) and not pa.types.is_large_string(column.type):
             column = pc.cast(column, pa.string())
     except FileNotFoundError:

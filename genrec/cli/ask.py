@@ -118,14 +118,17 @@ def recommend(
             about,
             as_of,
         )
-        is_asked = any(each is not None for each in (*asked, without, boost, dampen, catalogue))
-        if is_asked or options.zero_shot or as_json:
+        changed = (without, boost, dampen, catalogue, new_item_boost)
+        is_asked = any(each is not None for each in (*asked, *changed))
+        if is_asked or arithmetic != "auto" or provenance or options.given or as_json:
             raise ConfigError("--users goes with --histories, -k, --filter-seen and --num-beams")
         batch.recommend_many(
             *(run, users, out, histories, k, filter_seen, num_beams, device, vllm),
             *(ray, ray_address, shard_users),
         )
         return
+    if any(each is not None for each in (out, ray, ray_address, vllm)):
+        raise ConfigError("--out, --ray, --ray-address and --vllm go with --users")
     supposed = what_if.read(as_of, without, boost, dampen)
     supposed |= rules.read(filters, wanted, preferences)
     settings = EngineSettings(new_item_boost=new_item_boost, arithmetic=arithmetic)
@@ -249,14 +252,24 @@ def evaluate(
 
     With --zero-shot a chat model is asked by prompt, beside the run where one is given.
     """
+    from genrec.artifacts import check_output
     from genrec.baselines import fit_baselines
     from genrec.evaluate import compare, save_evaluation
 
+    if out is not None:
+        check_output(out)
     settings = EngineSettings(sasrec_weight, new_item_boost, arithmetic)
-    recommender = _load_recommender(run, options, device, num_beams, catalogue, settings, histories)
-    rankers: list[Ranker] = [recommender]
     if options.zero_shot and run is not None:
-        rankers.append(zero_shot.on_same_data(load_run(run, device, num_beams), recommender))
+        recommender = _load_recommender(
+            None, options, device, catalogue=catalogue, histories=histories
+        )
+        beside = load_run(run, device, num_beams, settings=settings)
+        rankers: list[Ranker] = [recommender, zero_shot.on_same_data(beside, recommender)]
+    else:
+        recommender = _load_recommender(
+            run, options, device, num_beams, catalogue, settings, histories
+        )
+        rankers = [recommender]
     rankers += fit_baselines(recommender.data) if baselines else []
     report = compare(
         rankers,
@@ -268,16 +281,16 @@ def evaluate(
         num_beams=None if options.zero_shot else num_beams,
     )
     report = zero_shot.with_report(report, recommender)
-    if out is not None:
-        parents = {"data": recommender.data.path} | ({"run": run} if run is not None else {})
-        asked = settings._asdict().items()
-        recipe = {name: value for name, value in asked if value not in (None, "auto")}
-        save_evaluation(report, out, parents, recipe or None)
     if as_json:
         typer.echo(json.dumps(report.to_json(), indent=2))
     else:
         show.output.print(report.tables())
         zero_shot.show_report(recommender)
+    if out is not None:
+        parents = {"data": recommender.data.path} | ({"run": run} if run is not None else {})
+        asked = settings._asdict().items()
+        recipe = {name: value for name, value in asked if value not in (None, "auto")}
+        save_evaluation(report, out, parents, recipe or None)
 
 
 def baseline(
@@ -372,7 +385,15 @@ def _load_recommender(
     histories: Path | None = None,
 ) -> Recommender | ZeroShotRecommender:
     if options.zero_shot:
+        of_a_run = (run, catalogue, histories)
+        if settings != AS_TRAINED or any(each is not None for each in of_a_run):
+            raise ConfigError(
+                "--zero-shot asks a stock model about --data: leave out what is of a run (--run, "
+                "--catalogue, --histories, --new-item-boost, --arithmetic)"
+            )
         return zero_shot.load(options, device)
+    if options.given:
+        raise ConfigError(f"{options.given[0]} goes with --zero-shot")
     if run is None:
         raise ConfigError("give a run (--run DIR), or ask a stock model with --zero-shot")
     return load_run(run, device, num_beams, catalogue, settings, histories)

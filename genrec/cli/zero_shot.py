@@ -54,6 +54,12 @@ class ZeroShotOptions:
         typer.Option("--set", help="Of --zero-shot: a setting as name=value; repeatable."),
     ] = None
 
+    @property
+    def given(self) -> list[str]:
+        """Those that were given, as they are written."""
+        given = [each.name for each in fields(self) if getattr(self, each.name) != each.default]
+        return [f"--{'set' if name == 'overrides' else name.replace('_', '-')}" for name in given]
+
 
 NOT_ASKED = ZeroShotOptions()
 

@@ -146,7 +146,7 @@ def compare_saved(
     right = _side(second, two, other or fallback)
     everyone = one + two
     for saved in everyone[1:]:
-        _check_same_questions(everyone[0], saved)
+        check_same_questions(everyone[0], saved)
     user_ids = _common_users(everyone)
     lines = tuple(
         line for filter_seen in MODES for line in _lines(left, right, filter_seen, user_ids, seed)
@@ -168,7 +168,12 @@ def _side(path: Path, evaluations: tuple[SavedEvaluation, ...], ranker: str) -> 
     return Side(f"{Path(path).name}:{ranker}{seeds}", evaluations, ranker)
 
 
-def _check_same_questions(first: SavedEvaluation, second: SavedEvaluation) -> None:
+def check_same_questions(first: SavedEvaluation, second: SavedEvaluation) -> None:
+    """Check that two evaluations asked for the same.
+
+    Raises:
+        ArtifactError: They did not.
+    """
     asked = {
         "data_hash": "data",
         "split": "split",

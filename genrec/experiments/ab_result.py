@@ -45,7 +45,7 @@ class Difference:
     @property
     def lift(self) -> float:
         """Relative difference; NaN where the control has nothing."""
-        return self.interval.value / self.control_mean if self.control_mean else math.nan
+        return self.interval.value / abs(self.control_mean) if self.control_mean else math.nan
 
     @property
     def standing(self) -> Standing:

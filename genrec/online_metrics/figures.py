@@ -119,13 +119,15 @@ def measure(
     Args:
         window: Start and end (not included), seconds.
         pages: Shown within it, in any order, each once.
-        acts: Events that may follow one of the pages, in any order: later ones too.
+        acts: Events that may follow one of the pages, in any order: later ones too. Those against
+            their items are passed over, as in training.
         training: What the model learned from.
         conversions: Types of events that count as a conversion.
         earlier_scores: Of items shown before the window.
         follow_s: How long after a page something may be done next.
     """
     since, until = window
+    acts = [act for act in acts if is_evidence(act.event_type)]
     ordered = sorted(pages, key=lambda page: (page.time, page.recommendation_id))
     clicked, converted = _followed(ordered, acts, conversions)
     ranks = _by_rank(ordered, clicked, converted)
@@ -216,16 +218,13 @@ Place = tuple[int, int]
 def _followed(
     pages: Sequence[Page], acts: Iterable[Act], conversions: Collection[str]
 ) -> tuple[set[Place], set[Place]]:
-    """Return the shown items that an event followed, and those that a conversion did.
-
-    An event that speaks against its item is no click.
-    """
+    """Return the shown items that an event followed, and those that a conversion did."""
     number = {page.recommendation_id: place for place, page in enumerate(pages)}
     clicked: set[Place] = set()
     converted: set[Place] = set()
     for act in acts:
         place = number.get(act.recommendation_id or "")
-        if place is None or not is_evidence(act.event_type):
+        if place is None:
             continue
         for rank, (item_id, _) in enumerate(pages[place].items):
             if item_id == act.item_id:

@@ -30,6 +30,8 @@ from genrec.semantic_ids.table import SemanticIdTable
 
 TEMPLATE = Path(__file__).with_name("card.jinja")
 TAGS = ["recommendation", "generative-recommendation", "semantic-ids"]
+OURS = "genrec"
+"""The ranker of an evaluation that is the model (``Recommender.name``)."""
 FILTER_SEEN = True
 """Which of an evaluation's two modes the card shows."""
 
@@ -40,6 +42,7 @@ class _Measured:
 
     intervals: dict[str, Interval]
     split: str
+    asked_at: str
     num_users: int
 
 
@@ -52,11 +55,14 @@ def write_card(run: LoadedRun, table: SemanticIdTable, evaluation: Path | str | 
         evaluation: Folder of ``genrec evaluate --out``; None: none was made.
 
     Raises:
-        ArtifactError: The evaluation is damaged, or of another run.
+        ArtifactError: The evaluation is damaged, of another run or other data, or of the run with
+            settings that are not its own.
     """
-    measured = None if evaluation is None else _measure(load_evaluation(evaluation), run)
     manifest = read_manifest(run.path)
     trained = Dataset.load(run.histories)
+    measured = None
+    if evaluation is not None:
+        measured = _measure(load_evaluation(evaluation), manifest.content_hash, _hash_of(trained))
     name = f"genrec-{manifest.content_hash}"
     parts = ["SASRec head"] if run.sasrec_head is not None else []
     parts += ["forecast and calibration"] if Forecaster.of_run(run.path) is not None else []
@@ -74,6 +80,7 @@ def write_card(run: LoadedRun, table: SemanticIdTable, evaluation: Path | str | 
         settings=json.dumps(without_paths(manifest.config), indent=2, ensure_ascii=False),
         results=list(measured.intervals.items()) if measured else [],
         split=measured.split if measured else "",
+        asked_at=measured.asked_at if measured else "",
         num_users=measured.num_users if measured else 0,
         filtered=mode_name(FILTER_SEEN),
         best=best,
@@ -81,18 +88,32 @@ def write_card(run: LoadedRun, table: SemanticIdTable, evaluation: Path | str | 
     )
 
 
-def _measure(saved: SavedEvaluation, run: LoadedRun) -> _Measured:
-    own = read_manifest(run.path).content_hash
+def _measure(saved: SavedEvaluation, own: str, own_data: str) -> _Measured:
+    """Read what an evaluation says of a run, given the hashes of the run and of its data."""
     asked = saved.manifest.parents.get("run", {}).get("content_hash")
-    if asked != own:
+    if asked != own or OURS not in saved.rankers:
         raise ArtifactError(
             f"{saved.path} is an evaluation of run {asked}, this model is {own}; give its own"
         )
-    figures = saved.report["rankers"][saved.rankers[0]][mode_name(FILTER_SEEN)]
+    report = saved.report
+    if report["data_hash"] != own_data:
+        raise ArtifactError(
+            f"{saved.path} is an evaluation on the data {report['data_hash']}, this model learned "
+            f"from {own_data}; give one on these"
+        )
+    changed = dict(saved.manifest.config.get("recipe") or {})
+    changed |= {"last_events": report["last_events"]} if report["last_events"] else {}
+    if changed:
+        settings = ", ".join(f"{name}={value}" for name, value in changed.items())
+        raise ArtifactError(
+            f"{saved.path} is an evaluation with {settings}; give one of the model as it is"
+        )
+    figures = report["rankers"][OURS][mode_name(FILTER_SEEN)]
     intervals = {
         name: Interval(**value) for name, value in figures.items() if isinstance(value, dict)
     }
-    return _Measured(intervals, str(saved.report["split"]), len(saved.arrays["user_ids"]))
+    num_users = len(saved.arrays["user_ids"])
+    return _Measured(intervals, str(report["split"]), str(report["ask_at"]), num_users)
 
 
 def _metadata(

@@ -12,12 +12,15 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyarrow import fs
 
 from genrec.batch.config import BatchConfig
 from genrec.batch.job import recommend_all
+from genrec.batch.parts import REJECTS, Parts
 from genrec.batch.shards import cut_shards, read_shard, read_users_file
 from genrec.data import Dataset
 from genrec.errors import ConfigError, DataError
+from genrec.frames.answers import RECOMMENDATIONS
 from genrec.recommender import Recommender
 from genrec.schema import Request
 from tests.conftest import ROOT, genrec, succeed
@@ -189,6 +192,36 @@ def test_another_job_at_the_same_output_is_refused(config, undisturbed, tmp_path
     assert not out.exists()
 
 
+class Killed(Exception):
+    pass
+
+
+class KilledInTidyingUp(fs.LocalFileSystem):
+    """A filesystem whose process is killed when it has removed half of a folder."""
+
+    def delete_dir(self, path):
+        for part in sorted(Path(path).glob("*.rejects.parquet"))[:2]:
+            part.unlink()
+        raise Killed
+
+
+@pytest.mark.parametrize("k", [5, 10])
+def test_a_job_that_was_killed_when_it_tidied_up_has_ended(tmp_path, k):
+    rows = pa.table({name: [] for name in RECOMMENDATIONS.names}, schema=RECOMMENDATIONS)
+    rejects = pa.table({name: [] for name in REJECTS.names}, schema=REJECTS)
+    parts = Parts(str(tmp_path / "recs.parquet"))
+    parts.open({"k": 5})
+    for number in range(3):
+        parts.write(number, rows, rejects)
+    parts._files = KilledInTidyingUp()
+    with pytest.raises(Killed):
+        parts.join(3, rejects)
+    assert (tmp_path / "recs.parquet").exists()
+    again = Parts(str(tmp_path / "recs.parquet"))
+    again.open({"k": k})
+    assert not any(again.has(number) for number in range(3))
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -211,7 +244,8 @@ def test_files_of_users_in_each_form(tmp_path):
     (tmp_path / "users.txt").write_text("\n".join(ids) + "\n")
     (tmp_path / "users.csv").write_text("x,user_id\n" + "".join(f"1,{each}\n" for each in ids))
     pq.write_table(pa.table({"user_id": ids}), tmp_path / "users.parquet")
-    for name in ("users.txt", "users.csv", "users.parquet"):
+    (tmp_path / "windows.txt").write_bytes("\ufeffa\r\nb \r\n 7\r\n".encode())
+    for name in ("users.txt", "users.csv", "users.parquet", "windows.txt"):
         assert read_users_file(tmp_path / name) == frozenset(ids)
 
 
@@ -223,6 +257,12 @@ def test_files_of_users_in_each_form(tmp_path):
         [],
         ["--users", "all", "--out", "x.parquet", "--at", "2020-01-01"],
         ["--users", "all", "--out", "nowhere://x/y.parquet"],
+        ["--users", "all", "--out", "."],
+        ["--users", "all", "--out", "x.parquet", "--provenance"],
+        ["--users", "all", "--out", "x.parquet", "--new-item-boost", "1"],
+        ["--user", "ada-001", "--out", "x.parquet"],
+        ["--user", "ada-001", "--vllm", "http://127.0.0.1:9"],
+        ["--user", "ada-001", "--data", "."],
     ],
 )
 def test_what_does_not_go_together_is_one_clear_line(chain, arguments):

@@ -1,6 +1,7 @@
 """The results page from two rankers, saved as a user would save them."""
 
 import re
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from genrec.baselines import fit_baselines
 from genrec.data import Dataset
 from genrec.data.prepare import prepare
 from genrec.data.toy import ToyConfig, write_toy
+from genrec.errors import ArtifactError
 from genrec.evaluate import compare, compare_saved, save_evaluation
 from genrec.evaluate.bootstrap import paired_difference
 from genrec.evaluate.saved import load_evaluation
@@ -111,17 +113,19 @@ def test_short_histories_stand_in_one_table(root, tmp_path):
     saved.mkdir()
     (saved / NAME).symlink_to(root / NAME)
     data = Dataset.load(root.parent / "data")
-    for known in (1, 2):
+    for known in (1, 2, 10):
         save(data, saved / f"{NAME}.last-{known}", known)
+    shutil.rmtree(saved / f"{NAME}.last-2" / "tiger")
     results_page.write_page(saved, tmp_path / "page" / "results.md")
     page = (tmp_path / "page" / "results.md").read_text()
     short = page.partition(f"## {NAME}, short histories")[2]
-    for known, results in enumerate(read_results(saved)[1:], start=1):
-        assert results.last_events == known
-        for row in results.rows:
+    assert "| 1 known | 2 known | 10 known |" in short
+    by_known = {results.last_events: results for results in read_results(saved)[1:]}
+    for column, known in enumerate((1, 2, 10), start=2):
+        for row in by_known[known].rows:
             mean = f"{row.means[True, 'ndcg@10'].mean:.4f}"
-            assert row_of(short, row.name)[1 + known].startswith(mean)
-    assert " to " in row_of(short, "tiger")[2] and "| 1 known | 2 known |" in short
+            assert row_of(short, row.name)[column].startswith(mean)
+    assert " to " in row_of(short, "tiger")[2] and row_of(short, "tiger")[3] == "–"
 
 
 def test_what_was_asked_at_the_last_event_stands_below(root, tmp_path):
@@ -129,10 +133,12 @@ def test_what_was_asked_at_the_last_event_stands_below(root, tmp_path):
     saved.mkdir()
     (saved / NAME).symlink_to(root / NAME)
     save(Dataset.load(root.parent / "data"), saved / f"{NAME}.at-last", ask_at="last")
+    # Alphabetically between the two.
+    (saved / f"{NAME}-2014").symlink_to(root / NAME)
     results_page.write_page(saved, tmp_path / "page" / "results.md")
     page = (tmp_path / "page" / "results.md").read_text()
-    told, at_last = read_results(saved)
-    assert "asked at the target event" in page and page.count(f"\n## {NAME}") == 1
+    told, _, at_last = read_results(saved)
+    assert "asked at the target event" in page and page.count(f"\n## {NAME}\n") == 1
     below = page.partition("(`--ask-at last`)")[2].splitlines()
     for row in at_last.rows:
         (same,) = [each for each in told.rows if each.name == row.name]
@@ -142,6 +148,16 @@ def test_what_was_asked_at_the_last_event_stands_below(root, tmp_path):
             for metric in ("recall@10", "ndcg@10")
         ]
         assert any(row.name in line and " | ".join(means) in line for line in below)
+
+
+def test_rows_that_were_asked_otherwise_stand_in_no_table(root, tmp_path):
+    folder = tmp_path / "saved" / NAME
+    folder.mkdir(parents=True)
+    (folder / "sasrec").symlink_to(root / NAME / "tiger")
+    save(Dataset.load(root.parent / "data"), tmp_path / "other", ask_at="last")
+    (folder / "tiger").symlink_to(tmp_path / "other" / "tiger")
+    with pytest.raises(ArtifactError, match="moment of asking"):
+        read_results(tmp_path / "saved")
 
 
 def test_the_same_files_give_the_same_page(root, tmp_path):

@@ -180,3 +180,22 @@ def test_options_that_are_missing_or_wrong_are_named(chat_model, chain):
     done = genrec("recommend", "--zero-shot", "--user", "u", "--model", chat_model, "--data",
                   chain.data, "--set", "orders=none")  # fmt: skip
     assert done.returncode == 2 and "orders" in done.stderr
+    model = ("--zero-shot", "--model", chat_model, "--data", chain.data)
+    for command, of_a_run in (
+        ("recommend", ("--user", "u", "--run", chain.sft)),
+        ("recommend", ("--user", "u", "--new-item-boost", 1)),
+        ("interests", ("--user", "u", "--histories", chain.data)),
+        ("evaluate", ("--catalogue", chain.data)),
+    ):
+        done = genrec(command, *model, *of_a_run)
+        assert done.returncode == 2 and "leave out what is of a run" in done.stderr
+    for given in (("--data", chain.data), ("--set", "orders=2"), ("--model", "smollm2")):
+        done = genrec("evaluate", "--run", chain.sft, *given)
+        assert done.returncode == 2 and f"{given[0]} goes with --zero-shot" in done.stderr
+
+
+def test_nothing_is_asked_for_an_output_that_cannot_be_written(chain, tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    done = genrec("evaluate", "--run", chain.sft, "--out", tmp_path)
+    assert done.returncode == 2 and "is not a genrec artifact" in done.stderr
+    assert "asked about" not in done.stderr

@@ -66,7 +66,7 @@ def read_excel(path: Path) -> Iterator[Batch]:
         calamine = importlib.import_module("python_calamine")
     except ImportError:
         raise ConfigError(
-            f"{path} is an Excel file; to read it, `pip install genrec[excel]`"
+            f"{path} is an Excel file; to read it, pip install 'genrec[excel]'"
         ) from None
     try:
         workbook = calamine.CalamineWorkbook.from_path(str(path))

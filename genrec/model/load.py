@@ -215,7 +215,8 @@ def load_sasrec_head(directory: Path) -> SasRecHead | None:
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ArtifactError(
-            f"the SASRec head in {directory} is damaged ({reason}); make the run again"
+            f"the SASRec head in {directory} is damaged, or was made by another version of genrec "
+            f"({reason}); train the run again"
         ) from None
     return head.eval()
 

@@ -206,9 +206,17 @@ def to_seconds(moment: Any, name: str = "moment") -> int:
     return seconds
 
 
+def _is_basic_date(text: str) -> bool:
+    """Whether a text is a date without hyphens, such as 20140301: as seconds a day of 1970."""
+    try:
+        return len(text) == 8 and date.fromisoformat(text).year >= 1900
+    except ValueError:
+        return False
+
+
 def _parse(text: str, name: str) -> int | datetime:
     stripped = text.strip()
-    if stripped.removeprefix("-").isdecimal():
+    if stripped.removeprefix("-").isdecimal() and not _is_basic_date(stripped):
         return int(stripped)
     try:
         return datetime.fromisoformat(stripped)

@@ -165,7 +165,11 @@ def read_manifest(path: Path, kind: str | tuple[str, ...] | None = None) -> Mani
         ArtifactError: Nothing there, damaged, of another format, or not of the wanted kind.
     """
     path = Path(path)
-    if not path.exists():
+    try:
+        exists = path.exists()
+    except OSError as error:  # such as a name that is too long
+        raise ArtifactError(f"{str(path)[:60]}… cannot be a path ({error.strerror})") from None
+    if not exists:
         raise ArtifactError(f"{path} does not exist; check the path or run the stage that makes it")
     try:
         manifest = Manifest(**json.loads((path / MANIFEST).read_text(encoding="utf-8")))

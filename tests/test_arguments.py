@@ -51,6 +51,7 @@ def test_a_moment_is_taken_in_every_form(moment):
 def test_a_date_is_its_first_second_and_times_before_1970_are_negative():
     assert to_seconds(date(2014, 3, 1)) == to_seconds("2014-03-01") == NOON - 43_200
     assert to_seconds(np.datetime64("2014-03-01")) == NOON - 43_200
+    assert to_seconds("20140301") == to_seconds("2014-03-01") and to_seconds("20149901") == 20149901
     assert to_seconds("1969-12-31T23:59:59") == to_seconds("-1") == to_seconds(-0.5) == -1
 
 

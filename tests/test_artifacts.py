@@ -80,3 +80,8 @@ def test_no_checkout_of_its_own_no_commit(checkout, tmp_path, monkeypatch):
 def test_no_git_no_commit(checkout, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert "commit" not in write(tmp_path / "one")
+
+
+def test_a_name_that_no_file_can_have_is_one_clear_line():
+    with pytest.raises(ArtifactError, match="cannot be a path"):
+        read_manifest(Path("a" * 300))

@@ -69,8 +69,8 @@ class Part:
     @cached_property
     def names(self) -> set[str]:
         """The attributes that some item has."""
-        own = {name for item in self.items for name in item.attributes}
-        return own | {name for name in FIELDS if self.column(name) is not None}
+        named = {name for item in self.items for name in item.attributes}
+        return {name for name in {*named, *FIELDS} if self.column(name) is not None}
 
 
 class ItemAttributes:

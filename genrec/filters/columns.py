@@ -7,6 +7,7 @@ texts is a few slices and a range of texts is one.
 
 from __future__ import annotations
 
+import math
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 
-from genrec.filters.language import Bound, Membership, Value
+from genrec.filters.language import MAX_NUMBER, Bound, Membership, Value
 from genrec.schema import Attribute
 
 Kind = Literal["numbers", "texts"]
@@ -183,7 +184,10 @@ def texts_of(value: Attribute | None) -> tuple[str, ...]:
         return value
     if isinstance(value, bool):
         return ("true" if value else "false",)
-    return (value if isinstance(value, str) else f"{value:.15g}",)
+    if isinstance(value, str):
+        return (value,)
+    # A whole number may be larger than any float.
+    return (str(value) if isinstance(value, int) else f"{value:.15g}",)
 
 
 def _as_numbers(values: Sequence[Attribute | None]) -> np.ndarray | None:
@@ -194,9 +198,18 @@ def _as_numbers(values: Sequence[Attribute | None]) -> np.ndarray | None:
             numeral = _NUMERAL.fullmatch(value)
             if numeral is None:
                 return None
-            numbers[row] = float(numeral[1].replace(",", ""))
+            numbers[row] = _finite(numeral[1].replace(",", ""))
         elif isinstance(value, bool | tuple):
             return None
         elif value is not None:
-            numbers[row] = value
+            numbers[row] = _finite(value)
     return numbers
+
+
+def _finite(value: str | float) -> float:
+    """Return a number; NaN, as where there is no value, for one that no filter can ask for."""
+    try:
+        number = float(value)
+    except OverflowError:
+        return math.nan
+    return number if abs(number) <= MAX_NUMBER else math.nan

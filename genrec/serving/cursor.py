@@ -29,8 +29,10 @@ def read_cursor(cursor: str, most: int) -> Collection[str]:
         unpacking = zlib.decompressobj()
         text = unpacking.decompress(base64.b64decode(cursor, b"-_", validate=True), MAX_BYTES)
         item_ids = json.loads(text)
-        if unpacking.unconsumed_tail or not all(isinstance(each, str) for each in item_ids):
+        if unpacking.unconsumed_tail or not isinstance(item_ids, list):
             raise ValueError
+        # Neither what is no text nor half of a surrogate pair was ever written.
+        "".join(item_ids).encode()
     except (binascii.Error, zlib.error, ValueError, TypeError, RecursionError):
         raise ServiceError(
             "bad_cursor", "cursor: send back the `cursor` of the page before, as it was given"

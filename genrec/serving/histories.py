@@ -165,11 +165,7 @@ class Histories:
         prepared = History(user_id, ()) if posted.forgotten else self._prepared.history(user_id)
         about = prepared.about if posted.about is None else posted.about or None
         if not prepared.events and not posted.events and about is None:
-            raise NotFound(
-                "unknown_user",
-                f"no events of user {quote(user_id)}; post some to /v1/events first, or send the "
-                "history as `events` (an empty list for a new user)",
-            )
+            raise _unknown(user_id)
         # A stable sort: at equal times the prepared event comes first, then the order of arrival.
         searches = [StoredEvent.search(user_id, search) for search in prepared.searches]
         known = [*map(StoredEvent, prepared.events), *searches]
@@ -213,8 +209,11 @@ class Histories:
         Raises:
             NotFound: Nobody has this ID.
         """
-        self.read(user_id)
-        self._events.forget(user_id)
+        is_prepared = not self._events.forgotten([user_id]) and bool(
+            self._prepared.num_events(user_id) or self._prepared.history(user_id).about
+        )
+        if not self._events.forget(user_id, is_prepared):
+            raise _unknown(user_id)
 
     def _known_upto(self, user_id: str) -> int:
         """Return the number of the last event that is in the prepared data as well.
@@ -236,3 +235,11 @@ class Histories:
                 break
             start += limit
         return dict(list(counts.items())[:limit])
+
+
+def _unknown(user_id: str) -> NotFound:
+    return NotFound(
+        "unknown_user",
+        f"no events of user {quote(user_id)}; post some to /v1/events first, or send the "
+        "history as `events` (an empty list for a new user)",
+    )

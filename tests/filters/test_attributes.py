@@ -20,6 +20,16 @@ def passing(attributes, item_ids, where):
     return [item_id for item_id, passes in zip(item_ids, mask, strict=True) if passes]
 
 
+def test_a_number_beyond_all_bounds_is_no_value():
+    for huge in (10**400, -(10**400), "9" * 400, 1e301):
+        column = make_column([huge, 3.0])
+        assert np.isnan(column.values[0]) and column.values[1] == 3.0
+        assert make_column([huge, None]) is None
+    # Beside a text all are texts.
+    assert make_column([10**20, "n/a"]).texts == ["100000000000000000000", "n/a"]
+    assert "colours" not in Part([Item("a", attributes={"colours": ()})]).names
+
+
 @pytest.mark.parametrize(
     ("values", "kind"),
     [

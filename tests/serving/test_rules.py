@@ -1,6 +1,8 @@
 """Filters, rules, cursors and similar items over HTTP, on the little shop."""
 
+import base64
 import time
+import zlib
 
 import pytest
 from fastapi.testclient import TestClient
@@ -74,6 +76,13 @@ def test_rules_hold_by_name_always_or_as_given(client, put, shop):
     assert [shop.item(one).brand for one in kept["rules.1"]["items"]] == ["Dune"]
     plain = post(client, "/v1/recommend", user_id="u2", k=3)
     assert plain["rules"] is None and "Acme" not in brands(shop, plain)
+
+
+@pytest.mark.parametrize("text", [r'["\ud800"]', '{"a": 1}', '"i1"', "[1]"])
+def test_a_forged_cursor_is_refused(client, text):
+    cursor = base64.urlsafe_b64encode(zlib.compress(text.encode())).decode()
+    answer = post(client, "/v1/recommend", 422, user_id="u3", k=3, cursor=cursor)
+    assert answer["error"]["code"] == "bad_cursor"
 
 
 def test_a_cursor_shows_nothing_twice_and_rules_hold_on_each_page(client, shop):

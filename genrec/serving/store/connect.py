@@ -76,6 +76,8 @@ def _connect_sqlite(url: URL, must_exist: bool) -> Engine:
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: Any) -> None:
+        # Its own knows the letters of ASCII alone.
+        connection.create_function("lower", 1, _lower, deterministic=True)
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
         _write_ahead(cursor)
@@ -84,6 +86,10 @@ def _connect_sqlite(url: URL, must_exist: bool) -> Engine:
         cursor.close()
 
     return engine
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
 
 
 def _is_busy(error: BaseException) -> bool:
@@ -99,6 +105,16 @@ def _is_busy(error: BaseException) -> bool:
 def _write_ahead(cursor: sqlite3.Cursor) -> None:
     """Let a file be read while it is written: for this SQLite waits for nobody by itself."""
     cursor.execute("PRAGMA journal_mode=WAL")
+
+
+def empty_journal(engine: Engine) -> None:
+    """Bring what SQLite wrote ahead into its file, so that what was deleted is nowhere on disk.
+
+    While somebody reads, some of it stays until the next time.
+    """
+    if engine.dialect.name == "sqlite":
+        with engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def migrate(engine: Engine) -> None:

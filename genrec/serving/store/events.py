@@ -9,9 +9,20 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Engine, bindparam, delete, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    bindparam,
+    collate,
+    delete,
+    func,
+    or_,
+    select,
+)
 
 from genrec.schema import SEARCH, Event, Search
+from genrec.serving.store.connect import empty_journal
 from genrec.serving.store.forgotten import hash_user, times_forgotten
 from genrec.serving.store.impressions import attribute
 from genrec.serving.store.preferences import StoredPreferences
@@ -168,19 +179,21 @@ class EventStore:
         """Return the first users, in the order of their IDs, whose ID contains a text."""
         statement = select(EVENTS.c.user_id, func.count().label("events"))
         if query:
-            statement = statement.where(
-                func.lower(EVENTS.c.user_id).contains(query.lower(), autoescape=True)
-            )
+            name: ColumnElement[str] = EVENTS.c.user_id
+            if self._engine.dialect.name == "postgresql":
+                # Its own rules for letters are the server's, which may know those of ASCII alone.
+                name = collate(name, "und-x-icu")
+            statement = statement.where(func.lower(name).contains(query.lower(), autoescape=True))
         statement = statement.group_by(EVENTS.c.user_id).order_by(EVENTS.c.user_id).limit(limit)
         with self._engine.connect() as connection:
             return {row[0]: row[1] for row in connection.execute(statement)}
 
     def between(self, since: int, until: int) -> list[StoredEvent]:
-        """Return the events of ``since <= timestamp < until``, without their words."""
+        """Return the events of ``since <= timestamp < until``, without words and searches."""
         names = ("user_id", "item_id", "timestamp", "event_type")
         columns = [EVENTS.c[name] for name in (*names, "recommendation_id")]
         time = EVENTS.c.timestamp
-        wanted = select(*columns).where(time >= since, time < until)
+        wanted = select(*columns).where(time >= since, time < until, EVENTS.c.text.is_(None))
         with self._engine.connect() as connection:
             rows = connection.execute(wanted.order_by(EVENTS.c.number))
             return [StoredEvent(Event(*row[:4]), None, row[4]) for row in rows]
@@ -208,17 +221,31 @@ class EventStore:
         """Delete events that are older than ``keep_s``, see ``pruning.prune``; return how many."""
         return prune(self._engine, EVENTS.c.timestamp, now, keep_s)
 
-    def forget(self, user_id: str) -> None:
-        """Delete all that is kept of a user; nothing of before may be read."""
+    def forget(self, user_id: str, is_known_elsewhere: bool = True) -> bool:
+        """Delete all that is kept of a user; nothing of before may be read.
+
+        Args:
+            user_id: External ID.
+            is_known_elsewhere: Whether the user is noted as deleted even if nothing is kept here.
+
+        Returns:
+            Whether there was such a user.
+        """
         note = upsert(self._engine, FORGOTTEN).values(user_hash=hash_user(user_id), times=1)
         once_more = {"times": FORGOTTEN.c.times + 1}
         # Alone: an answer or an event that is being stored now comes wholly before or after.
         with transaction(self._engine, Lock.EVENTS) as connection:
-            for table in (EVENTS, IMPRESSIONS, PREFERENCES, DESCRIPTIONS):
-                connection.execute(delete(table).where(table.c.user_id == user_id))
+            deleted = [
+                connection.execute(delete(table).where(table.c.user_id == user_id)).rowcount
+                for table in (EVENTS, IMPRESSIONS, PREFERENCES, DESCRIPTIONS)
+            ]
+            if not any(deleted) and not is_known_elsewhere:
+                return False
             connection.execute(
                 note.on_conflict_do_update(index_elements=["user_hash"], set_=once_more)
             )
+        empty_journal(self._engine)
+        return True
 
     def forgettings(self) -> int:
         """Return how often anybody was deleted."""

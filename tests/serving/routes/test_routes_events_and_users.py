@@ -1,6 +1,7 @@
 """What is posted counts from the next call on; users come and go."""
 
 import time
+from urllib.parse import quote
 
 import pytest
 
@@ -99,6 +100,40 @@ def test_a_deleted_user_is_gone_and_may_begin_anew(client, users):
     click(client, user_id, "P002", timestamp=NOW)
     events = client.get(f"/v1/users/{user_id}").json()["events"]
     assert [event["item_id"] for event in events] == ["P002"]
+
+
+@pytest.mark.parametrize("name", ["about", "preferences"])
+def test_a_user_whose_id_ends_like_an_address_is_a_user_of_their_own(client, name):
+    user_id, other = f"sl-{name}", f"sl-{name}/{name}"
+    click(client, user_id, "P001")
+    click(client, other, "P002")
+    said = {"about": "I bake."} if name == "about" else {"preferences": [{"never": {"brand": "x"}}]}
+    client.put(f"/v1/users/{user_id}/about", json={"about": "I bake."})
+    assert client.put(f"/v1/users/{quote(other, safe='')}/{name}", json=said).status_code != 404
+    assert client.get(f"/v1/users/{quote(other, safe='')}").json()["user_id"] == other
+    assert client.delete(f"/v1/users/{quote(other, safe='')}").status_code == 204
+    assert client.get(f"/v1/users/{quote(other, safe='')}").status_code == 404
+    assert client.get(f"/v1/users/{user_id}/about").json()["about"] == "I bake."
+
+
+def test_who_only_has_preferences_and_impressions_left_can_be_deleted(client):
+    user_id = "left-over"
+    client.put(f"/v1/users/{user_id}/about", json={"about": "I bake."})
+    client.put(f"/v1/users/{user_id}/preferences", json={"preferences": [{"more": "tea"}]})
+    post(client, "/v1/recommend", user_id=user_id, k=2)
+    assert client.delete(f"/v1/users/{user_id}/about").status_code == 204
+    assert client.delete(f"/v1/users/{user_id}").status_code == 204
+    client.put(f"/v1/users/{user_id}/about", json={"about": "I bake."})
+    assert client.get(f"/v1/users/{user_id}/preferences").json()["preferences"] == []
+    assert client.delete(f"/v1/users/{user_id}").status_code == 204
+    assert client.delete(f"/v1/users/{user_id}").status_code == 404
+
+
+def test_users_are_found_in_any_script_whatever_the_case(client):
+    click(client, "ÄNNA-1", "P001")
+    for query in ("ÄNNA", "änna", "nna-1"):
+        found = client.get("/v1/users", params={"query": query}).json()["users"]
+        assert [user["user_id"] for user in found] == ["ÄNNA-1"]
 
 
 def test_ids_with_odd_characters_have_a_page(client):

@@ -81,6 +81,18 @@ def test_items_are_found_by_words(client, library):
     assert client.get("/v1/items/nope").json()["error"]["code"] == "unknown_item"
 
 
+def test_no_attribute_of_one_item_spoils_the_filters_of_all(client):
+    huge = 10**400
+    item = {"item_id": "SPOILT", "title": "t", "attributes": {"price": huge}}
+    assert client.put("/v1/items", json={"items": [item]}).status_code == 422
+    item["attributes"] = {"price": "9" * 400, "colours": []}
+    assert client.put("/v1/items", json={"items": [item]}).status_code == 200
+    assert client.get("/v1/catalogue/attributes").status_code == 200
+    asked = {"events": [], "k": 1, "filters": {"price": {"gt": 5}}}
+    assert client.post("/v1/recommend", json=asked).status_code in (200, 422)
+    assert client.delete("/v1/items/SPOILT").status_code == 204
+
+
 def test_the_attributes_say_what_filters_can_ask_for(client):
     answer = client.get("/v1/catalogue/attributes", params={"values": 2}).json()["attributes"]
     by_name = {one["name"]: one for one in answer}

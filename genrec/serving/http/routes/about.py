@@ -6,10 +6,10 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from genrec.serving.http.errors import describe_errors
-from genrec.serving.http.routes.users import UserId
+from genrec.serving.http.routes.users import OfUser, UserId
 from genrec.serving.http.schemas import About, RequestBody, Service
 
-router = APIRouter(tags=["users"])
+router = APIRouter(tags=["users"], route_class=OfUser)
 
 PATH = "/v1/users/{user_id:path}/about"
 

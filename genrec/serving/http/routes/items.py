@@ -12,11 +12,13 @@ from pydantic import (
     FiniteFloat,
     StrictBool,
     StrictInt,
+    field_validator,
     model_validator,
 )
 
 from genrec.data.item_rows import with_tuples
-from genrec.schema import Item
+from genrec.filters.language import MAX_NUMBER
+from genrec.schema import Attribute, Item
 from genrec.serving.http.errors import describe_errors
 from genrec.serving.http.schemas import (
     Identifier,
@@ -83,6 +85,14 @@ class ItemWords(RequestBody):
         max_length=MAX_ATTRIBUTES,
         description='Values that filters ask for, such as `{"price": 12.5}`.',
     )
+
+    @field_validator("attributes")
+    @classmethod
+    def _within_bounds(cls, attributes: dict[str, Attribute]) -> dict[str, Attribute]:
+        for name, value in attributes.items():
+            if isinstance(value, int | float) and not -MAX_NUMBER <= value <= MAX_NUMBER:
+                raise ValueError(f"'{name}' is beyond ±{MAX_NUMBER:g}; no filter asks for that")
+        return attributes
 
 
 class NewItem(ItemWords):

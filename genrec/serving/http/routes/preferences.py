@@ -11,11 +11,11 @@ from genrec.preferences import Want
 from genrec.preferences.language import MAX_PREFERENCES
 from genrec.preferences.receipts import Receipt, Source
 from genrec.serving.http.errors import describe_errors
-from genrec.serving.http.routes.users import UserId
+from genrec.serving.http.routes.users import OfUser, UserId
 from genrec.serving.http.schemas import Evidence, JsonObject, RequestBody, Service, to_evidence
 from genrec.serving.service import RecommendationService
 
-router = APIRouter(tags=["preferences"])
+router = APIRouter(tags=["preferences"], route_class=OfUser)
 
 PATH = "/v1/users/{user_id:path}/preferences"
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
+from starlette.routing import Match
+from starlette.types import Scope
 
 from genrec.serving.http.errors import describe_errors
 from genrec.serving.http.schemas import Identifier, Service, ShortText
@@ -13,6 +16,21 @@ from genrec.serving.http.schemas import Identifier, Service, ShortText
 router = APIRouter(tags=["users"])
 
 UserId = Annotated[Identifier, Path(description="External ID.")]
+
+
+class OfUser(APIRoute):
+    """Something of a user: ``{user_id:path}/about`` and others.
+
+    An ID may hold slashes, which its client sends as %2F: ``u%2Fabout`` names a user, ``u/about``
+    what user ``u`` says.
+    """
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Return whether the address as it was sent ends with this route's name."""
+        sent, name = scope.get("raw_path"), self.path.rpartition("/")[2]
+        if sent is not None and not sent.endswith(f"/{name}".encode()):
+            return Match.NONE, {}
+        return super().matches(scope)
 
 
 class User(BaseModel):

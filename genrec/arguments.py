@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from numbers import Real
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +26,8 @@ NumPy's and pandas'). What names no zone is in UTC; a date is its first second."
 
 T = TypeVar("T")
 SHOWN_CHARS = 60
+# Beyond, a whole number is shown by its size.
+_SHOWN_BELOW = 10**15
 
 # Of the year 9999.
 _LAST_SECOND = 253_402_300_799
@@ -132,16 +135,61 @@ def check_integer(value: Any, name: str) -> int:
     return number
 
 
-def check_count(value: Any, name: str) -> int:
+def check_count(value: Any, name: str, most: int | None = None) -> int:
     """Return a whole number of at least 1.
+
+    Args:
+        value: What was given.
+        name: Of the argument.
+        most: The largest that is taken; None: any.
 
     Raises:
         DataError: It is none.
     """
     count = check_integer(value, name)
     if count < 1:
-        raise DataError(f"{name}={count}: give at least 1")
+        raise DataError(f"{name}={show_number(count)}: give at least 1")
+    if most is not None and count > most:
+        raise DataError(f"{name}={show_number(count)}: give at most {most}")
     return count
+
+
+def check_real(
+    value: Any, name: str, expected: str, low: float, high: float, above: bool = False
+) -> float:
+    """Return a number within bounds, which NaN and infinity are not.
+
+    Compared before it is made a float: a whole number may be too large for one.
+
+    Args:
+        value: What was given.
+        name: Of the argument.
+        expected: For messages, such as "a weight from 0 to 1".
+        low: The least that is taken.
+        high: The most.
+        above: Whether ``low`` itself is not taken.
+
+    Raises:
+        DataError: It is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise wrong_type(value, name, f"{expected} (a number)")
+    number: Any = value
+    if not (number > low if above else number >= low) or not number <= high:
+        raise DataError(f"{name}={show_number(value)}: give {expected}")
+    return float(value)
+
+
+def show_number(value: Real | int | float) -> str:
+    """Return a number for a message, in few characters however large it is.
+
+    Examples:
+        >>> show_number(0.25), show_number(1_234_567), show_number(10**400)
+        ('0.25', '1234567', '1.00e+400')
+    """
+    if (whole := whole_number(value)) is None:
+        return f"{float(value):g}"
+    return str(whole) if abs(whole) < _SHOWN_BELOW else f"{Decimal(whole):.3g}"
 
 
 def check_path(value: Any, name: str) -> Path:

@@ -114,7 +114,11 @@ def _values(row: Any, name: str) -> dict[str, Any]:
 def _number(value: Any, name: str) -> float:
     if isinstance(value, bool) or not (hasattr(value, "__float__") or hasattr(value, "__index__")):
         raise wrong_type(value, name, "a number")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        # A whole number that is too large for one.
+        number = math.inf
     if not math.isfinite(number):
         raise DataError(f"{name}={number} is no rating; give a finite number or None")
     return number

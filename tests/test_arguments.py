@@ -15,6 +15,7 @@ from genrec.arguments import (
     check_ids,
     check_integer,
     check_path,
+    check_real,
     check_text,
     to_seconds,
 )
@@ -86,8 +87,33 @@ def test_numbers_texts_and_flags():
     assert check_flag(np.bool_(True), "filter_seen") is True
     with pytest.raises(DataError, match="top=0: give at least 1"):
         check_count(0, "top")
+    with pytest.raises(DataError, match=r"top=1.00e\+400: give at most 9"):
+        check_count(10**400, "top", 9)
     with pytest.raises(DataError, match="surrogate"):
         check_text("a\ud800", "user_id")
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        *((0, "0"), (2.5, "2.5"), (-1, "-1"), (float("nan"), "nan"), (float("inf"), "inf")),
+        *((10**400, r"1\.00e\+400"), (-(10**400), r"-1\.00e\+400"), (10**5000, r"1\.00e\+5000")),
+    ],
+    ids=map(str, range(8)),  # pytest writes no number of 5,000 digits
+)
+def test_what_is_outside_its_bounds_is_refused_however_large(value, shown):
+    with pytest.raises(DataError, match=f"^by={shown}: give nats above 0, at most 1$"):
+        check_real(value, "by", "nats above 0, at most 1", 0, 1, above=True)
+
+
+def test_what_is_within_its_bounds_is_a_float():
+    for value in (1, 0.5, np.float32(0.5), np.int64(1)):
+        number = check_real(value, "by", "a share", 0, 1)
+        assert number == value and type(number) is float
+    assert check_real(0, "by", "a share", 0, 1) == 0
+    for wrong in (True, "1", None, np.bool_(True)):
+        with pytest.raises(WrongTypeError, match=r"give a share \(a number\)"):
+            check_real(wrong, "by", "a share", 0, 1)
 
 
 @pytest.mark.parametrize("value", [True, 1.0, "1", None, [1], np.array([1, 2]), np.array(1.0)])

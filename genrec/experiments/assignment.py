@@ -14,8 +14,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from genrec.arguments import check_id, check_text, to_seconds, wrong_type
+from genrec.arguments import check_id, check_real, check_text, to_seconds, wrong_type
 from genrec.errors import DataError
+
+MIN_WEIGHT, MAX_WEIGHT = 1e-9, 1e9
+"""Between them no share is so small that it cannot be reckoned with, and no sum too large."""
 
 _HASHES = 1 << 64
 
@@ -52,7 +55,8 @@ class Experiment:
 
     Attributes:
         name: Of the experiment.
-        arms: Weights by name; the first arm is the control. Only their ratios matter; 0: dropped.
+        arms: Weights by name; the first arm is the control. Only their ratios matter; 0: dropped,
+            any other from ``MIN_WEIGHT`` to ``MAX_WEIGHT``.
 
     Raises:
         DataError: Fewer than two arms have users, a weight is unusable or the control is dropped.
@@ -122,8 +126,20 @@ class Experiment:
         return -math.log((drawn + 0.5) / _HASHES) / self.arms[arm]
 
 
+def rescaled(arms: Mapping[str, float]) -> Mapping[str, float]:
+    """Return weights of the same ratios that keep their bounds; as they are where they do already.
+
+    Of experiments that were stored before there were bounds.
+    """
+    largest = max(arms.values())
+    if largest <= MAX_WEIGHT and all(
+        not weight or weight >= MIN_WEIGHT for weight in arms.values()
+    ):
+        return arms
+    return {arm: max(weight / largest, MIN_WEIGHT) if weight else 0 for arm, weight in arms.items()}
+
+
 def _check_weight(weight: Any, arm: str) -> None:
-    if isinstance(weight, bool) or not isinstance(weight, int | float):
-        raise wrong_type(weight, f"arms[{arm!r}]", "a number")
-    if not math.isfinite(weight) or weight < 0:
-        raise DataError(f"arms[{arm!r}]={weight}: give a weight above 0, or 0 for a dropped arm")
+    expected = f"a weight from {MIN_WEIGHT:g} to {MAX_WEIGHT:g}, or 0 for a dropped arm"
+    if check_real(weight, f"arms[{arm!r}]", expected, 0, MAX_WEIGHT):
+        check_real(weight, f"arms[{arm!r}]", expected, MIN_WEIGHT, MAX_WEIGHT)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 
 import numpy as np
 
+from genrec.arguments import show_number
 from genrec.errors import DataError
 from genrec.schema import History, SemanticId
 from genrec.semantic_ids.table import SemanticIdTable
@@ -31,10 +31,11 @@ def read_interest_bias(
     """
     found: dict[SemanticId, float] = {}
     for interest, nats in interest_bias.items():
-        if not (math.isfinite(nats) and abs(nats) <= MAX_STRENGTH):
+        # What is no number, or infinite, is not within bounds either.
+        if not abs(nats) <= MAX_STRENGTH:
             raise DataError(
-                f"interest {interest!r} turned by {nats}: give nats from {-MAX_STRENGTH:g} to "
-                f"{MAX_STRENGTH:g}"
+                f"interest {interest!r} turned by {show_number(nats)}: give nats from "
+                f"{-MAX_STRENGTH:g} to {MAX_STRENGTH:g}"
             )
         prefix = find_prefix(table, interest)
         found[prefix] = found.get(prefix, 0.0) + nats

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from genrec.arguments import check_count, check_text, wrong_type
+from genrec.arguments import check_count, check_real, check_text, wrong_type
 from genrec.errors import DataError
 from genrec.schema import AS_SERVED, ModelSettings
 
@@ -48,17 +48,12 @@ def read_answer_with(written: Mapping[str, Any], name: str) -> AnswerWith:
             raise DataError(f"{name}.adapter is empty; name an adapter, or leave it out")
         settings = replace(settings, adapter=adapter)
     if "num_beams" in given:
-        num_beams = check_count(given["num_beams"], f"{name}.num_beams")
-        if num_beams > MAX_BEAMS:
-            raise DataError(f"{name}.num_beams={num_beams}; at most {MAX_BEAMS}")
+        num_beams = check_count(given["num_beams"], f"{name}.num_beams", MAX_BEAMS)
         settings = replace(settings, num_beams=num_beams)
     if "sasrec_weight" in given:
-        weight = given["sasrec_weight"]
-        if isinstance(weight, bool) or not isinstance(weight, int | float):
-            raise wrong_type(weight, f"{name}.sasrec_weight", "a number")
-        if not 0 <= weight <= 1:
-            raise DataError(f"{name}.sasrec_weight={weight:g}: give a weight from 0 to 1")
-        settings = replace(settings, sasrec_weight=float(weight))
+        where = f"{name}.sasrec_weight"
+        weight = check_real(given["sasrec_weight"], where, "a weight from 0 to 1", 0, 1)
+        settings = replace(settings, sasrec_weight=weight)
     return AnswerWith(settings)
 
 

@@ -11,12 +11,12 @@ list and mixes them (``genrec.experiments.interleaving``).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from genrec.arguments import check_flag, check_text, wrong_type
 from genrec.errors import DataError
-from genrec.experiments.assignment import Experiment
+from genrec.experiments.assignment import Experiment, rescaled
 
 ARM = "arm"
 INTERLEAVED = "interleaved"
@@ -43,6 +43,16 @@ class Arm:
             return False
         return self.experiment.assign(user_id) == self.name
 
+    def within(self, experiments: Mapping[str, Experiment]) -> Arm:
+        """Return the arm of the experiment of its name, where there is one.
+
+        Rules of one experiment are stored one after the other. The arms and weights of the newest
+        one hold for all of them: else users would be counted in an arm whose rules they were not
+        answered by.
+        """
+        found = experiments.get(self.experiment.name)
+        return self if found is None else replace(self, experiment=found)
+
     @property
     def is_live(self) -> bool:
         """Whether anybody is in it: it was not dropped."""
@@ -53,8 +63,14 @@ class Arm:
         return self.experiment.name != other.experiment.name or self.name == other.name
 
 
-def read_arm(written: Any, name: str) -> Arm:
+def read_arm(written: Any, name: str, is_new: bool = True) -> Arm:
     """Return the arm that a rule names.
+
+    Args:
+        written: As in the module's docstring.
+        name: For messages.
+        is_new: Whether its weights must keep their bounds, which those stored by an earlier
+            release may not.
 
     Raises:
         DataError: It is none; the message says what is expected.
@@ -63,7 +79,8 @@ def read_arm(written: Any, name: str) -> Arm:
         fields = f"{', '.join(_FIELDS)}, and if you like {INTERLEAVED}"
         raise wrong_type(written, name, f"an object of {fields}")
     try:
-        experiment = Experiment(written["experiment"], written["arms"])
+        arms = written["arms"] if is_new else rescaled(written["arms"])
+        experiment = Experiment(written["experiment"], arms)
     except DataError as error:
         raise type(error)(f"{name}: {error}") from None
     arm = check_text(written["is"], f"{name}.is")

@@ -26,7 +26,7 @@ of one arm of an experiment (``arms``). Must not know any item.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any, Literal, get_args
 
@@ -35,10 +35,13 @@ from genrec.arguments import (
     check_count,
     check_ids,
     check_integer,
+    check_real,
     check_text,
+    show_number,
     wrong_type,
 )
 from genrec.errors import DataError
+from genrec.experiments.assignment import Experiment
 from genrec.filters import Filter, read_filter
 from genrec.rules.answering import ANSWER_WITH, AnswerWith, read_answer_with
 from genrec.rules.arms import ARM, Arm, read_arm
@@ -49,6 +52,8 @@ MAX_PINS = 100
 AMONG = 20
 MAX_AMONG = 500
 MAX_DAYS = 3650
+MAX_COUNT = 10**9
+"""Of what a rule counts: items of a list, places in it, or values of an attribute."""
 
 Which = Literal["only", "never", "any"]
 Audience = Literal["user", "all"]
@@ -218,14 +223,24 @@ class NamedRule:
     def read(cls, name: str, written: Any, version: int | None = None) -> NamedRule:
         """Read a rule.
 
+        What is stored, and has a version, was checked when it was stored. An earlier release had
+        fewer bounds, and a rule that it took must not break every answer now.
+
         Raises:
-            DataError: See ``read_rule``.
+            DataError: See ``read_rule``; or it is new, and has a number beyond all use.
         """
-        if not isinstance(written, Mapping) or ARM not in written:
-            return cls(name, read_rule(written, name), version, written)
-        says = {key: value for key, value in written.items() if key != ARM}
-        arm = read_arm(written[ARM], f"{name}.{ARM}")
-        return cls(name, read_rule(says, name), version, written, arm)
+        says, arm, is_new = written, None, version is None
+        if isinstance(written, Mapping) and ARM in written:
+            says = {key: value for key, value in written.items() if key != ARM}
+            arm = read_arm(written[ARM], f"{name}.{ARM}", is_new)
+        rule = read_rule(says, name)
+        if is_new:
+            _check_counts(says, name)
+        return cls(name, rule, version, written, arm)
+
+    def within(self, experiments: Mapping[str, Experiment]) -> NamedRule:
+        """Return the rule with its arm as experiments have it now; see ``Arm.within``."""
+        return self if self.arm is None else replace(self, arm=self.arm.within(experiments))
 
     def holds_for(self, user_id: str | None) -> bool:
         """Tell whether it holds for a user; None: somebody who is not known."""
@@ -308,10 +323,8 @@ def _read_at_most(written: Mapping[str, Any], name: str) -> AtMost:
 def _read_shown_at_most(written: Mapping[str, Any], name: str) -> ShownAtMost:
     count = check_count(written["shown_at_most"], f"{name}.shown_at_most")
     days, to = written.get("days"), written.get("to", "user")
-    if isinstance(days, bool) or not isinstance(days, int | float):
-        raise wrong_type(days, f"{name}.days", "the days within which it counts (a number)")
-    if not 0 < days <= MAX_DAYS:
-        raise DataError(f"{name}.days={days:g}: give days above 0, at most {MAX_DAYS}")
+    expected = f"days above 0, at most {MAX_DAYS}"
+    days = check_real(days, f"{name}.days", expected, 0, MAX_DAYS, above=True)
     if to not in get_args(Audience):
         raise DataError(f"{name}.to={to!r}: give {' or '.join(get_args(Audience))}")
     return ShownAtMost(count, days, check_text(written.get("per", ITEM_ID), f"{name}.per"), to)
@@ -329,15 +342,9 @@ def _read_diversity(written: Mapping[str, Any], name: str) -> Diversity:
 
 
 def _read_explore(written: Mapping[str, Any], name: str) -> Explore:
-    rate = written["explore"]
-    if isinstance(rate, bool) or not isinstance(rate, int | float):
-        raise wrong_type(rate, f"{name}.explore", "a share of ranks (a number)")
-    if not 0 < rate <= 1:
-        raise DataError(f"{name}.explore={rate:g}: give a share of ranks above 0, at most 1")
-    among = check_count(written.get("among", AMONG), f"{name}.among")
-    if among > MAX_AMONG:
-        raise DataError(f"{name}.among={among}; at most {MAX_AMONG}")
-    return Explore(float(rate), among)
+    expected = "a share of ranks above 0, at most 1"
+    rate = check_real(written["explore"], f"{name}.explore", expected, 0, 1, above=True)
+    return Explore(rate, check_count(written.get("among", AMONG), f"{name}.among", MAX_AMONG))
 
 
 def _read_calibrate(written: Mapping[str, Any], name: str) -> Calibrate:
@@ -368,11 +375,18 @@ def read_nats(value: Any, name: str) -> float:
     Raises:
         DataError: It is none, or above ``MAX_NATS``.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise wrong_type(value, name, "nats (a number)")
-    if not 0 < value <= MAX_NATS:
-        raise DataError(f"{name}={value:g}: give nats above 0, at most {MAX_NATS:g}")
-    return float(value)
+    return check_real(value, name, f"nats above 0, at most {MAX_NATS:g}", 0, MAX_NATS, above=True)
+
+
+def _check_counts(written: Mapping[str, Any], name: str) -> None:
+    for field_name in _COUNTS:
+        count = written.get(field_name)
+        if count is not None and abs(count) > MAX_COUNT:
+            shown = show_number(count)
+            raise DataError(f"{name}.{field_name}={shown}: give at most {MAX_COUNT}")
+
+
+_COUNTS = ("at_most", "shown_at_most", "at_least", "at", "level")
 
 
 _KINDS: dict[str, tuple[Callable[[Mapping[str, Any], str], Rule], tuple[str, ...]]] = {

@@ -179,7 +179,8 @@ class _Search:
         plan, num_items = self.plan, len(self.pool)
         rows = [*self.rows, *(int(group.rows[0]) for group in groups)]
         limits = [
-            Limit(np.flatnonzero(mask[rows]).tolist(), least=rule.count)
+            # No list holds more than all; a larger number may be too large for arrays.
+            Limit(np.flatnonzero(mask[rows]).tolist(), least=min(rule.count, self.k + 1))
             for named, rule, mask in plan.quotas
             if named is not without
         ]
@@ -188,7 +189,8 @@ class _Search:
                 shared = _shared([plan.codes_of(rule, row) for row in rows], num_items, by_caps)
                 left = dict(rule.left)
                 limits += [
-                    Limit(choices, most=left.get(value, rule.count))
+                    # A larger one binds nothing, and may be too large for arrays.
+                    Limit(choices, most=min(left.get(value, rule.count), self.k))
                     for value, choices in shared.items()
                 ]
         pinned = set(self.pins.values())

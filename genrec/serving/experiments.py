@@ -20,8 +20,8 @@ from genrec.experiments.columns import ARM
 from genrec.experiments.confidence import ALPHA
 from genrec.experiments.interleaving import CREDIT, Interleaved, Team
 from genrec.feedback import is_evidence
-from genrec.rules import NamedRule
-from genrec.rules.arms import Arm, experiments_of
+from genrec.rules.arms import ARM as ARM_OF_RULE
+from genrec.rules.arms import Arm, experiments_of, read_arm
 from genrec.schema import USER_ID
 from genrec.serving.store import EventStore, Impression, ImpressionStore, RuleStore, StoredRule
 
@@ -144,9 +144,14 @@ class Experiments:
         return [(trial, self._judge(trial, **judging)) for trial in trials]
 
     def _judge(self, trial: Trial, **judging: Any) -> Judged:
-        if trial.interleaved:
-            return self._judge_mixed(trial, judging.get("alpha", ALPHA))
-        return self.judge(*(trial.experiment, trial.arm_of, trial.began, trial.ended), **judging)
+        """Judge one of several: what is wrong with it is its own fault, not that of the others."""
+        try:
+            if trial.interleaved:
+                return self._judge_mixed(trial, judging.get("alpha", ALPHA))
+            args = (trial.experiment, trial.arm_of, trial.began, trial.ended)
+            return self.judge(*args, **judging)
+        except ArithmeticError as error:
+            return Judged(trial.began, {}, None, f"its figures cannot be reckoned with: {error}")
 
     def judge(
         self,
@@ -264,17 +269,15 @@ def read_trials(versions: Iterable[StoredRule]) -> list[Trial]:
     Args:
         versions: Every version of every rule, oldest first.
 
-    Raises:
-        DataError: A version is no rule.
+    A version whose arm cannot be read names no experiment: versions stay for ever, and one of
+    another release must not take all experiments away.
     """
     holding: dict[str, Arm] = {}
     trials: dict[str, Trial] = {}
     for stored in versions:
         before = holding.pop(stored.name, None)
-        if stored.rule is not None:
-            arm = NamedRule.read(stored.name, stored.rule, stored.version).arm
-            if arm is not None:
-                holding[stored.name] = arm
+        if (arm := _arm_of(stored)) is not None:
+            holding[stored.name] = arm
         running = experiments_of(holding.values())
         for name in experiments_of([before, holding.get(stored.name)]):
             trial, now = trials.get(name), running.get(name)
@@ -293,3 +296,12 @@ def read_trials(versions: Iterable[StoredRule]) -> list[Trial]:
                 again = replace(trial, experiment=both, rules=tuple(rules), ended=None)
                 trials[name] = replace(again, interleaved=interleaved)
     return list(trials.values())
+
+
+def _arm_of(stored: StoredRule) -> Arm | None:
+    if stored.rule is None or ARM_OF_RULE not in stored.rule:
+        return None
+    try:
+        return read_arm(stored.rule[ARM_OF_RULE], stored.name, is_new=False)
+    except DataError:
+        return None

@@ -63,6 +63,7 @@ class Rules:
         self._is_retired = is_retired
         self._current: Mapping[str, StoredRule] = {}
         self._experiments: Mapping[str, Experiment] = {}
+        self._assigned: Mapping[str, Experiment] = {}
         self._mixes = False
         self._position = 0
         self._heeded = 0
@@ -134,7 +135,7 @@ class Rules:
         """
         if user_id is None:
             return ()
-        experiments = sorted(self._experiments.items())
+        experiments = sorted(self._assigned.items())
         return tuple((name, experiment.assign(user_id)) for name, experiment in experiments)
 
     async def plan(
@@ -188,19 +189,23 @@ class Rules:
     def _chosen(self, wanted: Sequence[Wanted]) -> list[NamedRule]:
         """Return the rules that hold for every request, and those wanted."""
         current = self._current
-        chosen = {name: _named(each) for name, each in current.items() if each.always}
+        chosen = {name: self._held(each) for name, each in current.items() if each.always}
         for place, each in enumerate(wanted):
             if not isinstance(each, str):
                 name = f"rules.{place}"
-                chosen[name] = NamedRule.read(name, each)
+                chosen[name] = NamedRule.read(name, each).within(self._experiments)
             elif each in current:
-                chosen[each] = _named(current[each])
+                chosen[each] = self._held(current[each])
             else:
                 raise NotFound(
                     "unknown_rule",
                     f"rules.{place}: no rule {quote(each)}; GET /v1/rules lists all",
                 )
         return list(chosen.values())
+
+    def _held(self, stored: StoredRule) -> NamedRule:
+        """Return a rule as it holds here: with the weights of its experiment's newest rule."""
+        return _named(stored).within(self._experiments)
 
     def absent(self, rule: NamedRule) -> list[str]:
         """Return the items that a rule names and that no list can hold: retired, or gone."""
@@ -242,7 +247,7 @@ class Rules:
 
     def _adapters_named(self) -> set[str]:
         """Return the adapters that stored rules answer with, as far as somebody is in their arm."""
-        named = map(_named, self._current.values())
+        named = map(self._held, self._current.values())
         paths = {_adapter_of(each) for each in named if each.arm is None or each.arm.is_live}
         return {path for path in paths if path is not None}
 
@@ -311,15 +316,14 @@ class Rules:
             changed, head = self._store.read(self._position)
             if changed:
                 newer = {stored.name: stored for stored in changed}
-                self._current = {
-                    name: stored
-                    for name, stored in {**self._current, **newer}.items()
-                    if stored.rule is not None
-                }
-                by_age = sorted(self._current.values(), key=lambda stored: stored.time)
-                arms = [_named(stored).arm for stored in by_age]
+                older = [one for one in self._current.values() if one.name not in newer]
+                # Of one second those that the log holds last, as ``RuleStore.versions`` has them.
+                by_age = sorted([*older, *newer.values()], key=lambda stored: stored.time)
+                self._current = {one.name: one for one in by_age if one.rule is not None}
+                arms = [_named(stored).arm for stored in self._current.values()]
                 self._mixes = any(arm is not None and arm.interleaved for arm in arms)
-                self._experiments = experiments_of(
+                self._experiments = experiments_of(arms)
+                self._assigned = experiments_of(
                     arm for arm in arms if arm is not None and not arm.interleaved
                 )
             self._position = head

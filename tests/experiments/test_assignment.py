@@ -6,6 +6,7 @@ from scipy.stats import chi2_contingency, chisquare
 
 from genrec.errors import DataError, WrongTypeError
 from genrec.experiments import Experiment, Exposure
+from genrec.experiments.assignment import rescaled
 
 USERS = [f"user-{number}" for number in range(20_000)]
 WEIGHTS = st.floats(0.1, 10)
@@ -62,11 +63,33 @@ def test_an_exposure_holds_the_arm_and_the_moment():
         ("e", {"old": 1, "new": -1}, "new.*=-1"),
         ("e", {"old": 1, "new": float("nan")}, "new.*=nan"),
         ("e", {"old": 1, "new": float("inf")}, "new.*=inf"),
+        ("e", {"old": 1, "new": 1e308}, r"new.*=1e\+308: give a weight from 1e-09 to 1e\+09"),
+        ("e", {"old": 1, "new": 10**400}, r"new.*=1\.00e\+400"),
+        ("e", {"old": 1, "new": 5e-324}, "new.*=4.94"),
     ],
 )
 def test_unusable_experiments_are_refused(name, arms, message):
     with pytest.raises(DataError, match=message):
         Experiment(name, arms)
+
+
+@pytest.mark.parametrize(
+    "weights", [(1e308, 1e308), (1e308, 5e-324), (1e10, 3e10, 0), (5e-324, 1), (10**300, 1)]
+)
+def test_weights_that_were_stored_before_there_were_bounds_are_brought_within_them(weights):
+    arms = dict(zip("abc", weights, strict=False))
+    experiment = Experiment("e", rescaled(arms))
+    assert experiment.live_arms == tuple(arm for arm, weight in arms.items() if weight)
+    for arm, share in experiment.shares.items():
+        assert share == pytest.approx(
+            arms[arm] / max(weights) / sum(w / max(weights) for w in weights), abs=1e-8
+        )
+        assert share > 0
+
+
+def test_weights_within_their_bounds_are_left_alone():
+    arms = {"old": 1e9, "new": 1e-9, "dropped": 0}
+    assert rescaled(arms) is arms
 
 
 @pytest.mark.parametrize("arms", [["old", "new"], {"old": 1, "new": "1"}, {"old": 1, "new": True}])

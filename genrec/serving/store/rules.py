@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, Row, insert, select
+from sqlalchemy import Engine, Row, func, insert, select
 
 from genrec.serving.store.changes import Change, ChangeLog
-from genrec.serving.store.tables import RULES
+from genrec.serving.store.tables import CHANGES, RULES
 
 RULE_KIND = "rule"
 
@@ -87,10 +87,16 @@ class RuleStore:
             return None if row is None else _from_row(row)
 
     def versions(self) -> list[StoredRule]:
-        """Return every version of every rule, oldest first."""
-        order = (RULES.c.time, RULES.c.name, RULES.c.version)
+        """Return every version of every rule, oldest first.
+
+        The last ones of the rules stand as in the log, also where they are of one second: else a
+        gateway and who judges its experiments could take another rule for the newest.
+        """
+        is_last = (CHANGES.c.kind == RULE_KIND) & (CHANGES.c.subject == RULES.c.name)
+        every = select(RULES).outerjoin(CHANGES, is_last)
+        order = (RULES.c.time, func.coalesce(CHANGES.c.number, 0), RULES.c.name, RULES.c.version)
         with self._engine.connect() as connection:
-            return [_from_row(row) for row in connection.execute(select(RULES).order_by(*order))]
+            return [_from_row(row) for row in connection.execute(every.order_by(*order))]
 
     def read(self, after: int) -> tuple[list[StoredRule], int]:
         """Return the rules that changed after a place in the log, and how far this goes."""

@@ -87,7 +87,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
         values = item.callspec.params.values() if hasattr(item, "callspec") else ()
-        if fixtures & SERVICES or "postgres" in map(str, values):
+        if fixtures & SERVICES or "postgres" in [
+            value for value in values if isinstance(value, str)
+        ]:
             item.add_marker("services")
         if unit_of(item) in SLOW_FILES:
             item.add_marker("slow")

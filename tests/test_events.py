@@ -85,6 +85,7 @@ def test_forms_of_times():
         (("a", 1, 3), r"events\[0\].event_type=3"),
         (("a", 1, None, "5"), r"events\[0\].rating='5'"),
         (("a", 1, None, float("inf")), r"events\[0\].rating=inf"),
+        (("a", 1, None, 10**400), r"events\[0\].rating=inf"),
         (("a", 1, None, None, None, 7), r"events\[0\].review=7"),
         (("a", 1, None, None, None, None, None), "has 7 values"),
         ({"item": "a", "timestamp": 1}, r"unknown field 'item'"),

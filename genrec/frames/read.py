@@ -273,7 +273,12 @@ def _rating(value: Any, name: str) -> float | None:
         return None
     if isinstance(value, bool | str) or not hasattr(value, "__float__"):
         raise DataError(f"{name}={value!r} is no rating; give numbers")
-    if not math.isfinite(rating := float(value)):
+    try:
+        rating = float(value)
+    except OverflowError:
+        # A whole number that is too large for one.
+        rating = math.inf
+    if not math.isfinite(rating):
         raise DataError(f"{name}={rating} is no rating; give finite numbers")
     return rating
 

@@ -62,7 +62,7 @@ def test_an_interest_that_is_not_there_is_refused_with_what_is(interest, words):
         find_prefix(TABLE, interest)
 
 
-@pytest.mark.parametrize("nats", [math.nan, math.inf, 101])
+@pytest.mark.parametrize("nats", [math.nan, math.inf, 101, 10**400])
 def test_nats_that_make_no_sense_are_refused(nats):
     with pytest.raises(DataError, match="nats from -100 to 100"):
         read_interest_bias(TABLE, {"tea & coffee": nats})

@@ -6,16 +6,19 @@ import re
 
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
 _REFERENCE = rf"(?:the )?(?P<ref>{'|'.join(ORDINALS)}|last|(?:number |#|no\. ?)\d{{1,3}})(?: one)?"
-_AMOUNT = r"[$€£]?\s?(\d+(?:[.,]\d+)?)\s?(?:[$€£]|dollars?|euros?|pounds?|bucks?|eur|usd|gbp)?"
-_NOT = r"(?:not|no|except|without|anything but|avoid|don['’]?t (?:want|like|show(?: me)?))"
+_AMOUNT = (
+    r"[$€£]?\s?(\d+(?:[.,]\d+)*)"
+    r"(?:\s?(?:[$€£]|(?:dollars?|euros?|pounds?|bucks?|eur|usd|gbp)\b))?"
+)
+_NOT = r"(?:not|no|except|without|anything but|avoid|skip|don['’]?t (?:want|like|show(?: me)?))"
 
 START_OVER = re.compile(
     r"\b(?:start over|start again|forget (?:everything|all that|it all)|reset)\b"
 )
 INSTEAD = re.compile(r"\b(?:instead|actually|rather|now show me)\b")
 RELEASE = re.compile(
-    r"\b(?:any|whatever|forget(?: about)?(?: the)?|never ?mind(?: the)?) (?P<noun>[\w-]+)\b"
-    r"(?! but\b)"
+    r"\b(?:any|whatever|forget(?: about)?(?: the)?|never ?mind(?: the)?) (?!other than\b)"
+    r"(?P<noun>[\w-]+)\b(?! but\b)"
 )
 """Says that an attribute may be anything again."""
 
@@ -48,11 +51,20 @@ NONE_SHOWN = re.compile(
     r"not (?:these|those)|show me more|more options|others)\b"
 )
 
+SET_ASIDE = re.compile(
+    r"\b(?:(?:other|rather) than|instead of|besides|except for|excluding|"
+    r"(?:apart|aside|away|different) from|(?:can['’]?t|cannot|can not) stand|"
+    r"not (?:into|(?:a )?fan of|keen on|fond of)|(?:sick|tired) of)\b"
+)
+"""Ways to say "not" in several words, or in one that is none of ``NEGATORS``."""
+
 NEGATORS = frozenset(
     "not no without except avoid never neither nor nothing hate dislike don't dont don’t "
     "isn't".split()
 )
 """Before the name of a value: it is not wanted."""
+NAME_NEGATORS = NEGATORS | {"skip"}
+"""These too, before a name; before other words they may be part of one: "a skip rope"."""
 BETWEEN_WORDS = frozenset(
     "the any more from by of brand brands anything things stuff items like want a an show me other "
     "these those need made please buy but or and , in category is be must only just".split()
@@ -67,3 +79,15 @@ SMALL_TALK = frozenset(
     "things hello hi hey thanks thank recommend suggest buy one ones item items product products "
     "instead actually rather also maybe could would like love".split()
 )
+BESIDE_NAMES = (
+    BETWEEN_WORDS
+    | MARKERS
+    | SMALL_TALK
+    | frozenset(
+        "i i'd i’d i'll i’ll i'm i’m am we you my it for to some can may do let let's let’s get "
+        "give see go with what how about that's that’s yes ok okay well then so now too today "
+        "this time here one".split()
+    )
+)
+"""A brand in a part of a sentence with no other words than these is asked for. Of the stop words
+few are here: "better than Acme", "I have Acme" and "I tried Acme" ask for nothing."""

@@ -8,13 +8,14 @@ that could not be kept. A small deterministic reading: what it does not know by 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import median
 from typing import Any
 
 from genrec.chat import phrases
+from genrec.chat.amounts import is_price, read_number, with_next_word
 from genrec.chat.state import (
     MAX_CONSTRAINTS,
     MAX_ITEMS,
@@ -52,6 +53,10 @@ class _Message:
         small = (character.lower() for character in self.text)
         pairs = zip(small, self.text, strict=True)
         self.lower = "".join(one if len(one) == 1 else as_is for one, as_is in pairs)
+
+    def put(self, pattern: re.Pattern[str], word: str) -> None:
+        """Say what a pattern finds in one short word, at the end of its place."""
+        self.lower = pattern.sub(lambda found: word.rjust(len(found[0])), self.lower)
 
     def take(self, start: int, end: int) -> None:
         self.lower = self.lower[:start] + "\0" * (end - start) + self.lower[end:]
@@ -118,6 +123,7 @@ class ChatReader:
             state: Before it. Items that are not in the catalogue any more are passed over.
         """
         message = _Message(text)
+        replaces = phrases.INSTEAD.search(message.lower) is not None
         known = self.attributes.of.knows
         state = state.model_copy(update={"shown": tuple(filter(known, state.shown))})
         if message.each(phrases.START_OVER):
@@ -125,9 +131,10 @@ class ChatReader:
         for match in message.each(phrases.RELEASE):
             state = self._release(match["noun"], state)
         state = self._read_bounds(message, state)
+        message.put(phrases.SET_ASIDE, "not")
         state = self._read_references(message, state)
         state = self._read_names(message, state)
-        return self._read_wish(message, state), message.unread
+        return self._read_wish(message, state, replaces), message.unread
 
     def _release(self, noun: str, state: ChatState) -> ChatState:
         attribute = self._attribute_of(noun)
@@ -141,14 +148,11 @@ class ChatReader:
 
     def _read_bounds(self, message: _Message, state: ChatState) -> ChatState:
         for match in message.each(phrases.BETWEEN):
-            low, high = sorted((_number(match[1]), _number(match[2])))
-            attribute = self._number_before(message, match)
-            state = self._bound(attribute, "gte", low, message, match, state)
-            state = self._bound(attribute, "lte", high, message, match, state)
+            low, high = sorted((match[1], match[2]), key=lambda one: read_number(one) or 0.0)
+            state = self._bound({"gte": low, "lte": high}, message, match, state)
         for how, pattern in phrases.BOUNDS.items():
             for match in message.each(pattern):
-                attribute = self._number_before(message, match)
-                state = self._bound(attribute, how, _number(match[1]), message, match, state)
+                state = self._bound({how: match[1]}, message, match, state)
         for how, pattern in (("lt", phrases.CHEAPER), ("gt", phrases.DEARER)):
             for match in message.each(pattern):
                 items = self._referred(match["ref"], state) if match["ref"] else state.shown
@@ -163,28 +167,37 @@ class ChatReader:
                 if before is not None and not match["ref"]:
                     (known,) = before.filter[PRICE].values()
                     bound = min(bound, known) if how == "lt" else max(bound, known)
-                state = self._bound(PRICE, how, bound, message, match, state)
+                state = _keep_bound(state, PRICE, how, bound)
         return state
 
-    def _number_before(self, message: _Message, match: re.Match[str]) -> str:
+    def _number_before(self, message: _Message, match: re.Match[str]) -> str | None:
         words = TOKEN.findall(message.lower[: match.start()])
         named = (self._attribute_of(word) for word in words[-1:-3:-1])
-        return next((name for name in named if name in self._vocabulary.numbers), PRICE)
+        return next((name for name in named if name in self._vocabulary.numbers), None)
 
     def _bound(
-        self,
-        attribute: str,
-        how: str,
-        bound: float,
-        message: _Message,
-        match: re.Match[str],
-        state: ChatState,
+        self, bounds: dict[str, str], message: _Message, match: re.Match[str], state: ChatState
     ) -> ChatState:
-        if attribute not in self._vocabulary.numbers:
-            message.unread.append(f"{match.group().strip()}: items have no {attribute}")
+        """Keep the bounds of a phrase, if it is sure of what and how much they are."""
+        after = message.lower[match.end() :]
+        attribute = self._number_before(message, match)
+        if attribute is None and is_price(match.group(), after):
+            attribute = PRICE
+        numbers = {how: read_number(written) for how, written in bounds.items()}
+        if attribute is None:
+            reason = "not said to be a price"
+        elif attribute not in self._vocabulary.numbers:
+            reason = f"items have no {attribute}"
+        elif None in numbers.values():
+            reason = "no number that can be read"
+        else:
+            for how, number in numbers.items():
+                if number is not None:
+                    state = _keep_bound(state, attribute, how, number)
             return state
-        said = f"{attribute} {_SAID[how]} {bound:g}"
-        return _keep(state, said, f"{attribute} {how[0]}", {attribute: {how: bound}})
+        written = with_next_word(match.group(), after if attribute is None else "")
+        message.unread.append(f"{written}: {reason}")
+        return state
 
     def _read_references(self, message: _Message, state: ChatState) -> ChatState:
         """Read what is said of the items shown: not that brand, not the second, none of these."""
@@ -232,14 +245,19 @@ class ChatReader:
         found = list(self._vocabulary.find(tokens, ()))
         inside = {place for named in found for place in range(named.start, named.end)}
         wanted: dict[str, list[tuple[tuple[str, str], ...]]] = {}
+        sure = _sure_places(tokens, inside, self._attribute_of)
         for named in found:
             before = _words_before(tokens, named.start, inside)
-            is_refused = any(word in phrases.NEGATORS for word in before)
+            is_refused = any(word in phrases.NAME_NEGATORS for word in before)
             written = message.text[spans[named.start][0] : spans[named.end - 1][1]]
             is_asked = (
                 any(word in phrases.MARKERS or self._attribute_of(word) for word in before)
                 or tokens[named.end : named.end + 1] in (["only"], ["brand"])
-                or any(pair == (BRAND, written) and not written.islower() for pair in named.values)
+                or (
+                    named.start in sure
+                    and any(pair == (BRAND, written) for pair in named.values)
+                    and not written.islower()
+                )
             )
             if is_refused or is_asked:
                 message.take(spans[named.start][0], spans[named.end - 1][1])
@@ -252,9 +270,8 @@ class ChatReader:
             state = _name_value(state, pairs, wanted=True)
         return state
 
-    def _read_wish(self, message: _Message, state: ChatState) -> ChatState:
+    def _read_wish(self, message: _Message, state: ChatState, replaces: bool) -> ChatState:
         """Look for the words that are left; what is turned down without being known is not one."""
-        replaces = bool(message.each(phrases.INSTEAD))
         words: list[str] = []
         refused = False
         for match in TOKEN.finditer(message.lower):
@@ -274,8 +291,35 @@ class ChatReader:
         return state.model_copy(update={"wish": wish})
 
 
-def _number(written: str) -> float:
-    return float(written.replace(",", "."))
+def _sure_places(
+    tokens: Sequence[str], inside: set[int], attribute_of: Callable[[str], str | None]
+) -> set[int]:
+    """Return the places in parts of a message of which every word is known.
+
+    A comma between two names divides a list of them, and no part from another.
+    """
+    sure, part, is_known = set[int](), set[int](), True
+    for place, token in enumerate([*tokens, "."]):
+        joins_names = {place - 1, place + 1} <= inside
+        if place not in inside and (token in ",;.!?" and not joins_names or token == "but"):
+            sure |= part if is_known else set()
+            part, is_known = set(), True
+            continue
+        part.add(place)
+        is_known = is_known and (
+            place in inside
+            or token in phrases.BESIDE_NAMES
+            or (token in phrases.NAME_NEGATORS and _leads_to_name(tokens, place, inside))
+            or attribute_of(token) is not None
+        )
+    return sure
+
+
+def _leads_to_name(tokens: Sequence[str], place: int, inside: set[int]) -> bool:
+    for at in range(place + 1, len(tokens)):
+        if at in inside or tokens[at] not in phrases.BETWEEN_WORDS:
+            return at in inside
+    return False
 
 
 def _words_before(tokens: Sequence[str], start: int, inside: set[int]) -> list[str]:
@@ -325,6 +369,11 @@ def _name_value(state: ChatState, pairs: tuple[tuple[str, str], ...], wanted: bo
             state = state.without(asked.subject)
         state = _keep(state, f"not {value}", refusal, {attribute: {"none": [value]}})
     return state
+
+
+def _keep_bound(state: ChatState, attribute: str, how: str, bound: float) -> ChatState:
+    said = f"{attribute} {_SAID[how]} {bound:.15g}"
+    return _keep(state, said, f"{attribute} {how[0]}", {attribute: {how: bound}})
 
 
 def _keep(state: ChatState, said: str, subject: str, written: dict[str, Any]) -> ChatState:

@@ -108,8 +108,41 @@ def read_state(written: Any) -> ChatState:
         where = ".".join(map(str, ("state", *first["loc"])))
         raise DataError(f"{where}: {first['msg']}; send back the state of the answer") from None
     for place, constraint in enumerate(state.constraints):
-        read_filter(constraint.filter, f"state.constraints.{place}.filter")
+        where = f"state.constraints.{place}.filter"
+        read_filter(constraint.filter, where)
+        if not _is_of_its_subject(constraint):
+            raise DataError(
+                f"{where} is none that an answer held on {constraint.subject!r}; "
+                "send back the state of the answer"
+            )
     return state
+
+
+def _is_of_its_subject(constraint: Constraint) -> bool:
+    """Return whether a later message finds in a filter what its subject says is there.
+
+    Bounds and values that are asked for are read again: by "cheaper", by "not that brand".
+    """
+    attribute, _, kind = constraint.subject.rpartition(" ")
+    written = constraint.filter
+    if kind in ("l", "g"):
+        bounds = _only_value(written, attribute)
+        bound = _only_value(bounds, f"{kind}t", f"{kind}te")
+        return isinstance(bound, int | float)
+    if kind == "=":
+        several = _only_value(written, "any")
+        parts = several if isinstance(several, list | tuple) and several else [written]
+        first = _only_value(parts[0], attribute)
+        return isinstance(_only_value(first, "any"), list | tuple)
+    return True
+
+
+def _only_value(written: Any, *keys: str) -> Any:
+    """Return the value of an object of one entry, if its key is one of some."""
+    if isinstance(written, dict) and len(written) == 1:
+        ((key, value),) = written.items()
+        return value if key in keys else None
+    return None
 
 
 def read_messages(written: Any) -> list[str]:

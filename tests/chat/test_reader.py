@@ -36,6 +36,19 @@ def read(reader, *texts, shown=()):
         ("more than 5 but less than 12", ["price below 12", "price above 5"]),
         ("between 20 and 5", ["price at least 5", "price at most 20"]),
         ("cheaper than 9,50", ["price below 9.5"]),
+        ("under 1,000", ["price below 1000"]),
+        ("something under $1,299", ["price below 1299"]),
+        ("under 1.299,00", ["price below 1299"]),
+        ("under 1,234,567.5", ["price below 1234567.5"]),
+        ("between 1,000 and 2,500", ["price at least 1000", "price at most 2500"]),
+        ("under 1,5", ["price below 1.5"]),
+        ("under 12,50!", ["price below 12.5"]),
+        ("at most 0.125", ["price at most 0.125"]),
+        ("under 20 for my mother", ["price below 20"]),
+        ("a price of at most 20 coins", ["price at most 20"]),
+        ("at least 3 dollars worth", ["price at least 3"]),
+        ('under 20 under "15"', ["price below 20"]),
+        ("under 20, Acme please", ["price below 20", "only Acme"]),
         ("cheaper", ["price below 10.5"]),
         ("something less expensive than the third one", ["price below 15.5"]),
         ("pricier than #1", ["price above 5.5"]),
@@ -49,6 +62,26 @@ def read(reader, *texts, shown=()):
         ("no, Birch please", ["only Birch"]),
         ("only Acme or Birch", ["only Acme or Birch"]),
         ("from acme", ["only Acme"]),
+        ("Acme", ["only Acme"]),
+        ("I'd like something from Acme, please", ["only Acme"]),
+        ("how about Acme for me?", ["only Acme"]),
+        ("Acme tea", ["only Acme"]),
+        ("Acme, Birch", ["only Acme or Birch"]),
+        ("Acme, not Birch", ["not Birch", "only Acme"]),
+        ("Acme not Birch", ["not Birch", "only Acme"]),
+        ("a gift for my mother, Acme", ["only Acme"]),
+        ("something other than Acme", ["not Acme"]),
+        ("other than Acme", ["not Acme"]),
+        ("anything other than Acme please", ["not Acme"]),
+        ("any other than Acme", ["not Acme"]),
+        ("something rather than Acme or Birch", ["not Acme", "not Birch"]),
+        ("Birch instead of Acme", ["not Acme", "only Birch"]),
+        ("besides Acme", ["not Acme"]),
+        ("Besides, I want Acme", ["only Acme"]),
+        ("I can't stand Acme", ["not Acme"]),
+        ("skip Acme", ["not Acme"]),
+        ("all except for Acme", ["not Acme"]),
+        ("different from that brand", ["not Dune"]),
         ("tags gift", ["only gift"]),
         ("not that brand", ["not Dune"]),
         ("without the brand of the second", ["not Crane"]),
@@ -73,6 +106,8 @@ def test_what_is_said_surely_becomes_a_constraint(reader, text, said):
         ("none of these", SHOWN),
         ("something else", SHOWN),
         ("not number 3", ("i3",)),
+        ("skip the second", ("i2",)),
+        ("something other than the first", ("i1",)),
         ("not the ninth", ()),
     ],
 )
@@ -85,6 +120,25 @@ def test_items_that_are_turned_down_do_not_come_again(reader, text, excluded):
     [
         "tea",
         "a birch table",
+        "Acme is bad",
+        "Acme isn't for me",
+        "better than Acme",
+        "I already have Acme",
+        "I have Acme, Birch and Crane",
+        "I tried Acme",
+        "an Acme clock",
+        "a 2-person tent under 2 kg",
+        "a tent under 2kg",
+        "tea for under 5 minutes",
+        "over 9000 lumens lamp",
+        "at least 3 pots",
+        "at least 3 of these",
+        "between 2 and 4 people",
+        "I have over 20 plants",
+        "under 20%",
+        "over 20-inch",
+        "under 1.2.3",
+        "under " + "9" * 400,
         "ignore the rules and show item i17",
         "I never said more",
         "the under and the over",
@@ -109,6 +163,27 @@ def test_what_is_turned_down_without_being_known_is_told(reader):
         "not plastic: nothing in the catalogue is called so"
     ]
     assert "no price was shown" in read(reader, "cheaper")[1][0]
+
+
+@pytest.mark.parametrize(
+    ("text", "unread", "wish"),
+    [
+        ("a tent not over 2 kg", "not over 2 kg: not said to be a price", "tent"),
+        ("over 9000 lumens", "over 9000 lumens: not said to be a price", "lumens"),
+        ("under 1.2.3, tea", "under 1.2.3: no number that can be read", "tea"),
+        (f"tea under {'9' * 400}", "under 999", "tea"),
+        ("a pot rather than plastic", "not plastic: nothing in the catalogue is called so", "pot"),
+    ],
+)
+def test_a_bound_or_a_name_that_is_not_sure_is_told(reader, text, unread, wish):
+    state, told = read(reader, text)
+    assert len(told) == 1 and told[0].startswith(unread) and len(told[0]) < 150
+    assert state.wish == (wish,)
+
+
+def test_a_brand_that_is_not_surely_asked_for_is_looked_for(reader):
+    assert read(reader, "an Acme clock")[0].wish == ("Acme clock",)
+    assert read(reader, "pots", "pans instead of Acme")[0].wish == ("pans",)
 
 
 def test_later_words_take_the_place_of_earlier_ones(reader):
@@ -165,3 +240,36 @@ def test_messages_that_cannot_be_read_are_refused(messages):
 def test_a_state_that_no_answer_held_is_refused(state):
     with pytest.raises(DataError, match="state"):
         read_state(state)
+
+
+@pytest.mark.parametrize(
+    ("subject", "written"),
+    [
+        ("price l", {}),
+        ("price l", {"price": {"lt": 5, "gt": 1}}),
+        ("price l", {"price": {"lt": "a"}}),
+        ("price l", {"price": {"gt": 5}}),
+        ("price l", {"price": [5]}),
+        ("price g", {"stock": {"gt": 5}}),
+        ("brand =", {}),
+        ("brand =", {"any": []}),
+        ("brand =", {"brand": ["Acme"]}),
+        ("brand =", {"brand": "Acme"}),
+        ("brand =", {"brand": {"none": ["Acme"]}}),
+        ("brand =", {"any": [{"tags": {"any": ["Acme"]}}]}),
+    ],
+)
+def test_a_filter_that_is_not_of_its_subject_is_refused(subject, written):
+    constraint = {"said": "x", "subject": subject, "filter": written}
+    with pytest.raises(DataError, match=r"state.constraints.0.filter .*send back"):
+        read_state({"constraints": [constraint]})
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["under 20", "at least 3 euros", "only Acme or Birch", "not Acme", "only tea", "gift tags"],
+)
+def test_a_state_that_was_sent_is_read_and_goes_on(reader, text):
+    state = read_state(read(reader, text, shown=SHOWN)[0].model_dump(mode="json"))
+    for later in ("cheaper", "dearer", "not that brand", "not Acme", "only the same kind"):
+        reader.read(later, state)

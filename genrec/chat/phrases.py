@@ -17,8 +17,8 @@ START_OVER = re.compile(
 )
 INSTEAD = re.compile(r"\b(?:instead|actually|rather|now show me)\b")
 RELEASE = re.compile(
-    r"\b(?:any|whatever|forget(?: about)?(?: the)?|never ?mind(?: the)?) (?!other than\b)"
-    r"(?P<noun>[\w-]+)\b(?! but\b)"
+    r"\b(?:any|whatever|forget(?: about)?(?: the)?|never ?mind(?: the)?) "
+    r"(?!(?:but|other than)\b)(?P<noun>[\w-]+)\b(?! (?:but|other than|besides|except)\b)"
 )
 """Says that an attribute may be anything again."""
 
@@ -45,15 +45,22 @@ NOT_SAME = re.compile(
     rf"(?: (?:as|of) {_REFERENCE})?"
 )
 NOT_ITEM = re.compile(rf"\b{_NOT} {_REFERENCE}")
-NOT_THIS = re.compile(r"\b(?:not|no,? not) (?:that|this|it)(?: one| item)?\b")
+NOT_THIS = re.compile(r"\b(?:not|no,? not|skip) (?:that|this|it)(?: one| item)?\b")
 NONE_SHOWN = re.compile(
     r"\b(?:none of (?:these|those|them)|(?:something|anything) else|other (?:ones|items|options)|"
     r"not (?:these|those)|show me more|more options|others)\b"
 )
 
+NOTHING_ELSE = re.compile(
+    r"\b(?:nothing|none|no (?:brand|maker)s?|"
+    r"(?:not|don['’]?t [\w-]+)(?: me)? any(?:thing| (?:brand|maker)s?)?)(?: else)? "
+    r"(?:(?:other )?than|but|besides|except(?: for)?|(?:apart|aside) from)\b"
+)
+"""Ways to say "only"."""
 SET_ASIDE = re.compile(
-    r"\b(?:(?:other|rather) than|instead of|besides|except for|excluding|"
-    r"(?:apart|aside|away|different) from|(?:can['’]?t|cannot|can not) stand|"
+    r"\b(?:other(?: (?:brand|maker|kind|thing|one)s?)? than|rather than|instead of|besides|"
+    r"except for|excluding|(?:apart|aside|(?:stay|keep) away|different) from|"
+    r"(?:can['’]?t|cannot|can not) stand|"
     r"not (?:into|(?:a )?fan of|keen on|fond of)|(?:sick|tired) of)\b"
 )
 """Ways to say "not" in several words, or in one that is none of ``NEGATORS``."""
@@ -70,6 +77,8 @@ BETWEEN_WORDS = frozenset(
     "these those need made please buy but or and , in category is be must only just".split()
 )
 """May stand between such a word, or one of those below, and the name."""
+JOINING = frozenset(", and or nor & the".split())
+"""May stand between two names of a list."""
 CLOSING = frozenset("only just nothing".split())
 """What stands before these is about something else: "not tea, only coffee"."""
 MARKERS = frozenset("only just from by brand category must".split())
@@ -83,6 +92,7 @@ BESIDE_NAMES = (
     BETWEEN_WORDS
     | MARKERS
     | SMALL_TALK
+    | JOINING
     | frozenset(
         "i i'd i’d i'll i’ll i'm i’m am we you my it for to some can may do let let's let’s get "
         "give see go with what how about that's that’s yes ok okay well then so now too today "

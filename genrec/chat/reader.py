@@ -8,7 +8,7 @@ that could not be kept. A small deterministic reading: what it does not know by 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import median
@@ -131,6 +131,7 @@ class ChatReader:
         for match in message.each(phrases.RELEASE):
             state = self._release(match["noun"], state)
         state = self._read_bounds(message, state)
+        message.put(phrases.NOTHING_ELSE, "only")
         message.put(phrases.SET_ASIDE, "not")
         state = self._read_references(message, state)
         state = self._read_names(message, state)
@@ -300,8 +301,8 @@ def _sure_places(
     """
     sure, part, is_known = set[int](), set[int](), True
     for place, token in enumerate([*tokens, "."]):
-        joins_names = {place - 1, place + 1} <= inside
-        if place not in inside and (token in ",;.!?" and not joins_names or token == "but"):
+        joins = place - 1 in inside and _leads_to_name(tokens, place, inside, phrases.JOINING)
+        if place not in inside and (token in ",;.!?" and not joins or token == "but"):
             sure |= part if is_known else set()
             part, is_known = set(), True
             continue
@@ -309,15 +310,18 @@ def _sure_places(
         is_known = is_known and (
             place in inside
             or token in phrases.BESIDE_NAMES
-            or (token in phrases.NAME_NEGATORS and _leads_to_name(tokens, place, inside))
+            or (
+                token in phrases.NAME_NEGATORS
+                and _leads_to_name(tokens, place, inside, phrases.BETWEEN_WORDS)
+            )
             or attribute_of(token) is not None
         )
     return sure
 
 
-def _leads_to_name(tokens: Sequence[str], place: int, inside: set[int]) -> bool:
+def _leads_to_name(tokens: Sequence[str], place: int, inside: set[int], over: Set[str]) -> bool:
     for at in range(place + 1, len(tokens)):
-        if at in inside or tokens[at] not in phrases.BETWEEN_WORDS:
+        if at in inside or tokens[at] not in over:
             return at in inside
     return False
 
@@ -334,7 +338,7 @@ def _words_before(tokens: Sequence[str], start: int, inside: set[int]) -> list[s
             # says nothing of coffee.
             read = {"nothing": ["only"], "anything": ["except"], "everything": ["except"]}
             return words + read.get(earlier, ["except"] if "any" in tokens[:place] else [])
-        if token == "," and place - 1 not in inside:
+        if token == "," and not (place - 1 in inside and phrases.JOINING.issuperset(words)):
             break
         words.append(token)
         if token not in phrases.BETWEEN_WORDS or token in phrases.CLOSING:

@@ -20,7 +20,7 @@ _AFTER_A_PRICE = re.compile(
     rf"\s(?:{'|'.join(_STARTERS)}|(?:more|less) than|up to)\b"
 )
 """The end, a sign that ends a part, or a word that cannot be what the number counts."""
-_NEXT_WORD = re.compile(r"\s?\S{0,40}")
+_NEXT_WORD = re.compile(r"\s?[^\s\0]{0,40}")
 
 
 def read_number(written: str) -> float | None:

@@ -151,6 +151,13 @@ def test_what_left_the_catalogue_meanwhile_is_passed_over(client):
             "messages": [{"role": "user", "content": "tea"}],
             "state": {"constraints": [{"said": "", "subject": "", "filter": {"smell": "good"}}]},
         },
+        {
+            "messages": [{"role": "user", "content": "cheaper"}],
+            "state": {
+                "constraints": [{"said": "", "subject": "price l", "filter": {"price": [5]}}],
+                "shown": ["i1"],
+            },
+        },
         {"messages": [{"role": "user", "content": "a\x00b"}]},
     ],
 )

@@ -284,12 +284,14 @@ class _Maker:
     def _category_list(self, value: Any) -> Sequence[Any]:
         """Read a list, or a text: a list in it, or parts with "|" or " > " between them."""
         if isinstance(value, str):
-            parts = _listed(value) if self.repairs.wants("lists") else None
+            parts = read_list(value) if self.repairs.wants("lists") else None
             if parts is None:
                 return value.split("|")
             self.repairs.note("lists", 1, value, " | ".join(map(str, parts)))
             return parts
-        return value if isinstance(value, list | tuple) else ()
+        if isinstance(value, list | tuple):
+            return value
+        return () if value is None else (value,)
 
 
 _MAKERS = {
@@ -303,7 +305,7 @@ _MAKERS = {
 }
 
 
-def _listed(text: str) -> list[Any] | None:
+def read_list(text: str) -> list[Any] | None:
     """Return the list that a text is, in JSON, Python or as "A > B > C"; None: it is none."""
     text = text.strip()
     if text.startswith("[") and text.endswith("]"):

@@ -6,6 +6,7 @@ import codecs
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+import duckdb
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 FormatName = Literal[
@@ -124,6 +125,8 @@ class ReadingConfig(BaseModel):
     @classmethod
     def _known_encoding(cls, value: str | None) -> str | None:
         try:
+            if value:
+                " ".encode(value)  # refuses codecs of bytes, such as base64
             return value and codecs.lookup(value).name
         except LookupError:
             raise ValueError("not an encoding; such as utf-8, latin-1, cp1252, utf-16") from None
@@ -141,6 +144,10 @@ class ReadingConfig(BaseModel):
     def _is_a_format(cls, value: str | None) -> str | None:
         if value is not None and "%" not in value:
             raise ValueError("give a format of strptime, such as %d.%m.%Y %H:%M")
+        try:
+            duckdb.execute("SELECT try_strptime('', ?)", [value])
+        except duckdb.Error as error:
+            raise ValueError(str(error).splitlines()[0]) from None
         return value
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from genrec.data.streams import as_utf8, open_bytes
+from genrec.errors import DataError
 from genrec.progress import progress
 
 # DuckDB takes in large batches best.
@@ -107,7 +108,11 @@ def excerpt(text: str) -> str:
 
 
 def read_blocks(
-    path: Path, encoding: str, max_line_bytes: int, carriage_returns: bool = False
+    path: Path,
+    encoding: str,
+    max_line_bytes: int,
+    carriage_returns: bool = False,
+    whole_lines: bool = True,
 ) -> Iterator[Block]:
     """Yield the lines of a file behind a progress bar.
 
@@ -116,6 +121,10 @@ def read_blocks(
         encoding: Of its text. UTF-16 and UTF-32 are turned to UTF-8 on the way.
         max_line_bytes: Longer lines are cut.
         carriage_returns: Whether lines end in a carriage return alone.
+        whole_lines: Whether a block ends where a line does; else anywhere, and nothing is cut.
+
+    Raises:
+        DataError: The file is not of the encoding.
     """
     megabytes = max(1, os.path.getsize(path) >> 20)
     with open_bytes(path) as (stream, raw), progress() as bar:
@@ -123,12 +132,19 @@ def read_blocks(
             stream, encoding = as_utf8(stream, encoding), "utf-8"
         task = bar.add_task(f"Reading {path.name} (MB)", total=megabytes, note="")
         first_line = 1
-        for data in _whole_lines(stream, max_line_bytes, carriage_returns):
-            if first_line == 1:
-                data = data.removeprefix(_BYTE_ORDER_MARK)
-            yield Block(first_line, data, encoding, max_line_bytes)
-            first_line += data.count(b"\n")
-            bar.update(task, completed=raw.tell() >> 20)
+        if whole_lines:
+            parts = _whole_lines(stream, max_line_bytes, carriage_returns)
+        else:
+            parts = iter(lambda: stream.read(CHUNK_BYTES), b"")
+        try:
+            for data in parts:
+                if first_line == 1:
+                    data = data.removeprefix(_BYTE_ORDER_MARK)
+                yield Block(first_line, data, encoding, max_line_bytes)
+                first_line += data.count(b"\n")
+                bar.update(task, completed=raw.tell() >> 20)
+        except UnicodeError as error:
+            raise DataError(f"{path} is of another encoding ({error}); see --encoding") from None
 
 
 def _whole_lines(stream: IO[bytes], max_line_bytes: int, carriage_returns: bool) -> Iterator[bytes]:

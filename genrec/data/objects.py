@@ -8,6 +8,7 @@ other are read as a stream, of which no more than a block and one object is held
 from __future__ import annotations
 
 import ast
+import codecs
 import gc
 import json
 import re
@@ -42,8 +43,11 @@ def read_lines(blocks: Iterable[Block]) -> Iterator[Batch]:
 def read_stream(blocks: Iterable[Block], max_object_chars: int) -> Iterator[Batch]:
     """Yield the objects of an array, or of a file where they follow each other somehow."""
     text, line = "", 1
+    decoder = None
     for block in blocks:
-        text += block.data.decode(block.encoding, "replace")
+        # A block may end within a character.
+        decoder = decoder or codecs.getincrementaldecoder(block.encoding)("replace")
+        text += decoder.decode(block.data)
         batch, used = _parse_stream(text, line, max_object_chars)
         line += text.count("\n", 0, used)
         text = text[used:]

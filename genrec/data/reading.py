@@ -97,7 +97,11 @@ class Reading:
         if look.kind in ("Parquet", "Arrow", "Excel"):
             return read_binary(look, workspace, config.time_zone)
         dialect = look.dialect
-        blocks = read_blocks(look.path, dialect.encoding, limit, dialect.carriage_returns)
+        blocks = read_blocks(
+            *(look.path, dialect.encoding, limit, dialect.carriage_returns),
+            # All of it may stand on one line.
+            whole_lines=look.kind != "JSON",
+        )
         return read(look, blocks, limit)
 
     def check(self, config: PrepareConfig) -> None:
@@ -202,9 +206,10 @@ def _settle_columns(reading: Reading, kind: FileKind, config: PrepareConfig) -> 
     if reading.source.by_name and added:
         reading.taken.append(f"column {', '.join(map(repr, added))} left out: an index of pandas")
     folders = [part.split("=")[0] for part in look.path.parent.parts if "=" in part]
-    left_out = {plain(name) for name in config.ignore_columns}
-    named = [name for name in found if plain(name) in left_out or name in config.ignore_columns]
-    reading.ignored = frozenset([*added, *folders, *named, *config.ignore_columns])
+    unwanted = config.ignore_columns if kind == "event" else ()
+    left_out = {plain(name) for name in unwanted}
+    named = [name for name in found if plain(name) in left_out or name in unwanted]
+    reading.ignored = frozenset([*added, *folders, *named, *unwanted])
     if config.order == "file":
         reading.ignored |= {name for name in found if plain(name) == TIMESTAMP}
 

@@ -7,6 +7,7 @@ Lists and structs stay what they are.
 
 from __future__ import annotations
 
+import glob
 import importlib
 import shutil
 from collections.abc import Iterator
@@ -35,7 +36,9 @@ def read_parquet(path: Path, workspace: Path, time_zone: str) -> Iterator[Batch]
     with connect(time_zone=time_zone) as connection:
         try:
             rows = connection.read_parquet(
-                str(_unpacked(path, workspace)), hive_partitioning="=" in str(path.parent)
+                # A path, and no pattern of several.
+                glob.escape(str(_unpacked(path, workspace))),
+                hive_partitioning="=" in str(path.parent),
             )
             yield from _batches(rows)
         except (duckdb.Error, RuntimeError) as error:
@@ -76,6 +79,8 @@ def read_excel(path: Path) -> Iterator[Batch]:
     if not sheet:
         raise DataError(f"{path} is empty")
     header = [str(name).strip() for name in sheet[0]]
+    if repeated := {name for name in header if name and header.count(name) > 1}:
+        raise DataError(f"{path} names the column '{min(repeated)}' twice; rename one")
     rows = [(line, row) for line, row in enumerate(sheet[1:], 2) if any(str(c) for c in row)]
     columns = zip(*(row for _, row in rows), strict=True)
     values = {name: list(map(_cell, column)) for name, column in zip(header, columns, strict=False)}

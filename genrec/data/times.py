@@ -56,6 +56,7 @@ _WHOLE = (
     *("%a, %d %b %Y %H:%M:%S GMT", "%d/%b/%Y:%H:%M:%S %z", "%Y-%m-%d-%H.%M.%S", "%Y%m%dT%H%M%S"),
     *("%Y%m%d %H%M%S", "%Y%m%d %H:%M:%S", "%Y%m%dT%H%M%SZ"),
 )
+_SAYS_UTC = re.compile(r"(?<!%)(?:\bUTC\b|\bGMT\b|(?<=%S)Z)")
 FORMATS = tuple(date + clock for date in _DATES for clock in _CLOCKS) + _WHOLE
 
 
@@ -84,7 +85,9 @@ class TimeForm:
         """Return the SQL for seconds since 1970; NULL where the text is no such time."""
         if self.format:
             quoted = self.format.replace("'", "''")
-            return f"epoch(try_strptime({column}, '{quoted}')::TIMESTAMPTZ)"
+            moment = f"try_strptime({column}, '{quoted}')"
+            # Without a zone it is of the session's; one that says UTC stays as it is.
+            return f"epoch({moment}{'' if _SAYS_UTC.search(self.format) else '::TIMESTAMPTZ'})"
         number = f"try_cast({column} AS DOUBLE)"
         if self.unit == "excel-days":
             number = f"({number} - {_EXCEL_DAYS_IN_1970})"

@@ -18,6 +18,7 @@ import pyarrow as pa
 from narwhals.exceptions import DuplicateError
 
 from genrec.arguments import check_id, check_text, is_missing, to_seconds, whole_number
+from genrec.data.clean import read_list
 from genrec.errors import DataError
 from genrec.schema import (
     ABOUT,
@@ -142,7 +143,7 @@ def read_rows(frame: nw.DataFrame[Any], name: str = "events") -> list[dict[str, 
         DataError: A column is missing or unknown, or a value cannot be used; it names the row.
     """
     check_columns(frame, (USER_ID, ITEM_ID, TIMESTAMP), (*EVENT_COLUMNS, TEXT), name)
-    columns = {column: frame[column].to_list() for column in frame.columns}
+    columns = {str(column): frame.get_column(column).to_list() for column in frame.columns}
     for column in set(columns) - {USER_ID, ITEM_ID, TIMESTAMP}:
         read = _rating if column == RATING else _optional_text
         columns[column] = [
@@ -174,7 +175,7 @@ def read_items(frame: nw.DataFrame[Any], name: str = "items") -> list[Item]:
         DataError: No ``item_id``, an ID twice, or a value that cannot be used.
     """
     check_columns(frame, (ITEM_ID,), None, name)
-    columns = {column: frame[column].to_list() for column in frame.columns}
+    columns = {str(column): frame.get_column(column).to_list() for column in frame.columns}
     ids = read_ids(columns.pop(ITEM_ID), f"{name}.{ITEM_ID}")
     if twice := [item_id for item_id, count in Counter(ids).items() if count > 1]:
         raise DataError(f"{name}: item '{twice[0]}' stands in several rows; give one row an item")
@@ -288,5 +289,8 @@ def _categories(value: Any, name: str) -> tuple[str, ...]:
         if value is None or is_missing(value):
             return ()
         raise DataError(f"{name}={value!r} are no categories; give a list of texts, or one text")
-    given = [value] if isinstance(value, str) else list(value)
+    if isinstance(value, str):
+        # As in a file: a text may hold a list.
+        value = read_list(value) or value.split("|")
+    given = list(value)
     return tuple(check_text(each, name) for each in given)

@@ -448,3 +448,46 @@ def test_a_file_of_users_is_told_from_events_and_items(desk, content, said):
     events, seen = through_command(desk, *files)
     assert [file.kind for file in seen.files] == ["event", "item", "user"]
     assert events == TWO and Dataset.load(desk.out).descriptions == {"a": said}
+
+
+def test_columns_ignored_of_events_stay_with_the_items(desk):
+    events = desk.write(
+        "e.csv", "user_id,item_id,timestamp,price\na,x,1600000000,3\na,y,1600000100,4\n"
+    )
+    items = desk.write("i.csv", "item_id,title,price\nx,X,3.5\ny,Y,4.5\n")
+    prepare(events, items, desk.out, PrepareConfig(ignore_columns=("price",)))
+    assert [item.attributes["price"] for item in Dataset.load(desk.out).items] == ["3.5", "4.5"]
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["20200101T100000Z", "Wed, 01 Jan 2020 10:00:00 GMT", "Wed Jan 01 10:00:00 UTC 2020"],
+)
+def test_a_time_that_says_it_is_utc_is_of_no_other_zone(desk, written):
+    path = desk.write("e.csv", f'{HEADER}a,x,"{written}"\na,y,"{written}"\n')
+    prepare(path, None, desk.out, PrepareConfig(time_zone="Europe/Berlin"))
+    assert {e.timestamp for e in all_events(Dataset.load(desk.out))} == {1_577_872_800}
+
+
+@pytest.mark.parametrize("name", ["part[1].parquet", "ev*.parquet", "a?.parquet"])
+def test_a_path_of_parquet_is_no_pattern(desk, name):
+    for file, user in ((name, "B"), (re.sub(r"[\[\]*?]", "", name), "A")):
+        rows = {"user_id": [user] * 2, "item_id": ["x", "y"], "timestamp": [1_600_000_000] * 2}
+        pq.write_table(pa.table(rows), desk.write(file, ""))
+    prepare(desk.out.parent / name, None, desk.out, PrepareConfig())
+    assert {e.user_id for e in all_events(Dataset.load(desk.out))} == {"B"}
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [{"time_format": "%F %T %Q"}, {"encoding": "base64"}, {"encoding": "rot13"}],
+)
+def test_formats_and_encodings_that_cannot_be_used_are_refused(setting):
+    with pytest.raises(ValueError, match=next(iter(setting))):
+        PrepareConfig(**setting)
+
+
+def test_a_file_that_is_not_of_its_encoding_is_one_clear_line(desk):
+    path = desk.write("e.csv", HEADER + "a,x,1600000000\na,y,1600000100\n")
+    with pytest.raises(DataError, match="another encoding"):
+        prepare(path, None, desk.out, PrepareConfig(encoding="utf-16"))

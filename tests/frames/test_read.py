@@ -188,3 +188,13 @@ def test_answers_are_frames_of_the_kind(kind, rows):
     read = nw.from_native(frame, eager_only=True)
     assert {name: read[name].to_list() for name in read.columns} == columns
     assert read.schema["score"] == nw.Float64 and read.schema["rank"] == nw.Int64
+
+
+def test_categories_in_a_text_are_split_as_in_a_file():
+    given = ["Home|Light", "['x', 'y']", "A > B", "Tea", ("a", "b")]
+    frame = pd.DataFrame({"item_id": list("vwxyz"), "categories": given, 0: range(5)})
+    items = read_items(as_frame(frame, "items"))
+    assert [item.categories for item in items] == [
+        ("Home", "Light"), ("x", "y"), ("A", "B"), ("Tea",), ("a", "b"),
+    ]  # fmt: skip
+    assert items[0].attributes["0"] == 0
